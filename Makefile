@@ -1,0 +1,26 @@
+# make demo   train the demo recipe and write its report          (runs/demo/report.html)
+# make test   run the tests
+# Both set everything up themselves, in .venv, once.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test clean
+
+demo: $(VENV)/.ready
+	$(RUN) -m experiments.train --config=configs/digits_tag.py --workdir=runs/demo
+
+test: $(VENV)/.ready
+	$(RUN) -m pytest
+
+clean:
+	rm -rf $(VENV) runs .hypothesis build *.egg-info
+
+# Made anew when what is required changes; .ready is the last thing written, so a broken set-up is not taken for one.
+$(VENV)/.ready: requirements.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: lamv needs Python 3.11 or newer; name one with make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	@touch $@

@@ -1,0 +1,354 @@
+"""Every knob of a run: its default, its range, what it means. The one place that knows them all.
+
+A recipe (a file in configs/) starts from `defaults()` and sets what it is about. `expand` turns a recipe into its rows,
+each a complete, checked config. Mistakes are reported here, before anything is compiled, as one line.
+
+Knobs marked `traced` enter the compiled program as arrays: rows that differ only in those share one compilation, and may
+run side by side in it. Knobs marked `free` do not change what is learned; they may differ when a run is resumed.
+"""
+
+import difflib
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ml_collections import config_dict
+
+from lamv.core.methods import METHODS, knobs_of
+from lamv.core.mixing import LAM_PER
+from lamv.core.shortcuts import CODINGS, SHORTCUTS
+from lamv.core.targets import CONVENTIONS
+from lamv.data import DATASETS
+from lamv.errors import ConfigError
+from lamv.models import MODELS
+
+
+class Allowed(NamedTuple):
+    """Which values a knob takes: a test, and its words for the error line."""
+
+    holds: Callable[[Any], bool]
+    words: str
+
+
+def one_of(*names: str) -> Allowed:
+    return Allowed(lambda value: value in names, "one of " + ", ".join(names))
+
+
+def at_least(low: float) -> Allowed:
+    return Allowed(lambda value: math.isfinite(value) and value >= low, f"at least {low}")
+
+
+def above(low: float) -> Allowed:
+    return Allowed(lambda value: math.isfinite(value) and value > low, f"finite and above {low}")
+
+
+def between(low: float, high: float) -> Allowed:
+    return Allowed(lambda value: low <= value <= high, f"from {low} to {high}")
+
+
+def below(low: float, high: float) -> Allowed:
+    return Allowed(lambda value: low <= value < high, f"from {low} to below {high}")
+
+
+def whole_numbers(low: int) -> Allowed:
+    return Allowed(lambda values: all(type(v) is int and v >= low for v in values), f"whole numbers of at least {low}")
+
+
+anything = Allowed(lambda value: True, "any value")
+finite = Allowed(lambda value: math.isfinite(value), "a finite number")
+
+
+class Knob(NamedTuple):
+    """`default` may be a type instead of a value: then the knob is unset (None) until a recipe or a flag sets it."""
+
+    key: str
+    default: Any
+    allowed: Allowed
+    meaning: str
+    traced: bool = False
+    free: bool = False
+
+    @property
+    def type(self) -> type:
+        return self.default if isinstance(self.default, type) else type(self.default)
+
+
+KNOBS = (
+    Knob("title", "", anything, "heading of the report", free=True),
+    Knob("about", "", anything, "what the recipe shows, in a sentence or two, for the report", free=True),
+    Knob("rows", {}, anything, "row name -> {knob: value}; every row is trained with every seed"),
+    Knob("claims", (), anything, "(row, metric, '>=' or '<=', value): what the means must reach", free=True),
+    Knob("seed", 0, at_least(0), "the first seed; replica r uses seed + r"),
+    Knob("seeds", 1, at_least(1), "number of seeds (replicas) of each row"),
+    Knob("batch_size", 128, at_least(1), "examples of a step, over all devices"),
+    Knob("eval_batch_size", 500, at_least(1), "examples of a step of evaluation, over all devices", free=True),
+    Knob("steps", int, at_least(1), "length of training in steps; or set epochs"),
+    Knob("epochs", float, above(0), "length of training in passes over the training set; or set steps"),
+    Knob("log_every", 50, at_least(1), "steps between two lines of metrics.jsonl"),
+    Knob("eval_every", 0, at_least(0), "steps between two evaluations on the test splits; 0: only at the end"),
+    Knob("checkpoint_every", 0, at_least(0), "steps between two checkpoints; 0: only at the end", free=True),
+    Knob("keep_checkpoints", 3, at_least(1), "how many of the newest checkpoints are kept", free=True),
+    Knob("data.name", "digits", one_of(*DATASETS), "data set"),
+    Knob("data.path", "", anything, "file or folder of the data set, where it needs one", free=True),
+    Knob("data.verify", "warn", one_of("warn", "official"), "what to do about files without the official sha256", free=True),
+    Knob("data.classes", (), whole_numbers(0), "keep only these classes, renumbered in this order; (): all"),
+    Knob("data.train_size", int, at_least(1), "examples of the training set, drawn by the seed; unset: all there are"),
+    Knob("data.flatten", False, anything, "give images to the model as vectors"),
+    Knob("data.normalise", True, anything, "subtract the data set's mean and divide by its deviation, by channel"),
+    Knob("data.eval_train_size", 10_000, at_least(0), "examples of the training set that the end evaluation looks at"),
+    Knob("data.augment.crop", 0, at_least(0), "random crop after padding by this many pixels; 0: none"),
+    Knob("data.augment.flip", False, anything, "random mirroring, left to right"),
+    Knob("data.augment.cutout", 0, at_least(0), "side of the square that cutout zeroes, in pixels; 0: none"),
+    Knob("data.shortcut.kind", "none", one_of("none", *SHORTCUTS), "cue that is planted in the inputs"),
+    Knob("data.shortcut.strength", 0.5, finite, "size of the cue, in the units the network sees", traced=True),
+    Knob("data.shortcut.reliability", 1.0, between(0, 1), "P(cue says the label) in training", traced=True),
+    Knob("data.shortcut.noise", 0.0, at_least(0), "standard deviation of noise on the cue's inputs", traced=True),
+    Knob("data.shortcut.coding", "one_sided", one_of(*CODINGS), "pixel: strength x [a = 1], or strength x (2 a - 1)"),
+    Knob("method.name", "erm", one_of(*METHODS), "label augmentation"),
+    Knob("method.smoothing", 0.0, below(0, 1), "label smoothing: share of mass moved off the label", traced=True),
+    Knob("method.convention", "uniform", one_of(*CONVENTIONS), "smooth over all classes, or over the others"),
+    Knob("method.alpha", 1.0, above(0), "Mixup: lam ~ Beta(alpha, alpha)", traced=True),
+    Knob("method.lam_per", "example", one_of(*LAM_PER), "Mixup: one lam an example, or one for the batch"),
+    Knob("model.name", "mlp", one_of(*MODELS), "network"),
+    Knob("model.widths", (), whole_numbers(1), "hidden widths of mlp and cnn; (): the model's own"),
+    Knob("model.dtype", "float32", one_of("float32", "bfloat16"), "of the computation; parameters stay float32"),
+    Knob("optim.name", "sgd", one_of("sgd", "adam", "adamw"), "optimiser"),
+    Knob("optim.lr", 0.1, above(0), "peak learning rate", traced=True),
+    Knob("optim.momentum", 0.9, below(0, 1), "sgd: momentum"),
+    Knob("optim.nesterov", False, anything, "sgd: Nesterov's momentum"),
+    Knob("optim.weight_decay", 0.0, at_least(0), "coefficient; kernels only, never biases and norms", traced=True),
+    Knob("optim.decay", str, one_of("penalty", "decoupled"), "weight_decay / 2 ||W||^2 in the loss (unset, sgd and adam)"
+         " or lr x weight_decay x W off the weights (unset, adamw)"),
+    Knob("optim.schedule", "cosine", one_of("cosine", "step", "constant"), "of the learning rate after the warm-up"),
+    Knob("optim.milestones", (0.5, 0.75), anything, "step: fractions of the run after which lr is multiplied by gamma"),
+    Knob("optim.gamma", 0.1, between(0, 1), "step: factor at each milestone"),
+    Knob("optim.warmup", 0, at_least(0), "steps of linear warm-up"),
+    Knob("optim.clip_norm", 0.0, at_least(0), "clip the gradient to this global norm; 0: never"),
+    Knob("parallel.map", "shard_map", one_of("shard_map", "pmap"), "how the step is mapped over devices", free=True),
+    Knob("parallel.replicas", "auto", one_of("auto", "vmap", "loop"), "seeds of a row: side by side (vmap), or one after"
+         " another (loop); auto: vmap for models without convolutions"),
+    Knob("parallel.dispatch", "auto", one_of("auto", "loop", "step"), "many steps per dispatch in a compiled loop, or one"
+         " by one; auto: loop, but step for convolutions on a CPU", free=True),
+    Knob("parallel.spread", 1, at_least(1), "shard_map: device groups over which replicas are spread", free=True),
+    Knob("parallel.devices", 0, at_least(0), "how many devices to use; 0: all", free=True),
+)  # fmt: skip
+KNOB = {knob.key: knob for knob in KNOBS}
+
+
+class Row(NamedTuple):
+    """One line of a recipe's table: a name and a complete config (without rows and claims)."""
+
+    name: str
+    config: config_dict.ConfigDict
+
+
+def defaults() -> config_dict.ConfigDict:
+    """A config with every knob at its default, locked: an unknown key is an error."""
+    # convert_dict=False keeps `rows` a plain dict, so that row names and dotted keys may be anything.
+    config = config_dict.ConfigDict(convert_dict=False)
+    for knob in KNOBS:
+        *parents, leaf = knob.key.split(".")
+        node = config
+        for parent in parents:
+            if parent not in node:
+                node[parent] = config_dict.ConfigDict(convert_dict=False)
+            node = node[parent]
+        node[leaf] = config_dict.placeholder(knob.default) if isinstance(knob.default, type) else knob.default
+    return config.lock()
+
+
+def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Row]:
+    """The rows of a recipe, each checked.
+
+    config: a filled `defaults()`, flags applied. overrides: the keys that were given on the command line, with their
+    values; they hold for all rows, so they are set again after a row's own. A recipe without rows is one row, named by
+    its method. Raises ConfigError.
+    """
+    overrides = {key: value for key, value in (overrides or {}).items() if key not in ("rows", "claims")}
+    _check_length(config, overrides)
+    own = config.rows or {config.method.name: {}}
+    if not isinstance(own, Mapping) or not all(isinstance(changes, Mapping) for changes in own.values()):
+        raise ConfigError("rows must map row names to {knob: value}; see configs/digits_tag.py for an example")
+    rows = []
+    for name, changes in own.items():
+        row = defaults()
+        base = {key: value for key, value in flatten(config).items() if key not in ("rows", "claims")}
+        changes = flatten(changes)
+        for length, other in (("steps", "epochs"), ("epochs", "steps")):
+            if length in changes and other not in changes:
+                base[other] = None
+        for key, value in {**base, **changes, **overrides}.items():
+            _set(row, key, value, where=f"row {name!r}" if key in changes else "config")
+        validate(row)
+        rows.append(Row(str(name), row))
+    _check_common(rows)
+    return rows
+
+
+def validate(config) -> None:
+    """Raise ConfigError, one line, for the first knob that is out of its range, and for knobs that contradict."""
+    for knob in KNOBS:
+        value = get(config, knob.key)
+        if value is not None and not knob.allowed.holds(value):
+            hint = nearest(value, knob.allowed.words.removeprefix("one of ").split(", ")) if knob.type is str else ""
+            raise ConfigError(f"config.{knob.key} is {value!r}, must be {knob.allowed.words}{hint} ({knob.meaning})")
+    if config.steps is None and config.epochs is None:
+        raise ConfigError("neither config.steps nor config.epochs is set; give one, for example --config.epochs=10")
+    if config.optim.name == "adamw" and config.optim.decay == "penalty":
+        raise ConfigError("config.optim.decay is 'penalty' with adamw, which decouples it; use --config.optim.name=adam")
+    if config.parallel.map == "pmap" and config.parallel.spread > 1:
+        raise ConfigError("config.parallel.spread is over 1 with pmap; use --config.parallel.map=shard_map")
+
+
+def check_against_data(config, num_classes: int, train_size: int, shape: tuple[int, ...]) -> None:
+    """The checks that need to know the data: K classes, size of the training set, shape of one stored example."""
+    if config.batch_size > train_size:
+        raise ConfigError(
+            f"config.batch_size is {config.batch_size}, must be at most the {train_size} training examples;"
+            f" set --config.batch_size={train_size} or less"
+        )
+    smoothing, limit = config.method.smoothing, (num_classes - 1) / num_classes
+    if "convention" in knobs_of(METHODS[config.method.name]) and config.method.convention == "others":
+        if smoothing >= limit:
+            raise ConfigError(
+                f"config.method.smoothing is {smoothing:g}, must be below (K - 1) / K = {limit:g} for the convention"
+                " 'others'; use less, or --config.method.convention=uniform"
+            )
+    augment = config.data.augment
+    if len(shape) == 1 and (augment.crop or augment.flip or augment.cutout):
+        raise ConfigError("config.data.augment is for images, these inputs are vectors; set crop, flip and cutout to 0")
+
+
+def steps_of(config, train_size: int) -> int:
+    """Length of training in steps; an epoch is train_size // batch_size steps, its last partial batch left out."""
+    if config.steps is not None:
+        return config.steps
+    return max(1, round(config.epochs * (train_size // config.batch_size)))
+
+
+def decay_of(config) -> str:
+    """Where weight decay acts: "penalty" (in the loss) or "decoupled"."""
+    return config.optim.decay or ("decoupled" if config.optim.name == "adamw" else "penalty")
+
+
+def program_key(config, without: tuple[str, ...] = ()) -> str:
+    """Rows with the same key differ in traced knobs only, and are trained by one compiled program.
+
+    without: prefixes of knobs that the function in question does not look at.
+    """
+    same = {k: v for k, v in flatten(config).items() if not (KNOB[k].traced or KNOB[k].free or k.startswith(without))}
+    return json.dumps(same, sort_keys=True)
+
+
+def snapshot(config, rows: list[Row]) -> dict:
+    """The run as plain data, for config.json: title, about, claims, seeds, and every row's knobs, nested."""
+    return {
+        "title": config.title,
+        "about": config.about,
+        "claims": [list(claim) for claim in config.claims],
+        "rows": [{"name": row.name, "config": nested(row.config)} for row in rows],
+    }
+
+
+def rows_of(run: Mapping, changes: Mapping[str, Any]) -> list[Row]:
+    """The rows of a `snapshot`, with some knobs changed: a recorded run, without running its recipe. Raises ConfigError."""
+    rows = []
+    for recorded in run["rows"]:
+        config = defaults()
+        for key, value in {**flatten(recorded["config"]), **changes}.items():
+            _set(config, key, value, where="config.json")
+        validate(config)
+        rows.append(Row(recorded["name"], config))
+    return rows
+
+
+def nested(config) -> dict:
+    """A row's config as nested plain dicts: the `config` of summary.json."""
+    return {k: v for k, v in json.loads(config.to_json()).items() if k not in ("rows", "claims", "title", "about")}
+
+
+def fingerprint(run: Mapping) -> str:
+    """sha256 of all that decides what is learned, of a `snapshot`; free knobs are left out."""
+    return hashlib.sha256(json.dumps(_binding(run), sort_keys=True).encode()).hexdigest()
+
+
+def differences(stored: Mapping, new: Mapping) -> list[str]:
+    """One entry "row: knob stored -> new" for every binding knob in which two snapshots differ."""
+    old, now = _binding(stored), _binding(new)
+    if list(old) != list(now):
+        return [f"rows {list(old)} -> {list(now)}"]
+    return [
+        f"{name}: {key} {old[name].get(key)!r} -> {now[name].get(key)!r}"
+        for name in old
+        for key in sorted({*old[name], *now[name]})
+        if old[name].get(key) != now[name].get(key)
+    ]
+
+
+def flatten(tree: Mapping, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings to {"a.b.c": value}; keys may be dotted already. `rows` stays whole."""
+    flat = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping | config_dict.ConfigDict) and key != "rows":
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def get(config, key: str) -> Any:
+    for part in key.split("."):
+        config = config[part]
+    return config
+
+
+def nearest(name: Any, known) -> str:
+    """' (did you mean X?)' for the closest of the known names, or nothing."""
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _set(config, key: str, value: Any, where: str) -> None:
+    if key not in KNOB or key in ("rows", "claims"):
+        raise ConfigError(f"{where}: unknown knob {key!r}{nearest(key, KNOB)}; lamv/config.py lists all knobs")
+    kind = KNOB[key].type
+    if kind is float and type(value) is int:
+        value = float(value)
+    if kind is tuple and isinstance(value, list):
+        value = tuple(value)
+    if value is not None and type(value) is not kind:
+        raise ConfigError(f"{where}: {key} is {value!r}, must be of type {kind.__name__} ({KNOB[key].meaning})")
+    *parents, leaf = key.split(".")
+    node = config
+    for parent in parents:
+        node = node[parent]
+    node[leaf] = value
+
+
+def _check_length(config, overrides: Mapping[str, Any]) -> None:
+    """steps and epochs exclude each other; of a recipe's and a flag's, the flag's holds."""
+    if config.steps is None or config.epochs is None:
+        return
+    given = [key for key in ("steps", "epochs") if key in overrides]
+    if len(given) != 1:
+        raise ConfigError(f"config.steps is {config.steps} and config.epochs is {config.epochs:g}; give one of the two")
+    config["epochs" if given == ["steps"] else "steps"] = None
+
+
+def _check_common(rows: list[Row]) -> None:
+    """What belongs to the run and not to a row must be the same in all rows."""
+    run_wide = ("seed", "seeds", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name", "data.path",
+                "data.verify", "parallel.map", "parallel.spread", "parallel.devices")  # fmt: skip
+    for row in rows:
+        for key in run_wide:
+            if get(row.config, key) != get(rows[0].config, key):
+                raise ConfigError(f"row {row.name!r} sets {key}, which must be the same in all rows; set it outside of rows")
+
+
+def _binding(run: Mapping) -> dict[str, dict[str, Any]]:
+    return {
+        row["name"]: {k: v for k, v in flatten(row["config"]).items() if not (k in KNOB and KNOB[k].free)}
+        for row in run["rows"]
+    }

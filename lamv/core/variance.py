@@ -1,0 +1,112 @@
+"""Class moments: the one statistic behind every variance that lamv reports.
+
+For features h (B, D) with labels y in [0, K), the state holds for each class and unit the count, the mean, and the sum
+of squared deviations from that mean. States of disjoint batches merge exactly (Chan, Golub & LeVeque 1979), whatever
+their order, across batches, devices and hosts. As deviations are taken from the class mean, nothing cancels: variances
+keep float32 accuracy even where the mean is large.
+
+    total    V_T = E || h - E h ||^2            = within + between
+    within   V_W = E || h - E[h | y] ||^2       the variance that the theory speaks of: given the class
+    between  V_B = E || E[h | y] - E h ||^2
+
+all with 1/N, summed over units. Softmax probabilities take the place of h for the output variance.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+class Moments(NamedTuple):
+    """count (K,), mean (K, D), scatter (K, D) = sum over the class of (h - class mean)^2; all float32."""
+
+    count: jax.Array
+    mean: jax.Array
+    scatter: jax.Array
+
+
+def empty(num_classes: int, dim: int) -> Moments:
+    """The moments of no example: what `merge` leaves unchanged."""
+    return Moments(jnp.zeros(num_classes), jnp.zeros((num_classes, dim)), jnp.zeros((num_classes, dim)))
+
+
+def class_moments(features: jax.Array, labels: jax.Array, num_classes: int, mask: jax.Array | None = None) -> Moments:
+    """Moments of one batch: features (B, D), labels (B,) int in [0, K), mask (B,) with 0 for rows that do not count.
+
+    A masked row has no influence at all, whatever it holds, NaN included.
+    """
+    features = features.astype(jnp.float32)
+    member = jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
+    if mask is not None:
+        counts = mask.astype(bool)[:, None]
+        features, member = jnp.where(counts, features, 0.0), jnp.where(counts, member, 0.0)
+    count = member.sum(axis=0)
+    mean = _class_sums(member, features) / _at_least_one(count)[:, None]
+    scatter = _class_sums(member, jnp.square(features - mean[labels]))
+    return Moments(count, mean, scatter)
+
+
+def merge(a: Moments, b: Moments) -> Moments:
+    """The moments of both sets together."""
+    count = a.count + b.count
+    share = (b.count / _at_least_one(count))[:, None]
+    shift = b.mean - a.mean
+    mean = a.mean + share * shift
+    scatter = a.scatter + b.scatter + a.count[:, None] * share * jnp.square(shift)
+    return Moments(count, mean, scatter)
+
+
+def merge_over(moments: Moments, axis_name: str) -> Moments:
+    """The moments of all devices of a mapped axis together, on each of them."""
+    count = lax.psum(moments.count, axis_name)
+    mean = lax.psum(moments.count[:, None] * moments.mean, axis_name) / _at_least_one(count)[:, None]
+    apart = moments.count[:, None] * jnp.square(moments.mean - mean)
+    return Moments(count, mean, lax.psum(moments.scatter + apart, axis_name))
+
+
+def decompose(moments: Moments) -> dict[str, jax.Array]:
+    """The variances, as float32 scalars. At least one example is needed; classes without examples do not count.
+
+    total, within, between: sums over units, 1/N normalisation. mean_square: E ||h||^2.
+    within_per_unit: V_W / D. within_over_mean_square: V_W / E||h||^2, free of scale. within_over_total: V_W / V_T, free
+    of scale and of shifts. A ratio with denominator 0 is 0: nothing varies there.
+    """
+    number = jnp.sum(moments.count)
+    units = per_unit(moments)
+    within, between = jnp.sum(units["within"]), jnp.sum(units["between"])
+    total = within + between
+    grand_mean = jnp.sum(moments.count[:, None] * moments.mean, axis=0) / number
+    mean_square = total + jnp.sum(jnp.square(grand_mean))
+    return {
+        "total": total,
+        "within": within,
+        "between": between,
+        "mean_square": mean_square,
+        "within_per_unit": within / moments.mean.shape[1],
+        "within_over_mean_square": _ratio(within, mean_square),
+        "within_over_total": _ratio(within, total),
+    }
+
+
+def per_unit(moments: Moments) -> dict[str, jax.Array]:
+    """total, within and between of every unit: (D,) each; their sums over units are those of `decompose`."""
+    number = jnp.sum(moments.count)
+    weight = (moments.count / number)[:, None]
+    within = jnp.sum(moments.scatter, axis=0) / number
+    between = jnp.sum(weight * jnp.square(moments.mean - jnp.sum(weight * moments.mean, axis=0)), axis=0)
+    return {"total": within + between, "within": within, "between": between}
+
+
+def _class_sums(member: jax.Array, values: jax.Array) -> jax.Array:
+    # "highest": a matrix unit's short floats would cost the statistic half of its digits.
+    return jnp.einsum("bk,bd->kd", member, values, precision=lax.Precision.HIGHEST)
+
+
+def _at_least_one(count: jax.Array) -> jax.Array:
+    return jnp.maximum(count, 1.0)
+
+
+def _ratio(part: jax.Array, whole: jax.Array) -> jax.Array:
+    return jnp.where(whole > 0, part / jnp.where(whole > 0, whole, 1.0), 0.0)

@@ -1,0 +1,138 @@
+"""Is this the file that everybody else means, and does it hold what it should?
+
+The official digests are of the files as their publishers serve them. For the IDX files the decompressed bytes have a
+digest of their own, because distributors recompress: Debian's Fashion-MNIST files, for one, differ from the
+publisher's only in the gzip header (putting the original name and time back gives the official digest again, which
+is how the digests of its contents were established). The digest of the digits is of the arrays that scikit-learn 1.9
+returns, images then labels.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from lamv.data.splits import Source, Split, Splits
+from lamv.errors import DataError
+
+VERIFY = ("warn", "official")
+
+# data set -> sha256 -> the file that has it. Names without .gz are decompressed contents.
+OFFICIAL = {
+    "digits": {
+        "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826": "sklearn.datasets.load_digits",
+    },
+    "mnist": {
+        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609": "train-images-idx3-ubyte.gz",
+        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c": "train-labels-idx1-ubyte.gz",
+        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6": "t10k-images-idx3-ubyte.gz",
+        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6": "t10k-labels-idx1-ubyte.gz",
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db": "train-images-idx3-ubyte",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5": "train-labels-idx1-ubyte",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7": "t10k-images-idx3-ubyte",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2": "t10k-labels-idx1-ubyte",
+    },
+    "fashion_mnist": {
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84": "train-images-idx3-ubyte.gz",
+        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845": "train-labels-idx1-ubyte.gz",
+        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073": "t10k-images-idx3-ubyte.gz",
+        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5": "t10k-labels-idx1-ubyte.gz",
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888": "train-images-idx3-ubyte",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9": "train-labels-idx1-ubyte",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b": "t10k-images-idx3-ubyte",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34": "t10k-labels-idx1-ubyte",
+    },
+    "cifar10": {
+        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd": "cifar-10-binary.tar.gz",
+        "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce": "cifar-10-python.tar.gz",
+    },
+    "cifar100": {
+        "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec": "cifar-100-binary.tar.gz",
+        "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7": "cifar-100-python.tar.gz",
+    },
+}
+
+logger = logging.getLogger("lamv.data")
+
+
+def sha256_of(path: Path) -> str:
+    """The hex sha256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def identify(dataset: str, file: str, digest: str, content_digest: str | None = None) -> Source:
+    """Says whether a file is the official one, by its own sha256 or, where given, by that of its decompressed bytes."""
+    expected = _official_digests(dataset, file)
+    official = digest in expected or content_digest in expected
+    return Source(file, digest, official if expected else None)
+
+
+def enforce(splits: Splits, verify: str) -> None:
+    """Warns once about files that are not official ("warn"), or refuses all that are not known to be ("official").
+
+    Raises DataError, with the digest found and the one expected, under "official" only.
+    """
+    others = [source for source in splits.sources if source.official is False]
+    if verify == "official":
+        unknown = [source for source in splits.sources if source.official is None]
+        for source in others + unknown:
+            raise DataError(_not_official(splits.name, source))
+    elif others:
+        found = ", ".join(f"{source.file} (sha256 {source.sha256})" for source in others)
+        logger.warning("%s: not the official files, results may not compare with others': %s", splits.name, found)
+
+
+def make_split(
+    file: str, inputs: np.ndarray, labels: np.ndarray, num_classes: int, groups: np.ndarray | None = None
+) -> Split:
+    """A Split of `inputs` in their order, once labels and groups are found to fit them.
+
+    Raises DataError, naming `file`, for no examples, unequal counts, or a label outside [0, num_classes).
+    """
+    if not len(inputs):
+        raise DataError(f"{file}: holds no examples; at least 1 is needed")
+    if len(labels) != len(inputs):
+        raise DataError(f"{file}: {len(labels)} labels for {len(inputs)} inputs; the counts must be equal")
+    if groups is not None and len(groups) != len(inputs):
+        raise DataError(f"{file}: {len(groups)} groups for {len(inputs)} inputs; the counts must be equal")
+    outside = np.flatnonzero((labels < 0) | (labels >= num_classes))
+    if outside.size:
+        first = outside[0]
+        raise DataError(f"{file}: label {labels[first]} of example {first} is outside 0..{num_classes - 1}")
+    ids = np.arange(len(inputs), dtype=np.int64)
+    return Split(inputs, labels.astype(np.int32), ids, None if groups is None else groups.astype(np.int32))
+
+
+def check_class_names(file: str, names: Iterable[str], num_classes: int) -> tuple[str, ...]:
+    """The names as a tuple, once they are `num_classes` distinct, non-empty ones; otherwise DataError naming `file`."""
+    names = tuple(names)
+    if len(names) != num_classes or len(set(names)) != num_classes or not all(names):
+        raise DataError(f"{file}: {len(set(names))} distinct class names in {len(names)}; {num_classes} are needed")
+    return names
+
+
+def one_line(error: BaseException) -> str:
+    """What a library's exception says, on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _official_digests(dataset: str, file: str) -> dict[str, str]:
+    known = OFFICIAL.get(dataset, {})
+    stem = file.removesuffix(".gz").replace(".idx", "-idx")
+    same_file = {digest: name for digest, name in known.items() if name.removesuffix(".gz") == stem}
+    # An archive that was renamed is still the official one; an IDX file in another's place is not.
+    return same_file or known
+
+
+def _not_official(dataset: str, source: Source) -> str:
+    expected = " or ".join(f"{digest} ({name})" for digest, name in _official_digests(dataset, source.file).items())
+    way_out = "fetch the official file, or set verify=warn"
+    if source.official is None and expected:
+        way_out = "give the official archive or files, or set verify=warn"
+        return f"{dataset}: no official sha256 is known for {source.file} in this layout; {way_out}: {expected}"
+    if source.official is None:
+        return f"{dataset}: {source.file} has sha256 {source.sha256}, and no official one exists; set verify=warn"
+    return f"{dataset}: {source.file} has sha256 {source.sha256}, the official is {expected}; {way_out}"

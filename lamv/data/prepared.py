@@ -1,0 +1,121 @@
+"""Data sets that tensorflow-datasets prepared, read without TensorFlow.
+
+tensorflow-datasets can read its array_record files without TensorFlow, but cannot prepare images without it; so the
+preparing belongs into an environment of its own, and `HOW_TO_PREPARE` is the command for that.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamv.data.integrity import check_class_names, make_split, one_line, sha256_of
+from lamv.data.splits import Normalisation, Source, Splits
+from lamv.errors import DataError
+
+INFO = "dataset_info.json"
+
+HOW_TO_PREPARE = (
+    "python3 -m venv /tmp/tfds && /tmp/tfds/bin/pip install tensorflow-cpu tensorflow-datasets importlib_resources && "
+    "/tmp/tfds/bin/tfds build {name} --file_format=array_record --data_dir=DIR"
+)
+
+
+def find(name: str, path: Path) -> Path | None:
+    """The newest prepared version of the data set that `path` is or holds, None where there is none.
+
+    path: DIR/NAME/VERSION, DIR/NAME, or the DIR that tensorflow-datasets calls data_dir.
+    """
+    if (path / INFO).is_file():
+        return path
+    versions = [info.parent for pattern in (f"*/{INFO}", f"{name}/*/{INFO}") for info in path.glob(pattern)]
+    return max(versions, key=_version, default=None)
+
+
+def _version(folder: Path) -> list[int]:
+    return [int(part) if part.isdigit() else -1 for part in folder.name.split(".")]
+
+
+def read(
+    name: str, version_dir: Path, image_shape: tuple[int, ...], num_classes: int, normalisation: Normalisation
+) -> Splits:
+    """Train and test, inputs (N, *image_shape) uint8, labels in [0, num_classes).
+
+    The examples come in the order of the prepared files, which is not that of the original ones.
+    Raises DataError, naming the folder, for another data set, a file format that cannot be read without TensorFlow,
+    damaged files, or a number of examples that is not the one that was prepared.
+    """
+    info_file = version_dir / INFO
+    _check_info(name, info_file)
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise DataError(f"{version_dir}: pip install tensorflow-datasets to read it ({one_line(error)})") from error
+    try:
+        with _quiet():
+            builder = tfds.builder_from_directory(version_dir)
+            class_names = builder.info.features["label"].names
+            parts = {part: _read_part(builder, part, image_shape) for part in ("train", "test")}
+    except DataError:
+        raise
+    except Exception as error:  # each file format has errors of its own
+        raise DataError(f"{version_dir}: cannot be read, prepare it again ({one_line(error)})") from error
+    class_names = check_class_names(str(info_file), class_names, num_classes)
+    splits = {
+        part: make_split(f"{version_dir} ({part})", images, labels, num_classes)
+        for part, (images, labels) in parts.items()
+    }
+    files = sorted(file for file in version_dir.iterdir() if file.is_file())
+    sources = tuple(Source(file.name, sha256_of(file), official=None) for file in files)
+    return Splits(name, splits, class_names, normalisation, sources)
+
+
+def _check_info(name: str, info_file: Path) -> None:
+    try:
+        info = json.loads(info_file.read_text())
+        found, file_format = info["name"], info.get("fileFormat", "tfrecord")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(f"{info_file}: damaged ({one_line(error)}); prepare the data set again") from error
+    if found != name:
+        raise DataError(f"{info_file}: this is {found!r}, {name!r} was asked for")
+    if file_format not in ("array_record", "parquet"):
+        command = HOW_TO_PREPARE.format(name=name)
+        raise DataError(f"{info_file}: {file_format} files need TensorFlow; prepare array_record files: {command}")
+
+
+def _read_part(builder: Any, part: str, image_shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    source = builder.as_data_source(part)
+    prepared = builder.info.splits[part].num_examples
+    # Parquet sources can end after the first of their row groups and say nothing of it.
+    if len(source) != prepared:
+        command = HOW_TO_PREPARE.format(name=builder.name)
+        raise DataError(
+            f"{builder.data_path}: {len(source)} of the {prepared} examples of {part!r} can be read; "
+            f"prepare array_record files instead: {command}"
+        )
+    images = np.empty((prepared, *image_shape), np.uint8)
+    labels = np.empty(prepared, np.int64)
+    for i in range(prepared):
+        example = source[i]
+        image = example["image"]
+        if image.shape != image_shape or image.dtype != np.uint8:
+            found = f"{image.dtype} {image.shape}"
+            raise DataError(f"{builder.data_path}: image {i} of {part!r} is {found}; uint8 {image_shape} is needed")
+        images[i], labels[i] = image, example["label"]
+    return images, labels
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Holds back tensorflow-datasets' advice on installing other image decoders."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

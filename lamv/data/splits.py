@@ -1,0 +1,61 @@
+"""What every data set looks like to the rest of lamv: arrays with their labels, ids and groups.
+
+Axis letters: N examples, H W C image height, width, channels, D input dimension, K classes, G groups.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Split(NamedTuple):
+    """One part of a data set, on the host.
+
+    inputs: (N, H, W, C) uint8 images, or (N, D) float32 vectors.
+    labels: (N,) int32 in [0, K).
+    ids: (N,) int64, the position of each example in the source files; stable across subsets and seeds.
+    groups: (N,) int32 >= 0, or None where the data set has no groups.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+    groups: np.ndarray | None = None
+
+
+class Normalisation(NamedTuple):
+    """Per-channel map from stored values to what a network sees: (x / scale - mean) / std.
+
+    `mean` and `std` have one entry a channel (images) or a single entry (vectors).
+    """
+
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+
+class Source(NamedTuple):
+    """A file that was read: its name, the sha256 of its bytes, and whether that digest is the official one.
+
+    `official` is None where no official digest is known for this file.
+    """
+
+    file: str
+    sha256: str
+    official: bool | None
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A data set: its parts by name ("train" and "test", or "all" where the seed cuts it), and what is common to them."""
+
+    name: str
+    parts: dict[str, Split]
+    class_names: tuple[str, ...]
+    normalisation: Normalisation = Normalisation()
+    sources: tuple[Source, ...] = field(default=())
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)

@@ -1,0 +1,67 @@
+"""What can go wrong by a user's doing, each with the exit code that the command line returns.
+
+A message is one line: what is wrong (with the value), what is allowed, what to do next. Nothing here imports jax, so
+that a mistake in a flag is reported at once.
+
+==== =================================================== ==================
+code meaning                                             sysexits name
+==== =================================================== ==================
+0    done
+1    a bug in lamv (with its traceback)
+64   a flag or a config value is wrong                   EX_USAGE
+65   a data file is missing, damaged or misshapen        EX_DATAERR
+70   the loss or a parameter is not finite               EX_SOFTWARE
+73   the workdir is locked or cannot be written          EX_CANTCREAT
+74   no readable checkpoint, or an I/O failure           EX_IOERR
+75   stopped by a signal, state saved: run me again      EX_TEMPFAIL
+78   the workdir belongs to another config               EX_CONFIG
+==== =================================================== ==================
+"""
+
+
+class LamvError(Exception):
+    """Base of all errors that a user can mend. `exit_code` is what the process returns."""
+
+    exit_code = 1
+
+
+class ConfigError(LamvError, ValueError):
+    """A config value or a flag is unknown, of the wrong type or out of range."""
+
+    exit_code = 64
+
+
+class DataError(LamvError):
+    """A data file is missing, truncated, mislabelled, misshapen, or not the official one where that was asked for."""
+
+    exit_code = 65
+
+
+class NotFiniteError(LamvError):
+    """The loss or a parameter became NaN or infinite."""
+
+    exit_code = 70
+
+
+class WorkdirError(LamvError):
+    """The workdir cannot be created, written or locked."""
+
+    exit_code = 73
+
+
+class CheckpointError(LamvError):
+    """No checkpoint of the workdir can be read, or one could not be written."""
+
+    exit_code = 74
+
+
+class Preempted(LamvError):
+    """A signal asked the run to stop; its state is saved and the same command continues it."""
+
+    exit_code = 75
+
+
+class WorkdirMismatch(LamvError):
+    """The workdir was begun with another config."""
+
+    exit_code = 78

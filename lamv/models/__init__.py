@@ -1,0 +1,82 @@
+"""The models by name. Each returns (logits, features); `lamv/models/classifier.py` has the contract.
+
+A new model is a `Classifier` in a file of its family and an entry of MODELS.
+"""
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from lamv.errors import ConfigError
+from lamv.models.classifier import Classifier
+from lamv.models.resnet import RESNETS
+from lamv.models.simple import CNN, MLP, Linear
+from lamv.models.wide_resnet import WIDE_RESNETS
+
+
+class Model(NamedTuple):
+    """An entry of MODELS."""
+
+    make: Callable[..., Classifier]
+    vectorise: bool = False  # train the replicas under one vmap? Else one after another: a convolution fills the device
+    takes_widths: bool = False
+
+
+def build(
+    name: str,
+    *,
+    num_classes: int,
+    widths: Sequence[int] | None = None,
+    dtype: str = "float32",
+    axis_name: str | None = None,
+) -> Classifier:
+    """The model of that name in MODELS.
+
+    widths: of the hidden layers, for mlp and cnn only (in a cnn the last one is dense); None for the model's own.
+    dtype: of the computation below the last dense layer, "float32" or "bfloat16"; parameters, statistics, logits and
+        features are float32 always.
+    axis_name: the mapped axis over which BatchNorm statistics are averaged; None to keep each device's own.
+    """
+    if name not in MODELS:
+        raise ConfigError(f"model.name is {name!r}; {known(name, MODELS)}")
+    if dtype not in DTYPES:
+        raise ConfigError(f"the dtype of the model is {dtype!r}; {known(dtype, DTYPES)}")
+    options = {"num_classes": num_classes, "dtype": DTYPES[dtype], "axis_name": axis_name}
+    if widths is not None:
+        options["widths"] = checked_widths(name, widths)
+    return MODELS[name].make(**options)
+
+
+def checked_widths(name: str, widths: Sequence[int]) -> tuple[int, ...]:
+    """As a tuple, since a module that jit takes as a static argument must be hashable."""
+    if not MODELS[name].takes_widths:
+        takers = ", ".join(other for other, model in MODELS.items() if model.takes_widths)
+        raise ConfigError(f"model.widths is {widths}, but {name} has fixed widths; drop it or use one of: {takers}")
+    valid = isinstance(widths, (tuple, list)) and all(isinstance(width, int) and width >= 1 for width in widths)
+    if not valid or not widths:
+        raise ConfigError(f"model.widths is {widths}; it must be one or more whole numbers, each at least 1")
+    return tuple(widths)
+
+
+def known(name: str, table: dict[str, Any]) -> str:
+    nearest = difflib.get_close_matches(str(name), table, n=1)
+    hint = f"; did you mean {nearest[0]}?" if nearest else ""
+    return f"known are {', '.join(table)}{hint}"
+
+
+def count_parameters(params: Any) -> int:
+    """The number of scalars in a pytree of arrays (or of their shapes, as jax.eval_shape returns them)."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+MODELS = {
+    "linear": Model(Linear, vectorise=True),
+    "mlp": Model(MLP, vectorise=True, takes_widths=True),
+    "cnn": Model(CNN, takes_widths=True),
+    **{name: Model(make) for name, make in (RESNETS | WIDE_RESNETS).items()},
+}

@@ -1,0 +1,199 @@
+"""Checkpoints: Orbax's CheckpointManager, and a seal that tells whether what is read is what was written.
+
+A checkpoint of step t is `checkpoints/<t>/` with two items. `state` holds, for every row of the recipe by its number, a
+flat dict "params.first.kernel" -> array with a leading axis of seeds, so that it can be read without lamv's classes and
+on any number of devices. `meta` is JSON: format, step, fingerprint of the config, row names, dtype, shape and sha256 of
+every array, and a hash of itself. Orbax does not checksum array data; the seal does.
+
+The newest checkpoint that is whole is the one that counts. A damaged one is moved to `.damaged/` with a warning.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamv.errors import CheckpointError, NotFiniteError, WorkdirMismatch
+
+FORMAT = 1
+logger = logging.getLogger("lamv.checkpoint")
+
+Tree = dict[str, dict[str, np.ndarray]]
+
+
+class Checkpoints:
+    """The checkpoints of one workdir. Every process of a run calls every method; Orbax lets process 0 write.
+
+    fingerprint: of the config (lamv.config.fingerprint); a checkpoint with another one is refused, not skipped. keep: how
+    many of the newest are kept; None to read only.
+    """
+
+    def __init__(self, directory: Path, fingerprint: str, row_names: list[str], keep: int | None):
+        # Imported late: it takes a second or two, which a mistake in a flag should not have to wait for.
+        import orbax.checkpoint as ocp
+
+        self._args = ocp.args
+        self._directory, self._fingerprint, self._row_names = directory.absolute(), fingerprint, list(row_names)
+        if keep is None:
+            options = ocp.CheckpointManagerOptions(read_only=True)
+        else:
+            options = ocp.CheckpointManagerOptions(
+                max_to_keep=keep,
+                create=True,
+                enable_async_checkpointing=False,
+                cleanup_tmp_directories=True,
+                # Deleting is then one rename, so that a kill cannot leave half a checkpoint which still looks whole.
+                todelete_subdir=".trash",
+            )
+            shutil.rmtree(self._directory / ".trash", ignore_errors=True)
+        self._manager = ocp.CheckpointManager(self._directory, options=options)
+
+    @classmethod
+    def reading(cls, directory: Path, fingerprint: str, row_names: list[str]) -> "Checkpoints":
+        """The checkpoints of a workdir that somebody else may be writing to. Raises CheckpointError without a folder."""
+        if not directory.is_dir():
+            raise CheckpointError(f"there is no {directory}; train first, or give another --workdir")
+        return cls(directory, fingerprint, row_names, keep=None)
+
+    def save(self, step: int, tree: Tree) -> None:
+        """Write the checkpoint of a step and wait until it is on disk.
+
+        Raises NotFiniteError for a state that is not finite (the newest checkpoint must be one to go on from), and
+        CheckpointError where writing fails.
+        """
+        for row, arrays in tree.items():
+            for name, array in arrays.items():
+                if not np.all(np.isfinite(array)):
+                    raise NotFiniteError(
+                        f"{name} of row {self._row_names[int(row)]!r} is not finite at step {step}; nothing was saved;"
+                        " the checkpoint before it is kept; lower optim.lr or set optim.clip_norm"
+                    )
+        meta = self._sealed(step, tree)
+        try:
+            self._manager.save(
+                step, args=self._args.Composite(state=self._args.StandardSave(tree), meta=self._args.JsonSave(meta))
+            )
+            self._manager.wait_until_finished()
+        except Exception as error:
+            shutil.rmtree(self._directory / f"{step}.orbax-checkpoint-tmp", ignore_errors=True)
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise CheckpointError(
+                f"the checkpoint of step {step} could not be written to {self._directory} ({reason}); free space or"
+                " choose another workdir, then run the same command again"
+            ) from error
+        shutil.rmtree(self._directory / ".trash", ignore_errors=True)
+
+    def steps(self) -> list[int]:
+        """Steps of which there is a checkpoint, whole or not, oldest first."""
+        return sorted(self._manager.all_steps())
+
+    def restore(self) -> tuple[int, Tree] | None:
+        """Step and arrays of the newest whole checkpoint; None where there has never been one.
+
+        Raises WorkdirMismatch for a checkpoint of another config, and CheckpointError where all are damaged.
+        """
+        damaged = []
+        for step in reversed(self.steps()):
+            try:
+                tree = self.read(step)
+            except WorkdirMismatch:
+                raise
+            except Exception as error:
+                # Whatever Orbax, tensorstore or JSON raise over damaged files; there is no list of it.
+                reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+                logger.warning("the checkpoint of step %d is damaged (%s); trying the one before", step, reason)
+                damaged.append(step)
+                continue
+            self._put_aside(damaged)
+            return step, tree
+        if damaged:
+            raise CheckpointError(
+                f"none of the checkpoints in {self._directory} can be read (steps {damaged}); restore the folder from a"
+                " copy, or start again in a new workdir"
+            )
+        return None
+
+    def read(self, step: int) -> Tree:
+        """The arrays of one checkpoint, compared with its seal. Raises whatever Orbax does for one that is not whole."""
+        meta = self._manager.restore(step, args=self._args.Composite(meta=self._args.JsonRestore()))["meta"]
+        if meta.get("self") != _hash(meta):
+            raise CheckpointError(f"the seal of the checkpoint of step {step} is broken")
+        if meta["fingerprint"] != self._fingerprint:
+            raise WorkdirMismatch(
+                f"the checkpoint of step {step} in {self._directory} belongs to another config; use another --workdir"
+            )
+        target = {
+            row: {name: np.empty(leaf["shape"], leaf["dtype"]) for name, leaf in leaves.items()}
+            for row, leaves in meta["leaves"].items()
+        }
+        tree = self._manager.restore(step, args=self._args.Composite(state=self._args.StandardRestore(target)))["state"]
+        tree = jax.tree.map(np.asarray, tree)
+        if _leaves(tree) != meta["leaves"]:
+            raise CheckpointError(f"arrays of the checkpoint of step {step} do not have the digests of its seal")
+        return tree
+
+    def close(self) -> None:
+        self._manager.close()
+
+    def _sealed(self, step: int, tree: Tree) -> dict[str, Any]:
+        meta = {
+            "format": FORMAT,
+            "step": step,
+            "fingerprint": self._fingerprint,
+            "rows": self._row_names,
+            "leaves": _leaves(tree),
+        }
+        return {**meta, "self": _hash(meta)}
+
+    def _put_aside(self, steps: list[int]) -> None:
+        """Out of the way: Orbax saves no step below the newest it sees."""
+        if not steps:
+            return
+        if jax.process_index() == 0:
+            aside = self._directory / ".damaged"
+            aside.mkdir(exist_ok=True)
+            for step in steps:
+                shutil.rmtree(aside / str(step), ignore_errors=True)
+                (self._directory / str(step)).rename(aside / str(step))
+        self._manager.reload()
+
+
+def flat(tree) -> dict[str, np.ndarray]:
+    """A pytree of host arrays as {"path.to.leaf": array}."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(leaf) for path, leaf in leaves}
+
+
+def unflat(template, arrays: Mapping[str, np.ndarray]):
+    """The inverse of `flat`, in the structure of `template` (arrays or their shapes).
+
+    Raises WorkdirMismatch where names, shapes or dtypes differ: nothing is cast, nothing is left out.
+    """
+    named = {
+        jax.tree_util.keystr(path, simple=True, separator="."): leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(template)
+    }
+    for name in sorted({*named, *arrays}):
+        expected = (named[name].shape, np.dtype(named[name].dtype)) if name in named else "nothing"
+        found = (arrays[name].shape, arrays[name].dtype) if name in arrays else "nothing"
+        if expected != found:
+            raise WorkdirMismatch(f"the checkpoint has {found} for {name}, this model wants {expected}; use a new workdir")
+    return jax.tree.unflatten(jax.tree.structure(template), [arrays[name] for name in named])
+
+
+def _leaves(tree: Tree) -> dict[str, dict[str, dict[str, Any]]]:
+    def described(array: np.ndarray) -> dict[str, Any]:
+        digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+        return {"dtype": str(array.dtype), "shape": list(array.shape), "sha256": digest}
+
+    return {row: {name: described(array) for name, array in arrays.items()} for row, arrays in tree.items()}
+
+
+def _hash(meta: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps({k: v for k, v in meta.items() if k != "self"}, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,161 @@
+"""A function of one replica and of one device's share of a batch, mapped over all replicas and all devices.
+
+Replicas are a leading axis R of the state, the knobs and the tables; the examples and the step numbers are common to
+them. Devices form a mesh (replica, data): replicas are spread over the first axis, each batch over the second. The
+second axis bears the name DATA_AXIS in every collective of lamv.train.step; it is bound on a single device too.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+from jax import lax
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from lamv import models
+from lamv.errors import ConfigError
+from lamv.train.step import DATA_AXIS
+
+REPLICA_AXIS = "replica"
+
+
+class Layout:
+    """Which devices a run uses, and how its replicas and batches lie on them.
+
+    config: of any row (what it says of devices is common to all). Raises ConfigError where replicas or batches do not
+    divide evenly.
+    """
+
+    def __init__(self, config, replicas_of_a_row: int, devices: Sequence | None = None):
+        parallel = config.parallel
+        devices = list(jax.devices() if devices is None else devices)
+        if parallel.devices > len(devices):
+            raise ConfigError(f"config.parallel.devices is {parallel.devices}, must be at most {len(devices)}; 0 uses all")
+        devices = devices[: parallel.devices or len(devices)]
+        self.how, self.spread = parallel.map, parallel.spread
+        _divides("config.parallel.spread", self.spread, "devices", len(devices))
+        _divides("config.parallel.spread", self.spread, "seeds", replicas_of_a_row)
+        self.mesh = Mesh(np.array(devices).reshape(self.spread, -1), (REPLICA_AXIS, DATA_AXIS))
+        share = len(devices) // self.spread
+        for key in ("batch_size", "eval_batch_size"):
+            if config[key] % share:
+                raise ConfigError(
+                    f"config.{key} is {config[key]}, must be a multiple of the {share} devices that share a batch;"
+                    f" set --config.{key}={(config[key] // share + 1) * share}, or fewer --config.parallel.devices"
+                )
+
+    def mapped(self, function: Callable, *, shared: int, donate: bool = False) -> Callable:
+        """`function(*per_replica, *shared)`, for one replica, as a compiled function of R replicas.
+
+        The last `shared` arguments are common to the replicas; the others, and the result, have a leading axis R. With
+        `donate`, the first argument's memory is given to the result, where the mapping can do that.
+        """
+        over_replicas = _over_replicas(function, shared)
+        if self.how == "pmap":
+            return self._pmapped(over_replicas)
+        return self._shard_mapped(over_replicas, shared, donate)
+
+    def repeated(self, body: Callable, *, shared: int, compiled_loop: bool) -> Callable:
+        """`body(carry, *per_replica, *shared, i) -> carry` for one replica, as `run(carry, ..., start, stop)` for R.
+
+        compiled_loop: all of i = start, ..., stop - 1 in one dispatch, else one dispatch for each. The bounds are traced:
+        however a run is cut into pieces, it executes the same program, so resuming cannot change a bit.
+        """
+        if compiled_loop:
+
+            def loop(carry, *rest):
+                *arguments, start, stop = rest
+                return lax.fori_loop(start, stop, lambda i, carry: body(carry, *arguments, i), carry)
+
+            return self.mapped(loop, shared=shared + 2, donate=True)
+        once = self.mapped(body, shared=shared + 1, donate=True)
+
+        def run(carry, *rest):
+            *arguments, start, stop = rest
+            for i in range(start, stop):
+                carry = once(carry, *arguments, np.int32(i))
+            return carry
+
+        return run
+
+    def place(self, tree, *, replicas: bool):
+        """Put host arrays on the devices: split by replica, or a copy for every device."""
+        spec = PartitionSpec(REPLICA_AXIS) if replicas else PartitionSpec()
+        return jax.device_put(tree, NamedSharding(self.mesh, spec))
+
+    def _shard_mapped(self, function: Callable, shared: int, donate: bool) -> Callable:
+        def specs(arguments):
+            common = len(arguments) - shared
+            return tuple(PartitionSpec(REPLICA_AXIS) if i < common else PartitionSpec() for i in range(len(arguments)))
+
+        def call(*arguments):
+            # check_vma=False: with it, autodiff would already sum the gradients over the data axis, silently.
+            return jax.shard_map(
+                function, mesh=self.mesh, in_specs=specs(arguments), out_specs=PartitionSpec(REPLICA_AXIS), check_vma=False
+            )(*arguments)
+
+        return jax.jit(call, donate_argnums=(0,) if donate else ())
+
+    def _pmapped(self, function: Callable) -> Callable:
+        # pmap wants one argument that really is split; the rest is copied to every device, and comes back as one copy.
+        devices = list(self.mesh.devices.flat)
+        local = [d for d in devices if d.process_index == jax.process_index()]
+
+        def call(device_number, arguments):
+            return function(*arguments)
+
+        mapped = jax.pmap(call, axis_name=DATA_AXIS, in_axes=(0, None), out_axes=None, devices=devices)
+        return lambda *arguments: mapped(np.arange(len(local)), arguments)
+
+
+def together(config, seeds: int) -> int:
+    """How many seeds of a row are trained by one call: all of them side by side (vmap), or one for each device group."""
+    how = config.parallel.replicas
+    if how == "auto":
+        how = "vmap" if models.MODELS[config.model.name].vectorise else "loop"
+    return seeds if how == "vmap" else config.parallel.spread
+
+
+def compiled_loop(config) -> bool:
+    """Whether many steps go into one dispatch. Not for convolutions on a CPU.
+
+    There, XLA runs a convolution inside of a loop some forty times slower than outside (jaxlib 0.10, two cores), and the
+    dispatch that the loop saves is small beside it.
+    """
+    if config.parallel.dispatch == "auto":
+        return models.MODELS[config.model.name].vectorise or jax.default_backend() != "cpu"
+    return config.parallel.dispatch == "loop"
+
+
+def fetch(tree):
+    """Device arrays as numpy arrays, whole, on every process."""
+    return jax.tree.map(_fetched, tree)
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that writes."""
+    return jax.process_index() == 0
+
+
+def _over_replicas(function: Callable, shared: int) -> Callable:
+    def mapped(*arguments):
+        per_replica, common = arguments[: len(arguments) - shared], arguments[len(arguments) - shared :]
+        if jax.tree.leaves(per_replica)[0].shape[0] > 1:
+            return jax.vmap(lambda *own: function(*own, *common))(*per_replica)
+        # A lone replica without vmap is exactly the program of a run with one seed.
+        only = function(*jax.tree.map(lambda leaf: leaf[0], per_replica), *common)
+        return jax.tree.map(lambda leaf: leaf[None], only)
+
+    return mapped
+
+
+def _fetched(value) -> np.ndarray:
+    if isinstance(value, jax.Array) and not (value.is_fully_addressable or value.is_fully_replicated):
+        value = multihost_utils.process_allgather(value, tiled=True)
+    return np.asarray(value)
+
+
+def _divides(name: str, value: int, things: str, number: int) -> None:
+    if number % value:
+        raise ConfigError(f"{name} is {value}, must divide the number of {things}, {number}")

@@ -1,0 +1,249 @@
+"""One training step, from step number to new state, as a pure function.
+
+    step number -> row numbers -> inputs (augmented, normalised, cue planted) -> targets -> method -> loss -> gradient
+
+Everything random is drawn from (seed, step, position in the global batch) alone: no iterator, no generator, nothing to
+save but parameters and optimiser. What happens at step t depends neither on when the run was interrupted, nor on how
+many devices it runs on.
+
+The functions here speak of one replica and of one device's share of the batch; lamv.train.parallel maps them over both.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from lamv import models
+from lamv.config import decay_of
+from lamv.core import batch, images, metrics, shortcuts, variance
+from lamv.core.losses import cross_entropy, decays, weight_penalty
+from lamv.core.methods import METHODS, apply
+from lamv.core.targets import one_hot
+from lamv.data.resident import Examples, Plan, Table
+
+#: The named streams of randomness. Numbers are part of the definition of a run: never renumber, only add.
+INIT, ORDER, AUGMENT, MIX, CUE, DROPOUT = range(6)
+
+#: Name of the mapped axis that the batch is spread over; lamv.train.parallel binds it, on one device too.
+DATA_AXIS = "data"
+
+
+class Knobs(NamedTuple):
+    """The traced knobs of a replica, as scalars; see `traced` in lamv.config."""
+
+    seed: jax.Array
+    lr: jax.Array
+    weight_decay: jax.Array
+    smoothing: jax.Array
+    alpha: jax.Array
+    strength: jax.Array
+    noise: jax.Array
+
+
+class State(NamedTuple):
+    """What training changes. `loss_sum` and `loss_steps` gather the loss since the last logged step."""
+
+    params: Any
+    batch_stats: Any
+    optimiser: Any
+    loss_sum: jax.Array
+    loss_steps: jax.Array
+
+
+class Measured(NamedTuple):
+    """The sums of one evaluation: predictions, and class moments of the features and of the output probabilities."""
+
+    predictions: metrics.PredictionSums
+    features: variance.Moments
+    outputs: variance.Moments
+
+
+def knobs_of(config, seed: int) -> Knobs:
+    """The traced knobs of a config, as numpy scalars, for the replica with this seed."""
+    shortcut = config.data.shortcut
+    values = (config.optim.lr, config.optim.weight_decay, config.method.smoothing, config.method.alpha)
+    return Knobs(np.uint32(seed), *(np.float32(v) for v in (*values, shortcut.strength, shortcut.noise)))
+
+
+class Program:
+    """What is computed for a row of a recipe: `init`, one `step` of training, the `tally` of one batch of evaluation.
+
+    config: of any row of the program; its traced knobs are not looked at. plan: the data of its replicas; only shapes
+    and the normalisation enter. steps: length of training, for the schedule of the learning rate.
+    """
+
+    def __init__(self, config, plan: Plan, steps: int):
+        self.config, self.plan, self.steps = config, plan, steps
+        self.model = models.build(
+            config.model.name, num_classes=plan.num_classes, widths=config.model.widths or None,
+            dtype=config.model.dtype, axis_name=DATA_AXIS,
+        )  # fmt: skip
+        self.method = METHODS[config.method.name]
+        self.train_size = plan.train.rows.shape[1]
+
+    def init(self, knobs: Knobs) -> State:
+        """The state before the first step."""
+        variables = self._initial(jax.random.fold_in(root_key(knobs), INIT))[1]
+        params = variables["params"]
+        optimiser = self._optimiser(knobs).init(params)
+        return State(params, variables.get("batch_stats", {}), optimiser, jnp.float32(0), jnp.int32(0))
+
+    def step(self, state: State, knobs: Knobs, table: Table, examples: Examples, t) -> State:
+        """Step number t. table: the training set of the replica, each array (M,)."""
+        rows = batch.part(self.config.batch_size, DATA_AXIS)
+        places = batch_places(root_key(knobs), t, rows, self.train_size)
+        inputs, labels = self._examples(examples, table, places, knobs, augment=(t, rows))
+        targets = one_hot(labels, self.plan.num_classes)
+        inputs, targets = apply(
+            self.method, step_key(knobs, MIX, t), inputs, targets, knobs=self._method_knobs(knobs), rows=rows
+        )
+
+        def objective(params):
+            (logits, _), updated = self.model.apply(
+                {"params": params, **_collection(state.batch_stats)}, inputs, train=True, mutable=["batch_stats"]
+            )
+            loss = jnp.mean(cross_entropy(logits, targets))
+            penalty = knobs.weight_decay * weight_penalty(params) if decay_of(self.config) == "penalty" else 0.0
+            return loss + penalty, (loss, updated.get("batch_stats", {}))
+
+        gradient, (loss, batch_stats) = jax.grad(objective, has_aux=True)(state.params)
+        # The step is mapped without replication tracking, so a gradient is this device's own until it is averaged.
+        gradient, loss = lax.pmean((gradient, loss), DATA_AXIS)
+        updates, optimiser = self._optimiser(knobs).update(gradient, state.optimiser, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return State(params, batch_stats, optimiser, state.loss_sum + loss, state.loss_steps + 1)
+
+    def nothing(self, knobs: Knobs) -> Measured:
+        """The sums of no example, where a tally starts."""
+        features = jax.eval_shape(self._initial, root_key(knobs))[0][1]
+        classes = self.plan.num_classes
+        nobody = jnp.zeros(0, jnp.int32)
+        return Measured(
+            metrics.prediction_sums(jnp.zeros((0, classes)), nobody, nobody, nobody, self.plan.num_groups),
+            variance.empty(classes, features.shape[-1]),
+            variance.empty(classes, classes),
+        )
+
+    def tally(self, sums: Measured, state: State, knobs: Knobs, table: Table, examples: Examples, count, b) -> Measured:
+        """Add batch number b of a split to the sums. Its first `count` places are real, the table may be padded."""
+        rows = batch.part(self.config.eval_batch_size, DATA_AXIS)
+        places = b * rows.batch_size + rows.positions
+        mask = places < count
+        places = jnp.minimum(places, table.rows.shape[0] - 1)
+        inputs, labels = self._examples(examples, table, places, knobs)
+        variables = {"params": state.params, **_collection(state.batch_stats)}
+        logits, features = self.model.apply(variables, inputs, train=False)
+        classes = self.plan.num_classes
+        predictions = metrics.prediction_sums(logits, labels, mask, table.groups[places], self.plan.num_groups)
+        of_features = variance.class_moments(features, labels, classes, mask)
+        of_outputs = variance.class_moments(jax.nn.softmax(logits), labels, classes, mask)
+        return Measured(
+            jax.tree.map(lambda old, new: old + lax.psum(new, DATA_AXIS), sums.predictions, predictions),
+            variance.merge(sums.features, variance.merge_over(of_features, DATA_AXIS)),
+            variance.merge(sums.outputs, variance.merge_over(of_outputs, DATA_AXIS)),
+        )
+
+    def _initial(self, key):
+        """((logits, features), variables) of one blank example."""
+        return self.model.init_with_output(key, jnp.zeros((1, *self.plan.shape)), train=False)
+
+    def _examples(self, examples: Examples, table: Table, places, knobs: Knobs, augment=None):
+        """Inputs as the network sees them, (B_local, ...) float32, and labels, for these places of a split."""
+        config, rows_of_data = self.config.data, table.rows[places]
+        inputs, labels = examples.inputs[rows_of_data], examples.labels[rows_of_data]
+        keys = None
+        if augment is not None and inputs.ndim == 4:
+            t, rows = augment
+            keys = jax.vmap(lambda key: jax.random.split(key, 3))(rows.keys(step_key(knobs, AUGMENT, t)))
+            inputs = jax.vmap(lambda k, x: images.random_crop(k, x, padding=config.augment.crop))(keys[:, 0], inputs)
+            if config.augment.flip:
+                inputs = jax.vmap(images.random_flip)(keys[:, 1], inputs)
+        scale, mean, std = (jnp.asarray(value, jnp.float32) for value in self.plan.normalisation)
+        inputs = inputs.astype(jnp.float32) / scale
+        if config.normalise:
+            inputs = (inputs - mean) / std
+        if keys is not None:
+            inputs = jax.vmap(lambda k, x: images.cutout(k, x, size=config.augment.cutout))(keys[:, 2], inputs)
+        if config.flatten:
+            inputs = inputs.reshape(len(inputs), -1)
+        if config.shortcut.kind != "none":
+            inputs = self._planted(inputs, rows_of_data, table.attributes[places], knobs)
+        return inputs, labels
+
+    def _planted(self, inputs, rows_of_data, attributes, knobs: Knobs):
+        shortcut, classes = self.config.data.shortcut, self.plan.num_classes
+        write, size = shortcuts.SHORTCUTS[shortcut.kind], shortcuts.width(shortcut.kind, classes)
+        cue_key = jax.random.fold_in(root_key(knobs), CUE)
+
+        def plant(x, row, attribute):
+            # Keyed by the example, not by the step: the noise is part of the data.
+            noise = knobs.noise * jax.random.normal(jax.random.fold_in(cue_key, row), (size,))
+            return write(x, attribute, knobs.strength, noise, num_classes=classes, coding=shortcut.coding)
+
+        return jax.vmap(plant)(inputs, rows_of_data, attributes)
+
+    def _method_knobs(self, knobs: Knobs) -> dict[str, Any]:
+        traced = {"smoothing": knobs.smoothing, "alpha": knobs.alpha}
+        return {**self.config.method.to_dict(), **traced}
+
+    def _optimiser(self, knobs: Knobs) -> optax.GradientTransformation:
+        config = self.config.optim
+        direction = {
+            "sgd": lambda: optax.trace(config.momentum, nesterov=config.nesterov),
+            "adam": optax.scale_by_adam,
+            "adamw": optax.scale_by_adam,
+        }
+        chain = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
+        chain.append(direction[config.name]())
+        if decay_of(self.config) == "decoupled":
+            mask = lambda params: jax.tree_util.tree_map_with_path(decays, params)  # noqa: E731
+            chain.append(optax.add_decayed_weights(knobs.weight_decay, mask))
+        shape = schedule(config, self.steps)
+        chain.append(optax.scale_by_learning_rate(lambda count: knobs.lr * shape(count)))
+        return optax.chain(*chain)
+
+
+def root_key(knobs: Knobs) -> jax.Array:
+    """The key of a replica. The generator is named, so that a user's default cannot change what a seed means."""
+    return jax.random.key(knobs.seed, impl="threefry2x32")
+
+
+def step_key(knobs: Knobs, stream: int, t) -> jax.Array:
+    """The key of one stream at step t."""
+    return jax.random.fold_in(jax.random.fold_in(root_key(knobs), stream), t)
+
+
+def batch_places(key, t, rows: batch.Rows, train_size: int):
+    """(B_local,) places in the training set of this device's share of batch t.
+
+    Every epoch is a fresh permutation cut into train_size // batch_size batches; the rest of it is left out.
+    """
+    per_epoch = train_size // rows.batch_size
+    epoch_key = jax.random.fold_in(jax.random.fold_in(key, ORDER), t // per_epoch)
+    return batch.permuted(epoch_key, (t % per_epoch) * rows.batch_size + rows.positions, train_size)
+
+
+def schedule(config, steps: int) -> Callable:
+    """Learning rate as a fraction of its peak, by step: linear warm-up, then cosine to 0, steps down, or constant."""
+    warmup, rest = config.warmup, max(steps - config.warmup, 1)
+
+    def shape(t):
+        if config.schedule == "cosine":
+            after = 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip((t - warmup) / rest, 0, 1)))
+        elif config.schedule == "step":
+            passed = sum((t >= fraction * steps).astype(jnp.float32) for fraction in config.milestones)
+            after = jnp.float32(config.gamma) ** passed
+        else:
+            after = jnp.float32(1)
+        return jnp.where(t < warmup, (t + 1) / max(warmup, 1), after)
+
+    return shape
+
+
+def _collection(batch_stats) -> dict:
+    return {"batch_stats": batch_stats} if batch_stats else {}

@@ -1,0 +1,189 @@
+"""The workdir: every file that a run leaves, except for its checkpoints.
+
+config.json      the run as data: rows and all their knobs; a workdir belongs to one config for good
+provenance.json  versions, device, git commit, data digests, XLA flags, command
+metrics.jsonl    a line per logged step, row and replica; deterministic fields only, so that equal runs are equal files
+timing.jsonl     wall times, which are not
+summary.json     mean, sd, n and values of every metric at the end of training, by row
+DONE             the digest of the final state; a workdir that has it is left as it is
+
+Files are replaced whole (write, fsync, rename), so a kill leaves the old one or the new one.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+import lamv
+from lamv.config import differences
+from lamv.errors import WorkdirError, WorkdirMismatch
+
+
+class Workdir:
+    """A directory that this process writes to, and no other. Processes other than the first of a run read only.
+
+    Raises WorkdirError (exit 73) where it cannot be created, written or locked.
+    """
+
+    def __init__(self, path: str | Path, writes: bool):
+        self.path, self.writes = Path(path), writes
+        if not writes:
+            return
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            # Held open for the life of the process; the kernel lets go of it however the process ends.
+            self._lock = open(self.path / ".lock", "a+")  # noqa: SIM115
+        except OSError as error:
+            raise WorkdirError(f"workdir {path} cannot be written ({error.strerror}); choose another --workdir") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.seek(0)
+            holder = self._lock.read().strip() or "another process"
+            raise WorkdirError(f"workdir {path} is in use by {holder}; wait for it, or choose another --workdir") from None
+        self._lock.truncate(0)
+        self._lock.write(f"{os.getpid()}@{platform.node()}")
+        self._lock.flush()
+
+    def claim(self, run: Mapping[str, Any]) -> None:
+        """Make this the workdir of a run (lamv.config.snapshot), or check that it is.
+
+        Raises WorkdirMismatch (exit 78), naming what differs, for the workdir of another run.
+        """
+        stored = self.read("config.json")
+        if stored is None:
+            self.write("config.json", run)
+            return
+        changed = differences(stored, run)
+        if changed:
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+            raise WorkdirMismatch(
+                f"workdir {self.path} was begun with another config: {'; '.join(changed[:3])}{more} (stored -> asked for);"
+                " choose another --workdir, or give the stored values"
+            )
+
+    def read(self, name: str) -> Any:
+        """The content of a JSON file, or None where there is none."""
+        try:
+            return json.loads((self.path / name).read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise WorkdirMismatch(f"{self.path / name} is not JSON; choose another --workdir, or delete this one") from None
+
+    def write(self, name: str, content: Any) -> None:
+        if self.writes:
+            write_whole(self.path / name, json.dumps(content, indent=1, sort_keys=False, allow_nan=False) + "\n")
+
+    def append(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Add lines to a JSON-lines file and see them onto the disk."""
+        if not self.writes:
+            return
+        with open(self.path / name, "a") as file:
+            file.writelines(json.dumps(line, allow_nan=False) + "\n" for line in lines)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def cut_back(self, name: str, step: int) -> None:
+        """Drop the lines beyond a step, and a last line that a kill tore: what a resumed run will write again."""
+        path = self.path / name
+        if not self.writes or not path.exists():
+            return
+        kept = []
+        for line in path.read_text().splitlines():
+            with contextlib.suppress(ValueError):
+                if json.loads(line)["step"] <= step:
+                    kept.append(line + "\n")
+        write_whole(path, "".join(kept))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file so that a reader, or a kill, sees either the old content or the new."""
+    beside = path.with_name(f".{path.name}.tmp")
+    with open(beside, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+def summary_row(name: str, config: Mapping[str, Any], values: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """A row of summary.json: for every metric mean, sd (n - 1 in the denominator; null for n = 1), n and the values."""
+    return {"name": name, "config": config, "metrics": {metric: spread(list(v)) for metric, v in values.items()}}
+
+
+def spread(values: list[float]) -> dict[str, Any]:
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return {"mean": statistics.fmean(values), "sd": sd, "n": len(values), "values": values}
+
+
+def judged(claims: Sequence[Sequence], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Every claim (row, metric, ">=" or "<=", bound) with what was measured, and whether it holds."""
+    metrics = {row["name"]: row["metrics"] for row in rows}
+    results = []
+    for row, metric, relation, bound in claims:
+        mean = metrics.get(row, {}).get(metric, {}).get("mean")
+        holds = None if mean is None else mean >= bound if relation == ">=" else mean <= bound
+        results.append({"row": row, "metric": metric, "relation": relation, "bound": bound, "mean": mean, "holds": holds})
+    return results
+
+
+def digest(arrays: Iterable) -> str:
+    """sha256 over the bytes of arrays, in order."""
+    sha = hashlib.sha256()
+    for array in arrays:
+        sha.update(array.tobytes())
+    return sha.hexdigest()
+
+
+def provenance(sources: Iterable, mesh: Mapping[str, int]) -> dict[str, Any]:
+    """Where the numbers of a run come from."""
+    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scikit-learn", "ml_collections")
+    return {
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "python": platform.python_version(),
+        "packages": {"lamv": lamv.__version__} | {name: _version(name) for name in packages},
+        "git_commit": _git_commit(),
+        "device": {
+            "kind": jax.devices()[0].device_kind,
+            "platform": jax.default_backend(),
+            "count": jax.device_count(),
+            "processes": jax.process_count(),
+            "mesh": dict(mesh),
+        },
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "data": [source._asdict() for source in sources],
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout that lamv runs from, with "+changes" where it has any; None outside of a checkout."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(here), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
