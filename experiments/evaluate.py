@@ -17,11 +17,6 @@ DATA_PATH = flags.DEFINE_string("config.data.path", None, "Where the data lies, 
 
 
 def main() -> None:
-    from lamv.errors import ConfigError
-
-    if WORKDIR.value is None:
-        raise ConfigError("--workdir is missing; give the directory of a run")
-
     from lamv.study import evaluate, table
     from lamv.train.tracking import summary_row
 
@@ -39,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(launch.run(main))
+    sys.exit(launch.run(main, needs=("workdir",)))

@@ -2,8 +2,10 @@
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
+from importlib import metadata
 
 from absl import flags
 
@@ -13,17 +15,20 @@ FLAGS = flags.FLAGS
 flags.DEFINE_bool("debug", False, "Show the traceback of every error.")
 
 
-def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> int:
-    """Parse the flags, call `main`, and return the exit code. A mistake of the user's is one line on stderr."""
+def run(main: Callable[[], None], needs: Sequence[str], argv: Sequence[str] | None = None) -> int:
+    """Parse the flags, call `main`, and return the exit code. A mistake of the user's is one line on stderr.
+
+    needs: the flags that must be given.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in ("jax", "absl", "orbax", "tensorflow_datasets"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    for talkative in ("jax", "absl", "orbax", "tensorflow_datasets"):
+        logging.getLogger(talkative).setLevel(logging.ERROR)
     argv = list(sys.argv if argv is None else argv)
     try:
-        _parse(argv)
+        _parse(argv, needs)
         main()
     except LamvError as error:
-        if FLAGS.is_parsed() and FLAGS.debug:
+        if "--debug" in argv:
             raise
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
@@ -39,8 +44,6 @@ def use_fast_convolutions() -> None:
     XLA aborts over a flag that it does not know, so this is set only for versions it was tried with. LAMV_XLA_FLAGS=0
     leaves XLA_FLAGS alone.
     """
-    from importlib import metadata
-
     flag = "--xla_cpu_experimental_ynn_fusion_type=dot"
     given = os.environ.get("XLA_FLAGS", "")
     tried = metadata.version("jaxlib").startswith(("0.10.", "0.11.", "0.12."))
@@ -48,18 +51,56 @@ def use_fast_convolutions() -> None:
         os.environ["XLA_FLAGS"] = f"{given} {flag}".strip()
 
 
-def _parse(argv: list[str]) -> None:
+def _parse(argv: list[str], needs: Sequence[str]) -> None:
+    """Flags, and the recipe with its overrides. All that can be wrong with them becomes a ConfigError."""
+    _check_recipe(argv)
+    _check_knobs(argv)
     try:
         rest = FLAGS(argv)
+        given = {name: FLAGS[name].value for name in needs}
+    except flags.IllegalFlagValueError as error:
+        raise ConfigError(_wrong_type(str(error))) from error
+    except flags.Error as error:
+        raise ConfigError(f"{error}; --help lists the flags") from error
+    except LamvError:
+        raise
     except Exception as error:
-        # absl and ml_collections raise a dozen kinds here, and a recipe may raise anything; all are the user's to mend.
-        if "--debug" in argv:
-            raise
-        raise ConfigError(_first_line(error)) from error
+        # A recipe is a program and may raise anything; whatever it is, its author has to mend it.
+        said = str(error.args[0]) if error.args else ""
+        what = re.sub(r"Other fields present: .*?(Did you mean .*)?$", r"\1", said, flags=re.DOTALL).strip("'")
+        raise ConfigError(f"the recipe fails with {type(error).__name__}: {what}; --debug shows where") from error
     if len(rest) > 1:
         raise ConfigError(f"{rest[1]!r} is not a flag; flags look like --workdir=DIR and --config.steps=100")
+    for name, value in given.items():
+        if value is None:
+            raise ConfigError(f"--{name} is missing; {FLAGS[name].help}")
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return " ".join(text.split("\n")[0].split()) if not text.startswith("\n") else text
+def _check_recipe(argv: Sequence[str]) -> None:
+    """The recipe exists: ml_collections would say so only when its content is first looked at."""
+    for argument in argv:
+        match = re.match(r"--config=([^:]*)", argument)
+        if match and not os.path.isfile(match[1]):
+            raise ConfigError(f"there is no recipe {match[1]!r}; configs/ has those of lamv")
+
+
+def _check_knobs(argv: Sequence[str]) -> None:
+    """Every --config.KNOB names a knob: said here, because ml_collections' own words for it are hard to read."""
+    asked = [match[1] for match in (re.match(r"--(?:no)?config\.([^=]+)", argument) for argument in argv) if match]
+    if asked:
+        from lamv import config
+
+        for key in asked:
+            if key not in config.KNOB:
+                hint = config.nearest(key, config.KNOB)
+                raise ConfigError(f"--config.{key} is no knob{hint}; lamv/config.py lists all of them")
+
+
+def _wrong_type(message: str) -> str:
+    from lamv import config
+
+    match = re.match(r"flag --config\.([^=]+)=(.*?): ", message)
+    if match is None or match[1] not in config.KNOB:
+        return message
+    knob = config.KNOB[match[1]]
+    return f"config.{knob.key} is {match[2]!r}, must be of type {knob.type.__name__} ({knob.meaning})"

@@ -21,12 +21,6 @@ WORKDIR = flags.DEFINE_string("workdir", None, "Directory for everything that th
 
 
 def main() -> None:
-    from lamv.errors import ConfigError
-
-    for flag in (CONFIG, WORKDIR):
-        if flag.value is None:
-            raise ConfigError(f"--{flag.name} is missing; {flag.help}")
-
     from lamv.study import report, table
     from lamv.train import loop
 
@@ -37,4 +31,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(launch.run(main))
+    sys.exit(launch.run(main, needs=("config", "workdir")))

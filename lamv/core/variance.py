@@ -94,8 +94,9 @@ def per_unit(moments: Moments) -> dict[str, jax.Array]:
     """total, within and between of every unit: (D,) each; their sums over units are those of `decompose`."""
     number = jnp.sum(moments.count)
     weight = (moments.count / number)[:, None]
+    grand_mean = jnp.sum(weight * moments.mean, axis=0, keepdims=True)
     within = jnp.sum(moments.scatter, axis=0) / number
-    between = jnp.sum(weight * jnp.square(moments.mean - jnp.sum(weight * moments.mean, axis=0)), axis=0)
+    between = jnp.sum(weight * jnp.square(moments.mean - grand_mean), axis=0)
     return {"total": within + between, "within": within, "between": between}
 
 

@@ -163,9 +163,10 @@ class Program:
             inputs = jax.vmap(lambda k, x: images.random_crop(k, x, padding=config.augment.crop))(keys[:, 0], inputs)
             if config.augment.flip:
                 inputs = jax.vmap(images.random_flip)(keys[:, 1], inputs)
-        scale, mean, std = (jnp.asarray(value, jnp.float32) for value in self.plan.normalisation)
-        inputs = inputs.astype(jnp.float32) / scale
+        normalisation = self.plan.normalisation
+        inputs = inputs.astype(jnp.float32) / normalisation.scale
         if config.normalise:
+            mean, std = (np.expand_dims(v, range(inputs.ndim - 1)) for v in np.float32(normalisation[1:]))
             inputs = (inputs - mean) / std
         if keys is not None:
             inputs = jax.vmap(lambda k, x: images.cutout(k, x, size=config.augment.cutout))(keys[:, 2], inputs)

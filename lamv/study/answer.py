@@ -1,0 +1,231 @@
+"""What a run shows, in words: sentences made from its numbers, and from nothing else.
+
+Every row with label augmentation is compared with its baseline, the ERM row whose other knobs are all the same; where
+there is none, nothing is compared. Rows share seeds, and a seed fixes data, cue and initialisation, so differences are
+taken seed by seed, and their mean comes with a 95 % interval (Student's t).
+
+Where a cue was planted, the measure is the fall: accuracy with an aligned cue minus accuracy with a random cue. It is 0
+for a network that ignores the cue, and 1 - 1/K for one that sees nothing else.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lamv.study.runs import Row, Run, Spread, flatten, spread
+from lamv.study.table import percent
+
+FALL = "fall"
+ALIGNED, RANDOM, TEST = "test_aligned/accuracy", "test_random/accuracy", "test/accuracy"
+#: A difference between falls of less than this, as a fraction, is called no gap however surely it is not 0.
+GAP = 0.02
+#: Student's t, 97.5 % quantile, for 1, 2, ... degrees of freedom; beyond the table the last one, on the safe side.
+_STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.10,
+            2.09, 2.09)  # fmt: skip
+
+
+class Comparison(NamedTuple):
+    """A row minus its baseline, seed by seed, in `measure` (FALL or TEST); fractions."""
+
+    row: Row
+    baseline: Row
+    measure: str
+    difference: Spread
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of the mean difference; None for one seed."""
+        mean, sd, n, _ = self.difference
+        if sd is None:
+            return None
+        half = _STUDENT[min(n - 1, len(_STUDENT)) - 1] * sd / math.sqrt(n)
+        return mean - half, mean + half
+
+    @property
+    def sign(self) -> int:
+        """1: more than the baseline; -1: less; 0: no difference, or none that can be told."""
+        mean, (low, high) = self.difference.mean, self.interval or (self.difference.mean,) * 2
+        if low <= 0 <= high or (self.measure == FALL and abs(mean) < GAP):
+            return 0
+        return 1 if mean > 0 else -1
+
+    @property
+    def points(self) -> str:
+        """ "+60.1 points (95 % interval +53.2 to +66.9)"."""
+        text = f"{100 * self.difference.mean:+.1f} points"
+        if self.interval:
+            text += " (95 % interval {:+.1f} to {:+.1f})".format(*(100 * end for end in self.interval))
+        return text.replace("-", "−")
+
+
+class Answer(NamedTuple):
+    """`headline`: one sentence. `sentences`: the numbers behind it. `comparisons`: row by row."""
+
+    headline: str
+    sentences: Sequence[str]
+    comparisons: Sequence[Comparison]
+
+
+def answer(run: Run) -> Answer:
+    """What the numbers of a run say; of what was not measured, only that it was not."""
+    if not any(TEST in row.metrics or RANDOM in row.metrics for row in run.rows):
+        return Answer("No accuracy has been measured yet.", [], [])
+    if run.cue and any(fall_of(row) for row in run.rows):
+        return _about_cue(run)
+    return _about_accuracy(run)
+
+
+def fall_of(row: Row) -> Spread | None:
+    """Accuracy with an aligned cue minus accuracy with a random one, seed by seed."""
+    return _minus(row.metrics.get(ALIGNED), row.metrics.get(RANDOM))
+
+
+def compare(rows: Sequence[Row], measure: str) -> list[Comparison]:
+    """Every row with label augmentation against its baseline, where there is one and both were measured alike."""
+    comparisons = []
+    for row in rows:
+        baseline = _baseline(row, rows)
+        if baseline is None:
+            continue
+        difference = _minus(*(fall_of(r) if measure == FALL else r.metrics.get(measure) for r in (row, baseline)))
+        if difference is not None:
+            comparisons.append(Comparison(row, baseline, measure, difference))
+    return comparisons
+
+
+def _about_cue(run: Run) -> Answer:
+    rows = [row for row in run.rows if fall_of(row)]
+    comparisons = compare(rows, FALL)
+    sentences = [_in_turn("Accuracy when the cue says a random class: ", rows, RANDOM)]
+    if run.num_classes:
+        chance = 100 / run.num_classes
+        sentences.append(f"A network that looks at the cue alone would get {chance:.3g} % there, by chance.")
+    low, high = _range([row.mean(ALIGNED) for row in rows])
+    reach = f"{low} %" if low == high else f"{low} to {high} %"
+    sentences.append(f"When the cue agrees with the label, {_rows(len(rows))} {reach}.")
+    sentences += [_compared(run.rows, comparisons), *_variances(comparisons), *_sureness(rows, comparisons)]
+    return Answer(_cue_headline(run, rows, comparisons), [s for s in sentences if s], comparisons)
+
+
+def _cue_headline(run: Run, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> str:
+    kind = {"tag": "tag", "pixel": "cue pixel"}.get(run.cue, "cue")
+    if not comparisons:
+        row = max(rows, key=lambda r: fall_of(r).mean)
+        most = "" if len(rows) == 1 else " at the most"
+        lost = f"{100 * fall_of(row).mean:.1f} points"
+        return f"{row.name} loses {lost} of accuracy{most} when the {kind} turns random."
+    total, more, less = len(comparisons), *(sum(c.sign == sign for c in comparisons) for sign in (1, -1))
+    rely = f"rely on the {kind}"
+    if more == total:
+        return f"Label augmentation made the network {rely}: {_falls(comparisons, kind)}."
+    if less == total:
+        return f"The opposite of the thesis: label augmentation made the network {rely} less: {_falls(comparisons, kind)}."
+    if not more and not less:
+        return f"No gap: label augmentation did not change how much the network relies on the {kind}."
+    same = total - more - less
+    counts = [f"{number} {rely} {how}" for number, how in ((more, "more"), (less, "less"), (same, "neither")) if number]
+    counts = [text.replace(f"{rely} neither", "show no clear difference") for text in counts]
+    return f"Mixed: of {total} rows with label augmentation, {_and(counts)} than ERM with the same other settings."
+
+
+def _falls(comparisons: Sequence[Comparison], kind: str) -> str:
+    """ "when the tag turns random, its rows lose 45.4 to 88.3 points of accuracy, ERM 10.4 to 13.8"."""
+    baselines = {c.baseline.name: c.baseline for c in comparisons}
+    own, theirs = (_range([fall_of(row).mean for row in rows]) for rows in ([c.row for c in comparisons], baselines.values()))
+    own, theirs = (low if low == high else f"{low} to {high}" for low, high in (own, theirs))
+    them = "its rows lose" if len(comparisons) > 1 else f"{comparisons[0].row.name} loses"
+    base = baselines.popitem()[0] if len(baselines) == 1 else "the same networks under ERM"
+    return f"when the {kind} turns random, {them} {own} points of accuracy, {base} {theirs}"
+
+
+def _about_accuracy(run: Run) -> Answer:
+    rows = [row for row in run.rows if TEST in row.metrics]
+    comparisons = compare(rows, TEST)
+    sentences = [_in_turn("Test accuracy: ", rows, TEST), _compared(run.rows, comparisons)]
+    sentences += [*_variances(comparisons), *_sureness(rows, comparisons)]
+    if not run.cue:
+        sentences.append("No shortcut was planted, so this run does not say which of two features was learned.")
+    if comparisons:
+        counts = [(sum(c.sign == sign for c in comparisons), word) for sign, word in ((1, "higher"), (-1, "lower"))]
+        counts = [f"{word} in {number}" for number, word in counts if number]
+        counts = _and(counts) or "neither clearly higher nor clearly lower"
+        of = f" of {len(comparisons)} rows" if len(comparisons) > 1 else ""
+        headline = f"With label augmentation, test accuracy is {counts}{of}, next to ERM with the same other settings."
+    else:
+        best = max(rows, key=lambda row: row.mean(TEST))
+        most = " at the most" if len(rows) > 1 else ""
+        headline = f"{best.name} reaches {percent(best.metrics[TEST])} test accuracy{most}."
+    return Answer(headline, [s for s in sentences if s], comparisons)
+
+
+def _compared(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> str:
+    """What could not be compared, and why."""
+    if len(rows) == 1:
+        return "The run has a single row, so there is nothing to compare it with."
+    alone = [row.name for row in rows if not _is_erm(row) and row.name not in {c.row.name for c in comparisons}]
+    if alone:
+        return f"Not compared, as there is no ERM row that is otherwise the same and measured alike: {', '.join(alone)}."
+    return ""
+
+
+def _variances(comparisons: Sequence[Comparison]) -> list[str]:
+    """How often the within-class variance is below the baseline's: in itself, and as a share of the total."""
+    sentences = []
+    for where, words in (("features", "features"), ("outputs", "output probabilities")):
+        parts = []
+        for metric, what in (("within_variance", "in itself"), ("within_over_total", "as a share of their total variance")):
+            key = f"test/{where}/{metric}"
+            pairs = [(c.row.mean(key), c.baseline.mean(key)) for c in comparisons]
+            pairs = [pair for pair in pairs if None not in pair]
+            if pairs:
+                parts.append(f"{sum(own < base for own, base in pairs)} of {len(pairs)} {what}")
+        if parts:
+            sentences.append(f"Rows whose mean within-class variance of the {words} is below ERM's: {', '.join(parts)}.")
+    return sentences
+
+
+def _sureness(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[str]:
+    counts = {row.n for row in rows}
+    if counts == {1}:
+        return ["This is one seed: how much the numbers vary from seed to seed was not measured."]
+    seeds = f"{counts.pop()} seeds" if len(counts) == 1 else f"{min(counts)} to {max(counts)} seeds"
+    what = f"± is the standard deviation over {seeds}"
+    return [what + ("; differences are taken seed by seed." if comparisons else ".")]
+
+
+def _is_erm(row: Row) -> bool:
+    return row.knob("method.name") == "erm"
+
+
+def _baseline(row: Row, rows: Sequence[Row]) -> Row | None:
+    """The ERM row that differs from this one in the method only, at the same step."""
+
+    def rest(r: Row) -> dict:
+        return {key: value for key, value in flatten(r.config).items() if not key.startswith("method.")}
+
+    same = (r for r in rows if _is_erm(r) and r.step == row.step and rest(r) == rest(row))
+    return None if _is_erm(row) else next(same, None)
+
+
+def _minus(first: Spread | None, second: Spread | None) -> Spread | None:
+    """Seed by seed; None where either is missing or the seeds are not the same in number."""
+    if first is None or second is None or first.n != second.n:
+        return None
+    return spread([a - b for a, b in zip(first.values, second.values, strict=True)])
+
+
+def _in_turn(start: str, rows: Sequence[Row], metric: str) -> str:
+    return start + _and([f"{row.name} {percent(row.metrics[metric])}" for row in rows if metric in row.metrics]) + "."
+
+
+def _rows(count: int) -> str:
+    return "it gets" if count == 1 else f"all {count} rows get"
+
+
+def _range(fractions: Sequence[float]) -> tuple[str, str]:
+    """Smallest and largest, in percent."""
+    return f"{100 * min(fractions):.1f}", f"{100 * max(fractions):.1f}"
+
+
+def _and(parts: Sequence[str]) -> str:
+    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)

@@ -1,0 +1,251 @@
+"""Read a workdir, whatever state it is in: finished, still going, interrupted, or damaged.
+
+A finished run has summary.json. Of one that has not, the last evaluation in metrics.jsonl takes its place, and
+`Run.notes` says so. All else that is missing is noted too; only a folder that no row can be read from is an error.
+lamv.train.tracking lists the files of a workdir; this module reads them without jax.
+"""
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lamv.errors import DataError
+
+#: How far below the folder that `find` is given a workdir may lie.
+DEPTH = 3
+FILES = ("config.json", "metrics.jsonl", "summary.json")
+
+
+class Spread(NamedTuple):
+    """A metric over the seeds of a row; sd has n - 1 in its denominator and is None for n = 1."""
+
+    mean: float
+    sd: float | None
+    n: int
+    values: tuple[float, ...]
+
+
+class Row(NamedTuple):
+    """A row of a run. `step`: where its metrics were taken, None for the end of training."""
+
+    name: str
+    config: Mapping[str, Any]
+    metrics: Mapping[str, Spread]
+    step: int | None = None
+
+    def mean(self, metric: str) -> float | None:
+        return self.metrics[metric].mean if metric in self.metrics else None
+
+    def knob(self, key: str, default: Any = None) -> Any:
+        """A value of the config by its dotted key."""
+        return flatten(self.config).get(key, default)
+
+    @property
+    def n(self) -> int:
+        return max((spread.n for spread in self.metrics.values()), default=0)
+
+
+class Claim(NamedTuple):
+    """What a recipe says that a row reaches. `holds` is None where it was not judged, and `why` says why not."""
+
+    row: str
+    metric: str
+    relation: str
+    bound: float
+    mean: float | None
+    holds: bool | None
+    why: str = ""
+
+    @property
+    def verdict(self) -> str:
+        if self.holds is None:
+            return "not judged" + (f": {self.why}" if self.why else "")
+        return "holds" if self.holds else "falls short"
+
+
+class Run(NamedTuple):
+    """All that a workdir tells. `notes`: what is missing, a sentence each."""
+
+    path: Path
+    title: str
+    about: str
+    overrides: Mapping[str, Any]
+    rows: Sequence[Row]
+    claims: Sequence[Claim]
+    lines: Sequence[Mapping[str, Any]]
+    provenance: Mapping[str, Any]
+    notes: Sequence[str]
+    finished: bool
+
+    @property
+    def num_classes(self) -> int | None:
+        """K, from what was measured: the outputs have one unit a class. None where they were not measured."""
+        for row in self.rows:
+            whole, unit = (row.mean(f"test/outputs/within_variance{of}") for of in ("", "_per_unit"))
+            if whole and unit:
+                return round(whole / unit)
+        return None
+
+    @property
+    def cue(self) -> str:
+        """Kind of the planted shortcut; "" where no row has one."""
+        kinds = [row.knob("data.shortcut.kind", "none") for row in self.rows]
+        return next((kind for kind in kinds if kind != "none"), "")
+
+
+def find(directory: str | Path) -> list[Path]:
+    """The workdirs in a folder, itself included, down to DEPTH levels. Raises DataError where there are none."""
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise DataError(f"{directory} is not a folder; give --runs a workdir, or a folder of workdirs")
+    found, level = [], [directory]
+    for _ in range(DEPTH + 1):
+        found += [path for path in level if is_workdir(path)]
+        # A workdir holds no further ones, only its checkpoints.
+        level = [child for path in level if not is_workdir(path) for child in sorted(path.iterdir()) if child.is_dir()]
+    if not found:
+        raise DataError(f"{directory} holds no workdir (no {' or '.join(FILES)}); train first: experiments.train")
+    return found
+
+
+def is_workdir(path: Path) -> bool:
+    return any((path / name).is_file() for name in FILES)
+
+
+def read(workdir: str | Path) -> Run:
+    """The run of a workdir. Raises DataError where no row can be read from it."""
+    path, notes = Path(workdir), []
+    if not path.is_dir():
+        raise DataError(f"workdir {path} does not exist; train first: experiments.train --workdir={path}")
+    config = _object(path / "config.json", notes)
+    summary = _object(path / "summary.json", notes)
+    lines = _lines(path / "metrics.jsonl", notes)
+    provenance = _object(path / "provenance.json", notes)
+    try:
+        rows = rows_of(summary) if summary else _rows_so_far(config, lines)
+        claims = _claims(summary, config, rows)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"the files in {path} are not as lamv writes them ({type(error).__name__}: {error})") from None
+    if not rows:
+        raise DataError(f"{path} has no row: {' '.join(notes)}")
+    if not summary:
+        notes.append(_how_far(rows))
+    title = summary.get("title") or config.get("title") or path.name
+    about, overrides = config.get("about", ""), summary.get("overrides", {})
+    return Run(path, title, about, overrides, rows, claims, lines, provenance, notes, bool(summary))
+
+
+def rows_of(summary: Mapping[str, Any]) -> list[Row]:
+    """The rows of a summary.json."""
+    return [
+        Row(str(row["name"]), dict(row.get("config", {})), {key: _spread(m) for key, m in row["metrics"].items()})
+        for row in summary["rows"]
+    ]
+
+
+def claims_of(summary: Mapping[str, Any]) -> list[Claim]:
+    """The claims of a summary.json; those that were not judged say why."""
+    claims = [Claim(*(claim[field] for field in Claim._fields[:6])) for claim in summary.get("claims", ())]
+    return [c if c.holds is not None else c._replace(why="not measured") for c in claims]
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean, sd and n of the values of the seeds."""
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return Spread(statistics.fmean(values), sd, len(values), tuple(values))
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings to {"a.b.c": value}."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def curve(run: Run, row: str, metric: str) -> list[tuple[int, Spread]]:
+    """(step, spread over the seeds) of a metric in training, for the steps where it was measured."""
+    by_step: dict[int, list[float]] = {}
+    for line in run.lines:
+        if line["row"] == row and metric in line:
+            by_step.setdefault(line["step"], []).append(line[metric])
+    return [(step, spread(values)) for step, values in sorted(by_step.items())]
+
+
+def _spread(stored: Mapping[str, Any]) -> Spread:
+    sd = stored["sd"]
+    return Spread(float(stored["mean"]), None if sd is None else float(sd), int(stored["n"]), tuple(stored["values"]))
+
+
+def _rows_so_far(config: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """The rows of config.json, each with what its last evaluated step measured."""
+    return [_row_so_far(row["name"], row["config"], lines) for row in config.get("rows", ())]
+
+
+def _row_so_far(name: str, config: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> Row:
+    own = [line for line in lines if line["row"] == name]
+    # Before the first evaluation only the loss is known.
+    evaluated = [line for line in own if any(key.endswith("/accuracy") for key in line)] or own
+    step = max((line["step"] for line in evaluated), default=0)
+    last = sorted((line for line in evaluated if line["step"] == step), key=lambda line: line["replica"])
+    # A kill may have cut the lines of a step short: a metric counts with the seeds that have it.
+    keys = [key for key in (last[0] if last else {}) if "/" in key]
+    return Row(str(name), config, {key: spread([line[key] for line in last if key in line]) for key in keys}, step)
+
+
+def _claims(summary: Mapping[str, Any], config: Mapping[str, Any], rows: Sequence[Row]) -> list[Claim]:
+    """Judged claims from summary.json; else those of the recipe, unjudged, with what was measured."""
+    if summary.get("claims"):
+        return claims_of(summary)
+    why = "settings were overridden" if summary else "the run is not finished"
+    means = {row.name: row for row in rows}
+    return [
+        Claim(row, metric, relation, bound, means[row].mean(metric) if row in means else None, None, why)
+        for row, metric, relation, bound in config.get("claims", ())
+    ]
+
+
+def _how_far(rows: Sequence[Row]) -> str:
+    steps = [row.step or 0 for row in rows]
+    where = f"step {steps[0]}" if len(set(steps)) == 1 else f"steps {min(steps)} to {max(steps)}"
+    planned = {row.knob("steps") for row in rows}
+    of = f" of {planned.pop()}" if len(planned) == 1 and None not in planned else ""
+    if not max(steps):
+        return "The run is not finished (still going, or interrupted), and nothing has been measured yet."
+    return f"The run is not finished (still going, or interrupted): the numbers are those of {where}{of}."
+
+
+def _object(path: Path, notes: list[str]) -> dict[str, Any]:
+    """The JSON object in a file; {} and a note where there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        notes.append(f"{path.name} is missing.")
+    except (OSError, ValueError) as error:
+        notes.append(f"{path.name} cannot be read ({error}).")
+    else:
+        if isinstance(content, dict):
+            return content
+        notes.append(f"{path.name} holds no JSON object.")
+    return {}
+
+
+def _lines(path: Path, notes: list[str]) -> list[dict[str, Any]]:
+    """The whole lines of metrics.jsonl; a last line that is still being written is left out in silence."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        notes.append(f"{path.name} is missing, so there are no training curves.")
+        return []
+    lines, damaged = [], 0
+    for line in text.splitlines(keepends=True):
+        try:
+            parsed = json.loads(line)
+            lines.append(parsed | {"step": int(parsed["step"]), "row": str(parsed["row"])})
+        except (KeyError, TypeError, ValueError):
+            damaged += line.endswith("\n")
+    if damaged:
+        notes.append(f"{damaged} of {path.name}'s lines cannot be read and are left out.")
+    return lines

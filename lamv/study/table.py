@@ -1,0 +1,129 @@
+"""The numbers of a run as a table: which columns there are, how a number is written, and the table as plain text.
+
+Every cell is mean ± sd over the seeds of a row. The report in HTML shows the same cells.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lamv.study.runs import Row, Spread, claims_of, rows_of
+
+
+class Column(NamedTuple):
+    """A metric in the table. `head`: its heading; `says`: what it is, in a few words; `percent`: shown as 100 x."""
+
+    metric: str
+    head: str
+    says: str
+    percent: bool = False
+
+
+class Cell(NamedTuple):
+    """mean and sd as text; "" where there is none."""
+
+    mean: str
+    sd: str
+
+
+COLUMNS = (
+    Column("test/accuracy", "test", "cue as in training", percent=True),
+    Column("test_aligned/accuracy", "aligned", "cue says the label", percent=True),
+    Column("test_random/accuracy", "random", "cue says any class", percent=True),
+    Column("test_conflicting/accuracy", "conflicting", "cue says a wrong class", percent=True),
+    Column("test_absent/accuracy", "absent", "no cue", percent=True),
+    Column("test/weight_norm_ratio", "weight ratio", "cue inputs : other inputs"),
+    Column("test/features/within_variance", "features", "within-class variance"),
+    Column("test/outputs/within_variance", "outputs", "within-class variance"),
+)
+
+
+def as_text(summary: Mapping[str, Any]) -> str:
+    """A summary.json as a text table, with the claims below it."""
+    rows = rows_of(summary)
+    columns = columns_of(rows)
+    lines = [*([summary["title"]] if summary.get("title") else []), _legend(rows), ""]
+    lines += _text_table(rows, columns)
+    claims = claims_of(summary)
+    if claims:
+        lines += ["", "Claims"]
+        lines += [f"  {c.verdict:12} {c.row}: {c.metric} {c.relation} {c.bound:g} ({measured(c.mean)})" for c in claims]
+    elif summary.get("overrides"):
+        changed = ", ".join(f"{key}={value}" for key, value in summary["overrides"].items())
+        lines += ["", f"No claim is judged, as settings were overridden: {changed}"]
+    return "\n".join(lines)
+
+
+def columns_of(rows: Sequence[Row]) -> list[Column]:
+    """Those columns that any row has a number for."""
+    return [column for column in COLUMNS if any(column.metric in row.metrics for row in rows)]
+
+
+def cells_of(rows: Sequence[Row], column: Column) -> list[Cell]:
+    """The cells of a column, all with the same number of decimals, so that they can be compared at a glance."""
+    spreads = [row.metrics.get(column.metric) for row in rows]
+    scale = 100.0 if column.percent else 1.0
+    decimals = 1 if column.percent else decimals_for([s.mean for s in spreads if s])
+    return [_cell(s, scale, decimals) for s in spreads]
+
+
+def decimals_for(values: Sequence[float]) -> int:
+    """Decimals that leave three digits of the value in the middle."""
+    sizes = sorted(math.floor(math.log10(abs(value))) for value in values if value and math.isfinite(value))
+    return max(0, 2 - sizes[len(sizes) // 2]) if sizes else 2
+
+
+def percent(spread: Spread) -> str:
+    """ "86.1 ± 1.4 %", for running text."""
+    return f"{100 * spread.mean:.1f} %" if spread.sd is None else f"{100 * spread.mean:.1f} ± {100 * spread.sd:.1f} %"
+
+
+def plain(spread: Spread) -> str:
+    """ "0.412 ± 0.021", for running text."""
+    mean, sd = _cell(spread, 1.0, decimals_for([spread.mean]))
+    return f"{mean} ± {sd}" if sd else mean
+
+
+def measured(mean: float | None) -> str:
+    return "not measured" if mean is None else f"measured {mean:.4g}"
+
+
+def seeds_of(rows: Sequence[Row]) -> str:
+    """How many seeds stand behind the numbers: "n = 5 seeds"."""
+    counts = sorted({row.n for row in rows})
+    if len(counts) == 1:
+        return f"n = {counts[0]} seed{'s' if counts[0] != 1 else ''}"
+    return "n = " + ", ".join(f"{row.n} ({row.name})" for row in rows) + " seeds"
+
+
+def _cell(spread: Spread | None, scale: float, decimals: int) -> Cell:
+    if spread is None:
+        return Cell("", "")
+    return Cell(*("" if value is None else f"{scale * value:.{decimals}f}" for value in (spread.mean, spread.sd)))
+
+
+def _legend(rows: Sequence[Row]) -> str:
+    shows = "mean ± sd" if any(row.n > 1 for row in rows) else "value"
+    return f"Each cell: {shows}, {seeds_of(rows)}. Accuracy in %; variances within the class, on the test split."
+
+
+def _text_table(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
+    """Heading, rule and rows; means end, and so every ± stands, at the same place of their column."""
+    blocks = [["row", *(row.name for row in rows)]]
+    for column in columns:
+        cells = cells_of(rows, column)
+        wide, wide_sd = (max(len(cell[part]) for cell in cells) for part in (0, 1))
+        heading = column.head + (" %" if column.percent else " var." if "variance" in column.metric else "")
+        blocks.append([heading, *(_aligned(cell, wide, wide_sd) for cell in cells)])
+    widths = [max(map(len, block)) for block in blocks]
+    lines = []
+    for entries in zip(*blocks, strict=True):
+        name, *numbers = ("".join(c if c.isprintable() else " " for c in entry) for entry in entries)
+        right = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
+        lines.append("  ".join([name.ljust(widths[0]), *right]).rstrip())
+    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
+
+
+def _aligned(cell: Cell, wide: int, wide_sd: int) -> str:
+    mean, sd = cell.mean.rjust(wide), cell.sd.rjust(wide_sd)
+    return f"{mean} ± {sd}" if cell.sd else mean + " " * (wide_sd + 3 if wide_sd else 0)

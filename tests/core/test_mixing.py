@@ -1,0 +1,184 @@
+"""The Mixup family: one partner and one lam for inputs and targets, whatever the batch and however it is spread."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lamv.core import batch
+from lamv.core.losses import cross_entropy
+from lamv.core.mixing import LAM_PER, draw_lam, draw_partner, midpoint, mix, mixup
+from lamv.core.targets import one_hot
+
+KEY = jax.random.key(7)
+METHODS = {
+    "mixup, a lam an example": partial(mixup, alpha=0.7),
+    "mixup, a lam for the batch": partial(mixup, alpha=0.7, lam_per="batch"),
+    "midpoint": midpoint,
+}
+
+
+def numbered(size):
+    """A batch that tells who was mixed with whom: inputs are positions, targets are one-hot of positions."""
+    return jnp.arange(size, dtype=jnp.float32)[:, None], jnp.eye(size)
+
+
+@pytest.mark.parametrize(
+    "lam, expected", [(0.0, 2.302585093), (0.3, 1.718812048), (0.5, 1.329630018), (1.0, 0.356674944)]
+)
+def test_soft_labels_are_the_two_cross_entropies(run, lam, expected):
+    log_probs = jnp.log(jnp.array([[0.7, 0.2, 0.1]]))
+    first, second = one_hot(jnp.array([0]), 3), one_hot(jnp.array([2]), 3)
+
+    def both(lam):
+        soft = cross_entropy(log_probs, mix(first, second, lam))
+        return soft, lam * cross_entropy(log_probs, first) + (1 - lam) * cross_entropy(log_probs, second)
+
+    soft, two = run(both)(jnp.array([lam]))
+    np.testing.assert_allclose(soft, [expected], rtol=1e-6)
+    np.testing.assert_allclose(two, [expected], rtol=1e-6)
+
+
+def test_lam_one_is_erm_to_the_bit(run):
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, 5, 3, 2)).astype(np.float32) * np.float32(1e3)
+    mixed = run(mix)(first, second, jnp.ones(5))
+    np.testing.assert_array_equal(np.asarray(mixed).view(np.uint32), first.view(np.uint32))
+
+
+def test_swapping_the_pair_is_one_minus_lam(run):
+    first, second = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
+    lam = np.array([0.0, 0.25, 0.5, 0.875], np.float32)
+    np.testing.assert_allclose(run(mix)(first, second, lam), run(mix)(second, first, 1 - lam), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("size", [1, 2, 7, 16])
+def test_inputs_and_targets_share_partner_and_lam(name, size):
+    positions, identity = numbered(size)
+    inputs, targets = METHODS[name](KEY, positions, identity)
+    np.testing.assert_allclose(inputs, targets @ positions, rtol=1e-5, err_msg="inputs and targets were mixed apart")
+    assert np.all(np.count_nonzero(targets, axis=1) <= 2), "a target is mixed from at most two labels"
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 16])
+def test_everyone_is_a_partner_once(size):
+    _, targets = midpoint(KEY, *numbered(size))
+    np.testing.assert_array_equal(targets.sum(axis=0), 1, err_msg="the partners are no permutation of the batch")
+    partner = draw_partner(KEY, batch.whole(size))
+    np.testing.assert_array_equal(np.sort(partner), np.arange(size))
+
+
+def test_mixup_and_midpoint_draw_the_same_partners():
+    _, mixed = mixup(KEY, *numbered(9), alpha=1.0)
+    _, averaged = midpoint(KEY, *numbered(9))
+    np.testing.assert_array_equal(np.asarray(mixed) > 0, np.asarray(averaged) > 0)
+
+
+def test_partners_are_uniform():
+    keys = jax.random.split(jax.random.key(0), 2000)
+    partners = np.asarray(jax.jit(jax.vmap(lambda key: draw_partner(key, batch.whole(4))))(keys))
+    counts = (partners[..., None] == np.arange(4)).sum(axis=0)
+    assert np.all(np.abs(counts - 500) < 100), "2000 draws of 1 in 4 lie within 5 standard deviations, 97, of 500"
+
+
+def test_midpoint_is_exactly_the_average(run):
+    inputs = np.random.default_rng(1).normal(size=(6, 2, 2, 3)).astype(np.float32)
+    targets = np.eye(6, dtype=np.float32)
+    mixed, mixed_targets = run(midpoint)(KEY, inputs, targets)
+    partner = np.asarray(draw_partner(jax.random.split(KEY)[0], batch.whole(6)))
+    np.testing.assert_array_equal(mixed, (inputs + inputs[partner]) / 2)
+    np.testing.assert_array_equal(mixed_targets, (targets + targets[partner]) / 2)
+
+
+def test_a_lone_example_is_left_as_it_is(run):
+    inputs, targets = jnp.array([[0.1, 0.2]]), one_hot(jnp.array([1]), 3)
+    mixed, mixed_targets = run(partial(mixup, alpha=1.0))(KEY, inputs, targets)
+    np.testing.assert_allclose(mixed, inputs, rtol=1e-6)
+    np.testing.assert_allclose(mixed_targets, targets, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_one_class_stays_one(name):
+    _, targets = METHODS[name](KEY, jnp.zeros((5, 2)), jnp.ones((5, 1)))
+    np.testing.assert_allclose(targets, 1, rtol=1e-6)
+
+
+@settings(deadline=None, derandomize=True, max_examples=30)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    alpha=st.floats(0.05, 100, width=32),
+    lam_per=st.sampled_from(LAM_PER),
+    labels=st.lists(st.integers(0, 3), min_size=7, max_size=7),
+)
+def test_targets_stay_probabilities(seed, alpha, lam_per, labels):
+    mixed = jax.jit(mixup, static_argnames="lam_per")
+    inputs = jnp.arange(7.0)[:, None]
+    x, q = mixed(jax.random.key(seed), inputs, one_hot(jnp.array(labels), 4), alpha=alpha, lam_per=lam_per)
+    assert np.all(np.asarray(q) >= 0)
+    np.testing.assert_allclose(q.sum(axis=1), 1, rtol=1e-6)
+    assert inputs.min() <= x.min() and x.max() <= inputs.max(), "a mixture left the hull of the batch"
+
+
+def test_lam_per_example_differs_and_per_batch_does_not():
+    rows = batch.whole(64)
+    assert len(np.unique(draw_lam(KEY, rows, alpha=1.0, lam_per="example"))) == 64
+    assert len(np.unique(draw_lam(KEY, rows, alpha=1.0, lam_per="batch"))) == 1
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 8.0])
+def test_lam_has_the_moments_of_beta(alpha):
+    number = 20_000
+    lam = jax.jit(lambda alpha: draw_lam(jax.random.key(0), batch.whole(number), alpha=alpha, lam_per="example"))(alpha)
+    variance = 1 / (4 * (2 * alpha + 1))
+    assert np.all((lam >= 0) & (lam <= 1))
+    assert np.mean(lam) == pytest.approx(0.5, abs=5 * np.sqrt(variance / number))
+    assert np.var(lam) == pytest.approx(variance, rel=0.05), "Beta(a, a) has variance 1 / (4 (2 a + 1))"
+
+
+def test_lam_of_a_batch_has_the_moments_of_beta():
+    draw = jax.jit(jax.vmap(lambda key: draw_lam(key, batch.whole(2), alpha=1.0, lam_per="batch")[0]))
+    lam = draw(jax.random.split(jax.random.key(0), 5000))
+    assert np.mean(lam) == pytest.approx(0.5, abs=0.02)
+    assert np.var(lam) == pytest.approx(1 / 12, rel=0.05)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_draws_do_not_depend_on_how_the_batch_is_cut(name, parts):
+    inputs = np.random.default_rng(0).normal(size=(12, 3, 2)).astype(np.float32)
+    targets = np.eye(12, dtype=np.float32)
+
+    def on_a_part(inputs, targets):
+        return METHODS[name](KEY, inputs, targets, rows=batch.part(12, "data"))
+
+    cut = [values.reshape(parts, 12 // parts, *values.shape[1:]) for values in (inputs, targets)]
+    pieces = jax.jit(jax.vmap(on_a_part, axis_name="data"))(*cut)
+    whole = jax.jit(partial(METHODS[name], KEY))(inputs, targets)
+    for piece, expected in zip(pieces, whole, strict=True):
+        np.testing.assert_array_equal(
+            np.asarray(piece).reshape(expected.shape),
+            expected,
+            err_msg="a draw is keyed by something other than the global position",
+        )
+
+
+@pytest.mark.parametrize(
+    "knobs, value, allowed",
+    [
+        ({"alpha": 0.0}, "alpha is 0,", "inf)"),
+        ({"alpha": -1.0}, "alpha is -1,", "inf)"),
+        ({"alpha": float("inf")}, "alpha is inf,", "inf)"),
+        ({"alpha": float("nan")}, "alpha is nan,", "inf)"),
+        ({"alpha": 1.0, "lam_per": "sample"}, "'sample'", "example, batch"),
+    ],
+)
+def test_what_is_out_of_range_is_refused_in_one_line(knobs, value, allowed):
+    with pytest.raises(ValueError) as caught:
+        mixup(KEY, *numbered(3), **knobs)
+    message = str(caught.value)
+    assert value in message and allowed in message and "\n" not in message

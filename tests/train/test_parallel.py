@@ -1,0 +1,131 @@
+"""The same run on one device and on many, by every mapping, with seeds side by side or apart: the same numbers."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lamv import config as configs
+from lamv import models
+from lamv.errors import ConfigError
+from lamv.models import Model
+from lamv.models.classifier import Classifier
+from lamv.train import parallel
+from lamv.train.loop import Bench, RowRun
+
+STEPS = 15
+
+
+class NormedNet(Classifier, kw_only=True):
+    """The smallest network with BatchNorm, whose statistics have to cross devices."""
+
+    @nn.compact
+    def __call__(self, inputs, *, train):
+        x = nn.Dense(8, name="first")(inputs)
+        x = nn.BatchNorm(use_running_average=not train, axis_name=self.axis_name)(x)
+        features = nn.relu(x)
+        return nn.Dense(self.num_classes, name="head")(features), features
+
+
+@pytest.fixture(autouse=True)
+def normed_net(monkeypatch):
+    # The knob's list of names is made at import; the test's model goes by the name of one that is in it.
+    monkeypatch.setitem(models.MODELS, "cnn", Model(NormedNet, vectorise=True))
+
+
+def trained(devices: int, **changes):
+    """Losses, parameters and test metrics after 15 steps, on that many devices."""
+    config = configs.defaults()
+    config.steps, config.batch_size, config.seeds, config.eval_batch_size = STEPS, 32, 4, 104
+    config.data.train_size, config.data.flatten, config.data.normalise = 256, True, False
+    config.data.shortcut.kind = "tag"
+    config.model.name = "cnn"
+    config.method.name = "mixup"
+    config.optim.lr = 0.05
+    [row] = configs.expand(config, {"parallel.devices": devices, **changes})
+    run = RowRun(row, Bench([row], jax.devices()[:8]))
+    run.init()
+    run.advance(0, 10)
+    run.advance(10, STEPS)
+    return run.take_loss(STEPS), run.arrays(), run.evaluate(["test"])
+
+
+@pytest.fixture(scope="module")
+def on_one_device():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(models.MODELS, "cnn", Model(NormedNet, vectorise=True))
+        return trained(1)
+
+
+@pytest.mark.parametrize(
+    ("devices", "changes"),
+    [
+        (2, {}),
+        (4, {"parallel.map": "pmap"}),
+        (8, {}),
+        (8, {"parallel.map": "pmap"}),
+        (8, {"parallel.spread": 2}),
+        (4, {"parallel.spread": 4, "parallel.replicas": "loop"}),
+        (2, {"parallel.replicas": "loop", "parallel.dispatch": "step"}),
+        (1, {"parallel.map": "pmap", "parallel.dispatch": "step"}),
+    ],
+    ids=lambda value: value if isinstance(value, int) else ",".join(f"{k.split('.')[1]}={v}" for k, v in value.items()),
+)
+def test_devices_and_mapping_do_not_change_what_is_learned(on_one_device, devices, changes):
+    losses, arrays, metrics = trained(devices, **changes)
+    np.testing.assert_allclose(losses, on_one_device[0], rtol=1e-6)
+    assert arrays.keys() == on_one_device[1].keys()
+    for name, value in arrays.items():
+        np.testing.assert_allclose(value, on_one_device[1][name], atol=2e-6, err_msg=name)
+    for found, expected in zip(metrics, on_one_device[2], strict=True):
+        assert found == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_statistics_of_batchnorm_did_move(on_one_device):
+    assert not np.allclose(on_one_device[1]["batch_stats.BatchNorm_0.mean"], 0)
+
+
+def test_seeds_differ_from_each_other(on_one_device):
+    first, *others = on_one_device[0]
+    assert all(first != other for other in others)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"batch_size": 30}, "batch_size is 30, must be a multiple of the 8 devices"),
+        ({"eval_batch_size": 100}, "eval_batch_size is 100, must be a multiple"),
+        ({"parallel.devices": 9}, "parallel.devices is 9, must be at most 8"),
+        ({"parallel.spread": 3}, "parallel.spread is 3, must divide the number of devices, 8"),
+        ({"parallel.spread": 8}, "parallel.spread is 8, must divide the number of seeds, 4"),
+    ],
+)
+def test_what_does_not_divide_is_refused_in_one_line(changes, words):
+    config = configs.defaults()
+    config.steps, config.seeds, config.batch_size, config.eval_batch_size = 1, 4, 32, 104
+    [row] = configs.expand(config, changes)
+    with pytest.raises(ConfigError, match=words) as error:
+        parallel.Layout(row.config, row.config.seeds, jax.devices()[:8])
+    assert "\n" not in str(error.value)
+
+
+def test_a_loop_in_pieces_is_the_loop_at_once_bit_for_bit():
+    config = configs.defaults()
+    config.steps = 1
+    [row] = configs.expand(config)
+    layout = parallel.Layout(row.config, 1, jax.devices()[:1])
+
+    def body(carry, scale, i):
+        return jnp.sin(carry * scale) + jnp.float32(i)
+
+    run = layout.repeated(body, shared=0, compiled_loop=True)
+    scale = layout.place(np.float32([1.7]), replicas=True)
+
+    def start():
+        return layout.place(np.float32([0.3]), replicas=True)
+
+    pieces = start()
+    for first, last in ((0, 1), (1, 7), (7, 20)):
+        pieces = run(pieces, scale, first, last)
+    np.testing.assert_array_equal(run(start(), scale, 0, 20), pieces)
