@@ -1,10 +1,22 @@
-"""Before jax is imported: eight devices, carved out of the CPU, for every test; and nothing is broadcast silently."""
+"""Before jax is imported: eight devices, carved out of the CPU, for every test, and a cache of what is compiled."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8".strip()
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+# Tests train the same small recipes again and again; what one has compiled, the others need not, nor do the commands
+# that they start.
+_cache = tempfile.mkdtemp(prefix="lamv-tests-")
+atexit.register(shutil.rmtree, _cache, ignore_errors=True)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
 import jax  # noqa: E402
 
+# Nothing is broadcast to a higher rank silently.
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -1,1 +1,1 @@
-"""What is done with trained models: tables and reports. Nothing here needs jax, only the files that runs left."""
+"""What is done with trained models: evaluation, and tables and reports, which need no jax but only a run's files."""

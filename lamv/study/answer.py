@@ -16,6 +16,7 @@ from lamv.study.runs import Row, Run, Spread, flatten, spread
 from lamv.study.table import percent
 
 FALL = "fall"
+CUE_WORDS = {"tag": "tag", "pixel": "pixel"}
 ALIGNED, RANDOM, TEST = "test_aligned/accuracy", "test_random/accuracy", "test/accuracy"
 #: A difference between falls of less than this, as a fraction, is called no gap however surely it is not 0.
 GAP = 0.02
@@ -49,20 +50,12 @@ class Comparison(NamedTuple):
             return 0
         return 1 if mean > 0 else -1
 
-    @property
-    def points(self) -> str:
-        """ "+60.1 points (95 % interval +53.2 to +66.9)"."""
-        text = f"{100 * self.difference.mean:+.1f} points"
-        if self.interval:
-            text += " (95 % interval {:+.1f} to {:+.1f})".format(*(100 * end for end in self.interval))
-        return text.replace("-", "−")
-
 
 class Answer(NamedTuple):
-    """`headline`: one sentence. `sentences`: the numbers behind it. `comparisons`: row by row."""
+    """`headline`: one sentence. `paragraphs`: the numbers behind it, and how sure they are. `comparisons`: row by row."""
 
     headline: str
-    sentences: Sequence[str]
+    paragraphs: Sequence[str]
     comparisons: Sequence[Comparison]
 
 
@@ -96,36 +89,33 @@ def compare(rows: Sequence[Row], measure: str) -> list[Comparison]:
 def _about_cue(run: Run) -> Answer:
     rows = [row for row in run.rows if fall_of(row)]
     comparisons = compare(rows, FALL)
-    sentences = [_in_turn("Accuracy when the cue says a random class: ", rows, RANDOM)]
+    numbers = [_in_turn("Accuracy when the cue says a random class: ", rows, RANDOM)]
     if run.num_classes:
-        chance = 100 / run.num_classes
-        sentences.append(f"A network that looks at the cue alone would get {chance:.3g} % there, by chance.")
+        numbers.append(f"A network that looks at the cue alone would get {100 / run.num_classes:.3g}\xa0% there, by chance.")
     low, high = _range([row.mean(ALIGNED) for row in rows])
-    reach = f"{low} %" if low == high else f"{low} to {high} %"
-    sentences.append(f"When the cue agrees with the label, {_rows(len(rows))} {reach}.")
-    sentences += [_compared(run.rows, comparisons), *_variances(comparisons), *_sureness(rows, comparisons)]
-    return Answer(_cue_headline(run, rows, comparisons), [s for s in sentences if s], comparisons)
+    reach = f"{low}\xa0%" if low == high else f"{low} to {high}\xa0%"
+    numbers.append(f"When the cue agrees with the label, {'it gets' if len(rows) == 1 else 'rows get'} {reach}.")
+    paragraphs = _paragraphs(numbers, _variances(comparisons), _sureness(run.rows, comparisons))
+    return Answer(_cue_headline(run, rows, comparisons), paragraphs, comparisons)
 
 
 def _cue_headline(run: Run, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> str:
-    kind = {"tag": "tag", "pixel": "cue pixel"}.get(run.cue, "cue")
+    kind = CUE_WORDS.get(run.cue, "cue")
     if not comparisons:
         row = max(rows, key=lambda r: fall_of(r).mean)
         most = "" if len(rows) == 1 else " at the most"
         lost = f"{100 * fall_of(row).mean:.1f} points"
         return f"{row.name} loses {lost} of accuracy{most} when the {kind} turns random."
     total, more, less = len(comparisons), *(sum(c.sign == sign for c in comparisons) for sign in (1, -1))
-    rely = f"rely on the {kind}"
     if more == total:
-        return f"Label augmentation made the network {rely}: {_falls(comparisons, kind)}."
+        return f"Label augmentation made the network rely more on the {kind}: {_falls(comparisons, kind)}."
     if less == total:
-        return f"The opposite of the thesis: label augmentation made the network {rely} less: {_falls(comparisons, kind)}."
+        return f"The other way round: with label augmentation the network relies less on the {kind}: {_falls(comparisons, kind)}."
     if not more and not less:
-        return f"No gap: label augmentation did not change how much the network relies on the {kind}."
-    same = total - more - less
-    counts = [f"{number} {rely} {how}" for number, how in ((more, "more"), (less, "less"), (same, "neither")) if number]
-    counts = [text.replace(f"{rely} neither", "show no clear difference") for text in counts]
-    return f"Mixed: of {total} rows with label augmentation, {_and(counts)} than ERM with the same other settings."
+        return f"No gap: with and without label augmentation, the network relies on the {kind} alike: {_falls(comparisons, kind)}."
+    numbers = ((more, "more"), (less, "less"), (total - more - less, "neither clearly more nor clearly less"))
+    counts = _and([f"{number} {how}" for number, how in numbers if number])
+    return f"Mixed: next to ERM, of {total} rows with label augmentation, {counts} rely on the {kind}."
 
 
 def _falls(comparisons: Sequence[Comparison], kind: str) -> str:
@@ -141,10 +131,9 @@ def _falls(comparisons: Sequence[Comparison], kind: str) -> str:
 def _about_accuracy(run: Run) -> Answer:
     rows = [row for row in run.rows if TEST in row.metrics]
     comparisons = compare(rows, TEST)
-    sentences = [_in_turn("Test accuracy: ", rows, TEST), _compared(run.rows, comparisons)]
-    sentences += [*_variances(comparisons), *_sureness(rows, comparisons)]
+    numbers = [_in_turn("Test accuracy: ", rows, TEST)]
     if not run.cue:
-        sentences.append("No shortcut was planted, so this run does not say which of two features was learned.")
+        numbers.append("No shortcut was planted, so this run does not say which of two features was learned.")
     if comparisons:
         counts = [(sum(c.sign == sign for c in comparisons), word) for sign, word in ((1, "higher"), (-1, "lower"))]
         counts = [f"{word} in {number}" for number, word in counts if number]
@@ -155,17 +144,8 @@ def _about_accuracy(run: Run) -> Answer:
         best = max(rows, key=lambda row: row.mean(TEST))
         most = " at the most" if len(rows) > 1 else ""
         headline = f"{best.name} reaches {percent(best.metrics[TEST])} test accuracy{most}."
-    return Answer(headline, [s for s in sentences if s], comparisons)
-
-
-def _compared(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> str:
-    """What could not be compared, and why."""
-    if len(rows) == 1:
-        return "The run has a single row, so there is nothing to compare it with."
-    alone = [row.name for row in rows if not _is_erm(row) and row.name not in {c.row.name for c in comparisons}]
-    if alone:
-        return f"Not compared, as there is no ERM row that is otherwise the same and measured alike: {', '.join(alone)}."
-    return ""
+    paragraphs = _paragraphs(numbers, _variances(comparisons), _sureness(run.rows, comparisons))
+    return Answer(headline, paragraphs, comparisons)
 
 
 def _variances(comparisons: Sequence[Comparison]) -> list[str]:
@@ -173,24 +153,48 @@ def _variances(comparisons: Sequence[Comparison]) -> list[str]:
     sentences = []
     for where, words in (("features", "features"), ("outputs", "output probabilities")):
         parts = []
-        for metric, what in (("within_variance", "in itself"), ("within_over_total", "as a share of their total variance")):
+        for metric, what in (("within_variance", ""), ("within_over_total", "as a share of the total variance, ")):
             key = f"test/{where}/{metric}"
             pairs = [(c.row.mean(key), c.baseline.mean(key)) for c in comparisons]
             pairs = [pair for pair in pairs if None not in pair]
             if pairs:
-                parts.append(f"{sum(own < base for own, base in pairs)} of {len(pairs)} {what}")
+                below = sum(own < base for own, base in pairs)
+                parts.append(f"{what}in {below} of {len(pairs)} {'row' if len(pairs) == 1 else 'rows'}")
         if parts:
-            sentences.append(f"Rows whose mean within-class variance of the {words} is below ERM's: {', '.join(parts)}.")
+            sentences.append(f"Next to ERM, the mean variance of the {words} within a class is lower {'; '.join(parts)}.")
     return sentences
 
 
 def _sureness(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[str]:
-    counts = {row.n for row in rows}
-    if counts == {1}:
-        return ["This is one seed: how much the numbers vary from seed to seed was not measured."]
-    seeds = f"{counts.pop()} seeds" if len(counts) == 1 else f"{min(counts)} to {max(counts)} seeds"
-    what = f"± is the standard deviation over {seeds}"
-    return [what + ("; differences are taken seed by seed." if comparisons else ".")]
+    """On how many seeds it all rests, how many differences are told from 0, and what could not be compared."""
+    counts = sorted({row.n for row in rows})
+    if counts[-1] <= 1:
+        sentences = ["This is one seed: how much the numbers vary from seed to seed was not measured."]
+    else:
+        seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        sentences = [f"How sure: ± is the standard deviation over {seeds} seeds."]
+    intervals = [c.interval for c in comparisons if c.interval]
+    if intervals:
+        apart = sum(not low <= 0 <= high for low, high in intervals)
+        sentences.append(
+            "Differences from ERM are taken seed by seed, next to the row that is otherwise the same; the 95\xa0% interval"
+            f" of the mean difference excludes 0 for {apart} of {len(intervals)}."
+        )
+    return [*sentences, *_not_compared(rows, comparisons)]
+
+
+def _not_compared(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[str]:
+    """What could not be compared, and why."""
+    if len(rows) == 1:
+        return ["The run has a single row, so there is nothing to compare it with."]
+    alone = [row.name for row in rows if not _is_erm(row) and row.name not in {c.row.name for c in comparisons}]
+    if not alone:
+        return []
+    return [f"Not compared, as no ERM row is otherwise the same and measured alike: {', '.join(alone)}."]
+
+
+def _paragraphs(*parts: Sequence[str]) -> list[str]:
+    return [" ".join(sentences) for sentences in parts if sentences]
 
 
 def _is_erm(row: Row) -> bool:
@@ -215,11 +219,12 @@ def _minus(first: Spread | None, second: Spread | None) -> Spread | None:
 
 
 def _in_turn(start: str, rows: Sequence[Row], metric: str) -> str:
-    return start + _and([f"{row.name} {percent(row.metrics[metric])}" for row in rows if metric in row.metrics]) + "."
-
-
-def _rows(count: int) -> str:
-    return "it gets" if count == 1 else f"all {count} rows get"
+    """ "...: ERM 86.1 ± 1.4 % and Mixup 30.8 ± 2.9 %."; of many rows the two ends."""
+    rows = [row for row in rows if metric in row.metrics]
+    if len(rows) > 8:
+        ranked = sorted(rows, key=lambda row: row.mean(metric))
+        start, rows = f"{start}of {len(rows)} rows, lowest and highest are ", [ranked[0], ranked[-1]]
+    return start + _and([f"{row.name} {percent(row.metrics[metric])}" for row in rows]) + "."
 
 
 def _range(fractions: Sequence[float]) -> tuple[str, str]:

@@ -11,11 +11,16 @@ from lamv.study.runs import Row, Spread, claims_of, rows_of
 
 
 class Column(NamedTuple):
-    """A metric in the table. `head`: its heading; `says`: what it is, in a few words; `percent`: shown as 100 x."""
+    """A metric in the table. `group` and `head`: its heading; `says`: what it is, in a few words; all for the page.
+
+    `text`: its heading in plain text; `percent`: shown as 100 x.
+    """
 
     metric: str
+    group: str
     head: str
     says: str
+    text: str
     percent: bool = False
 
 
@@ -26,15 +31,16 @@ class Cell(NamedTuple):
     sd: str
 
 
+ACCURACY, WEIGHTS, VARIANCE = "Accuracy, %", "First layer", "Within-class variance"
 COLUMNS = (
-    Column("test/accuracy", "test", "cue as in training", percent=True),
-    Column("test_aligned/accuracy", "aligned", "cue says the label", percent=True),
-    Column("test_random/accuracy", "random", "cue says any class", percent=True),
-    Column("test_conflicting/accuracy", "conflicting", "cue says a wrong class", percent=True),
-    Column("test_absent/accuracy", "absent", "no cue", percent=True),
-    Column("test/weight_norm_ratio", "weight ratio", "cue inputs : other inputs"),
-    Column("test/features/within_variance", "features", "within-class variance"),
-    Column("test/outputs/within_variance", "outputs", "within-class variance"),
+    Column("test/accuracy", ACCURACY, "test", "cue as in training", "test %", percent=True),
+    Column("test_aligned/accuracy", ACCURACY, "aligned", "cue says the label", "aligned %", percent=True),
+    Column("test_random/accuracy", ACCURACY, "random", "cue says any class", "random %", percent=True),
+    Column("test_conflicting/accuracy", ACCURACY, "conflicting", "cue says a wrong class", "conflicting %", percent=True),
+    Column("test_absent/accuracy", ACCURACY, "absent", "no cue", "absent %", percent=True),
+    Column("test/weight_norm_ratio", WEIGHTS, "weight ratio", "cue inputs : other inputs", "weight ratio"),
+    Column("test/features/within_variance", VARIANCE, "features", "activations h", "features var."),
+    Column("test/outputs/within_variance", VARIANCE, "outputs", "probabilities", "outputs var."),
 )
 
 
@@ -74,14 +80,8 @@ def decimals_for(values: Sequence[float]) -> int:
 
 
 def percent(spread: Spread) -> str:
-    """ "86.1 ± 1.4 %", for running text."""
-    return f"{100 * spread.mean:.1f} %" if spread.sd is None else f"{100 * spread.mean:.1f} ± {100 * spread.sd:.1f} %"
-
-
-def plain(spread: Spread) -> str:
-    """ "0.412 ± 0.021", for running text."""
-    mean, sd = _cell(spread, 1.0, decimals_for([spread.mean]))
-    return f"{mean} ± {sd}" if sd else mean
+    """ "86.1 ± 1.4 %", for running text, in which it does not break."""
+    return f"{100 * spread.mean:.1f}\xa0%" if spread.sd is None else f"{100 * spread.mean:.1f}\xa0±\xa0{100 * spread.sd:.1f}\xa0%"
 
 
 def measured(mean: float | None) -> str:
@@ -113,8 +113,7 @@ def _text_table(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     for column in columns:
         cells = cells_of(rows, column)
         wide, wide_sd = (max(len(cell[part]) for cell in cells) for part in (0, 1))
-        heading = column.head + (" %" if column.percent else " var." if "variance" in column.metric else "")
-        blocks.append([heading, *(_aligned(cell, wide, wide_sd) for cell in cells)])
+        blocks.append([column.text, *(_aligned(cell, wide, wide_sd) for cell in cells)])
     widths = [max(map(len, block)) for block in blocks]
     lines = []
     for entries in zip(*blocks, strict=True):

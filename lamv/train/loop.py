@@ -237,25 +237,25 @@ def train(
     overrides = dict(overrides or {})
     rows = configs.expand(config, overrides)
     run = configs.snapshot(config, rows)
-    place = tracking.Workdir(workdir, writes=parallel.is_main_process())
-    if (place.path / "DONE").exists():
+    with tracking.Workdir(workdir, writes=parallel.is_main_process()) as place:
+        if (place.path / "DONE").exists():
+            place.claim(run)
+            logger.info("%s is done; nothing to do", place.path)
+            return place.read("summary.json")
+        bench = Bench(rows, devices)
+        row_runs = [RowRun(row, bench) for row in rows]
         place.claim(run)
-        logger.info("%s is done; nothing to do", place.path)
-        return place.read("summary.json")
-    bench = Bench(rows, devices)
-    row_runs = [RowRun(row, bench) for row in rows]
-    place.claim(run)
-    place.write("provenance.json", tracking.provenance(bench.splits.sources, bench.layout.mesh.shape))
-    _announce(row_runs, bench)
-    checkpoints = Checkpoints(
-        place.path / "checkpoints", configs.fingerprint(run), [row.name for row in rows], config.keep_checkpoints
-    )
-    with contextlib.closing(checkpoints), _StopSignal() as stop:
-        step = _resume(row_runs, checkpoints)
-        place.cut_back("metrics.jsonl", step)
-        place.cut_back("timing.jsonl", step)
-        _run(row_runs, config, step, place, checkpoints, stop)
-    return _finish(row_runs, place, config, overrides)
+        place.write("provenance.json", tracking.provenance(bench.splits.sources, bench.layout.mesh.shape))
+        _announce(row_runs, bench)
+        checkpoints = Checkpoints(
+            place.path / "checkpoints", configs.fingerprint(run), [row.name for row in rows], config.keep_checkpoints
+        )
+        with contextlib.closing(checkpoints), _StopSignal() as stop:
+            step = _resume(row_runs, checkpoints)
+            place.cut_back("metrics.jsonl", step)
+            place.cut_back("timing.jsonl", step)
+            _run(row_runs, config, step, place, checkpoints, stop)
+        return _finish(row_runs, place, config, overrides)
 
 
 def _resume(row_runs: Sequence[RowRun], checkpoints: Checkpoints) -> int:

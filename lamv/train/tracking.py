@@ -38,12 +38,12 @@ class Workdir:
     """
 
     def __init__(self, path: str | Path, writes: bool):
-        self.path, self.writes = Path(path), writes
+        self.path, self.writes, self._lock = Path(path), writes, None
         if not writes:
             return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            # Held open for the life of the process; the kernel lets go of it however the process ends.
+            # Held open while the run goes on; the kernel lets go of it however the process ends.
             self._lock = open(self.path / ".lock", "a+")  # noqa: SIM115
         except OSError as error:
             raise WorkdirError(f"workdir {path} cannot be written ({error.strerror}); choose another --workdir") from None
@@ -52,10 +52,18 @@ class Workdir:
         except OSError:
             self._lock.seek(0)
             holder = self._lock.read().strip() or "another process"
+            self._lock.close()
             raise WorkdirError(f"workdir {path} is in use by {holder}; wait for it, or choose another --workdir") from None
         self._lock.truncate(0)
         self._lock.write(f"{os.getpid()}@{platform.node()}")
         self._lock.flush()
+
+    def __enter__(self) -> "Workdir":
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._lock:
+            self._lock.close()
 
     def claim(self, run: Mapping[str, Any]) -> None:
         """Make this the workdir of a run (lamv.config.snapshot), or check that it is.

@@ -1,6 +1,6 @@
 """The Mixup family: one partner and one lam for inputs and targets, whatever the batch and however it is spread."""
 
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -57,10 +57,10 @@ def test_swapping_the_pair_is_one_minus_lam(run):
 
 
 @pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("size", [1, 2, 7, 16])
+@pytest.mark.parametrize("size", [2, 7])
 def test_inputs_and_targets_share_partner_and_lam(name, size):
     positions, identity = numbered(size)
-    inputs, targets = METHODS[name](KEY, positions, identity)
+    inputs, targets = jax.jit(METHODS[name])(KEY, positions, identity)
     np.testing.assert_allclose(inputs, targets @ positions, rtol=1e-5, err_msg="inputs and targets were mixed apart")
     assert np.all(np.count_nonzero(targets, axis=1) <= 2), "a target is mixed from at most two labels"
 
@@ -104,14 +104,14 @@ def test_a_lone_example_is_left_as_it_is(run):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_one_class_stays_one(name):
-    _, targets = METHODS[name](KEY, jnp.zeros((5, 2)), jnp.ones((5, 1)))
+    _, targets = jax.jit(METHODS[name])(KEY, jnp.zeros((7, 1)), jnp.ones((7, 1)))
     np.testing.assert_allclose(targets, 1, rtol=1e-6)
 
 
 @settings(deadline=None, derandomize=True, max_examples=30)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    alpha=st.floats(0.05, 100, width=32),
+    alpha=st.floats(0.05, 100),
     lam_per=st.sampled_from(LAM_PER),
     labels=st.lists(st.integers(0, 3), min_size=7, max_size=7),
 )
@@ -147,19 +147,24 @@ def test_lam_of_a_batch_has_the_moments_of_beta():
     assert np.var(lam) == pytest.approx(1 / 12, rel=0.05)
 
 
+@cache
+def on_the_whole(name):
+    return jax.jit(partial(METHODS[name], KEY))(*twelve())
+
+
+def twelve():
+    return np.random.default_rng(0).normal(size=(12, 3, 2)).astype(np.float32), np.eye(12, dtype=np.float32)
+
+
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("parts", [1, 2, 4])
 def test_draws_do_not_depend_on_how_the_batch_is_cut(name, parts):
-    inputs = np.random.default_rng(0).normal(size=(12, 3, 2)).astype(np.float32)
-    targets = np.eye(12, dtype=np.float32)
-
     def on_a_part(inputs, targets):
         return METHODS[name](KEY, inputs, targets, rows=batch.part(12, "data"))
 
-    cut = [values.reshape(parts, 12 // parts, *values.shape[1:]) for values in (inputs, targets)]
+    cut = [values.reshape(parts, 12 // parts, *values.shape[1:]) for values in twelve()]
     pieces = jax.jit(jax.vmap(on_a_part, axis_name="data"))(*cut)
-    whole = jax.jit(partial(METHODS[name], KEY))(inputs, targets)
-    for piece, expected in zip(pieces, whole, strict=True):
+    for piece, expected in zip(pieces, on_the_whole(name), strict=True):
         np.testing.assert_array_equal(
             np.asarray(piece).reshape(expected.shape),
             expected,

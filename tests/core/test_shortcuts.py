@@ -8,14 +8,14 @@ import pytest
 
 from lamv.core.shortcuts import ABSENT, PLACEMENTS, SHORTCUTS, cue_inputs, draw_attributes, pixel, planted_shape, tag
 
-VECTOR = np.array([5.0, 6.0], np.float32)
-IMAGE = np.arange(1.0, 1 + 2 * 3 * 2, dtype=np.float32).reshape(2, 3, 2)
-NO_NOISE = np.zeros(3, np.float32)
+VECTOR = jnp.array([5.0, 6.0])
+IMAGE = jnp.arange(1.0, 1 + 2 * 3 * 2).reshape(2, 3, 2)
+NO_NOISE = jnp.zeros(3)
 
 
 def of_image(*pixels):
     """IMAGE with its first pixels overwritten, in all channels."""
-    flat = IMAGE.reshape(6, 2).copy()
+    flat = np.array(IMAGE).reshape(6, 2)
     flat[: len(pixels)] = np.array(pixels)[:, None]
     return flat.reshape(IMAGE.shape)
 
@@ -46,9 +46,9 @@ def test_pixel_by_hand(run, coding, attribute, value):
 
 @pytest.mark.parametrize("attribute, clean", [(1, (0, 2, 0)), (ABSENT, (0, 0, 0))])
 def test_noise_is_written_whether_the_cue_is_there_or_not(run, attribute, clean):
-    noise = np.array([0.1, -0.2, 0.3], np.float32)
+    noise = jnp.array([0.1, -0.2, 0.3])
     write = run(partial(tag, num_classes=3))
-    np.testing.assert_allclose(write(VECTOR, attribute, 2.0, noise)[2:], clean + noise, rtol=1e-6)
+    np.testing.assert_allclose(write(VECTOR, attribute, 2.0, noise)[2:], np.array(clean) + noise, rtol=1e-6)
     single = run(partial(pixel, num_classes=2, coding="one_sided"))(VECTOR, attribute, 2.0, noise[:1])
     np.testing.assert_allclose(single[2:], sum(clean) + noise[:1], rtol=1e-6)
 

@@ -95,7 +95,7 @@ def test_smoothing_and_mixing_commute(convention):
 @given(
     convention=st.sampled_from(CONVENTIONS),
     num_classes=st.sampled_from([2, 3, 10]),
-    share=st.floats(0, 0.99, width=32),
+    share=st.floats(0, 0.99),
 )
 def test_targets_are_probabilities_with_the_label_on_top(convention, num_classes, share):
     smoothing = share * smoothing_limit(num_classes, convention)

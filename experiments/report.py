@@ -1,0 +1,34 @@
+"""Write the report of a run, or one page on several.
+
+    python -m experiments.report --runs=DIR [--out=FILE.html]
+
+DIR is a workdir: its report goes to DIR/report.html; the run may still be going. Or DIR is a folder of workdirs, up to
+three levels down: then one page compares them, DIR/report.html too, and lists those that cannot be read. Training writes
+the report of its run by itself. Needs no accelerator and no jax.
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from experiments import launch
+
+RUNS = flags.DEFINE_string("runs", None, "A workdir, or a folder of workdirs.")
+OUT = flags.DEFINE_string("out", None, "The HTML file to write; by default report.html in --runs.")
+
+
+def main() -> None:
+    from lamv.study import report, runs
+
+    folder = Path(RUNS.value)
+    workdirs = runs.find(folder)
+    if workdirs == [folder]:
+        path = report.write(folder, OUT.value)
+    else:
+        path = report.overview(folder, workdirs, OUT.value)
+    print(f"report: {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(launch.run(main, needs=("runs",)))

@@ -1,0 +1,193 @@
+"""The words of a report that do not depend on its numbers: what a row was, what its settings were, how to read it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lamv.study.runs import Row, Run, flatten
+
+
+class Term(NamedTuple):
+    """A word of the report and what it means."""
+
+    name: str
+    meaning: str
+
+
+def method_in_words(row: Row, num_classes: int | None) -> str:
+    """The label augmentation of a row, with the target that the loss sees. K classes, or None where not known."""
+    method = row.config.get("method", {})
+    describe = METHODS.get(method.get("name"))
+    try:
+        return describe(method, num_classes)
+    except (KeyError, TypeError):
+        # A method of the reader's own, or a workdir of another version: its knobs as they are.
+        knobs = ", ".join(f"{key} = {value}" for key, value in method.items() if key != "name")
+        return f"{method.get('name', 'Unknown method')} ({knobs or 'no knobs'})."
+
+
+def _erm(method: Mapping[str, Any], num_classes: int | None) -> str:
+    return "Empirical risk minimisation, no label augmentation: the target is 1 on the label and 0 on every other class."
+
+
+def _label_smoothing(method: Mapping[str, Any], num_classes: int | None) -> str:
+    smoothing, others = method["smoothing"], method["convention"] == "others"
+    over = "the other classes" if others else "all classes"
+    start = f"Label smoothing, ε = {smoothing:g}, spread over {over} (convention “{method['convention']}”): "
+    if num_classes is None:
+        on_label, elsewhere = ("1 − ε", "ε / (K − 1)") if others else ("1 − ε + ε / K", "ε / K")
+        return f"{start}the target is q = {on_label} on the label and {elsewhere} on each of the other of K classes."
+    each = smoothing / (num_classes - 1 if others else num_classes)
+    label = 1 - smoothing if others else 1 - smoothing + each
+    rest = f"the other {num_classes - 1} classes" if num_classes > 2 else "the one other class"
+    each_of = "each of " if num_classes > 2 else ""
+    return f"{start}the target is q = {label:.4g} on the label and {each:.4g} on {each_of}{rest}."
+
+
+def _mixup(method: Mapping[str, Any], num_classes: int | None) -> str:
+    alpha = method["alpha"]
+    law = f"Beta({alpha:g}, {alpha:g})" + (", the uniform law" if alpha == 1 else "")
+    per = "each example" if method["lam_per"] == "example" else "the whole batch"
+    return (
+        f"Mixup, α = {alpha:g}: an example is mixed with a partner from its batch, x = λ x₁ + (1 − λ) x₂, and the target is"
+        f" λ on its label and 1 − λ on the partner’s; λ ~ {law}, drawn for {per}."
+    )
+
+
+def _midpoint(method: Mapping[str, Any], num_classes: int | None) -> str:
+    return (
+        "Midpoint Mixup: an example is averaged with a partner from its batch, x = (x₁ + x₂) / 2, and the target is 1/2 on"
+        " either label."
+    )
+
+
+METHODS = {"erm": _erm, "label_smoothing": _label_smoothing, "mixup": _mixup, "midpoint": _midpoint}
+
+
+def differences(row: Row, rows: Sequence[Row]) -> str:
+    """The knobs, besides the method's, in which rows differ, with their values: "optim.weight_decay = 0.001"."""
+    own = flatten(row.config)
+    return ", ".join(f"{key} = {_value(own.get(key))}" for key in _differing(rows) if not key.startswith("method."))
+
+
+def _differing(rows: Sequence[Row]) -> list[str]:
+    first, *others = (flatten(row.config) for row in rows)
+    return [key for key in first if any(other.get(key) != first[key] for other in others)]
+
+
+def common_settings(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """(knob, value) of every knob that has the same value in all rows."""
+    first, *others = (flatten(row.config) for row in rows)
+    return [(k, _value(v)) for k, v in first.items() if all(k in o and o[k] == v for o in others)]
+
+
+def setup(run: Run) -> list[Term]:
+    """Data, cue, network, optimiser and length in words, as in the first row; with what differs by row."""
+    first = run.rows[0]
+    if not first.config:
+        return []
+    knob = first.knob
+    drawn = f"{knob('data.train_size')} training examples, drawn by the seed"
+    size = drawn if knob("data.train_size") else "all training examples"
+    widths = ", hidden widths " + ", ".join(map(str, knob("model.widths"))) if knob("model.widths") else ""
+    length = f"{knob('steps')} steps" if knob("steps") else f"{knob('epochs')} epochs"
+    seeds = f"{knob('seeds')} seed{'s' if knob('seeds') != 1 else ''} from {knob('seed')}"
+    rate = f"learning rate {_value(knob('optim.lr'))} ({knob('optim.schedule')})"
+    decay = f"weight decay {_value(knob('optim.weight_decay'))}"
+    differing = _differing(run.rows)
+
+    def term(name: str, text: str, *keys: str) -> Term:
+        of_it = [key for key in differing if key.startswith(keys)]
+        return Term(name, f"{text}." + (f" Differs by row: {', '.join(of_it)}." if of_it else ""))
+
+    return [
+        term("Data", f"{knob('data.name')}, {size}", "data."),
+        term("Cue", _cue_in_words(first), "data.shortcut."),
+        term("Network", f"{knob('model.name')}{widths}", "model."),
+        term("Optimiser", f"{knob('optim.name')}, {rate}, {decay}", "optim."),
+        term("Length", f"{length} of {knob('batch_size')} examples, {seeds}", "steps", "epochs", "batch_size"),
+    ]
+
+
+def _cue_in_words(row: Row) -> str:
+    kind, strength, noise = (row.knob(f"data.shortcut.{k}") for k in ("kind", "strength", "noise"))
+    if kind in (None, "none"):
+        return "none was planted"
+    what = {"tag": f"a tag: {strength} × one-hot of the class, written over or next to the inputs"}.get(
+        kind, f"“{kind}” of strength {strength}"
+    )
+    spread = f"plus Gaussian noise of standard deviation {noise}" if noise else "without noise, so it never varies within a class"
+    return f"{what}, {spread}; in training it says the label with probability {row.knob('data.shortcut.reliability')}"
+
+
+def how_to_read(run: Run) -> list[Term]:
+    """Definitions of the splits and metrics that this run has."""
+    keys = {key for row in run.rows for key in row.metrics}
+    terms = [term for prefix, term in SPLITS if any(key.startswith(prefix) for key in keys)]
+    terms += [term for part, term in METRICS if any(part in key for key in keys)]
+    seeds = "Mean and standard deviation over seeds (n − 1 in the denominator). A seed fixes data, cue, start and order."
+    terms.append(Term("mean ± sd", seeds))
+    terms.append(
+        Term("95 % interval", "Student’s t for the mean difference, seed by seed; not corrected for the number of rows.")
+    )
+    return terms
+
+
+_FALL = Term("loss", "Accuracy with an aligned cue minus accuracy with a random one: 0 for a network that ignores the cue.")
+SPLITS = (
+    ("test/", Term("test", "Examples not trained on; the cue, if any, as in training.")),
+    ("test_aligned/", Term("aligned", "The same examples; the cue always says the label.")),
+    ("test_random/", Term("random", "The cue says any of the classes, all equally likely: it carries no information.")),
+    ("test_conflicting/", Term("conflicting", "The cue always says a class other than the label.")),
+    ("test_absent/", Term("absent", "The cue is left out; its inputs are 0, but for noise where it has any.")),
+)
+METRICS = (
+    ("accuracy", Term("accuracy", "Share of examples whose largest output is that of the label.")),
+    ("test_random/accuracy", _FALL),
+    ("weight_norm_ratio", Term("weight ratio", "‖W_cue‖ / ‖W_rest‖ (Frobenius), of the first layer: the weights on the cue’s"
+                               " inputs over those on all others.")),
+    ("features/", Term("features", "h, the activations that the last layer reads.")),
+    ("outputs/", Term("outputs", "Softmax probabilities.")),
+    ("within_variance", Term("within-class variance", "V_W = E ‖h − E[h | y]‖², summed over units: how much examples of one"
+                             " class differ.")),
+    ("total_variance", Term("total variance", "V_T = E ‖h − E h‖²; V_W and the variance of the class means add up to it.")),
+    ("train/loss", Term("training loss", "Cross-entropy against the targets of the method, in nats, averaged since the last"
+                        " mark, without weight penalty. Augmented targets have a floor above 0, so levels of different"
+                        " methods do not compare.")),
+)  # fmt: skip
+
+
+def provenance(run: Run) -> list[Term]:
+    """Where the numbers come from."""
+    stored = run.provenance
+    device, packages = stored.get("device") or {}, stored.get("packages") or {}
+    parts = [
+        ("workdir", run.path.name),
+        ("command", " ".join(map(str, stored.get("command") or ()))),
+        ("overrides", ", ".join(f"{key} = {_value(value)}" for key, value in run.overrides.items()) or "none"),
+        ("git commit", stored.get("git_commit") or "not recorded"),
+        ("device", _device_in_words(device)),
+        ("versions", ", ".join(f"{k} {v}" for k, v in {"python": stored.get("python"), **packages}.items() if v)),
+        ("XLA flags", stored.get("xla_flags")),
+    ]
+    for source in stored.get("data") or ():
+        official = " (official)" if source.get("official") else " (not known to be the official file)"
+        parts.append(("data", f"{source.get('file')}, sha256 {source.get('sha256')}{official}"))
+    return [Term(name, str(value)) for name, value in parts if value] if stored else []
+
+
+def _device_in_words(device: Mapping[str, Any]) -> str:
+    if not device:
+        return ""
+    mesh = " × ".join(f"{axis} {size}" for axis, size in (device.get("mesh") or {}).items())
+    processes = device.get("processes", 1)
+    more = f", {processes} processes" if processes != 1 else ""
+    return f"{device.get('count')} × {device.get('kind')} ({device.get('platform')}){more}; mesh {mesh or 'unknown'}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return "(" + ", ".join(map(_value, value)) + ")"
+    return "unset" if value is None else str(value) if value != "" else "“”"
