@@ -3,8 +3,8 @@
     python -m experiments.report --runs=DIR [--out=FILE.html]
 
 DIR is a workdir: its report goes to DIR/report.html; the run may still be going. Or DIR is a folder of workdirs, up to
-three levels down: then one page compares them, DIR/report.html too, and lists those that cannot be read. Training writes
-the report of its run by itself. Needs no accelerator and no jax.
+three levels down: then one page, DIR/report.html too, shows them all and lists those that cannot be read. Training
+writes the report of its run by itself. Needs no accelerator and no jax.
 """
 
 import sys
@@ -23,10 +23,8 @@ def main() -> None:
 
     folder = Path(RUNS.value)
     workdirs = runs.find(folder)
-    if workdirs == [folder]:
-        path = report.write(folder, OUT.value)
-    else:
-        path = report.overview(folder, workdirs, OUT.value)
+    alone = workdirs == [folder]
+    path = report.write(folder, OUT.value) if alone else report.overview(folder, workdirs, OUT.value)
     print(f"report: {path}")
 
 

@@ -2,6 +2,9 @@
 
     python -m experiments.train --config=configs/digits_tag.py --workdir=runs/demo [--config.KNOB=VALUE ...]
 
+On several hosts, the same command on each, with --distributed where JAX finds the others by itself (TPU pods, SLURM),
+or else --coordinator=HOST:PORT --num_processes=N --process_id=I. The first process writes.
+
 The same command again goes on where it stopped; a finished workdir is left as it is. A recipe is a Python file and is
 run as one: use only those you trust.
 """
@@ -18,16 +21,25 @@ from ml_collections import config_flags  # noqa: E402
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe: a file in configs/.", lock_config=True)
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory for everything that the run writes.")
+DISTRIBUTED = flags.DEFINE_bool("distributed", False, "This is one of several processes; JAX knows the others.")
+COORDINATOR = flags.DEFINE_string("coordinator", None, "Address HOST:PORT of process 0, the same for all processes.")
+NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Number of processes, with --coordinator.")
+PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0, with --coordinator.")
 
 
 def main() -> None:
+    import jax
+
     from lamv.study import report, table
     from lamv.train import loop
 
+    if DISTRIBUTED.value or COORDINATOR.value:
+        jax.distributed.initialize(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
     overrides = config_flags.get_override_values(flags.FLAGS["config"])
     summary = loop.train(CONFIG.value, WORKDIR.value, overrides)
-    print(table.as_text(summary))
-    print(f"\nreport: {report.write(WORKDIR.value)}")
+    if jax.process_index() == 0:
+        print(table.as_text(summary))
+        print(f"\nreport: {report.write(WORKDIR.value)}")
 
 
 if __name__ == "__main__":

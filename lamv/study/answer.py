@@ -52,7 +52,7 @@ class Comparison(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """`headline`: one sentence. `paragraphs`: the numbers behind it, and how sure they are. `comparisons`: row by row."""
+    """`headline`: one sentence. `paragraphs`: the numbers behind it, and how sure. `comparisons`: row by row."""
 
     headline: str
     paragraphs: Sequence[str]
@@ -89,18 +89,19 @@ def compare(rows: Sequence[Row], measure: str) -> list[Comparison]:
 def _about_cue(run: Run) -> Answer:
     rows = [row for row in run.rows if fall_of(row)]
     comparisons = compare(rows, FALL)
-    numbers = [_in_turn("Accuracy when the cue says a random class: ", rows, RANDOM)]
+    kind = CUE_WORDS.get(run.cue, "cue")
+    numbers = [_in_turn(f"Accuracy when the {kind} says a random class: ", rows, RANDOM)]
     if run.num_classes:
-        numbers.append(f"A network that looks at the cue alone would get {100 / run.num_classes:.3g}\xa0% there, by chance.")
+        chance = f"{100 / run.num_classes:.3g}\xa0%"
+        numbers.append(f"A network that looks at the {kind} alone would get {chance} there, by chance.")
     low, high = _range([row.mean(ALIGNED) for row in rows])
     reach = f"{low}\xa0%" if low == high else f"{low} to {high}\xa0%"
-    numbers.append(f"When the cue agrees with the label, {'it gets' if len(rows) == 1 else 'rows get'} {reach}.")
+    numbers.append(f"When the {kind} agrees with the label, {'it gets' if len(rows) == 1 else 'rows get'} {reach}.")
     paragraphs = _paragraphs(numbers, _variances(comparisons), _sureness(run.rows, comparisons))
-    return Answer(_cue_headline(run, rows, comparisons), paragraphs, comparisons)
+    return Answer(_cue_headline(kind, rows, comparisons), paragraphs, comparisons)
 
 
-def _cue_headline(run: Run, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> str:
-    kind = CUE_WORDS.get(run.cue, "cue")
+def _cue_headline(kind: str, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> str:
     if not comparisons:
         row = max(rows, key=lambda r: fall_of(r).mean)
         most = "" if len(rows) == 1 else " at the most"
@@ -108,24 +109,27 @@ def _cue_headline(run: Run, rows: Sequence[Row], comparisons: Sequence[Compariso
         return f"{row.name} loses {lost} of accuracy{most} when the {kind} turns random."
     total, more, less = len(comparisons), *(sum(c.sign == sign for c in comparisons) for sign in (1, -1))
     if more == total:
-        return f"Label augmentation made the network rely more on the {kind}: {_falls(comparisons, kind)}."
+        return f"Label augmentation made the network rely more on the {kind}. {_falls(comparisons, kind)}"
     if less == total:
-        return f"The other way round: with label augmentation the network relies less on the {kind}: {_falls(comparisons, kind)}."
+        return f"Label augmentation made the network rely less, not more, on the {kind}. {_falls(comparisons, kind)}"
     if not more and not less:
-        return f"No gap: with and without label augmentation, the network relies on the {kind} alike: {_falls(comparisons, kind)}."
+        start = f"No gap: the network relies on the {kind} alike, with label augmentation and without."
+        return f"{start} {_falls(comparisons, kind)}"
     numbers = ((more, "more"), (less, "less"), (total - more - less, "neither clearly more nor clearly less"))
     counts = _and([f"{number} {how}" for number, how in numbers if number])
     return f"Mixed: next to ERM, of {total} rows with label augmentation, {counts} rely on the {kind}."
 
 
 def _falls(comparisons: Sequence[Comparison], kind: str) -> str:
-    """ "when the tag turns random, its rows lose 45.4 to 88.3 points of accuracy, ERM 10.4 to 13.8"."""
+    """ "When the tag turns random, rows with it lose 45.4 to 88.3 points of accuracy, rows with ERM 10.4 to 13.8."."""
     baselines = {c.baseline.name: c.baseline for c in comparisons}
-    own, theirs = (_range([fall_of(row).mean for row in rows]) for rows in ([c.row for c in comparisons], baselines.values()))
-    own, theirs = (low if low == high else f"{low} to {high}" for low, high in (own, theirs))
-    them = "its rows lose" if len(comparisons) > 1 else f"{comparisons[0].row.name} loses"
-    base = baselines.popitem()[0] if len(baselines) == 1 else "the same networks under ERM"
-    return f"when the {kind} turns random, {them} {own} points of accuracy, {base} {theirs}"
+    ranges = []
+    for rows in ([c.row for c in comparisons], baselines.values()):
+        low, high = _range([fall_of(row).mean for row in rows])
+        ranges.append(low if low == high else f"{low} to {high}")
+    them = "rows with it lose" if len(comparisons) > 1 else f"{comparisons[0].row.name} loses"
+    base = next(iter(baselines)) if len(baselines) == 1 else "their counterparts under ERM"
+    return f"When the {kind} turns random, {them} {ranges[0]} points of accuracy, {base} {ranges[1]}."
 
 
 def _about_accuracy(run: Run) -> Answer:
@@ -158,10 +162,11 @@ def _variances(comparisons: Sequence[Comparison]) -> list[str]:
             pairs = [(c.row.mean(key), c.baseline.mean(key)) for c in comparisons]
             pairs = [pair for pair in pairs if None not in pair]
             if pairs:
-                below = sum(own < base for own, base in pairs)
-                parts.append(f"{what}in {below} of {len(pairs)} {'row' if len(pairs) == 1 else 'rows'}")
+                lower = sum(own < base for own, base in pairs)
+                parts.append(f"{what}in {lower} of {len(pairs)} {'row' if len(pairs) == 1 else 'rows'}")
         if parts:
-            sentences.append(f"Next to ERM, the mean variance of the {words} within a class is lower {'; '.join(parts)}.")
+            below = "; ".join(parts)
+            sentences.append(f"Next to ERM, the mean variance of the {words} within a class is lower {below}.")
     return sentences
 
 
@@ -177,8 +182,8 @@ def _sureness(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[st
     if intervals:
         apart = sum(not low <= 0 <= high for low, high in intervals)
         sentences.append(
-            "Differences from ERM are taken seed by seed, next to the row that is otherwise the same; the 95\xa0% interval"
-            f" of the mean difference excludes 0 for {apart} of {len(intervals)}."
+            "Differences from ERM are taken seed by seed, next to the row that is otherwise the same; the 95\xa0%"
+            f" interval of the mean difference excludes 0 for {apart} of {len(intervals)}."
         )
     return [*sentences, *_not_compared(rows, comparisons)]
 

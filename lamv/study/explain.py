@@ -27,7 +27,9 @@ def method_in_words(row: Row, num_classes: int | None) -> str:
 
 
 def _erm(method: Mapping[str, Any], num_classes: int | None) -> str:
-    return "Empirical risk minimisation, no label augmentation: the target is 1 on the label and 0 on every other class."
+    return (
+        "Empirical risk minimisation, no label augmentation: the target is 1 on the label and 0 on all other classes."
+    )
 
 
 def _label_smoothing(method: Mapping[str, Any], num_classes: int | None) -> str:
@@ -49,15 +51,15 @@ def _mixup(method: Mapping[str, Any], num_classes: int | None) -> str:
     law = f"Beta({alpha:g}, {alpha:g})" + (", the uniform law" if alpha == 1 else "")
     per = "each example" if method["lam_per"] == "example" else "the whole batch"
     return (
-        f"Mixup, α = {alpha:g}: an example is mixed with a partner from its batch, x = λ x₁ + (1 − λ) x₂, and the target is"
-        f" λ on its label and 1 − λ on the partner’s; λ ~ {law}, drawn for {per}."
+        f"Mixup, α = {alpha:g}: an example is mixed with a partner from its batch, x = λ x₁ + (1 − λ) x₂, and the"
+        f" target is λ on its label and 1 − λ on the partner’s; λ ~ {law}, drawn for {per}."
     )
 
 
 def _midpoint(method: Mapping[str, Any], num_classes: int | None) -> str:
     return (
-        "Midpoint Mixup: an example is averaged with a partner from its batch, x = (x₁ + x₂) / 2, and the target is 1/2 on"
-        " either label."
+        "Midpoint Mixup: an example is averaged with a partner from its batch, x = (x₁ + x₂) / 2, and the target is 1/2"
+        " on either label."
     )
 
 
@@ -116,24 +118,23 @@ def _cue_in_words(row: Row) -> str:
     what = {"tag": f"a tag: {strength} × one-hot of the class, written over or next to the inputs"}.get(
         kind, f"“{kind}” of strength {strength}"
     )
-    spread = f"plus Gaussian noise of standard deviation {noise}" if noise else "without noise, so it never varies within a class"
-    return f"{what}, {spread}; in training it says the label with probability {row.knob('data.shortcut.reliability')}"
+    varies = f"plus Gaussian noise of standard deviation {noise:g}" if noise else "without noise"
+    return f"{what}, {varies}; in training it says the label with probability {row.knob('data.shortcut.reliability'):g}"
 
 
 def how_to_read(run: Run) -> list[Term]:
     """Definitions of the splits and metrics that this run has."""
     keys = {key for row in run.rows for key in row.metrics}
-    terms = [term for prefix, term in SPLITS if any(key.startswith(prefix) for key in keys)]
-    terms += [term for part, term in METRICS if any(part in key for key in keys)]
-    seeds = "Mean and standard deviation over seeds (n − 1 in the denominator). A seed fixes data, cue, start and order."
-    terms.append(Term("mean ± sd", seeds))
-    terms.append(
-        Term("95 % interval", "Student’s t for the mean difference, seed by seed; not corrected for the number of rows.")
+    terms = (
+        [Term("cue", "What was planted in the inputs to give the label away; here a " + run.cue + ".")]
+        if run.cue
+        else []
     )
-    return terms
+    terms += [term for prefix, term in SPLITS if any(key.startswith(prefix) for key in keys)]
+    terms += [term for part, term in METRICS if any(part in key for key in keys)]
+    return [*terms, *SURENESS]
 
 
-_FALL = Term("loss", "Accuracy with an aligned cue minus accuracy with a random one: 0 for a network that ignores the cue.")
 SPLITS = (
     ("test/", Term("test", "Examples not trained on; the cue, if any, as in training.")),
     ("test_aligned/", Term("aligned", "The same examples; the cue always says the label.")),
@@ -143,18 +144,35 @@ SPLITS = (
 )
 METRICS = (
     ("accuracy", Term("accuracy", "Share of examples whose largest output is that of the label.")),
-    ("test_random/accuracy", _FALL),
-    ("weight_norm_ratio", Term("weight ratio", "‖W_cue‖ / ‖W_rest‖ (Frobenius), of the first layer: the weights on the cue’s"
-                               " inputs over those on all others.")),
+    ("test_random/accuracy", Term(
+        "points lost",
+        "Accuracy with an aligned cue minus accuracy with a random one: 0 for a network that ignores the cue. Two rows"
+        " are said to rely on it alike where this differs by less than 2 points, or the interval includes 0.",
+    )),
+    ("weight_norm_ratio", Term(
+        "weight ratio",
+        "‖W_cue‖ / ‖W_rest‖ (Frobenius), of the first layer: the weights on the cue’s inputs over those on all others.",
+    )),
     ("features/", Term("features", "h, the activations that the last layer reads.")),
     ("outputs/", Term("outputs", "Softmax probabilities.")),
-    ("within_variance", Term("within-class variance", "V_W = E ‖h − E[h | y]‖², summed over units: how much examples of one"
-                             " class differ.")),
-    ("total_variance", Term("total variance", "V_T = E ‖h − E h‖²; V_W and the variance of the class means add up to it.")),
-    ("train/loss", Term("training loss", "Cross-entropy against the targets of the method, in nats, averaged since the last"
-                        " mark, without weight penalty. Augmented targets have a floor above 0, so levels of different"
-                        " methods do not compare.")),
+    ("within_variance", Term(
+        "within-class variance",
+        "V_W = E ‖h − E[h | y]‖², summed over units: how much examples of one class differ.",
+    )),
+    ("total_variance", Term(
+        "total variance",
+        "V_T = E ‖h − E h‖², the sum of V_W and of the variance of the class means.",
+    )),
+    ("train/loss", Term(
+        "training loss",
+        "Cross-entropy against the targets of the method, in nats, averaged since the last mark, without weight"
+        " penalty. Augmented targets have a floor above 0, so levels of different methods do not compare.",
+    )),
 )  # fmt: skip
+SURENESS = (
+    Term("mean ± sd", "Over seeds, n − 1 in the denominator. A seed fixes the data, the cue, the start and the order."),
+    Term("95 % interval", "Student’s t, of the mean difference seed by seed; not corrected for the number of rows."),
+)
 
 
 def provenance(run: Run) -> list[Term]:

@@ -23,12 +23,13 @@ WIDTH = 7.2  # inches
 INK, PALE, ACCENT = "#1c1c28", "#b9b9c3", "#b8431f"
 #: Without parse_math a row may be called "$": text is text. svg.fonttype path: the reader needs no font of ours.
 STYLE = {
-    "text.parse_math": False, "svg.fonttype": "path", "svg.hashsalt": "lamv", "font.family": "DejaVu Sans",
-    "font.size": 9, "axes.labelsize": 9, "axes.titlesize": 9.5, "axes.titlelocation": "left", "axes.edgecolor": "#70707c",
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
-    "grid.color": "#e6e6ec", "grid.linewidth": 0.8, "xtick.color": "#50505c", "ytick.color": "#50505c",
-    "xtick.labelcolor": INK, "ytick.labelcolor": INK, "text.color": INK, "axes.labelcolor": INK, "legend.frameon": False,
-    "legend.fontsize": 8.5, "lines.linewidth": 1.5, "figure.facecolor": "none", "axes.facecolor": "none",
+    "text.parse_math": False, "svg.fonttype": "path", "svg.hashsalt": "lamv",
+    "font.family": "DejaVu Sans", "font.size": 9, "axes.labelsize": 9, "axes.titlesize": 9.5, "legend.fontsize": 8.5,
+    "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
+    "axes.grid": True, "axes.axisbelow": True, "grid.color": "#e6e6ec", "grid.linewidth": 0.8, "lines.linewidth": 1.5,
+    "axes.edgecolor": "#70707c", "xtick.color": "#50505c", "ytick.color": "#50505c",
+    "text.color": INK, "axes.labelcolor": INK, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
+    "figure.facecolor": "none", "axes.facecolor": "none",
 }  # fmt: skip
 
 
@@ -47,8 +48,14 @@ SPLITS = (
     ("test_random/accuracy", "random cue", Mark("D", ACCENT, ACCENT)),
     ("test_conflicting/accuracy", "conflicting cue", Mark("v", INK, INK)),
 )
-PLAIN_TEST = (("test/accuracy", "test", Mark("o", INK, INK)), ("train/accuracy", "training set", Mark("o", INK, "white")))
-VARIANCES = (("total_variance", "total", Mark("o", INK, "white")), ("within_variance", "within class", Mark("D", ACCENT, ACCENT)))
+PLAIN_TEST = (
+    ("test/accuracy", "test", Mark("D", ACCENT, ACCENT)),
+    ("train/accuracy", "training set", Mark("o", INK, "white")),
+)
+VARIANCES = (
+    ("total_variance", "total", Mark("o", INK, "white")),
+    ("within_variance", "within class", Mark("D", ACCENT, ACCENT)),
+)
 #: By method, from dark to light; methods beyond the list go on in grey.
 METHOD_COLOURS = {"erm": "#14213d", "label_smoothing": "#1f7a8c", "mixup": "#e07a1f", "midpoint": "#d9a62e"}
 LINES = ("-", "--", ":", "-.")
@@ -96,8 +103,8 @@ def accuracy(run: Run) -> Drawn | None:
     if with_cue:
         caption += (
             " The thin line is what a network loses when the cue turns from aligned (circle) to random (diamond): the"
-            " longer, the more it relies on the cue. One that sees the cue alone falls to chance, one that ignores it not at"
-            " all."
+            " longer, the more it relies on the cue. One that sees the cue alone falls to chance, one that ignores it"
+            " not at all."
         )
     return _drawn("accuracy", fig, run.rows, marks, caption, percent=True)
 
@@ -111,7 +118,7 @@ def weight_ratio(run: Run) -> Drawn | None:
     _dots(axes, run.rows, marks)
     axes.set_xlim(left=0)
     axes.set_xlabel("‖W cue‖ / ‖W rest‖ of the first layer (ratio of Frobenius norms)")
-    caption = "Weight on the cue’s inputs over weight on all other inputs: right means more on the cue. Mean ± sd over seeds."
+    caption = "Weight on the cue’s inputs over weight on all others: right means more on the cue. Mean ± sd over seeds."
     return _drawn("weight-ratio", fig, run.rows, marks, caption)
 
 
@@ -131,8 +138,8 @@ def variances(run: Run) -> Drawn | None:
         axes.set_title(title)
     _legend(fig, all_axes[0], columns=2)
     caption = (
-        "Variance on the test split, mean ± sd over seeds, summed over units: how much examples differ at all (circle), and"
-        " how much those of one class do (diamond). Where the scale is logarithmic, equal distances are equal factors."
+        "Variance on the test split, mean ± sd over seeds, summed over units: how much examples differ at all (circle),"
+        " and how much those of one class do (diamond). On a logarithmic scale, equal distances are equal factors."
     )
     return _drawn("variances", fig, run.rows, [mark for marks in panels.values() for mark in marks], caption)
 
@@ -159,8 +166,8 @@ def curves(run: Run) -> Drawn | None:
     rows = ", ".join(_short(row.name) for row in run.rows)
     shown = " and ".join(title for _, title, _ in panels)
     caption = (
-        "In the course of training: mean over seeds, band ± sd. Colour tells the method, line and marker tell rows of one"
-        " method apart. Losses of different methods have different floors; compare their shapes, not their levels."
+        "In the course of training: mean over seeds, band ± sd. Colour tells the method, line and marker tell rows of"
+        " one method apart. Losses of different methods have different floors: compare their shapes, not their levels."
     )
     return Drawn("curves", _svg(fig), f"Lines: {shown} over training steps, for the rows {rows}.", caption)
 
@@ -169,17 +176,16 @@ FIGURES: tuple[Callable[[Run], Drawn | None], ...] = (accuracy, weight_ratio, va
 
 
 def looks(rows: Sequence[Row]) -> list[dict]:
-    """Colour by method; line style and marker by the row's place among those of its method."""
+    """Colour by method, line style by the row's place among those of its method, and a marker of its own."""
     seen: dict[str, int] = {}
     styles = []
-    for row in rows:
+    for number, row in enumerate(rows):
         method = str(row.knob("method.name"))
         place = seen[method] = seen.get(method, -1) + 1
-        first = list(METHOD_COLOURS).index(method) if method in METHOD_COLOURS else len(METHOD_COLOURS)
         styles.append({
             "color": METHOD_COLOURS.get(method, "#8a8a94"),
             "linestyle": LINES[place % len(LINES)],
-            "marker": MARKERS[(2 * first + place) % len(MARKERS)],
+            "marker": MARKERS[number % len(MARKERS)],
         })  # fmt: skip
     return styles
 
@@ -278,7 +284,8 @@ def _drawn(name: str, fig: Figure, rows, marks, caption: str, percent: bool = Fa
     texts = []
     for row in rows:
         have = [(label, row.metrics[metric].mean) for metric, label, _ in marks if metric in row.metrics]
-        texts.append(f"{_short(row.name)}: " + ", ".join(f"{label} {scale * mean:{digits}}{unit}" for label, mean in have))
+        numbers = ", ".join(f"{label} {scale * mean:{digits}}{unit}" for label, mean in have)
+        texts.append(f"{_short(row.name)}: {numbers}")
     return Drawn(name, _svg(fig), f"Dot plot, {name}. " + "; ".join(texts) + ".", caption)
 
 

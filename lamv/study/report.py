@@ -43,7 +43,8 @@ def overview(folder: str | Path, workdirs: Sequence[Path], out: str | Path | Non
             readable.append(runs.read(path))
         except DataError as error:
             broken.append((_below(path, folder), str(error)))
-    return _save(Path(out) if out else Path(folder) / FILE, _page("overview.html.j2", _overview(folder, readable, broken)))
+    page = _page("overview.html.j2", _overview(folder, readable, broken))
+    return _save(Path(out) if out else Path(folder) / FILE, page)
 
 
 def _report(run: Run) -> dict[str, Any]:
@@ -61,7 +62,8 @@ def _report(run: Run) -> dict[str, Any]:
         "numbers": _table(run.rows),
         "figures": figures.figures(run),
         "methods": [
-            (row.name, explain.method_in_words(row, run.num_classes), explain.differences(row, run.rows)) for row in run.rows
+            (row.name, explain.method_in_words(row, run.num_classes), explain.differences(row, run.rows))
+            for row in run.rows
         ],
         "setup": explain.setup(run),
         "settings": explain.common_settings(run.rows),
@@ -96,8 +98,8 @@ def _overview(folder: str | Path, readable: Sequence[Run], broken: Sequence[tupl
 def _comparison(c: answers.Comparison, cue: str) -> dict[str, str]:
     """A line of the table of comparisons, as text."""
     if c.measure == answers.FALL:
-        words = {1: "relies more on the ", -1: "relies less on the "}.get(c.sign)
-        words = words + answers.CUE_WORDS.get(cue, "cue") if words else "no clear difference"
+        how = {1: "relies more", -1: "relies less", 0: "relies alike"}[c.sign]
+        words = f"{how} on the {answers.CUE_WORDS.get(cue, 'cue')}"
         own, base = (f"{100 * answers.fall_of(row).mean:.1f}" for row in (c.row, c.baseline))
     else:
         words, own, base = {1: "more accurate", -1: "less accurate"}.get(c.sign, "no clear difference"), "", ""

@@ -134,6 +134,9 @@ def read(workdir: str | Path) -> Run:
         notes.append(_how_far(rows))
     title = summary.get("title") or config.get("title") or path.name
     about, overrides = config.get("about", ""), summary.get("overrides", {})
+    if overrides:
+        changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
+        notes.append(f"Settings of the recipe were overridden: {changed}. What is said above is said of the recipe.")
     return Run(path, title, about, overrides, rows, claims, lines, provenance, notes, bool(summary))
 
 

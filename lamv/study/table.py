@@ -36,7 +36,7 @@ COLUMNS = (
     Column("test/accuracy", ACCURACY, "test", "cue as in training", "test %", percent=True),
     Column("test_aligned/accuracy", ACCURACY, "aligned", "cue says the label", "aligned %", percent=True),
     Column("test_random/accuracy", ACCURACY, "random", "cue says any class", "random %", percent=True),
-    Column("test_conflicting/accuracy", ACCURACY, "conflicting", "cue says a wrong class", "conflicting %", percent=True),
+    Column("test_conflicting/accuracy", ACCURACY, "conflicting", "cue says another", "conflicting %", percent=True),
     Column("test_absent/accuracy", ACCURACY, "absent", "no cue", "absent %", percent=True),
     Column("test/weight_norm_ratio", WEIGHTS, "weight ratio", "cue inputs : other inputs", "weight ratio"),
     Column("test/features/within_variance", VARIANCE, "features", "activations h", "features var."),
@@ -81,7 +81,8 @@ def decimals_for(values: Sequence[float]) -> int:
 
 def percent(spread: Spread) -> str:
     """ "86.1 ± 1.4 %", for running text, in which it does not break."""
-    return f"{100 * spread.mean:.1f}\xa0%" if spread.sd is None else f"{100 * spread.mean:.1f}\xa0±\xa0{100 * spread.sd:.1f}\xa0%"
+    sd = "" if spread.sd is None else f"\xa0±\xa0{100 * spread.sd:.1f}"
+    return f"{100 * spread.mean:.1f}{sd}\xa0%"
 
 
 def measured(mean: float | None) -> str:

@@ -51,7 +51,7 @@ class Checkpoints:
                 # Deleting is then one rename, so that a kill cannot leave half a checkpoint which still looks whole.
                 todelete_subdir=".trash",
             )
-            shutil.rmtree(self._directory / ".trash", ignore_errors=True)
+            self._empty_trash()
         self._manager = ocp.CheckpointManager(self._directory, options=options)
 
     @classmethod
@@ -87,7 +87,7 @@ class Checkpoints:
                 f"the checkpoint of step {step} could not be written to {self._directory} ({reason}); free space or"
                 " choose another workdir, then run the same command again"
             ) from error
-        shutil.rmtree(self._directory / ".trash", ignore_errors=True)
+        self._empty_trash()
 
     def steps(self) -> list[int]:
         """Steps of which there is a checkpoint, whole or not, oldest first."""
@@ -140,6 +140,10 @@ class Checkpoints:
 
     def close(self) -> None:
         self._manager.close()
+
+    def _empty_trash(self) -> None:
+        if jax.process_index() == 0:
+            shutil.rmtree(self._directory / ".trash", ignore_errors=True)
 
     def _sealed(self, step: int, tree: Tree) -> dict[str, Any]:
         meta = {

@@ -18,6 +18,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 from lamv import config as configs
 from lamv.core import methods, metrics, variance
@@ -231,12 +232,13 @@ def train(
     """Train every row of a recipe with every seed; returns the content of summary.json.
 
     config: a filled lamv.config.defaults(). overrides: what the command line set; holds for all rows. devices: None for
-    all of them. A run that was interrupted goes on from its last whole checkpoint and ends with the same bits; one that
+    all of them. Processes other than the first get a summary without rows. A run that was interrupted goes on from its last whole checkpoint and ends with the same bits; one that
     is done is left as it is. Raises LamvError's subclasses, each with its exit code.
     """
     overrides = dict(overrides or {})
     rows = configs.expand(config, overrides)
     run = configs.snapshot(config, rows)
+    parallel.agree(configs.fingerprint(run))
     with tracking.Workdir(workdir, writes=parallel.is_main_process()) as place:
         if (place.path / "DONE").exists():
             place.claim(run)
@@ -279,7 +281,7 @@ def _run(row_runs, config, step: int, place: tracking.Workdir, checkpoints: Chec
             active = [row for row in row_runs if row.steps > step]
             # The next step at which anything is due; a row that is shorter than the others ends on one of its own.
             due = min([step + mark - step % mark for mark in marks] + [row.steps for row in active])
-            step, start = min(due, step + progress.piece([row.name for row in active], SECONDS_A_PIECE)), step
+            step, start = min(due, step + _piece(active, progress)), step
             for row in active:
                 before = time.perf_counter()
                 row.advance(start, step)
@@ -287,11 +289,19 @@ def _run(row_runs, config, step: int, place: tracking.Workdir, checkpoints: Chec
                 progress.advanced(row.name, step - start, time.perf_counter() - before)
             if step == due:
                 _record(active, step, config, place, progress)
+            stop.ask_others(step)
             saves = bool(config.checkpoint_every) and step % config.checkpoint_every == 0
             if step == last or stop.asked or saves:
                 checkpoints.save(step, {str(n): row.arrays() for n, row in enumerate(row_runs)})
             if stop.asked and step < last:
                 raise Preempted(f"stopped by {stop.asked} at step {step} of {last}, all saved; run the same command again")
+
+
+def _piece(rows: Sequence[RowRun], progress: Progress) -> int:
+    """How many steps to take before looking around. Processes must not differ in it, so several do not go by the clock."""
+    if jax.process_count() > 1:
+        return max(row.steps for row in rows)
+    return progress.piece([row.name for row in rows], SECONDS_A_PIECE)
 
 
 def _record(rows: Sequence[RowRun], step: int, config, place: tracking.Workdir, progress: Progress) -> None:
@@ -317,6 +327,9 @@ def _record(rows: Sequence[RowRun], step: int, config, place: tracking.Workdir, 
 
 def _finish(row_runs, place: tracking.Workdir, config, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """summary.json from the last line of every row and seed, so that it says what metrics.jsonl says; then DONE."""
+    arrays = [array for row in row_runs for array in row.arrays().values()]
+    if not place.writes:
+        return {"title": config.title, "overrides": dict(overrides), "rows": [], "claims": []}
     final: dict[str, list[dict]] = {row.name: [] for row in row_runs}
     for line in read_lines(place.path / "metrics.jsonl"):
         if any(line["row"] == row.name and line["step"] == row.steps for row in row_runs):
@@ -331,7 +344,7 @@ def _finish(row_runs, place: tracking.Workdir, config, overrides: Mapping[str, A
     claims = tracking.judged(config.claims, rows) if kept else []
     summary = {"title": config.title, "overrides": dict(overrides), "rows": rows, "claims": claims}
     place.write("summary.json", summary)
-    place.write("DONE", {"sha256": tracking.digest(array for row in row_runs for array in row.arrays().values())})
+    place.write("DONE", {"sha256": tracking.digest(arrays)})
     return summary
 
 
@@ -364,7 +377,7 @@ class _StopSignal:
         self._before: dict[int, Any] = {}
 
     def __enter__(self):
-        # Several processes must agree on where to stop; that takes more than a handler, so there the default stands.
+        # Several processes must agree on where to stop: there, JAX listens for SIGTERM, and `ask_others` hears of it.
         if jax.process_count() == 1:
             with contextlib.suppress(ValueError):  # not in the main thread: the caller's business
                 for number in (signal.SIGTERM, signal.SIGINT):
@@ -374,6 +387,11 @@ class _StopSignal:
     def __exit__(self, *_):
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def ask_others(self, step: int) -> None:
+        """Where several processes run: whether one of them was told to stop, the same answer at the same step in all."""
+        if jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step):
+            self.asked = "SIGTERM"
 
     def _heard(self, number, frame):
         self.asked = signal.Signals(number).name

@@ -14,7 +14,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from lamv import models
-from lamv.errors import ConfigError
+from lamv.errors import ConfigError, WorkdirMismatch
 from lamv.train.step import DATA_AXIS
 
 REPLICA_AXIS = "replica"
@@ -34,16 +34,17 @@ class Layout:
             raise ConfigError(f"config.parallel.devices is {parallel.devices}, must be at most {len(devices)}; 0 uses all")
         devices = devices[: parallel.devices or len(devices)]
         self.how, self.spread = parallel.map, parallel.spread
+        if self.how == "pmap" and jax.process_count() > 1:
+            raise ConfigError("config.parallel.map is 'pmap', must be shard_map with several processes")
         _divides("config.parallel.spread", self.spread, "devices", len(devices))
         _divides("config.parallel.spread", self.spread, "seeds", replicas_of_a_row)
         self.mesh = Mesh(np.array(devices).reshape(self.spread, -1), (REPLICA_AXIS, DATA_AXIS))
         share = len(devices) // self.spread
-        for key in ("batch_size", "eval_batch_size"):
-            if config[key] % share:
-                raise ConfigError(
-                    f"config.{key} is {config[key]}, must be a multiple of the {share} devices that share a batch;"
-                    f" set --config.{key}={(config[key] // share + 1) * share}, or fewer --config.parallel.devices"
-                )
+        if config.batch_size % share:
+            raise ConfigError(
+                f"config.batch_size is {config.batch_size}, must be a multiple of the {share} devices that share a batch;"
+                f" set --config.batch_size={(config.batch_size // share + 1) * share}, or fewer --config.parallel.devices"
+            )
 
     def mapped(self, function: Callable, *, shared: int, donate: bool = False) -> Callable:
         """`function(*per_replica, *shared)`, for one replica, as a compiled function of R replicas.
@@ -81,8 +82,11 @@ class Layout:
 
     def place(self, tree, *, replicas: bool):
         """Put host arrays on the devices: split by replica, or a copy for every device."""
-        spec = PartitionSpec(REPLICA_AXIS) if replicas else PartitionSpec()
-        return jax.device_put(tree, NamedSharding(self.mesh, spec))
+        sharding = NamedSharding(self.mesh, PartitionSpec(REPLICA_AXIS) if replicas else PartitionSpec())
+        if jax.process_count() == 1:
+            return jax.device_put(tree, sharding)
+        # Every process holds the whole array already: each takes its parts of its own copy, and nothing is sent.
+        return jax.tree.map(lambda leaf: _from_own_copy(np.asarray(leaf), sharding), tree)
 
     def _shard_mapped(self, function: Callable, shared: int, donate: bool) -> Callable:
         def specs(arguments):
@@ -136,6 +140,19 @@ def fetch(tree):
 def is_main_process() -> bool:
     """Whether this process is the one that writes."""
     return jax.process_index() == 0
+
+
+def agree(fingerprint: str) -> None:
+    """Make sure that all processes of a run were given the same config. Raises WorkdirMismatch where they were not."""
+    if jax.process_count() == 1:
+        return
+    mine = np.frombuffer(bytes.fromhex(fingerprint), np.uint8)
+    if not (multihost_utils.process_allgather(mine) == mine[None]).all():
+        raise WorkdirMismatch("the processes of this run were given different configs; start all with the same command")
+
+
+def _from_own_copy(array: np.ndarray, sharding: NamedSharding) -> jax.Array:
+    return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
 
 
 def _over_replicas(function: Callable, shared: int) -> Callable:

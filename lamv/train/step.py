@@ -131,7 +131,9 @@ class Program:
 
     def tally(self, sums: Measured, state: State, knobs: Knobs, table: Table, examples: Examples, count, b) -> Measured:
         """Add batch number b of a split to the sums. Its first `count` places are real, the table may be padded."""
-        rows = batch.part(self.config.eval_batch_size, DATA_AXIS)
+        devices = lax.axis_size(DATA_AXIS)
+        # Rounded up to an equal share for every device; places beyond the end are masked anyway.
+        rows = batch.part(-(-self.config.eval_batch_size // devices) * devices, DATA_AXIS)
         places = b * rows.batch_size + rows.positions
         mask = places < count
         places = jnp.minimum(places, table.rows.shape[0] - 1)

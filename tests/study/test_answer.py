@@ -1,0 +1,90 @@
+"""What the report says that a run shows: every direction, and nothing that was not measured."""
+
+import pytest
+import workdirs
+
+from lamv.study import runs
+from lamv.study.answer import Comparison, answer
+from lamv.study.runs import spread
+
+
+def said_of(tmp_path, *rows):
+    found = answer(runs.read(workdirs.write(tmp_path / "run", workdirs.summary(*rows))))
+    return found, "\n".join([found.headline, *found.paragraphs]).replace("\xa0", " ")
+
+
+def pair(random, shortcut="tag", seeds=3, **knobs):
+    """An ERM row that gets 80 % with a random cue, and a smoothed one that gets `random`."""
+    measured = [workdirs.measured(accuracy, seeds) for accuracy in (0.8, random)]
+    return (
+        workdirs.row("ERM", measured[0], shortcut=shortcut),
+        workdirs.row("LS", measured[1], method="label_smoothing", shortcut=shortcut, **knobs),
+    )
+
+
+@pytest.mark.parametrize(
+    "random, words, sign",
+    [(0.3, "rely more on the tag", 1), (0.79, "No gap", 0), (0.8, "No gap", 0), (0.95, "rely less", -1)],
+)
+def test_the_direction_is_that_of_the_numbers(tmp_path, random, words, sign):
+    found, text = said_of(tmp_path, *pair(random))
+    assert words in found.headline
+    assert [c.sign for c in found.comparisons] == [sign]
+    assert f"LS {100 * random:.1f} ± 1.0 %" in text and "ERM 80.0 ± 1.0 %" in text
+    assert "over 3 seeds" in text and "would get 10 % there" in text
+
+
+def test_rows_that_disagree_are_counted(tmp_path):
+    other = workdirs.row("Mixup", workdirs.measured(0.95), method="mixup")
+    found, _ = said_of(tmp_path, *pair(0.3), other)
+    assert found.headline.startswith("Mixed: next to ERM, of 2 rows with label augmentation, 1 more and 1 less rely")
+
+
+def test_a_cue_pixel_is_called_one(tmp_path):
+    assert "rely more on the pixel" in said_of(tmp_path, *pair(0.3, shortcut="pixel"))[1]
+
+
+def test_without_a_shortcut_nothing_is_said_of_reliance(tmp_path):
+    erm = workdirs.row("ERM", workdirs.measured(shortcut=False, test=0.9), shortcut="none")
+    better = workdirs.measured(shortcut=False, test=0.95)
+    found, text = said_of(tmp_path, erm, workdirs.row("LS", better, method="label_smoothing", shortcut="none"))
+    assert found.headline.startswith("With label augmentation, test accuracy is higher")
+    assert "No shortcut was planted" in text
+    assert "tag" not in text and "rel" not in text.replace("released", "")
+
+
+def test_a_single_row_is_not_compared(tmp_path):
+    found, text = said_of(tmp_path, workdirs.row("LS", workdirs.measured(0.3), method="label_smoothing"))
+    assert found.headline == "LS loses 68.0 points of accuracy when the tag turns random."
+    assert found.comparisons == [] and "nothing to compare it with" in text
+
+
+def test_a_row_without_its_like_under_erm_is_not_compared(tmp_path):
+    found, text = said_of(tmp_path, *pair(0.3, weight_decay=0.001))
+    assert found.comparisons == []
+    assert "Not compared" in text and text.rstrip(".").endswith("LS")
+
+
+def test_one_seed_is_said_to_be_one(tmp_path):
+    found, text = said_of(tmp_path, *pair(0.3, seeds=1))
+    assert found.comparisons[0].interval is None
+    assert "This is one seed" in text and "±" not in text and "interval" not in text
+
+
+def test_without_accuracy_there_is_no_answer(tmp_path):
+    found, _ = said_of(tmp_path, workdirs.row("ERM", {"train/loss": [0.5, 0.4]}))
+    assert found.headline == "No accuracy has been measured yet."
+
+
+def test_the_interval_is_students():
+    # Mean 2, sd 1, n = 5: half width 2.776 / sqrt(5) = 1.24.
+    values = spread([2 + v for v in (-1.2649111, -0.6324555, 0, 0.6324555, 1.2649111)])
+    low, high = Comparison(None, None, "fall", values).interval
+    assert low == pytest.approx(2 - 1.2415, abs=2e-3) and high == pytest.approx(2 + 1.2415, abs=2e-3)
+
+
+def test_differences_are_taken_seed_by_seed(tmp_path):
+    found, _ = said_of(tmp_path, *pair(0.3))
+    # Both rows vary by the same from seed to seed, so the difference does not vary at all.
+    assert found.comparisons[0].difference.mean == pytest.approx(0.5)
+    assert found.comparisons[0].difference.sd == pytest.approx(0.0, abs=1e-12)

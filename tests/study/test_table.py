@@ -1,0 +1,81 @@
+"""The table of a run: which columns, which digits, and that they line up."""
+
+import workdirs
+
+from lamv.study import table
+
+
+def lines_of(*rows, **more):
+    return table.as_text(workdirs.summary(*rows, **more)).splitlines()
+
+
+def test_numbers_are_those_of_the_summary_and_align_on_the_plus_minus():
+    text = lines_of(
+        workdirs.row("ERM", workdirs.measured(random=0.861)),
+        workdirs.row("LS .1+wd", workdirs.measured(random=0.0612), method="label_smoothing"),
+    )
+    erm, smoothed = (next(line for line in text if line.startswith(name)) for name in ("ERM", "LS .1+wd"))
+    assert "86.1 ± 1.0" in erm and " 6.1 ± 1.0" in smoothed
+    places = [[i for i, letter in enumerate(line) if letter == "±"] for line in (erm, smoothed)]
+    assert places[0] == places[1] and len(places[0]) == 8
+    assert "n = 3 seeds" in "\n".join(text)
+
+
+def test_one_seed_has_no_spread():
+    text = "\n".join(lines_of(workdirs.row("ERM", workdirs.measured(seeds=1))))
+    assert "n = 1 seed." in text and "80.0" in text
+    assert "±" not in text
+
+
+def test_rows_with_different_numbers_of_seeds_say_so():
+    rows = [workdirs.row("a", workdirs.measured(seeds=1)), workdirs.row("b", workdirs.measured(seeds=3))]
+    text = lines_of(*rows)
+    assert "n = 1 (a), 3 (b) seeds" in text[1]
+    heading = next(line for line in text if line.startswith("row"))
+    alone, several = (next(line for line in text if line.startswith(name + " ")) for name in "ab")
+    assert alone.index("98.0") == several.index("98.0")
+    assert len(heading) == len(several)
+
+
+def test_columns_that_nothing_was_measured_for_are_left_out():
+    text = "\n".join(lines_of(workdirs.row("ERM", workdirs.measured(shortcut=False), shortcut="none")))
+    assert "random" not in text and "ratio" not in text
+    assert "test %" in text and "features var." in text
+
+
+def test_a_row_without_a_metric_that_others_have_stays_empty_there():
+    rows = [workdirs.row("a", workdirs.measured()), workdirs.row("b", workdirs.measured(shortcut=False))]
+    text = lines_of(*rows)
+    assert next(line for line in text if line.startswith("b ")).count("±") == 3
+
+
+def test_claims_come_with_their_verdict_and_the_measured_mean():
+    claim = {"row": "ERM", "metric": "test_random/accuracy", "relation": ">=", "bound": 0.8}
+    claims = [
+        claim | {"mean": 0.86, "holds": True},
+        claim | {"mean": 0.7, "holds": False},
+        claim | {"mean": None, "holds": None},
+    ]
+    text = lines_of(workdirs.row("ERM", workdirs.measured()), claims=claims)[-3:]
+    assert [line.split("  ")[1] for line in text] == ["holds", "falls short", "not judged: not measured"] or all(
+        line.strip().startswith(verdict)
+        for line, verdict in zip(text, ("holds", "falls short", "not judged"), strict=True)
+    )
+    assert "measured 0.86" in text[0] and ">= 0.8" in text[0] and "not measured" in text[2]
+
+
+def test_overridden_settings_are_named_instead_of_claims():
+    text = "\n".join(lines_of(workdirs.row("ERM", workdirs.measured()), overrides={"data.shortcut.noise": 0.5}))
+    assert "No claim is judged" in text and "data.shortcut.noise=0.5" in text
+
+
+def test_a_row_name_cannot_move_the_cursor():
+    text = table.as_text(workdirs.summary(workdirs.row("a\x1b[2J\nb", workdirs.measured())))
+    assert "\x1b" not in text and "\nb" not in text
+
+
+def test_decimals_leave_three_digits():
+    assert table.decimals_for([7.3, 4.4, 15.0]) == 2
+    assert table.decimals_for([0.0023, 0.005]) == 5
+    assert table.decimals_for([123456.0]) == 0
+    assert table.decimals_for([0.0]) == 2

@@ -1,0 +1,189 @@
+"""The real commands, as a user types them: exit codes, one-line errors, and a run that is killed and goes on."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TINY = "tests/recipes/tiny.py"
+
+
+def command(*arguments, module="experiments.train"):
+    return [sys.executable, "-m", module, *map(str, arguments)]
+
+
+def run(*arguments, module="experiments.train"):
+    return subprocess.run(command(*arguments, module=module), cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("cli") / "run"
+    result = run(f"--config={TINY}", f"--workdir={workdir}")
+    assert result.returncode == 0, result.stderr
+    return workdir, result
+
+
+def test_a_run_leaves_everything_that_others_build_on(finished):
+    workdir, _ = finished
+    files = {"config.json", "provenance.json", "metrics.jsonl", "timing.jsonl", "summary.json", "report.html", "checkpoints"}
+    assert files <= {path.name for path in workdir.iterdir()}
+
+
+def test_a_run_prints_its_targets_its_table_and_its_claims(finished):
+    _, result = finished
+    assert "mixup(alpha=1.0, lam_per=example)" in result.stderr
+    assert "ERM" in result.stdout and "±" in result.stdout and "report.html" in result.stdout
+
+
+def test_no_progress_bar_where_there_is_no_terminal(finished):
+    _, result = finished
+    assert "\x1b" not in result.stdout + result.stderr and "steps/s" not in result.stderr
+
+
+def test_the_finished_run_again_prints_the_table_again(finished):
+    workdir, first = finished
+    again = run(f"--config={TINY}", f"--workdir={workdir}")
+    assert again.returncode == 0 and "nothing to do" in again.stderr
+    assert again.stdout == first.stdout
+
+
+def test_overrides_hold_for_all_rows(tmp_path):
+    result = run(f"--config={TINY}", f"--workdir={tmp_path}", "--config.steps=3", "--config.optim.weight_decay=0.5")
+    assert result.returncode == 0, result.stderr
+    rows = json.loads((tmp_path / "summary.json").read_text())["rows"]
+    assert [row["config"]["optim"]["weight_decay"] for row in rows] == [0.5, 0.5]
+    assert [row["config"]["steps"] for row in rows] == [3, 3]
+
+
+def test_a_run_killed_again_and_again_ends_with_the_same_bits(finished, tmp_path):
+    workdir, _ = finished
+    arguments = command(f"--config={TINY}", f"--workdir={tmp_path}")
+    chance = random.Random(0)
+    killed = 0
+    for _ in range(60):
+        process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # From its first checkpoint on, at any moment; before that there is nothing to lose.
+        wait_for_progress(process, tmp_path, chance.uniform(0.0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        if process.wait() == 0:
+            break
+        killed += 1
+    assert killed >= 2, "the kills came too late to test anything"
+    assert (tmp_path / "DONE").exists(), "the run makes no progress between kills"
+    for name in ("DONE", "metrics.jsonl"):
+        assert (tmp_path / name).read_text() == (workdir / name).read_text(), f"{name} differs from the unbroken run's"
+
+
+def wait_for_progress(process, workdir, more_seconds):
+    """Until a checkpoint is there that was not, or the process ends; then a little longer."""
+    folder = workdir / "checkpoints"
+
+    def steps():
+        return {p.name for p in folder.iterdir() if p.name.isdigit()} if folder.exists() else set()
+
+    before = steps()
+    while process.poll() is None and steps() <= before:
+        time.sleep(0.01)
+    time.sleep(more_seconds)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--config.optim.lrr=1"], 64, "optim.lrr is no knob (did you mean 'optim.lr'?)"),
+        (["--config.steps=1e2"], 64, "config.steps is '1e2', must be of type int"),
+        (["--config.method.alpha=-1"], 64, "config.method.alpha is -1.0, must be finite and above 0"),
+        (["--config.method.smoothing=1"], 64, "config.method.smoothing is 1.0, must be from 0 to below 1"),
+        (["--config.model.name=resnet19"], 64, "did you mean 'resnet"),
+        (["--config.method.name=mixupp"], 64, "did you mean 'mixup'?"),
+        (["--config.data.name=cifar11"], 64, "did you mean 'cifar10"),
+        (["--config.batch_size=30"], 64, "must be a multiple of the 8 devices"),
+        (["--config.epochs=1", "--config.steps=1"], 64, "give one of the two"),
+        (["--confg=x"], 64, "confg"),
+        (["stray"], 64, "'stray' is not a flag"),
+        (["--config.data.name=cifar10"], 65, "cifar10"),
+        (["--config.data.name=mnist", "--config.data.path=/nowhere"], 65, "/nowhere"),
+        (["--workdir=/proc/no"], 73, "/proc/no"),
+    ],
+)
+def test_a_mistake_is_one_line_and_its_exit_code(tmp_path, arguments, code, words):
+    result = run(f"--config={TINY}", f"--workdir={tmp_path / 'run'}", *arguments)
+    assert (result.returncode, words in result.stderr) == (code, True), result.stderr
+    [line] = [line for line in result.stderr.splitlines() if line.strip()]
+    assert line.startswith("error: ")
+    assert not list(tmp_path.rglob("metrics.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([f"--config={TINY}"], "--workdir is missing"),
+        (["--workdir=/tmp/x"], "--config is missing"),
+        (["--config=configs/nope.py", "--workdir=/tmp/x"], "there is no recipe 'configs/nope.py'"),
+    ],
+)
+def test_what_is_missing_is_named(arguments, words):
+    result = run(*arguments)
+    assert result.returncode == 64 and words in result.stderr
+
+
+def test_another_config_is_exit_78_and_names_what_differs(finished):
+    workdir, _ = finished
+    result = run(f"--config={TINY}", f"--workdir={workdir}", "--config.optim.lr=0.5")
+    assert result.returncode == 78 and "optim.lr 0.01 -> 0.5" in result.stderr
+
+
+def test_a_users_own_arrays_train(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=300)
+    np.savez(tmp_path / "mine.npz", inputs=rng.normal(size=(300, 5)) + 2 * labels[:, None], labels=labels, groups=labels % 2)
+    result = run(
+        f"--config={TINY}", f"--workdir={tmp_path / 'run'}", "--config.data.name=npz", "--config.seeds=1",
+        f"--config.data.path={tmp_path / 'mine.npz'}", "--config.data.shortcut.kind=none", "--config.data.train_size=200",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    metrics = json.loads((tmp_path / "run" / "summary.json").read_text())["rows"][0]["metrics"]
+    assert metrics["test/accuracy"]["mean"] > 0.5 and metrics["test/accuracy"]["sd"] is None
+    assert metrics["test/worst_group_accuracy"]["mean"] <= metrics["test/mean_group_accuracy"]["mean"]
+
+
+def test_evaluate_and_report_work_on_a_finished_run(finished):
+    workdir, _ = finished
+    result = run(f"--workdir={workdir}", module="experiments.evaluate")
+    assert result.returncode == 0 and "ERM" in result.stdout, result.stderr
+    assert (workdir / "evaluation.jsonl").exists()
+    result = run(f"--runs={workdir}", f"--out={workdir / 'again.html'}", module="experiments.report")
+    assert result.returncode == 0, result.stderr
+    assert "<svg" in (workdir / "again.html").read_text()
+
+
+def test_two_processes_train_as_one(finished, tmp_path):
+    """A pod in small: two processes with four devices each, on one port of this machine; process 0 writes."""
+    workdir, _ = finished
+    port = 20_000 + os.getpid() % 20_000
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    processes = [
+        subprocess.Popen(
+            command(f"--config={TINY}", f"--workdir={tmp_path}", f"--coordinator=127.0.0.1:{port}", "--num_processes=2",
+                    f"--process_id={number}"),
+            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for number in range(2)
+    ]  # fmt: skip
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert json.loads((tmp_path / "provenance.json").read_text())["device"]["processes"] == 2
+    assert "report:" in outputs[0] and "report:" not in outputs[1]
+    mine, whole = (json.loads((path / "summary.json").read_text())["rows"] for path in (tmp_path, workdir))
+    for row, expected in zip(mine, whole, strict=True):
+        for metric, value in row["metrics"].items():
+            assert value["mean"] == pytest.approx(expected["metrics"][metric]["mean"], rel=1e-3, abs=1e-3), metric

@@ -1,0 +1,148 @@
+"""The architecture, read off the imports: they only go down, and what is read from disk is never run."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = {"core": 0, "errors": 0, "data": 1, "models": 1, "config": 1, "train": 2, "study": 3}
+COMMANDS = 4
+FILES = sorted([*ROOT.glob("lamv/**/*.py"), *ROOT.glob("experiments/**/*.py")])
+
+#: Packages that bring an accelerator's runtime with them, directly or not.
+HEAVY = {"jax", "jaxlib", "flax", "optax", "orbax", "chex", "tensorflow_datasets"}
+#: What these files import must be had without jax: a report is read where nothing was trained.
+LIGHT = ["lamv.errors", "lamv.study.report", "lamv.study.table"]
+#: The one unpickler looks names up in a short list; see there.
+MAY_UNPICKLE = "lamv/data/pickles.py"
+RUNS_WHAT_IT_READS = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+
+
+def module_of(file: Path) -> str:
+    name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+MODULES = {module_of(file): file for file in FILES}
+
+
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"), str(file))
+
+
+def imports(file: Path, at_import: bool = False) -> set[str]:
+    """Names of the imported modules; with `at_import`, only those that importing the file imports."""
+    found = set()
+    for node in _run_at_import(parsed(file)) if at_import else ast.walk(parsed(file)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import; write the full name, so that the floor can be seen"
+            # `from lamv.data import cifar` imports a module, `from lamv.data import load` a name of one.
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in names}
+    return found
+
+
+def _run_at_import(tree: ast.AST):
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        yield node
+        yield from _run_at_import(node)
+
+
+def floor(module: str) -> int | None:
+    """The floor of one of our modules; None for the package itself and for what is not ours."""
+    package, *rest = module.split(".")
+    if package == "experiments":
+        return COMMANDS
+    return FLOORS[rest[0]] if package == "lamv" and rest else None
+
+
+def imported_with(module: str) -> set[str]:
+    """All that importing one of our modules imports, ours and others, packages above included."""
+    seen, waiting = set(), {module}
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in MODULES:
+            above = {name.rpartition(".")[0]} - {""}
+            waiting |= above | imports(MODULES[name], at_import=True)
+    return seen
+
+
+def relative(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(params=FILES, ids=relative)
+def file(request):
+    return request.param
+
+
+def test_there_is_something_to_look_at():
+    assert {"lamv.config", "lamv.core.mixing", "lamv.train.step", "experiments.train"} <= set(MODULES)
+
+
+def test_every_module_has_a_floor():
+    homeless = [m for m in MODULES if m.startswith("lamv.") and m.split(".")[1] not in FLOORS]
+    assert not homeless, f"{homeless} stand on no floor; give them one in FLOORS, and say so in the architecture notes"
+
+
+def test_imports_only_go_down(file):
+    own = floor(module_of(file))
+    for name in imports(file):
+        if own is not None and floor(name) is not None:
+            assert floor(name) <= own, f"{relative(file)} (floor {own}) imports {name} (floor {floor(name)}), which is above"
+
+
+def test_floor_0_can_be_lifted_into_another_project(file):
+    if not module_of(file).startswith("lamv.core"):
+        return
+    for name in imports(file):
+        package = name.split(".")[0]
+        allowed = package in {"jax", "numpy", "optax", *sys.stdlib_module_names} or name.startswith("lamv.core")
+        assert allowed, f"{relative(file)} imports {name}; floor 0 knows arrays only: no config, no files, no flax"
+
+
+@pytest.mark.parametrize("module", [module for module in LIGHT if module in MODULES])
+def test_what_reads_results_does_without_jax(module):
+    heavy = {name for name in imported_with(module) if name.split(".")[0] in HEAVY}
+    assert not heavy, f"{module} imports {sorted(heavy)}, if only by way of another module of ours"
+
+
+def test_nothing_that_is_read_is_run(file):
+    unsafe = []
+    for node in ast.walk(parsed(file)):
+        match node:
+            case ast.Call(func=ast.Name(id="eval" | "exec" as name)):
+                unsafe.append(name)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="yaml"), attr="load" | "load_all" | "unsafe_load")):
+                unsafe.append("yaml.load")
+            case ast.keyword(arg="allow_pickle", value=ast.Constant(value=False)):
+                pass
+            case ast.keyword(arg="allow_pickle"):
+                unsafe.append("allow_pickle")
+    if relative(file) != MAY_UNPICKLE:
+        unsafe += [name for name in imports(file) if name.split(".")[0] in RUNS_WHAT_IT_READS]
+    assert not unsafe, f"{relative(file)} uses {unsafe}: a file from elsewhere could run code; read data, not programs"
+
+
+def test_the_one_unpickler_is_restricted():
+    """It may subclass Unpickler and nothing else of pickle, so that every name goes through its find_class."""
+    used = {
+        node.attr
+        for node in ast.walk(parsed(ROOT / MAY_UNPICKLE))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "pickle"
+    }
+    assert used == {"Unpickler"}
+
+
+def test_no_other_framework(file):
+    others = {name for name in imports(file) if name.split(".")[0] in {"tensorflow", "torch", "torchvision", "keras"}}
+    assert not others, f"{relative(file)} imports {others}; lamv runs on jax alone"
