@@ -96,7 +96,7 @@ def _about_cue(run: Run) -> Answer:
         numbers.append(f"A network that looks at the {kind} alone would get {chance} there, by chance.")
     low, high = _range([row.mean(ALIGNED) for row in rows])
     reach = f"{low}\xa0%" if low == high else f"{low} to {high}\xa0%"
-    numbers.append(f"When the {kind} agrees with the label, {'it gets' if len(rows) == 1 else 'rows get'} {reach}.")
+    numbers.append(f"When the {kind} agrees with the label, {'it gets' if len(rows) == 1 else 'the rows get'} {reach}.")
     paragraphs = _paragraphs(numbers, _variances(comparisons), _sureness(run.rows, comparisons))
     return Answer(_cue_headline(kind, rows, comparisons), paragraphs, comparisons)
 
@@ -121,13 +121,13 @@ def _cue_headline(kind: str, rows: Sequence[Row], comparisons: Sequence[Comparis
 
 
 def _falls(comparisons: Sequence[Comparison], kind: str) -> str:
-    """ "When the tag turns random, rows with it lose 45.4 to 88.3 points of accuracy, rows with ERM 10.4 to 13.8."."""
+    """ "When the tag turns random, networks trained with it lose 45.4 to 88.3 points of accuracy, ERM 13.8."."""
     baselines = {c.baseline.name: c.baseline for c in comparisons}
     ranges = []
     for rows in ([c.row for c in comparisons], baselines.values()):
         low, high = _range([fall_of(row).mean for row in rows])
         ranges.append(low if low == high else f"{low} to {high}")
-    them = "rows with it lose" if len(comparisons) > 1 else f"{comparisons[0].row.name} loses"
+    them = "networks trained with it lose" if len(comparisons) > 1 else f"{comparisons[0].row.name} loses"
     base = next(iter(baselines)) if len(baselines) == 1 else "their counterparts under ERM"
     return f"When the {kind} turns random, {them} {ranges[0]} points of accuracy, {base} {ranges[1]}."
 
@@ -135,7 +135,7 @@ def _falls(comparisons: Sequence[Comparison], kind: str) -> str:
 def _about_accuracy(run: Run) -> Answer:
     rows = [row for row in run.rows if TEST in row.metrics]
     comparisons = compare(rows, TEST)
-    numbers = [_in_turn("Test accuracy: ", rows, TEST)]
+    numbers = [_in_turn("Test accuracy: ", rows, TEST)] if len(rows) > 1 else []
     if not run.cue:
         numbers.append("No shortcut was planted, so this run does not say which of two features was learned.")
     if comparisons:

@@ -69,7 +69,9 @@ METHODS = {"erm": _erm, "label_smoothing": _label_smoothing, "mixup": _mixup, "m
 def differences(row: Row, rows: Sequence[Row]) -> str:
     """The knobs, besides the method's, in which rows differ, with their values: "optim.weight_decay = 0.001"."""
     own = flatten(row.config)
-    return ", ".join(f"{key} = {_value(own.get(key))}" for key in _differing(rows) if not key.startswith("method."))
+    return ", ".join(
+        f"{key}\xa0=\xa0{_value(own.get(key))}" for key in _differing(rows) if not key.startswith("method.")
+    )
 
 
 def _differing(rows: Sequence[Row]) -> list[str]:
@@ -125,16 +127,18 @@ def _cue_in_words(row: Row) -> str:
 def how_to_read(run: Run) -> list[Term]:
     """Definitions of the splits and metrics that this run has."""
     keys = {key for row in run.rows for key in row.metrics}
-    terms = (
-        [Term("cue", "What was planted in the inputs to give the label away; here a " + run.cue + ".")]
-        if run.cue
-        else []
-    )
+    terms = [CUE] if run.cue else []
     terms += [term for prefix, term in SPLITS if any(key.startswith(prefix) for key in keys)]
     terms += [term for part, term in METRICS if any(part in key for key in keys)]
     return [*terms, *SURENESS]
 
 
+CUE = Term(
+    "cue",
+    "Inputs that were planted to give the label away (a tag, a pixel). Label augmentation is said to make networks learn"
+    " the features that vary least within a class; a cue without noise does not vary at all. Whether it was learned shows"
+    " where it is random.",
+)
 SPLITS = (
     ("test/", Term("test", "Examples not trained on; the cue, if any, as in training.")),
     ("test_aligned/", Term("aligned", "The same examples; the cue always says the label.")),

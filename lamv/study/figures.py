@@ -131,16 +131,19 @@ def variances(run: Run) -> Drawn | None:
             panels[title] = marks
     if not panels:
         return None
+    logarithmic = False
     fig, all_axes = _by_rows(run.rows, lines=2, panels=len(panels))
     for axes, (title, marks) in zip(all_axes, panels.items(), strict=True):
         _dots(axes, run.rows, marks)
-        _log_if_wide(axes, run.rows, [metric for metric, _, _ in marks])
+        logarithmic |= _log_if_wide(axes, run.rows, [metric for metric, _, _ in marks])
         axes.set_title(title)
     _legend(fig, all_axes[0], columns=2)
     caption = (
         "Variance on the test split, mean ± sd over seeds, summed over units: how much examples differ at all (circle),"
-        " and how much those of one class do (diamond). On a logarithmic scale, equal distances are equal factors."
+        " and how much those of one class do (diamond)."
     )
+    if logarithmic:
+        caption += " On the logarithmic scale, equal distances are equal factors."
     return _drawn("variances", fig, run.rows, [mark for marks in panels.values() for mark in marks], caption)
 
 
@@ -247,10 +250,11 @@ def _band(axes, name: str, points: Sequence[tuple[int, Spread]], scale: float, l
     axes.plot(steps, means, label=_short(name), markersize=4.5, markevery=(shift % every, every), **look)
 
 
-def _log_if_wide(axes, rows: Sequence[Row], metrics: Sequence[str]) -> None:
-    """A logarithmic scale where the values span more than a factor of 20 and none of them is 0."""
+def _log_if_wide(axes, rows: Sequence[Row], metrics: Sequence[str]) -> bool:
+    """A logarithmic scale where the values span more than a factor of 20 and none of them is 0; whether it is one."""
     values = [row.metrics[metric].mean for row in rows for metric in metrics if metric in row.metrics]
-    if min(values) > 0 and max(values) > 20 * min(values):
+    wide = min(values) > 0 and max(values) > 20 * min(values)
+    if wide:
         axes.set_xscale("log")
         decades = math.log10(max(values) / min(values))
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2 else (1, 3) if decades < 3 else (1,)))
@@ -258,8 +262,9 @@ def _log_if_wide(axes, rows: Sequence[Row], metrics: Sequence[str]) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("variance (log scale)")
     else:
-        axes.set_xlim(left=min(0, *values))
+        axes.set_xlim(left=0)
         axes.set_xlabel("variance")
+    return wide
 
 
 def _legend(fig, axes, columns: int, where: str = "outside upper center") -> None:
@@ -275,7 +280,8 @@ def _any(rows: Sequence[Row], metric: str) -> bool:
 def _short(name: str) -> str:
     """A row's name fit for an axis: one line of printable characters, not too long."""
     name = " ".join("".join(c if c.isprintable() else " " for c in name).split()) or "(no name)"
-    return name if len(name) <= 28 else name[:27] + "…"
+    # The end of a long name is kept: that is where rows of a kind differ.
+    return name if len(name) <= 28 else f"{name[:14]}…{name[-13:]}"
 
 
 def _drawn(name: str, fig: Figure, rows, marks, caption: str, percent: bool = False) -> Drawn:

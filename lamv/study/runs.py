@@ -16,6 +16,7 @@ from lamv.errors import DataError
 #: How far below the folder that `find` is given a workdir may lie.
 DEPTH = 3
 FILES = ("config.json", "metrics.jsonl", "summary.json")
+MISSING = "{} is missing."
 
 
 class Spread(NamedTuple):
@@ -131,7 +132,7 @@ def read(workdir: str | Path) -> Run:
     if not rows:
         raise DataError(f"{path} has no row: {' '.join(notes)}")
     if not summary:
-        notes.append(_how_far(rows))
+        notes = [note for note in notes if note != MISSING.format("summary.json")] + [_how_far(rows)]
     title = summary.get("title") or config.get("title") or path.name
     about, overrides = config.get("about", ""), summary.get("overrides", {})
     if overrides:
@@ -225,7 +226,7 @@ def _object(path: Path, notes: list[str]) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        notes.append(f"{path.name} is missing.")
+        notes.append(MISSING.format(path.name))
     except (OSError, ValueError) as error:
         notes.append(f"{path.name} cannot be read ({error}).")
     else:

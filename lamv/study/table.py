@@ -33,7 +33,7 @@ class Cell(NamedTuple):
 
 ACCURACY, WEIGHTS, VARIANCE = "Accuracy, %", "First layer", "Within-class variance"
 COLUMNS = (
-    Column("test/accuracy", ACCURACY, "test", "cue as in training", "test %", percent=True),
+    Column("test/accuracy", ACCURACY, "test", "as in training", "test %", percent=True),
     Column("test_aligned/accuracy", ACCURACY, "aligned", "cue says the label", "aligned %", percent=True),
     Column("test_random/accuracy", ACCURACY, "random", "cue says any class", "random %", percent=True),
     Column("test_conflicting/accuracy", ACCURACY, "conflicting", "cue says another", "conflicting %", percent=True),

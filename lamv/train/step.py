@@ -168,7 +168,7 @@ class Program:
         normalisation = self.plan.normalisation
         inputs = inputs.astype(jnp.float32) / normalisation.scale
         if config.normalise:
-            mean, std = (np.expand_dims(v, range(inputs.ndim - 1)) for v in np.float32(normalisation[1:]))
+            mean, std = (np.expand_dims(v, tuple(range(inputs.ndim - 1))) for v in np.float32(normalisation[1:]))
             inputs = (inputs - mean) / std
         if keys is not None:
             inputs = jax.vmap(lambda k, x: images.cutout(k, x, size=config.augment.cutout))(keys[:, 2], inputs)

@@ -31,7 +31,7 @@ class Page(html.parser.HTMLParser):
         self.attributes += [(tag, name, value or "") for name, value in attrs]
 
     def handle_data(self, data):
-        self.text += data
+        self.text += data if self.tags[-1:] != ["style"] else ""
 
 
 def two_rows():

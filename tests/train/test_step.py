@@ -40,8 +40,8 @@ GOLDEN = {
 PLAIN = {"data.flatten": True, "model.name": "linear", "steps": 3, "batch_size": 4}
 
 
-def config_of(**knobs):
-    (row,) = configs.expand(configs.defaults(), {key.replace("__", "."): value for key, value in knobs.items()})
+def config_of(knobs):
+    (row,) = configs.expand(configs.defaults(), knobs)
     return row.config
 
 
@@ -49,7 +49,7 @@ class Run:
     """A program on the tiny data, on one device, for a few seeds."""
 
     def __init__(self, knobs, seeds=None, compiled_loop=True):
-        self.config = config_of(**knobs)
+        self.config = config_of(knobs)
         seeds = [self.config.seed] if seeds is None else seeds
         self.plan = plan(SPLITS, [self.config] * len(seeds), seeds)
         self.program = Program(self.config, self.plan, self.config.steps)
@@ -98,7 +98,7 @@ def layer(state):
     ],
 )
 def test_schedule_by_hand(knobs, expected):
-    optim = config_of(steps=10, **{f"optim.{key}": value for key, value in knobs.items()}).optim
+    optim = config_of({"steps": 10} | {f"optim.{key}": value for key, value in knobs.items()}).optim
     shape = jax.jit(schedule(optim, 10))
     found = {t: float(shape(jnp.int32(t))) for t in expected}
     assert found == pytest.approx(expected, rel=1e-6, abs=1e-7)
@@ -299,7 +299,7 @@ def test_rows_that_differ_in_traced_knobs_share_a_compilation(name, changes):
         "data.shortcut.noise": 0.7,
         "data.shortcut.reliability": 0.5,
     }
-    first, second = config_of(**base), config_of(**base | changes)
+    first, second = config_of(base), config_of(base | changes)
     assert configs.program_key(first) == configs.program_key(second)
 
     run = Run(base)

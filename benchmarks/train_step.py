@@ -1,0 +1,69 @@
+"""Milliseconds of a training step of lamv's engine, by dispatch (compiled loop or step by step) and by replicas.
+
+    python -m benchmarks.train_step [--model=resnet20] [--dtype=float32] [--method=mixup] [--seeds=1] [--steps=50]
+
+Random 32 x 32 images, batch 128, crop and flip on. Every variant runs in the same process, in turns, three times; the
+best time of each counts, since other work on the machine can only add to it. Results, with device and versions, are in
+benchmarks/README.md.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from experiments import launch
+
+launch.use_fast_convolutions()
+
+MODEL = flags.DEFINE_string("model", "resnet20", "Name of the network.")
+DTYPE = flags.DEFINE_string("dtype", "float32", "Of the computation.")
+METHOD = flags.DEFINE_string("method", "mixup", "Label augmentation.")
+SEEDS = flags.DEFINE_integer("seeds", 1, "Number of replicas.")
+STEPS = flags.DEFINE_integer("steps", 50, "Steps of one timing.")
+VARIANTS = flags.DEFINE_list("variants", ["loop", "step"], "Of parallel.dispatch.")
+REPLICAS = flags.DEFINE_list("replicas", ["loop"], "Of parallel.replicas.")
+
+
+def main() -> None:
+    import jax
+
+    from lamv import config as configs
+    from lamv.train.loop import Bench, RowRun
+
+    with tempfile.TemporaryDirectory() as folder:
+        rng = np.random.default_rng(0)
+        images = rng.integers(0, 256, (2048, 32, 32, 3), dtype=np.uint8)
+        np.savez(Path(folder) / "random.npz", inputs=images, labels=np.arange(2048) % 10)
+        config = configs.defaults()
+        config.steps, config.batch_size, config.seeds = 10_000, 128, SEEDS.value
+        config.data.name, config.data.path = "npz", f"{folder}/random.npz"
+        config.data.augment.crop, config.data.augment.flip = 4, True
+        config.model.name, config.model.dtype, config.method.name = MODEL.value, DTYPE.value, METHOD.value
+        runs = {}
+        for dispatch in VARIANTS.value:
+            for replicas in REPLICAS.value:
+                changes = {"parallel.dispatch": dispatch, "parallel.replicas": replicas}
+                [row] = configs.expand(config, changes)
+                run = runs[f"dispatch={dispatch} replicas={replicas}"] = RowRun(row, Bench([row]))
+                run.init()
+                run.advance(0, 2)
+                run.wait()
+    best = dict.fromkeys(runs, float("inf"))
+    for turn in range(3):
+        for name, run in runs.items():
+            start = 10 + turn * STEPS.value
+            before = time.perf_counter()
+            run.advance(start, start + STEPS.value)
+            run.wait()
+            best[name] = min(best[name], (time.perf_counter() - before) / STEPS.value)
+    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {MODEL.value} {DTYPE.value} {METHOD.value}, batch 128, seeds {SEEDS.value}")
+    for name, seconds in best.items():
+        print(f"  {name:32} {1e3 * seconds:9.3f} ms a step, {SEEDS.value * 128 / seconds:10.0f} images/s")
+
+
+if __name__ == "__main__":
+    sys.exit(launch.run(main, needs=()))

@@ -1,0 +1,374 @@
+"""Knobs, recipes and rows: what is accepted, what is refused and in which words, and which rows are the same program."""
+
+import json
+import math
+
+import pytest
+
+from lamv import config as configs
+from lamv.config import KNOB, KNOBS
+from lamv.errors import ConfigError
+
+RUN_WIDE = ["seed", "seeds", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name", "data.path",
+            "data.verify", "parallel.map", "parallel.spread", "parallel.devices"]  # fmt: skip
+NOT_OF_A_ROW = ("rows", "claims")
+#: Another value than the default that is allowed, for every knob.
+ANOTHER = {
+    "title": "t", "about": "a", "seed": 1, "seeds": 2, "batch_size": 64, "eval_batch_size": 64, "steps": 20,
+    "epochs": 2.0, "log_every": 7, "eval_every": 7, "checkpoint_every": 7, "keep_checkpoints": 7, "data.name": "mnist",
+    "data.path": "p", "data.verify": "official", "data.classes": (3, 5), "data.train_size": 100, "data.flatten": True,
+    "data.normalise": False, "data.eval_train_size": 7, "data.augment.crop": 4, "data.augment.flip": True,
+    "data.augment.cutout": 8, "data.shortcut.kind": "tag", "data.shortcut.strength": -1.5,
+    "data.shortcut.reliability": 0.9, "data.shortcut.noise": 0.2, "data.shortcut.coding": "centred",
+    "method.name": "mixup", "method.smoothing": 0.1, "method.convention": "others", "method.alpha": 0.4,
+    "method.lam_per": "batch", "model.name": "linear", "model.widths": (8, 8), "model.dtype": "bfloat16",
+    "optim.name": "adam", "optim.lr": 0.01, "optim.momentum": 0.5, "optim.nesterov": True, "optim.weight_decay": 0.1,
+    "optim.decay": "decoupled", "optim.schedule": "step", "optim.milestones": (0.1,), "optim.gamma": 0.5,
+    "optim.warmup": 3, "optim.clip_norm": 1.0, "parallel.map": "pmap", "parallel.replicas": "loop",
+    "parallel.dispatch": "step", "parallel.spread": 2, "parallel.devices": 2,
+}  # fmt: skip
+OF_A_ROW = [knob for knob in KNOBS if knob.key not in (*NOT_OF_A_ROW, "epochs")]
+
+
+def recipe(rows=None, **knobs):
+    """A recipe of ten steps with these rows."""
+    config = configs.defaults()
+    config.update({"steps": 10} | knobs)
+    config.rows = rows or {}
+    return config
+
+
+def expanded(rows=None, overrides=None, **knobs):
+    """name -> config of every row."""
+    return {row.name: row.config for row in configs.expand(recipe(rows, **knobs), overrides)}
+
+
+def one_row(changes):
+    return expanded({"row": changes})["row"]
+
+
+def refused(*words, rows=None, overrides=None, **knobs):
+    """Expanding fails in one line that holds all the words."""
+    with pytest.raises(ConfigError) as caught:
+        configs.expand(recipe(rows, **knobs), overrides)
+    message = str(caught.value)
+    assert "\n" not in message, f"an error is one line: {message!r}"
+    for word in words:
+        assert str(word) in message, f"{word!r} is missing: an error says what is wrong, what is allowed, what to do"
+    return message
+
+
+# The knobs themselves
+
+
+@pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.key)
+def test_every_knob_says_what_it_means_and_allows(knob):
+    assert knob.meaning and knob.allowed.words
+    assert "\n" not in knob.meaning + knob.allowed.words
+    assert not (knob.traced and knob.free), "a knob that changes what is learned is not free"
+    if not isinstance(knob.default, type):
+        assert knob.allowed.holds(knob.default), "a default must be allowed"
+
+
+def test_the_defaults_need_a_length_and_nothing_else():
+    config = configs.defaults()
+    with pytest.raises(ConfigError, match="neither config.steps nor config.epochs is set"):
+        configs.validate(config)
+    config.steps = 10
+    configs.validate(config)
+    assert [row.name for row in configs.expand(config)] == ["erm"], "a recipe without rows is one row, the method's"
+
+
+def test_defaults_are_locked():
+    with pytest.raises(AttributeError):
+        configs.defaults().optim.learning_rate = 0.1
+
+
+def test_another_value_is_known_for_every_knob():
+    assert set(ANOTHER) == {knob.key for knob in KNOBS} - set(NOT_OF_A_ROW), "give a new knob a line in ANOTHER"
+
+
+@pytest.mark.parametrize("knob", OF_A_ROW, ids=lambda knob: knob.key)
+def test_a_flag_reaches_every_row(knob):
+    value = ANOTHER[knob.key]
+    rows = expanded({"a": {}, "b": {}}, {knob.key: value})
+    assert [configs.get(config, knob.key) for config in rows.values()] == [value, value]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    "given, meant", [("optim.learn_rate", "optim.lr"), ("method.smothing", "method.smoothing"), ("batchsize", "batch_size")]
+)
+def test_an_unknown_knob_is_refused_with_the_nearest(given, meant):
+    message = refused("row 'a'", repr(given), "unknown", "lamv/config.py", rows={"a": {given: 1}})
+    if given != "optim.learn_rate":
+        assert f"did you mean {meant!r}?" in message
+    refused("config", repr(given), "unknown", overrides={given: 1})
+
+
+@pytest.mark.parametrize(
+    "key, value, kind",
+    [
+        ("batch_size", 64.0, "int"),
+        ("batch_size", "64", "int"),
+        ("batch_size", True, "int"),
+        ("optim.lr", "0.1", "float"),
+        ("optim.lr", True, "float"),
+        ("optim.nesterov", 1, "bool"),
+        ("method.name", 3, "str"),
+        ("model.widths", 64, "tuple"),
+        ("optim.lr", None, "float"),
+        ("batch_size", None, "int"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused(key, value, kind):
+    refused("row 'a'", key, repr(value), f"type {kind}", rows={"a": {key: value}})
+
+
+def test_whole_numbers_become_floats_and_lists_tuples():
+    config = one_row({"optim.lr": 1, "model.widths": [8, 4]})
+    assert type(config.optim.lr) is float and config.optim.lr == 1
+    assert config.model.widths == (8, 4)
+
+
+@pytest.mark.parametrize(
+    "key, value, allowed",
+    [
+        ("method.name", "mixupp", "one of erm, label_smoothing, mixup, midpoint (did you mean 'mixup'?)"),
+        ("data.shortcut.kind", "tags", "one of none, tag, pixel (did you mean 'tag'?)"),
+        ("batch_size", 0, "at least 1"),
+        ("seed", -1, "at least 0"),
+        ("optim.weight_decay", -0.1, "at least 0"),
+        ("optim.weight_decay", math.inf, "at least 0"),
+        ("optim.lr", 0.0, "finite and above 0"),
+        ("optim.lr", math.nan, "finite and above 0"),
+        ("method.alpha", -1.0, "finite and above 0"),
+        ("method.alpha", math.inf, "finite and above 0"),
+        ("data.shortcut.reliability", 1.1, "from 0 to 1"),
+        ("data.shortcut.reliability", math.nan, "from 0 to 1"),
+        ("data.shortcut.strength", math.inf, "a finite number"),
+        ("method.smoothing", 1.0, "from 0 to below 1"),
+        ("method.smoothing", -0.1, "from 0 to below 1"),
+        ("optim.momentum", 1.0, "from 0 to below 1"),
+        ("model.widths", (8, 0), "whole numbers of at least 1"),
+        ("model.widths", (8.0,), "whole numbers of at least 1"),
+        ("data.classes", (-1, 0), "whole numbers of at least 0"),
+        ("optim.milestones", ("half",), "optim.milestones"),
+        ("seed", 2**32, "seed"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(key, value, allowed):
+    message = refused(f"config.{key}", repr(value), allowed, overrides={key: value})
+    assert KNOB[key].meaning in message, "the line says what the knob means"
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"optim.name": "adamw", "optim.decay": "penalty"}, ("'penalty'", "adamw", "--config.optim.name=adam")),
+        ({"parallel.map": "pmap", "parallel.spread": 2}, ("spread", "pmap", "--config.parallel.map=shard_map")),
+    ],
+)
+def test_contradictions_are_refused(changes, words):
+    refused(*words, overrides=changes)
+
+
+@pytest.mark.parametrize("rows", [[("a", {})], {"a": 3}, {"a": [("optim.lr", 0.1)]}])
+def test_misshapen_rows_are_refused(rows):
+    config = recipe()
+    with config.unlocked(), config.ignore_type():
+        config.rows = rows
+    with pytest.raises(ConfigError, match="rows must map row names to {knob: value}; see configs/digits_tag.py"):
+        configs.expand(config)
+
+
+# Length
+
+
+def test_one_of_steps_and_epochs_is_needed():
+    with pytest.raises(ConfigError) as caught:
+        configs.expand(configs.defaults())
+    assert "--config.epochs=10" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_steps_and_epochs_exclude_each_other():
+    refused("steps is 10", "epochs is 2", "one of the two", epochs=2.0)
+    refused("steps is 10", "epochs is 2", "one of the two", epochs=2.0, overrides={"steps": 10, "epochs": 2.0})
+
+
+@pytest.mark.parametrize("flag, expected", [({"steps": 10}, (10, None)), ({"epochs": 2.0}, (None, 2.0))])
+def test_of_the_lengths_of_recipe_and_flag_the_flag_holds(flag, expected):
+    # The flags parser has set both on the config by the time that the rows are made.
+    config = expanded(overrides=flag, epochs=2.0)["erm"]
+    assert (config.steps, config.epochs) == expected
+
+
+def test_a_row_may_have_a_length_of_its_own():
+    rows = expanded({"short": {"steps": 5}, "epochs": {"epochs": 3}, "as given": {}})
+    assert {name: (config.steps, config.epochs) for name, config in rows.items()} == {
+        "short": (5, None),
+        "epochs": (None, 3.0),
+        "as given": (10, None),
+    }
+
+
+@pytest.mark.parametrize(
+    "flag, row, expected",
+    [
+        ({"epochs": 2.0}, {"steps": 5}, (None, 2.0)),
+        ({"steps": 10}, {"epochs": 5.0}, (10, None)),
+        ({"steps": 10}, {"steps": 5}, (10, None)),
+    ],
+)
+def test_the_length_of_a_flag_holds_for_rows_with_their_own(flag, row, expected):
+    knobs = flag if "epochs" in flag else {}
+    config = expanded({"a": row}, flag, **knobs)["a"]
+    assert (config.steps, config.epochs) == expected, "a row trains for another time than the flag says"
+
+
+def test_a_row_with_both_lengths_is_refused():
+    refused("steps", "epochs", rows={"a": {"steps": 5, "epochs": 2.0}})
+
+
+@pytest.mark.parametrize("epochs, train_size, expected", [(2.0, 105, 20), (0.5, 100, 5), (0.01, 100, 1), (1.0, 10, 1)])
+def test_epochs_in_steps(epochs, train_size, expected):
+    config = configs.defaults()
+    config.epochs, config.batch_size = epochs, 10
+    assert configs.steps_of(config, train_size) == expected
+
+
+# Rows
+
+
+def test_dotted_and_nested_changes_are_the_same():
+    rows = expanded(
+        {
+            "dotted": {"optim.lr": 0.5, "optim.name": "adam", "data.shortcut.kind": "tag"},
+            "nested": {"optim": {"lr": 0.5, "name": "adam"}, "data": {"shortcut": {"kind": "tag"}}},
+            "half": {"optim": {"lr": 0.5, "name": "adam"}, "data": {"shortcut.kind": "tag"}},
+        }
+    )
+    assert rows["dotted"].optim.lr == 0.5 and rows["dotted"].data.shortcut.kind == "tag"
+    assert rows["dotted"].to_dict() == rows["nested"].to_dict() == rows["half"].to_dict()
+
+
+def test_flags_hold_for_rows_with_a_value_of_their_own():
+    rows = expanded({"a": {"optim.lr": 0.5}, "b": {}}, {"optim.lr": 0.7})
+    assert [config.optim.lr for config in rows.values()] == [0.7, 0.7]
+
+
+def test_rows_do_not_touch_each_other_or_the_recipe():
+    config = recipe({"a": {"optim.lr": 0.5}, "b": {}})
+    rows = configs.expand(config)
+    assert [row.config.optim.lr for row in rows] == [0.5, 0.1] and config.optim.lr == 0.1
+
+
+@pytest.mark.parametrize("key", RUN_WIDE)
+def test_what_belongs_to_the_run_is_refused_in_a_row(key):
+    refused("row 'b'", key, "same in all rows", "outside of rows", rows={"a": {}, "b": {key: ANOTHER[key]}})
+    expanded({"a": {}, "b": {}}, {key: ANOTHER[key]})
+
+
+@pytest.mark.parametrize("key", NOT_OF_A_ROW)
+def test_rows_and_claims_are_refused_in_a_row(key):
+    refused("row 'a'", repr(key), rows={"a": {key: KNOB[key].default}})
+
+
+# Which rows are the same program, and which runs the same run
+
+
+@pytest.mark.parametrize("knob", OF_A_ROW, ids=lambda knob: knob.key)
+def test_a_program_is_shared_by_rows_that_differ_in_traced_or_free_knobs_only(knob):
+    base, other = one_row({}), expanded({"row": {}}, {knob.key: ANOTHER[knob.key]})["row"]
+    same = configs.program_key(base) == configs.program_key(other)
+    assert same == (knob.traced or knob.free)
+
+
+def test_a_program_key_can_leave_knobs_out():
+    base, other = one_row({}), one_row({"method.name": "mixup", "method.lam_per": "batch"})
+    assert configs.program_key(base) != configs.program_key(other)
+    assert configs.program_key(base, without=("method.",)) == configs.program_key(other, without=("method.",))
+
+
+def snapshot(changes=None, overrides=None, **knobs):
+    config = recipe({"a": {}, "b": changes or {}}, **knobs)
+    run = configs.snapshot(config, configs.expand(config, overrides))
+    assert json.loads(json.dumps(run)) == run, "a snapshot must survive its way through config.json"
+    return run
+
+
+@pytest.mark.parametrize("knob", OF_A_ROW, ids=lambda knob: knob.key)
+def test_a_run_is_the_same_where_only_free_knobs_differ(knob):
+    base, other = snapshot(), snapshot(overrides={knob.key: ANOTHER[knob.key]})
+    assert (configs.fingerprint(base) == configs.fingerprint(other)) == knob.free
+    differences = configs.differences(base, other)
+    if knob.free:
+        assert differences == []
+    else:
+        assert len(differences) == 2, "both rows differ"
+        assert all(knob.key in line and "->" in line for line in differences)
+
+
+def test_differences_name_the_row_the_knob_and_both_values():
+    assert configs.differences(snapshot(), snapshot({"optim.lr": 0.5})) == ["b: optim.lr 0.1 -> 0.5"]
+
+
+def test_other_rows_are_another_run():
+    other = configs.snapshot(recipe(), configs.expand(recipe({"a": {}, "c": {}})))
+    assert configs.fingerprint(other) != configs.fingerprint(snapshot())
+    assert configs.differences(snapshot(), other) == ["rows ['a', 'b'] -> ['a', 'c']"]
+
+
+# Against the data
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"batch_size": 200}, ("batch_size is 200", "100 training examples", "--config.batch_size=100")),
+        (
+            {"method.name": "label_smoothing", "method.convention": "others", "method.smoothing": 0.9},
+            ("smoothing is 0.9", "= 0.9", "'others'", "--config.method.convention=uniform"),
+        ),
+        ({"data.augment.crop": 4}, ("augment", "vectors", "set crop, flip and cutout to 0")),
+        ({"data.augment.flip": True}, ("augment", "vectors")),
+        ({"data.augment.cutout": 2}, ("augment", "vectors")),
+    ],
+)
+def test_what_does_not_suit_the_data_is_refused(changes, words):
+    with pytest.raises(ConfigError) as caught:
+        configs.check_against_data(one_row({"batch_size": 10} | changes), 10, 100, (64,))
+    message = str(caught.value)
+    assert all(word in message for word in words) and "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "changes, shape",
+    [
+        ({"batch_size": 100}, (64,)),
+        ({"method.name": "label_smoothing", "method.convention": "others", "method.smoothing": 0.89}, (64,)),
+        ({"method.name": "erm", "method.convention": "others", "method.smoothing": 0.95}, (64,)),
+        ({"method.name": "label_smoothing", "method.smoothing": 0.95}, (64,)),
+        ({"data.augment.crop": 4, "data.augment.flip": True, "data.augment.cutout": 2}, (8, 8, 1)),
+    ],
+)
+def test_what_suits_the_data_is_taken(changes, shape):
+    configs.check_against_data(one_row({"batch_size": 10} | changes), 10, 100, shape)
+
+
+@pytest.mark.parametrize(
+    "name, decay, expected",
+    [
+        ("sgd", None, "penalty"),
+        ("adam", None, "penalty"),
+        ("adamw", None, "decoupled"),
+        ("adam", "decoupled", "decoupled"),
+        ("sgd", "decoupled", "decoupled"),
+        ("adamw", "decoupled", "decoupled"),
+    ],
+)
+def test_where_weight_decay_acts(name, decay, expected):
+    changes = {"optim.name": name} if decay is None else {"optim.name": name, "optim.decay": decay}
+    assert configs.decay_of(one_row(changes)) == expected
