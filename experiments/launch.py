@@ -9,7 +9,7 @@ from importlib import metadata
 
 from absl import flags
 
-from lamv.errors import ConfigError, LamvError
+from lamv.errors import ConfigError, LamvError, nearest
 
 FLAGS = flags.FLAGS
 flags.DEFINE_bool("debug", False, "Show the traceback of every error.")
@@ -92,7 +92,7 @@ def _check_knobs(argv: Sequence[str]) -> None:
 
         for key in asked:
             if key not in config.KNOB:
-                hint = config.nearest(key, config.KNOB)
+                hint = nearest(key, config.KNOB)
                 raise ConfigError(f"--config.{key} is no knob{hint}; lamv/config.py lists all of them")
 
 

@@ -7,7 +7,6 @@ Knobs marked `traced` enter the compiled program as arrays: rows that differ onl
 run side by side in it. Knobs marked `free` do not change what is learned; they may differ when a run is resumed.
 """
 
-import difflib
 import hashlib
 import json
 import math
@@ -21,7 +20,7 @@ from lamv.core.mixing import LAM_PER
 from lamv.core.shortcuts import CODINGS, SHORTCUTS
 from lamv.core.targets import CONVENTIONS
 from lamv.data import DATASETS
-from lamv.errors import ConfigError
+from lamv.errors import ConfigError, nearest
 from lamv.models import MODELS
 
 
@@ -56,6 +55,7 @@ def whole_numbers(low: int) -> Allowed:
     return Allowed(lambda values: all(type(v) is int and v >= low for v in values), f"whole numbers of at least {low}")
 
 
+fractions = Allowed(lambda values: all(isinstance(v, int | float) and 0 <= v <= 1 for v in values), "numbers from 0 to 1")
 anything = Allowed(lambda value: True, "any value")
 finite = Allowed(lambda value: math.isfinite(value), "a finite number")
 
@@ -80,7 +80,7 @@ KNOBS = (
     Knob("about", "", anything, "what the recipe shows, in a sentence or two, for the report", free=True),
     Knob("rows", {}, anything, "row name -> {knob: value}; every row is trained with every seed"),
     Knob("claims", (), anything, "(row, metric, '>=' or '<=', value): what the means must reach", free=True),
-    Knob("seed", 0, at_least(0), "the first seed; replica r uses seed + r"),
+    Knob("seed", 0, between(0, 2**31 - 1), "the first seed; replica r uses seed + r"),
     Knob("seeds", 1, at_least(1), "number of seeds (replicas) of each row"),
     Knob("batch_size", 128, at_least(1), "examples of a step, over all devices"),
     Knob("eval_batch_size", 500, at_least(1), "examples of a step of evaluation, over all devices", free=True),
@@ -122,7 +122,7 @@ KNOBS = (
     Knob("optim.decay", str, one_of("penalty", "decoupled"), "weight_decay / 2 ||W||^2 in the loss (unset, sgd and adam)"
          " or lr x weight_decay x W off the weights (unset, adamw)"),
     Knob("optim.schedule", "cosine", one_of("cosine", "step", "constant"), "of the learning rate after the warm-up"),
-    Knob("optim.milestones", (0.5, 0.75), anything, "step: fractions of the run after which lr is multiplied by gamma"),
+    Knob("optim.milestones", (0.5, 0.75), fractions, "step: fractions of the run after which lr is multiplied by gamma"),
     Knob("optim.gamma", 0.1, between(0, 1), "step: factor at each milestone"),
     Knob("optim.warmup", 0, at_least(0), "steps of linear warm-up"),
     Knob("optim.clip_norm", 0.0, at_least(0), "clip the gradient to this global norm; 0: never"),
@@ -135,6 +135,9 @@ KNOBS = (
     Knob("parallel.devices", 0, at_least(0), "how many devices to use; 0: all", free=True),
 )  # fmt: skip
 KNOB = {knob.key: knob for knob in KNOBS}
+
+#: Two ways to say how long to train; whoever sets one, recipe, row or flag, unsets the other.
+LENGTHS = (("steps", "epochs"), ("epochs", "steps"))
 
 
 class Row(NamedTuple):
@@ -167,20 +170,25 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Row]:
     its method. Raises ConfigError.
     """
     overrides = {key: value for key, value in (overrides or {}).items() if key not in ("rows", "claims")}
-    _check_length(config, overrides)
     own = config.rows or {config.method.name: {}}
     if not isinstance(own, Mapping) or not all(isinstance(changes, Mapping) for changes in own.values()):
         raise ConfigError("rows must map row names to {knob: value}; see configs/digits_tag.py for an example")
+    base = {key: value for key, value in flatten(config).items() if key not in ("rows", "claims")}
+    for length, other in LENGTHS:
+        # The flags are in the config already: what the recipe itself says of the other length no longer holds.
+        if length in overrides and other not in overrides:
+            base[other] = None
     rows = []
     for name, changes in own.items():
         row = defaults()
-        base = {key: value for key, value in flatten(config).items() if key not in ("rows", "claims")}
-        changes = flatten(changes)
-        for length, other in (("steps", "epochs"), ("epochs", "steps")):
-            if length in changes and other not in changes:
-                base[other] = None
-        for key, value in {**base, **changes, **overrides}.items():
-            _set(row, key, value, where=f"row {name!r}" if key in changes else "config")
+        for where, layer in (("config", base), (f"row {name!r}", flatten(changes)), ("flags", overrides)):
+            if all(layer.get(length) is not None for length, _ in LENGTHS):
+                raise ConfigError(f"{where}: steps is {layer['steps']} and epochs is {layer['epochs']}; give one of the two")
+            for length, other in LENGTHS:
+                if layer.get(length) is not None:
+                    _set(row, other, None, where)
+            for key, value in layer.items():
+                _set(row, key, value, where)
         validate(row)
         rows.append(Row(str(name), row))
     _check_common(rows)
@@ -304,12 +312,6 @@ def get(config, key: str) -> Any:
     return config
 
 
-def nearest(name: Any, known) -> str:
-    """' (did you mean X?)' for the closest of the known names, or nothing."""
-    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
 def _set(config, key: str, value: Any, where: str) -> None:
     if key not in KNOB or key in ("rows", "claims"):
         raise ConfigError(f"{where}: unknown knob {key!r}{nearest(key, KNOB)}; lamv/config.py lists all knobs")
@@ -318,23 +320,14 @@ def _set(config, key: str, value: Any, where: str) -> None:
         value = float(value)
     if kind is tuple and isinstance(value, list):
         value = tuple(value)
-    if value is not None and type(value) is not kind:
+    unset = value is None and isinstance(KNOB[key].default, type)
+    if not unset and type(value) is not kind:
         raise ConfigError(f"{where}: {key} is {value!r}, must be of type {kind.__name__} ({KNOB[key].meaning})")
     *parents, leaf = key.split(".")
     node = config
     for parent in parents:
         node = node[parent]
     node[leaf] = value
-
-
-def _check_length(config, overrides: Mapping[str, Any]) -> None:
-    """steps and epochs exclude each other; of a recipe's and a flag's, the flag's holds."""
-    if config.steps is None or config.epochs is None:
-        return
-    given = [key for key in ("steps", "epochs") if key in overrides]
-    if len(given) != 1:
-        raise ConfigError(f"config.steps is {config.steps} and config.epochs is {config.epochs:g}; give one of the two")
-    config["epochs" if given == ["steps"] else "steps"] = None
 
 
 def _check_common(rows: list[Row]) -> None:

@@ -18,6 +18,16 @@ code meaning                                             sysexits name
 ==== =================================================== ==================
 """
 
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+def nearest(name: Any, known: Iterable) -> str:
+    """' (did you mean X?)' for the closest of the known names, or nothing where none is close."""
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
 
 class LamvError(Exception):
     """Base of all errors that a user can mend. `exit_code` is what the process returns."""

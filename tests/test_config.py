@@ -1,4 +1,4 @@
-"""Knobs, recipes and rows: what is accepted, what is refused and in which words, and which rows are the same program."""
+"""Knobs, recipes and rows: what is accepted, what is refused and in which words, which rows are the same program."""
 
 import json
 import math
@@ -9,8 +9,10 @@ from lamv import config as configs
 from lamv.config import KNOB, KNOBS
 from lamv.errors import ConfigError
 
-RUN_WIDE = ["seed", "seeds", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name", "data.path",
-            "data.verify", "parallel.map", "parallel.spread", "parallel.devices"]  # fmt: skip
+RUN_WIDE = [
+    "seed", "seeds", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name", "data.path",
+    "data.verify", "parallel.map", "parallel.spread", "parallel.devices",
+]  # fmt: skip
 NOT_OF_A_ROW = ("rows", "claims")
 #: Another value than the default that is allowed, for every knob.
 ANOTHER = {
@@ -99,7 +101,8 @@ def test_a_flag_reaches_every_row(knob):
 
 
 @pytest.mark.parametrize(
-    "given, meant", [("optim.learn_rate", "optim.lr"), ("method.smothing", "method.smoothing"), ("batchsize", "batch_size")]
+    "given, meant",
+    [("optim.learn_rate", "optim.lr"), ("method.smothing", "method.smoothing"), ("batchsize", "batch_size")],
 )
 def test_an_unknown_knob_is_refused_with_the_nearest(given, meant):
     message = refused("row 'a'", repr(given), "unknown", "lamv/config.py", rows={"a": {given: 1}})
@@ -139,7 +142,7 @@ def test_whole_numbers_become_floats_and_lists_tuples():
         ("method.name", "mixupp", "one of erm, label_smoothing, mixup, midpoint (did you mean 'mixup'?)"),
         ("data.shortcut.kind", "tags", "one of none, tag, pixel (did you mean 'tag'?)"),
         ("batch_size", 0, "at least 1"),
-        ("seed", -1, "at least 0"),
+        ("seed", -1, "from 0 to"),
         ("optim.weight_decay", -0.1, "at least 0"),
         ("optim.weight_decay", math.inf, "at least 0"),
         ("optim.lr", 0.0, "finite and above 0"),

@@ -98,7 +98,7 @@ def test_imports_only_go_down(file):
     own = floor(module_of(file))
     for name in imports(file):
         if own is not None and floor(name) is not None:
-            assert floor(name) <= own, f"{relative(file)} (floor {own}) imports {name} (floor {floor(name)}), which is above"
+            assert floor(name) <= own, f"{relative(file)}, on floor {own}, imports {name}, on floor {floor(name)}"
 
 
 def test_floor_0_can_be_lifted_into_another_project(file):

@@ -3,14 +3,13 @@
 Nothing is downloaded. Where the files are to be had is said in the error of a load without a path.
 """
 
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from lamv.data import arrays, cifar, digits, idx, integrity
 from lamv.data.splits import Normalisation, Source, Split, Splits
-from lamv.errors import ConfigError, DataError
+from lamv.errors import ConfigError, DataError, nearest
 
 __all__ = ["DATASETS", "Normalisation", "Source", "Split", "Splits", "load"]
 
@@ -41,7 +40,7 @@ def load(name: str, path: str | Path | None = None, verify: str = "warn") -> Spl
     if verify not in integrity.VERIFY:
         raise ConfigError(f"verify={verify!r} is unknown; allowed: {', '.join(integrity.VERIFY)}")
     if name not in DATASETS:
-        raise ConfigError(f"data set {name!r} is unknown{_nearest(name)}; known: {', '.join(DATASETS)}")
+        raise ConfigError(f"data set {name!r} is unknown{nearest(name, DATASETS)}; known: {', '.join(DATASETS)}")
     reader = DATASETS[name]
     try:
         splits = reader.read(*_locate(name, reader, path))
@@ -65,11 +64,6 @@ def _locate(name: str, reader: Reader, path: str | Path | None) -> tuple[Path, .
     if not found.exists():
         raise DataError(f"{name}: {found} does not exist; it must hold {reader.holds}")
     return (found,)
-
-
-def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(str(name), DATASETS, n=1, cutoff=0.4)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 DATASETS = {

@@ -3,14 +3,13 @@
 A new model is a `Classifier` in a file of its family and an entry of MODELS.
 """
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from lamv.errors import ConfigError
+from lamv.errors import ConfigError, nearest
 from lamv.models.classifier import Classifier
 from lamv.models.resnet import RESNETS
 from lamv.models.simple import CNN, MLP, Linear
@@ -41,9 +40,9 @@ def build(
     axis_name: the mapped axis over which BatchNorm statistics are averaged; None to keep each device's own.
     """
     if name not in MODELS:
-        raise ConfigError(f"model.name is {name!r}; {known(name, MODELS)}")
+        raise ConfigError(f"model.name is {name!r}, must be one of {', '.join(MODELS)}{nearest(name, MODELS)}")
     if dtype not in DTYPES:
-        raise ConfigError(f"the dtype of the model is {dtype!r}; {known(dtype, DTYPES)}")
+        raise ConfigError(f"model.dtype is {dtype!r}, must be one of {', '.join(DTYPES)}{nearest(dtype, DTYPES)}")
     options = {"num_classes": num_classes, "dtype": DTYPES[dtype], "axis_name": axis_name}
     if widths is not None:
         options["widths"] = checked_widths(name, widths)
@@ -59,12 +58,6 @@ def checked_widths(name: str, widths: Sequence[int]) -> tuple[int, ...]:
     if not valid or not widths:
         raise ConfigError(f"model.widths is {widths}; it must be one or more whole numbers, each at least 1")
     return tuple(widths)
-
-
-def known(name: str, table: dict[str, Any]) -> str:
-    nearest = difflib.get_close_matches(str(name), table, n=1)
-    hint = f"; did you mean {nearest[0]}?" if nearest else ""
-    return f"known are {', '.join(table)}{hint}"
 
 
 def count_parameters(params: Any) -> int:

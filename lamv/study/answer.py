@@ -18,8 +18,10 @@ from lamv.study.table import percent
 FALL = "fall"
 CUE_WORDS = {"tag": "tag", "pixel": "pixel"}
 ALIGNED, RANDOM, TEST = "test_aligned/accuracy", "test_random/accuracy", "test/accuracy"
-#: A difference between falls of less than this, as a fraction, is called no gap however surely it is not 0.
-GAP = 0.02
+#: Falls that differ by less than this, as a fraction, are called alike, even where they surely differ.
+GAP = 0.03
+#: What a comparison can come to.
+MORE, LESS, ALIKE, UNDECIDED = "more", "less", "alike", "undecided"
 #: Student's t, 97.5 % quantile, for 1, 2, ... degrees of freedom; beyond the table the last one, on the safe side.
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.10,
             2.09, 2.09)  # fmt: skip
@@ -43,12 +45,13 @@ class Comparison(NamedTuple):
         return mean - half, mean + half
 
     @property
-    def sign(self) -> int:
-        """1: more than the baseline; -1: less; 0: no difference, or none that can be told."""
-        mean, (low, high) = self.difference.mean, self.interval or (self.difference.mean,) * 2
-        if low <= 0 <= high or (self.measure == FALL and abs(mean) < GAP):
-            return 0
-        return 1 if mean > 0 else -1
+    def verdict(self) -> str:
+        """ALIKE: the interval is within GAP of 0; UNDECIDED: it is not, yet has 0. One seed is its own interval."""
+        low, high = self.interval or (self.difference.mean,) * 2
+        gap = GAP if self.measure == FALL else 0.0
+        if -gap <= low and high <= gap:
+            return ALIKE
+        return MORE if low > 0 else LESS if high < 0 else UNDECIDED
 
 
 class Answer(NamedTuple):
@@ -107,17 +110,27 @@ def _cue_headline(kind: str, rows: Sequence[Row], comparisons: Sequence[Comparis
         most = "" if len(rows) == 1 else " at the most"
         lost = f"{100 * fall_of(row).mean:.1f} points"
         return f"{row.name} loses {lost} of accuracy{most} when the {kind} turns random."
-    total, more, less = len(comparisons), *(sum(c.sign == sign for c in comparisons) for sign in (1, -1))
-    if more == total:
-        return f"Label augmentation made the network rely more on the {kind}. {_falls(comparisons, kind)}"
-    if less == total:
-        return f"Label augmentation made the network rely less, not more, on the {kind}. {_falls(comparisons, kind)}"
-    if not more and not less:
-        start = f"No gap: the network relies on the {kind} alike, with label augmentation and without."
-        return f"{start} {_falls(comparisons, kind)}"
-    numbers = ((more, "more"), (less, "less"), (total - more - less, "neither clearly more nor clearly less"))
-    counts = _and([f"{number} {how}" for number, how in numbers if number])
-    return f"Mixed: next to ERM, of {total} rows with label augmentation, {counts} rely on the {kind}."
+    counts = _verdicts(comparisons)
+    if len(counts) == 1:
+        (verdict,) = counts
+        said = {
+            MORE: f"Label augmentation made the network rely more on the {kind}.",
+            LESS: f"Label augmentation made the network rely less, not more, on the {kind}.",
+            ALIKE: f"No gap: the network relies on the {kind} alike, with label augmentation and without.",
+            UNDECIDED: f"Undecided: whether label augmentation makes the network rely on the {kind} cannot be told.",
+        }[verdict]
+        single = "" if any(c.interval for c in comparisons) else "In one seed: "
+        return f"{single}{said} {_falls(comparisons, kind)}"
+    words = {MORE: "more on it", LESS: "less on it", ALIKE: "on it alike", UNDECIDED: "undecidedly"}
+    parts = _and([f"{number} {words[verdict]}" for verdict, number in counts.items()])
+    rows = f"of {len(comparisons)} rows with label augmentation"
+    return f"Mixed: how they rely on the {kind}, next to ERM, differs; {rows}, {parts}."
+
+
+def _verdicts(comparisons: Sequence[Comparison]) -> dict[str, int]:
+    """How many comparisons came to each verdict that occurs."""
+    found = [c.verdict for c in comparisons]
+    return {verdict: found.count(verdict) for verdict in (MORE, LESS, ALIKE, UNDECIDED) if verdict in found}
 
 
 def _falls(comparisons: Sequence[Comparison], kind: str) -> str:
@@ -139,9 +152,8 @@ def _about_accuracy(run: Run) -> Answer:
     if not run.cue:
         numbers.append("No shortcut was planted, so this run does not say which of two features was learned.")
     if comparisons:
-        counts = [(sum(c.sign == sign for c in comparisons), word) for sign, word in ((1, "higher"), (-1, "lower"))]
-        counts = [f"{word} in {number}" for number, word in counts if number]
-        counts = _and(counts) or "neither clearly higher nor clearly lower"
+        words = {MORE: "higher", LESS: "lower", ALIKE: "the same", UNDECIDED: "not clearly different"}
+        counts = _and([f"{words[verdict]} in {number}" for verdict, number in _verdicts(comparisons).items()])
         of = f" of {len(comparisons)} rows" if len(comparisons) > 1 else ""
         headline = f"With label augmentation, test accuracy is {counts}{of}, next to ERM with the same other settings."
     else:

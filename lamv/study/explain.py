@@ -135,9 +135,9 @@ def how_to_read(run: Run) -> list[Term]:
 
 CUE = Term(
     "cue",
-    "Inputs that were planted to give the label away (a tag, a pixel). Label augmentation is said to make networks learn"
-    " the features that vary least within a class; a cue without noise does not vary at all. Whether it was learned shows"
-    " where it is random.",
+    "Inputs that were planted to give the label away (a tag, a pixel). Label augmentation is said to make networks"
+    " learn the features that vary least within a class; a cue without noise does not vary at all. Whether it was"
+    " learned shows where it is random.",
 )
 SPLITS = (
     ("test/", Term("test", "Examples not trained on; the cue, if any, as in training.")),
@@ -151,7 +151,8 @@ METRICS = (
     ("test_random/accuracy", Term(
         "points lost",
         "Accuracy with an aligned cue minus accuracy with a random one: 0 for a network that ignores the cue. Two rows"
-        " are said to rely on it alike where this differs by less than 2 points, or the interval includes 0.",
+        " are said to rely on it alike where the interval of their difference lies within 3 points of 0; where it does"
+        " not, yet includes 0, it cannot be told.",
     )),
     ("weight_norm_ratio", Term(
         "weight ratio",

@@ -155,7 +155,10 @@ def curves(run: Run) -> Drawn | None:
     panels = [panel for panel in wanted if any(curve(run, row.name, panel[0]) for row in run.rows)]
     if not panels:
         return None
-    legend_lines = -(-len(run.rows) // 4)
+    # As many names side by side as fit: a letter takes about 0.075 inches, the line before it 0.65.
+    longest = max(len(_short(row.name)) for row in run.rows)
+    columns = min(4, int(WIDTH / (0.075 * longest + 0.65)))
+    legend_lines = math.ceil(len(run.rows) / columns)
     fig = Figure(figsize=(WIDTH, 2.9 + 0.2 * legend_lines), layout="constrained")
     for axes, (metric, title, scale) in zip(fig.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for number, (row, look) in enumerate(zip(run.rows, looks(run.rows), strict=True)):
@@ -165,7 +168,7 @@ def curves(run: Run) -> Drawn | None:
         axes.set_xlim(left=0)
         if scale == 1:
             axes.set_ylim(bottom=0)
-    _legend(fig, fig.axes[0], columns=4, where="outside lower center")
+    _legend(fig, fig.axes[0], columns=columns, where="outside lower center")
     rows = ", ".join(_short(row.name) for row in run.rows)
     shown = " and ".join(title for _, title, _ in panels)
     caption = (

@@ -23,6 +23,19 @@ from lamv.study.runs import Run
 FILE = "report.html"
 #: The figures that each run of an overview gets.
 MAIN_FIGURES = (figures.accuracy, figures.weight_ratio)
+#: What a comparison came to, in the words of the table.
+RELIES = {
+    answers.MORE: "relies more on the {}",
+    answers.LESS: "relies less on the {}",
+    answers.ALIKE: "relies on the {} alike",
+    answers.UNDECIDED: "cannot be told",
+}
+ACCURATE = {
+    answers.MORE: "more accurate",
+    answers.LESS: "less accurate",
+    answers.ALIKE: "the same",
+    answers.UNDECIDED: "cannot be told",
+}
 
 
 def write(workdir: str | Path, out: str | Path | None = None) -> Path:
@@ -98,11 +111,10 @@ def _overview(folder: str | Path, readable: Sequence[Run], broken: Sequence[tupl
 def _comparison(c: answers.Comparison, cue: str) -> dict[str, str]:
     """A line of the table of comparisons, as text."""
     if c.measure == answers.FALL:
-        how = {1: "relies more", -1: "relies less", 0: "relies alike"}[c.sign]
-        words = f"{how} on the {answers.CUE_WORDS.get(cue, 'cue')}"
+        words = RELIES[c.verdict].format(answers.CUE_WORDS.get(cue, "cue"))
         own, base = (f"{100 * answers.fall_of(row).mean:.1f}" for row in (c.row, c.baseline))
     else:
-        words, own, base = {1: "more accurate", -1: "less accurate"}.get(c.sign, "no clear difference"), "", ""
+        words, own, base = ACCURATE[c.verdict], "", ""
     interval = "{:+.1f} to {:+.1f}".format(*(100 * end for end in c.interval)) if c.interval else "one seed: none"
     difference = f"{100 * c.difference.mean:+.1f}"
     signed = {"difference": difference, "interval": interval, "own": own, "base": base}

@@ -105,10 +105,17 @@ def find(directory: str | Path) -> list[Path]:
     for _ in range(DEPTH + 1):
         found += [path for path in level if is_workdir(path)]
         # A workdir holds no further ones, only its checkpoints.
-        level = [child for path in level if not is_workdir(path) for child in sorted(path.iterdir()) if child.is_dir()]
+        level = [child for path in level if not is_workdir(path) for child in _folders(path)]
     if not found:
         raise DataError(f"{directory} holds no workdir (no {' or '.join(FILES)}); train first: experiments.train")
     return found
+
+
+def _folders(path: Path) -> list[Path]:
+    try:
+        return sorted(child for child in path.iterdir() if child.is_dir())
+    except OSError:  # not ours to look into
+        return []
 
 
 def is_workdir(path: Path) -> bool:
@@ -247,8 +254,10 @@ def _lines(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     for line in text.splitlines(keepends=True):
         try:
             parsed = json.loads(line)
-            lines.append(parsed | {"step": int(parsed["step"]), "row": str(parsed["row"])})
-        except (KeyError, TypeError, ValueError):
+            numbers = {key: float(value) for key, value in parsed.items() if "/" in key}
+            whole = {key: int(parsed[key]) for key in ("step", "replica")}
+            lines.append({"row": str(parsed["row"]), **whole, **numbers})
+        except (AttributeError, KeyError, TypeError, ValueError):
             damaged += line.endswith("\n")
     if damaged:
         notes.append(f"{damaged} of {path.name}'s lines cannot be read and are left out.")

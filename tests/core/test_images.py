@@ -37,7 +37,7 @@ def test_a_flip_is_the_image_or_its_mirror_equally_often():
     assert abs(mirrored.sum() - 150) < 45, "300 fair draws lie within 5 standard deviations, 43, of 150"
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 20])
+@pytest.mark.parametrize("size", [1, 2, 20])
 def test_cutout_zeroes_one_clipped_square(size):
     cuts = drawn(partial(cutout, size=size))
     assert cuts.dtype == np.uint8

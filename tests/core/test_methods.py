@@ -20,6 +20,11 @@ def applied(name):
     return apply(METHODS[name], KEY, INPUTS, TARGETS, knobs=KNOBS, rows=whole(5))
 
 
+@pytest.fixture(scope="module")
+def mixed():
+    return applied("mixup")
+
+
 def test_erm_leaves_the_batch_alone():
     inputs, targets = applied("erm")
     assert inputs is INPUTS and targets is TARGETS
@@ -31,8 +36,8 @@ def test_label_smoothing_changes_targets_only():
     np.testing.assert_array_equal(targets, smooth(TARGETS, 0.3, "others"))
 
 
-def test_mixup_gets_its_knobs():
-    inputs, targets = applied("mixup")
+def test_mixup_gets_its_knobs(mixed):
+    inputs, targets = mixed
     expected_inputs, expected_targets = mixup(KEY, INPUTS, TARGETS, alpha=0.5, lam_per="batch")
     np.testing.assert_array_equal(inputs, expected_inputs)
     np.testing.assert_array_equal(targets, expected_targets)

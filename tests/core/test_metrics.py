@@ -55,7 +55,7 @@ def test_metrics_against_numpy():
     probs /= probs.sum(axis=1, keepdims=True)
     confidence, correct = probs.max(axis=1), probs.argmax(axis=1) == LABELS
     bins = np.minimum(confidence * 15, 14).astype(int)
-    by_group = [correct[GROUPS == group].mean() for group in range(3)]
+    by_group = [correct[group == GROUPS].mean() for group in range(3)]
     assert found == pytest.approx(
         {
             "accuracy": correct.mean(),
@@ -69,7 +69,7 @@ def test_metrics_against_numpy():
 
 
 def test_sums_of_batches_add_up():
-    parts = [slice(0, 1), slice(1, 10), slice(10, 24)]
+    parts = [slice(0, 1), slice(1, 24)]
     batches = [sums_of(LOGITS[rows], LABELS[rows], ALL[rows], GROUPS[rows], 3) for rows in parts]
     assert_same(jax.tree.map(lambda *values: sum(values), *batches), sums_of(LOGITS, LABELS, ALL, GROUPS, 3))
 
@@ -94,19 +94,19 @@ def test_what_a_masked_row_holds_does_not_count(filler):
         np.testing.assert_array_equal(found, clean, err_msg=f"{name}: a masked row of {filler} got through (0 * nan?)")
 
 
-def test_groups_by_hand(run):
+def test_groups_by_hand():
     logits = np.eye(2, dtype=np.float32)[[0, 0, 0, 1, 1]]
     labels, groups = np.array([0, 1, 0, 1, 1]), np.array([0, 0, 0, 2, 2])
-    sums = run(lambda *arrays: prediction_sums(*arrays, num_groups=4))(logits, labels, np.ones(5), groups)
+    sums = sums_of(logits, labels, np.ones(5), groups, 4)
     np.testing.assert_array_equal(sums.groups, [[3, 2], [0, 0], [2, 2], [0, 0]])
     found = prediction_metrics(sums)
     assert found["worst_group_accuracy"] == pytest.approx(2 / 3), "a group without examples is not the worst"
     assert found["mean_group_accuracy"] == pytest.approx((2 / 3 + 1) / 2), "the mean is over groups with examples"
 
 
-def test_the_index_past_the_last_group_counts_in_no_group(run):
+def test_the_index_past_the_last_group_counts_in_no_group():
     logits, labels = np.eye(2, dtype=np.float32), np.array([0, 1])
-    sums = run(lambda *arrays: prediction_sums(*arrays, num_groups=2))(logits, labels, np.ones(2), np.array([2, 1]))
+    sums = sums_of(logits, labels, np.ones(2), np.array([2, 1]), 2)
     np.testing.assert_array_equal(sums.groups, [[0, 0], [1, 1]])
     assert sums.count == 2, "an example without a group still counts in accuracy"
 

@@ -23,6 +23,7 @@ EXPECTED = {
     "within_over_total": 1 / 4.25,
 }
 moments_of = jax.jit(class_moments, static_argnames="num_classes")
+merged, variances_of, units_of = jax.jit(merge), jax.jit(decompose), jax.jit(per_unit)
 properties = settings(deadline=None, derandomize=True, max_examples=30)
 seeds = st.integers(0, 2**32 - 1)
 
@@ -46,7 +47,7 @@ def in_parts(features, labels, parts):
 def by_numpy(features, labels):
     """The decomposition in float64, from its definition."""
     features = features.astype(np.float64)
-    class_mean = np.stack([features[labels == label].mean(axis=0) for label in labels])
+    class_mean = np.stack([features[labels == label].mean(axis=0) for label in range(labels.max() + 1)])[labels]
     return {
         "total": np.square(features - features.mean(axis=0)).mean(axis=0),
         "within": np.square(features - class_mean).mean(axis=0),
@@ -61,25 +62,24 @@ def test_variances_by_hand(run):
         np.testing.assert_allclose(found[name], expected, rtol=1e-6, err_msg=name)
 
 
-def test_moments_by_hand(run):
-    count, mean, scatter = run(lambda h, y: class_moments(h, y, 2))(FEATURES, LABELS)
+def test_moments_by_hand():
+    count, mean, scatter = moments_of(FEATURES, LABELS, 2)
     np.testing.assert_array_equal(count, [2, 2])
     np.testing.assert_array_equal(mean, [[2, 0], [0, 3]])
     np.testing.assert_array_equal(scatter, [[2, 0], [0, 2]])
 
 
 @pytest.mark.parametrize("first", [0, 1, 2, 4])
-def test_two_parts_merge_to_the_whole(run, first):
-    def of_parts(h, y):
-        return decompose(merge(class_moments(h[:first], y[:first], 2), class_moments(h[first:], y[first:], 2)))
-
-    found = run(of_parts)(FEATURES, LABELS)
+def test_two_parts_merge_to_the_whole(first):
+    is_first = np.arange(4) < first
+    a, b = moments_of(FEATURES, LABELS, 2, is_first), moments_of(FEATURES, LABELS, 2, ~is_first)
+    found = variances_of(merged(a, b))
     for name, expected in EXPECTED.items():
         np.testing.assert_allclose(found[name], expected, rtol=1e-6, err_msg=name)
 
 
-def test_per_unit_by_hand(run):
-    units = run(lambda h, y: per_unit(class_moments(h, y, 2)))(FEATURES, LABELS)
+def test_per_unit_by_hand():
+    units = units_of(moments_of(FEATURES, LABELS, 2))
     np.testing.assert_allclose(units["within"], [0.5, 0.5], rtol=1e-6)
     np.testing.assert_allclose(units["between"], [1.0, 2.25], rtol=1e-6)
     np.testing.assert_allclose(units["total"], [1.5, 2.75], rtol=1e-6)
@@ -89,8 +89,8 @@ def test_per_unit_by_hand(run):
 def test_units_sum_to_the_whole(part):
     features, labels, _ = random_batch(0)
     moments = moments_of(features, labels, 4)
-    np.testing.assert_allclose(per_unit(moments)[part].sum(), decompose(moments)[part], rtol=1e-6)
-    np.testing.assert_allclose(per_unit(moments)[part], by_numpy(features, labels)[part], rtol=1e-5)
+    np.testing.assert_allclose(units_of(moments)[part].sum(), variances_of(moments)[part], rtol=1e-6)
+    np.testing.assert_allclose(units_of(moments)[part], by_numpy(features, labels)[part], rtol=1e-5)
 
 
 def test_scatter_over_count_is_the_variance_of_each_output_given_the_class():
@@ -103,11 +103,11 @@ def test_scatter_over_count_is_the_variance_of_each_output_given_the_class():
 
 
 def test_a_class_without_examples_does_not_count():
-    assert decompose(moments_of(FEATURES, LABELS, 2)) == decompose(moments_of(FEATURES, LABELS, 7))
+    assert variances_of(moments_of(FEATURES, LABELS, 2)) == variances_of(moments_of(FEATURES, LABELS, 7))
 
 
 def test_nothing_varies_where_all_are_alike():
-    found = decompose(moments_of(np.zeros((5, 2), np.float32), np.arange(5) % 2, 2))
+    found = variances_of(moments_of(np.zeros((5, 2), np.float32), np.arange(5) % 2, 2))
     assert {name: float(value) for name, value in found.items()} == dict.fromkeys(EXPECTED, 0.0), "0 / 0 must give 0"
 
 
@@ -116,9 +116,9 @@ def test_nothing_varies_where_all_are_alike():
 def test_merging_does_not_depend_on_order(seed):
     features, labels, parts = random_batch(seed)
     a, b, c = in_parts(features, labels, parts)
-    assert_same(merge(a, b), merge(b, a), "merge must be commutative", scale=10)
-    assert_same(merge(merge(a, b), c), merge(a, merge(b, c)), "merge must be associative", scale=10)
-    assert_same(merge(merge(a, b), c), moments_of(features, labels, 4), "parts must merge to the whole", scale=10)
+    assert_same(merged(a, b), merged(b, a), "merge must be commutative", scale=10)
+    assert_same(merged(merged(a, b), c), merged(a, merged(b, c)), "merge must be associative", scale=10)
+    assert_same(merged(merged(a, b), c), moments_of(features, labels, 4), "parts must merge to the whole", scale=10)
 
 
 @properties
@@ -146,10 +146,10 @@ def test_what_a_masked_row_holds_does_not_count(seed, filler):
         np.testing.assert_array_equal(found, clean, err_msg=f"{name}: a masked row of {filler} got through")
 
 
-def test_merging_with_nothing_changes_nothing(run):
+def test_merging_with_nothing_changes_nothing():
     moments = moments_of(FEATURES, LABELS, 2)
-    for merged in (run(merge)(moments, empty(2, 2)), run(merge)(empty(2, 2), moments)):
-        for value, expected in zip(merged, moments, strict=True):
+    for unchanged in (merged(moments, empty(2, 2)), merged(empty(2, 2), moments)):
+        for value, expected in zip(unchanged, moments, strict=True):
             np.testing.assert_array_equal(value, expected)
 
 
@@ -161,7 +161,7 @@ def test_merging_over_devices_gives_each_the_whole(parts):
         return merge_over(class_moments(features, labels, 4), "data")
 
     cut = features.reshape(parts, -1, 3), labels.reshape(parts, -1)
-    everywhere = jax.vmap(on_a_device, axis_name="data")(*cut)
+    everywhere = jax.jit(jax.vmap(on_a_device, axis_name="data"))(*cut)
     for device in range(parts):
         on_device = jax.tree.map(lambda value: value[device], everywhere)  # noqa: B023
         assert_same(on_device, moments_of(features, labels, 4), f"device {device} of {parts}", scale=10)
@@ -173,11 +173,12 @@ def test_a_large_mean_costs_no_digits(batch_size):
     labels = np.arange(20_000) % 10
     features = (1e3 + rng.normal(size=(20_000, 64)) + rng.normal(size=(10, 64))[labels]).astype(np.float32)
     batches = [slice(start, start + batch_size) for start in range(0, 20_000, batch_size)]
-    merged = reduce(jax.jit(merge), (moments_of(features[rows], labels[rows], 10) for rows in batches), empty(10, 64))
+    moments = reduce(merged, (moments_of(features[rows], labels[rows], 10) for rows in batches), empty(10, 64))
+    found = variances_of(moments)
     for part, expected in by_numpy(features, labels).items():
-        np.testing.assert_allclose(decompose(merged)[part], expected.sum(), rtol=1e-5, err_msg=part)
+        np.testing.assert_allclose(found[part], expected.sum(), rtol=1e-5, err_msg=part)
     mean_square = np.square(features.astype(np.float64)).sum(axis=1).mean()
-    np.testing.assert_allclose(decompose(merged)["mean_square"], mean_square, rtol=1e-5)
+    np.testing.assert_allclose(found["mean_square"], mean_square, rtol=1e-5)
 
 
 def test_low_precision_features_are_counted_in_float32():

@@ -96,8 +96,8 @@ def test_widths_are_passed_on():
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("resnet19", {}, ["'resnet19'", "linear, mlp, cnn", "did you mean resnet18"]),
-        ("vit", {}, ["'vit'", "known are"]),
+        ("resnet19", {}, ["'resnet19'", "linear, mlp, cnn", "did you mean 'resnet18'"]),
+        ("vit", {}, ["'vit'", "must be one of"]),
         ("resnet18", {"widths": (8,)}, ["(8,)", "resnet18 has fixed widths", "mlp, cnn"]),
         ("linear", {"widths": ()}, ["linear has fixed widths"]),
         ("mlp", {"widths": (8, 0)}, ["(8, 0)", "at least 1"]),

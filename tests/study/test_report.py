@@ -211,3 +211,9 @@ def test_the_lines_of_a_run_make_its_curves(finished):
     run = runs.read(finished)
     assert [(step, s.n) for step, s in runs.curve(run, "ERM", "train/loss")] == [(10, 3), (20, 3)]
     assert json.loads((finished / "config.json").read_text())["title"] == run.title
+
+
+def test_lines_that_are_not_as_they_should_be_are_left_out(finished):
+    with open(finished / "metrics.jsonl", "a") as file:
+        file.write('[]\n{"step": 20}\n{"step": 20, "row": "ERM", "replica": 0, "train/loss": null}\n')
+    assert "3 of metrics.jsonl's lines cannot be read" in page_of(finished).text
