@@ -60,7 +60,8 @@ def main() -> None:
             run.advance(start, start + STEPS.value)
             run.wait()
             best[name] = min(best[name], (time.perf_counter() - before) / STEPS.value)
-    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {MODEL.value} {DTYPE.value} {METHOD.value}, batch 128, seeds {SEEDS.value}")
+    what = f"{MODEL.value} {DTYPE.value} {METHOD.value}, batch 128, seeds {SEEDS.value}"
+    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {what}")
     for name, seconds in best.items():
         print(f"  {name:32} {1e3 * seconds:9.3f} ms a step, {SEEDS.value * 128 / seconds:10.0f} images/s")
 

@@ -1,6 +1,6 @@
 """Recompute every metric of a run from its checkpoints, into evaluation.jsonl.
 
-    python -m experiments.evaluate --workdir=DIR [--checkpoints=all|last|STEP,...] [--config.data.path=...]
+python -m experiments.evaluate --workdir=DIR [--checkpoints=all|last|STEP,...] [--config.data.path=...]
 """
 
 import sys

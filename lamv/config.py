@@ -9,10 +9,10 @@ run side by side in it. Knobs marked `free` do not change what is learned; they 
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 from ml_collections import config_dict
 
 from lamv.core.methods import METHODS, knobs_of
@@ -22,6 +22,9 @@ from lamv.core.targets import CONVENTIONS
 from lamv.data import DATASETS
 from lamv.errors import ConfigError, nearest
 from lamv.models import MODELS
+
+#: Numbers enter the program as 32-bit ones; whole numbers as int32.
+LARGEST = 2.0**31
 
 
 class Allowed(NamedTuple):
@@ -36,11 +39,11 @@ def one_of(*names: str) -> Allowed:
 
 
 def at_least(low: float) -> Allowed:
-    return Allowed(lambda value: math.isfinite(value) and value >= low, f"at least {low}")
+    return Allowed(lambda value: low <= value < LARGEST, f"at least {low} and below 2^31")
 
 
 def above(low: float) -> Allowed:
-    return Allowed(lambda value: math.isfinite(value) and value > low, f"finite and above {low}")
+    return Allowed(lambda value: low < value < LARGEST, f"above {low} and below 2^31")
 
 
 def between(low: float, high: float) -> Allowed:
@@ -55,9 +58,11 @@ def whole_numbers(low: int) -> Allowed:
     return Allowed(lambda values: all(type(v) is int and v >= low for v in values), f"whole numbers of at least {low}")
 
 
-fractions = Allowed(lambda values: all(isinstance(v, int | float) and 0 <= v <= 1 for v in values), "numbers from 0 to 1")
+fractions = Allowed(
+    lambda values: all(isinstance(v, int | float) and 0 <= v <= 1 for v in values), "numbers from 0 to 1"
+)
 anything = Allowed(lambda value: True, "any value")
-finite = Allowed(lambda value: math.isfinite(value), "a finite number")
+finite = Allowed(lambda value: abs(value) < LARGEST, "a number between -2^31 and 2^31")
 
 
 class Knob(NamedTuple):
@@ -183,14 +188,21 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Row]:
         row = defaults()
         for where, layer in (("config", base), (f"row {name!r}", flatten(changes)), ("flags", overrides)):
             if all(layer.get(length) is not None for length, _ in LENGTHS):
-                raise ConfigError(f"{where}: steps is {layer['steps']} and epochs is {layer['epochs']}; give one of the two")
+                raise ConfigError(
+                    f"{where}: steps is {layer['steps']} and epochs is {layer['epochs']}; give one of the two"
+                )
             for length, other in LENGTHS:
                 if layer.get(length) is not None:
                     _set(row, other, None, where)
             for key, value in layer.items():
                 _set(row, key, value, where)
-        validate(row)
+        try:
+            validate(row)
+        except ConfigError as error:
+            raise ConfigError(f"row {name!r}: {error}" if len(own) > 1 else str(error)) from None
         rows.append(Row(str(name), row))
+    if len({row.name for row in rows}) < len(rows):
+        raise ConfigError(f"rows has two rows of the same name, among {[row.name for row in rows]}; rename one")
     _check_common(rows)
     return rows
 
@@ -199,13 +211,17 @@ def validate(config) -> None:
     """Raise ConfigError, one line, for the first knob that is out of its range, and for knobs that contradict."""
     for knob in KNOBS:
         value = get(config, knob.key)
+        if knob.traced:
+            value = float(np.float32(value))  # what the program will see
         if value is not None and not knob.allowed.holds(value):
             hint = nearest(value, knob.allowed.words.removeprefix("one of ").split(", ")) if knob.type is str else ""
             raise ConfigError(f"config.{knob.key} is {value!r}, must be {knob.allowed.words}{hint} ({knob.meaning})")
     if config.steps is None and config.epochs is None:
         raise ConfigError("neither config.steps nor config.epochs is set; give one, for example --config.epochs=10")
     if config.optim.name == "adamw" and config.optim.decay == "penalty":
-        raise ConfigError("config.optim.decay is 'penalty' with adamw, which decouples it; use --config.optim.name=adam")
+        raise ConfigError(
+            "config.optim.decay is 'penalty' with adamw, which decouples it; use --config.optim.name=adam"
+        )
     if config.parallel.map == "pmap" and config.parallel.spread > 1:
         raise ConfigError("config.parallel.spread is over 1 with pmap; use --config.parallel.map=shard_map")
 
@@ -218,12 +234,12 @@ def check_against_data(config, num_classes: int, train_size: int, shape: tuple[i
             f" set --config.batch_size={train_size} or less"
         )
     smoothing, limit = config.method.smoothing, (num_classes - 1) / num_classes
-    if "convention" in knobs_of(METHODS[config.method.name]) and config.method.convention == "others":
-        if smoothing >= limit:
-            raise ConfigError(
-                f"config.method.smoothing is {smoothing:g}, must be below (K - 1) / K = {limit:g} for the convention"
-                " 'others'; use less, or --config.method.convention=uniform"
-            )
+    others = "convention" in knobs_of(METHODS[config.method.name]) and config.method.convention == "others"
+    if others and smoothing >= limit:
+        raise ConfigError(
+            f"config.method.smoothing is {smoothing:g}, must be below (K - 1) / K = {limit:g} for the convention"
+            " 'others'; use less, or --config.method.convention=uniform"
+        )
     augment = config.data.augment
     if len(shape) == 1 and (augment.crop or augment.flip or augment.cutout):
         raise ConfigError("config.data.augment is for images, these inputs are vectors; set crop, flip and cutout to 0")
@@ -313,7 +329,9 @@ def get(config, key: str) -> Any:
 
 
 def _set(config, key: str, value: Any, where: str) -> None:
-    if key not in KNOB or key in ("rows", "claims"):
+    if key in ("rows", "claims"):
+        raise ConfigError(f"{where}: {key!r} is for the recipe as a whole; set it outside of rows")
+    if key not in KNOB:
         raise ConfigError(f"{where}: unknown knob {key!r}{nearest(key, KNOB)}; lamv/config.py lists all knobs")
     kind = KNOB[key].type
     if kind is float and type(value) is int:
@@ -337,7 +355,9 @@ def _check_common(rows: list[Row]) -> None:
     for row in rows:
         for key in run_wide:
             if get(row.config, key) != get(rows[0].config, key):
-                raise ConfigError(f"row {row.name!r} sets {key}, which must be the same in all rows; set it outside of rows")
+                raise ConfigError(
+                    f"row {row.name!r} sets {key}, which must be the same in all rows; set it outside of rows"
+                )
 
 
 def _binding(run: Mapping) -> dict[str, dict[str, Any]]:

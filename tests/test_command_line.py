@@ -34,7 +34,15 @@ def finished(tmp_path_factory):
 
 def test_a_run_leaves_everything_that_others_build_on(finished):
     workdir, _ = finished
-    files = {"config.json", "provenance.json", "metrics.jsonl", "timing.jsonl", "summary.json", "report.html", "checkpoints"}
+    files = {
+        "config.json",
+        "provenance.json",
+        "metrics.jsonl",
+        "timing.jsonl",
+        "summary.json",
+        "report.html",
+        "checkpoints",
+    }
     assert files <= {path.name for path in workdir.iterdir()}
 
 
@@ -101,7 +109,7 @@ def wait_for_progress(process, workdir, more_seconds):
     [
         (["--config.optim.lrr=1"], 64, "optim.lrr is no knob (did you mean 'optim.lr'?)"),
         (["--config.steps=1e2"], 64, "config.steps is '1e2', must be of type int"),
-        (["--config.method.alpha=-1"], 64, "config.method.alpha is -1.0, must be finite and above 0"),
+        (["--config.method.alpha=-1"], 64, "config.method.alpha is -1.0, must be above 0"),
         (["--config.method.smoothing=1"], 64, "config.method.smoothing is 1.0, must be from 0 to below 1"),
         (["--config.model.name=resnet19"], 64, "did you mean 'resnet"),
         (["--config.method.name=mixupp"], 64, "did you mean 'mixup'?"),
@@ -145,7 +153,9 @@ def test_another_config_is_exit_78_and_names_what_differs(finished):
 def test_a_users_own_arrays_train(tmp_path):
     rng = np.random.default_rng(0)
     labels = rng.integers(3, size=300)
-    np.savez(tmp_path / "mine.npz", inputs=rng.normal(size=(300, 5)) + 2 * labels[:, None], labels=labels, groups=labels % 2)
+    np.savez(
+        tmp_path / "mine.npz", inputs=rng.normal(size=(300, 5)) + 2 * labels[:, None], labels=labels, groups=labels % 2
+    )
     result = run(
         f"--config={TINY}", f"--workdir={tmp_path / 'run'}", "--config.data.name=npz", "--config.seeds=1",
         f"--config.data.path={tmp_path / 'mine.npz'}", "--config.data.shortcut.kind=none", "--config.data.train_size=200",

@@ -25,7 +25,9 @@ def test_the_method_that_the_readme_adds_works_as_shown():
     method = namespace[name]
     inputs, targets = jnp.arange(12.0).reshape(6, 2), one_hot(jnp.arange(6), 6)
     knobs = {"alpha": 1.0, "lam_per": "example", "smoothing": 0.0, "convention": "uniform"}
-    mixed, same = jax.jit(lambda x, q: apply(method, jax.random.key(0), x, q, knobs=knobs, rows=whole(6)))(inputs, targets)
+    mixed, same = jax.jit(lambda x, q: apply(method, jax.random.key(0), x, q, knobs=knobs, rows=whole(6)))(
+        inputs, targets
+    )
     np.testing.assert_array_equal(same, targets)
     assert not np.allclose(mixed, inputs)
     assert name not in METHODS, "it is in lamv now; show another"
@@ -49,7 +51,9 @@ def test_requirements_of_the_library_are_those_of_the_checkout():
 
 
 def test_constraints_pin_everything_that_is_required():
-    pinned = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()
+    }
     for line in (ROOT / "requirements.txt").read_text().splitlines():
         name = re.match(r"[\w-]*", line)[0].lower()
         assert not name or name in pinned, name

@@ -37,22 +37,22 @@ def prediction_sums(
 
     Confidence bins have equal width and are closed on the left: bin = floor(confidence * 15), 1 falling in the last.
     """
-    mask = mask.astype(jnp.float32)
-    probs = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)
-    confidence = jnp.max(probs, axis=-1)
-    correct = (jnp.argmax(logits, axis=-1) == labels).astype(jnp.float32)
-    nll = cross_entropy(logits, one_hot(labels, logits.shape[-1]))
+    counts = mask.astype(bool)
+    # A masked row may hold anything, NaN included; 0 * nan is nan, so it is replaced rather than weighted.
+    logits = jnp.where(counts[:, None], logits.astype(jnp.float32), 0.0)
+    labels = jnp.where(counts, labels, 0)
+    member = counts.astype(jnp.float32)
+    confidence = member * jnp.max(jax.nn.softmax(logits, axis=-1), axis=-1)
+    correct = member * (jnp.argmax(logits, axis=-1) == labels)
+    nll = member * cross_entropy(logits, one_hot(labels, logits.shape[-1]))
     bins = jnp.minimum((confidence * ECE_BINS).astype(jnp.int32), ECE_BINS - 1)
-    by_bin = jax.ops.segment_sum(
-        mask[:, None] * jnp.stack([jnp.ones_like(confidence), confidence, correct], axis=1), bins, ECE_BINS
-    )
     groups = jnp.zeros_like(labels) if groups is None else groups
-    by_group = jax.ops.segment_sum(
-        mask[:, None] * jnp.stack([jnp.ones_like(correct), correct], axis=1), groups, num_groups
-    )
-    # where, not a product: a masked row may hold anything, and 0 * nan is nan.
     return PredictionSums(
-        jnp.sum(mask), jnp.sum(mask * correct), jnp.sum(jnp.where(mask > 0, nll, 0.0)), by_bin, by_group
+        jnp.sum(member),
+        jnp.sum(correct),
+        jnp.sum(nll),
+        jax.ops.segment_sum(jnp.stack([member, confidence, correct], axis=1), bins, ECE_BINS),
+        jax.ops.segment_sum(jnp.stack([member, correct], axis=1), groups, num_groups),
     )
 
 

@@ -31,7 +31,9 @@ def smooth(targets: jax.Array, smoothing: jax.Array | float, convention: str = "
     """
     num_classes = targets.shape[-1]
     limit = smoothing_limit(num_classes, convention)
-    check_range("smoothing", smoothing, low=0.0, below=limit, note=f"for the convention {convention!r}, K = {num_classes}")
+    check_range(
+        "smoothing", smoothing, low=0.0, below=limit, note=f"for the convention {convention!r}, K = {num_classes}"
+    )
     if convention == "uniform":
         return (1.0 - smoothing) * targets + smoothing / num_classes
     # (1 - s) q + s (1 - q) / (K - 1): each class hands its share s to the others, in equal parts.

@@ -187,7 +187,9 @@ def unflat(template, arrays: Mapping[str, np.ndarray]):
         expected = (named[name].shape, np.dtype(named[name].dtype)) if name in named else "nothing"
         found = (arrays[name].shape, arrays[name].dtype) if name in arrays else "nothing"
         if expected != found:
-            raise WorkdirMismatch(f"the checkpoint has {found} for {name}, this model wants {expected}; use a new workdir")
+            raise WorkdirMismatch(
+                f"the checkpoint has {found} for {name}, this model wants {expected}; use a new workdir"
+            )
     return jax.tree.unflatten(jax.tree.structure(template), [arrays[name] for name in named])
 
 
@@ -200,4 +202,6 @@ def _leaves(tree: Tree) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _hash(meta: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps({k: v for k, v in meta.items() if k != "self"}, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps({k: v for k, v in meta.items() if k != "self"}, sort_keys=True).encode()
+    ).hexdigest()

@@ -13,6 +13,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from jax.experimental import multihost_utils
 
 from lamv import config as configs
 from lamv.core import methods, metrics, variance
-from lamv.core.shortcuts import cue_inputs
+from lamv.core.batch import whole
+from lamv.core.targets import one_hot
 from lamv.data import load
 from lamv.data.resident import Plan, examples_of, plan, select_classes
 from lamv.errors import NotFiniteError, Preempted
@@ -86,9 +88,7 @@ class RowRun:
         self.program = Program(config, self.plan, self.steps)
         self._counts, evaluated = self._evaluated()
         size = parallel.together(config, len(seeds))
-        self.lanes = [
-            self._lane(seeds[first : first + size], first, evaluated) for first in range(0, len(seeds), size)
-        ]
+        self.lanes = [self._lane(seeds[first : first + size], first, evaluated) for first in range(0, len(seeds), size)]
 
     def init(self) -> None:
         for lane in self.lanes:
@@ -156,11 +156,17 @@ class RowRun:
         kernel = self._first_kernel(lane) if split == "test" else None
         results = []
         for r in range(len(lane.seeds)):
-            found = metrics.prediction_metrics(jax.tree.map(lambda value: value[r], predictions))
+            found = metrics.prediction_metrics(jax.tree.map(itemgetter(r), predictions))
             for where, parts in moments.items():
                 found |= {f"{where}/{VARIANCE_NAMES[part]}": float(value[r]) for part, value in parts.items()}
             if kernel is not None:
                 found["weight_norm_ratio"] = metrics.weight_norm_ratio(kernel[r], self.plan.cue)
+            wrong = [name for name, value in found.items() if not np.isfinite(value)]
+            if wrong:
+                raise NotFiniteError(
+                    f"{split}/{wrong[0]} of row {self.name!r}, seed {lane.seeds[r]}, is not finite; the last checkpoint is"
+                    " kept; lower optim.lr or set optim.clip_norm"
+                )
             results.append(found)
         return results
 
@@ -232,8 +238,9 @@ def train(
     """Train every row of a recipe with every seed; returns the content of summary.json.
 
     config: a filled lamv.config.defaults(). overrides: what the command line set; holds for all rows. devices: None for
-    all of them. Processes other than the first get a summary without rows. A run that was interrupted goes on from its last whole checkpoint and ends with the same bits; one that
-    is done is left as it is. Raises LamvError's subclasses, each with its exit code.
+    all of them. A run that was interrupted goes on from its last whole checkpoint and ends with the same bits; one that
+    is done is left as it is. Processes other than the first get a summary without rows. Raises LamvError's subclasses,
+    each with its exit code.
     """
     overrides = dict(overrides or {})
     rows = configs.expand(config, overrides)
@@ -294,7 +301,9 @@ def _run(row_runs, config, step: int, place: tracking.Workdir, checkpoints: Chec
             if step == last or stop.asked or saves:
                 checkpoints.save(step, {str(n): row.arrays() for n, row in enumerate(row_runs)})
             if stop.asked and step < last:
-                raise Preempted(f"stopped by {stop.asked} at step {step} of {last}, all saved; run the same command again")
+                raise Preempted(
+                    f"stopped by {stop.asked} at step {step} of {last}, all saved; run the same command again"
+                )
 
 
 def _piece(rows: Sequence[RowRun], progress: Progress) -> int:
@@ -356,17 +365,25 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _announce(row_runs: Sequence[RowRun], bench: Bench) -> None:
     """What is about to be trained: above all, which targets the loss will see."""
-    sizes = bench.splits
-    logger.info("%s: %d classes; devices %s", sizes.name, sizes.num_classes, dict(bench.layout.mesh.shape))
+    logger.info("%s: devices %s", bench.splits.name, dict(bench.layout.mesh.shape))
     for row in row_runs:
-        logger.info("%s: %s, %d seeds, %d steps", row.name, describe(row.config), row.config.seeds, row.steps)
+        words = describe(row.config, row.plan.num_classes)
+        logger.info("%s: %s; %d seeds, %d steps", row.name, words, row.config.seeds, row.steps)
 
 
-def describe(config) -> str:
-    """The method of a row, with those knobs that it uses."""
-    names = methods.knobs_of(methods.METHODS[config.method.name])
-    used = [f"{name}={config.method[name]}" for name in names if name in config.method]
-    return f"{config.method.name}({', '.join(used)})"
+def describe(config, num_classes: int) -> str:
+    """The method of a row with those knobs that it uses, and the target that it gives to an example of class 0."""
+    method = methods.METHODS[config.method.name]
+    names = [name for name in methods.knobs_of(method) if name in config.method]
+    words = f"{config.method.name}({', '.join(f'{name}={config.method[name]}' for name in names)})"
+    label = one_hot(np.zeros(2, np.int32), num_classes)
+    # Two examples of one class: a method that mixes them leaves their target what it would be without mixing.
+    _, targets = methods.apply(
+        method, jax.random.key(0), jax.numpy.zeros((2, 1)), label, knobs=config.method.to_dict(), rows=whole(2)
+    )
+    on_label, on_other = (float(value) for value in targets[0][:2])
+    mixes = "; mixed with a partner's, like the inputs" if "rows" in methods.knobs_of(method) else ""
+    return f"{words}: target {on_label:.4g} on the label, {on_other:.4g} on each other class{mixes}"
 
 
 class _StopSignal:

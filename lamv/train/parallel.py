@@ -31,7 +31,9 @@ class Layout:
         parallel = config.parallel
         devices = list(jax.devices() if devices is None else devices)
         if parallel.devices > len(devices):
-            raise ConfigError(f"config.parallel.devices is {parallel.devices}, must be at most {len(devices)}; 0 uses all")
+            raise ConfigError(
+                f"config.parallel.devices is {parallel.devices}, must be at most {len(devices)}; 0 uses all"
+            )
         devices = devices[: parallel.devices or len(devices)]
         self.how, self.spread = parallel.map, parallel.spread
         if self.how == "pmap" and jax.process_count() > 1:
@@ -96,7 +98,11 @@ class Layout:
         def call(*arguments):
             # check_vma=False: with it, autodiff would already sum the gradients over the data axis, silently.
             return jax.shard_map(
-                function, mesh=self.mesh, in_specs=specs(arguments), out_specs=PartitionSpec(REPLICA_AXIS), check_vma=False
+                function,
+                mesh=self.mesh,
+                in_specs=specs(arguments),
+                out_specs=PartitionSpec(REPLICA_AXIS),
+                check_vma=False,
             )(*arguments)
 
         return jax.jit(call, donate_argnums=(0,) if donate else ())

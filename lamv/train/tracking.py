@@ -46,14 +46,18 @@ class Workdir:
             # Held open while the run goes on; the kernel lets go of it however the process ends.
             self._lock = open(self.path / ".lock", "a+")  # noqa: SIM115
         except OSError as error:
-            raise WorkdirError(f"workdir {path} cannot be written ({error.strerror}); choose another --workdir") from None
+            raise WorkdirError(
+                f"workdir {path} cannot be written ({error.strerror}); choose another --workdir"
+            ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock.seek(0)
             holder = self._lock.read().strip() or "another process"
             self._lock.close()
-            raise WorkdirError(f"workdir {path} is in use by {holder}; wait for it, or choose another --workdir") from None
+            raise WorkdirError(
+                f"workdir {path} is in use by {holder}; wait for it, or choose another --workdir"
+            ) from None
         self._lock.truncate(0)
         self._lock.write(f"{os.getpid()}@{platform.node()}")
         self._lock.flush()
@@ -89,7 +93,9 @@ class Workdir:
         except FileNotFoundError:
             return None
         except ValueError:
-            raise WorkdirMismatch(f"{self.path / name} is not JSON; choose another --workdir, or delete this one") from None
+            raise WorkdirMismatch(
+                f"{self.path / name} is not JSON; choose another --workdir, or delete this one"
+            ) from None
 
     def write(self, name: str, content: Any) -> None:
         if self.writes:
@@ -144,7 +150,9 @@ def judged(claims: Sequence[Sequence], rows: Sequence[Mapping[str, Any]]) -> lis
     for row, metric, relation, bound in claims:
         mean = metrics.get(row, {}).get(metric, {}).get("mean")
         holds = None if mean is None else mean >= bound if relation == ">=" else mean <= bound
-        results.append({"row": row, "metric": metric, "relation": relation, "bound": bound, "mean": mean, "holds": holds})
+        results.append(
+            {"row": row, "metric": metric, "relation": relation, "bound": bound, "mean": mean, "holds": holds}
+        )
     return results
 
 

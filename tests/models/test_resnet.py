@@ -128,7 +128,7 @@ def test_features_feed_the_head_exactly_even_in_bfloat16(options):
     (logits, features), variables = init(jax.random.key(0), images(2))
     head = variables["params"]["head"]
     assert (features >= 0).all()  # means of ReLUs: the pre-activation network has one after its last block
-    np.testing.assert_allclose(logits, features @ head["kernel"] + head["bias"], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(logits, features @ head["kernel"] + head["bias"][None], rtol=1e-5, atol=1e-5)
 
 
 def test_training_updates_the_running_statistics(tiny):

@@ -43,7 +43,7 @@ def test_mlp_against_numpy(widths):
         x = np.maximum(x @ np.asarray(layer["kernel"]) + np.asarray(layer["bias"]), 0)
     head = variables["params"]["head"]
     np.testing.assert_allclose(features, x, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(logits, x @ np.asarray(head["kernel"]) + head["bias"], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(logits, x @ np.asarray(head["kernel"]) + np.asarray(head["bias"]), rtol=1e-5, atol=1e-5)
 
 
 def test_mlp_begins_he_normal_with_zero_biases():
@@ -64,5 +64,5 @@ def test_bfloat16_rounds_below_the_head_only(name):
     half = build(name, **options, dtype="bfloat16")
     rounded, features = jax.jit(partial(half.apply, train=True))(variables, inputs)
     head = variables["params"]["head"]
-    np.testing.assert_allclose(rounded, features @ head["kernel"] + head["bias"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(rounded, features @ head["kernel"] + head["bias"][None], rtol=1e-5, atol=1e-6)
     assert 0 < np.abs(logits - rounded).max() < 0.05 * np.abs(logits).max()

@@ -82,7 +82,9 @@ def test_evaluation_comes_with_its_period_and_the_training_set_at_the_end_only(f
 def test_summary_is_mean_sd_and_n_of_the_last_lines(finished):
     summary = json.loads((finished / "summary.json").read_text())
     assert [row["name"] for row in summary["rows"]] == ["ERM", "Mixup"]
-    values = [line["test_random/accuracy"] for line in lines_of(finished) if line["step"] == 40 and line["row"] == "Mixup"]
+    values = [
+        line["test_random/accuracy"] for line in lines_of(finished) if line["step"] == 40 and line["row"] == "Mixup"
+    ]
     found = summary["rows"][1]["metrics"]["test_random/accuracy"]
     assert found == {
         "mean": pytest.approx(np.mean(values)), "sd": pytest.approx(np.std(values, ddof=1)), "n": 2, "values": values
@@ -93,7 +95,11 @@ def test_summary_is_mean_sd_and_n_of_the_last_lines(finished):
 
 def test_claims_are_judged_only_of_the_recipe_as_it_stands(finished, tmp_path):
     rows = json.loads((finished / "summary.json").read_text())["rows"]
-    claims = [("ERM", "test/accuracy", ">=", 0.0), ("ERM", "test/accuracy", "<=", 0.0), ("LS", "test/accuracy", ">=", 0.0)]
+    claims = [
+        ("ERM", "test/accuracy", ">=", 0.0),
+        ("ERM", "test/accuracy", "<=", 0.0),
+        ("LS", "test/accuracy", ">=", 0.0),
+    ]
     assert [claim["holds"] for claim in tracking.judged(claims, rows)] == [True, False, None]
     assert json.loads((finished / "summary.json").read_text())["claims"][0]["row"] == "ERM"
     changed = train(tmp_path / "run", steps=2, **{"method.smoothing": 0.2})
