@@ -32,7 +32,7 @@ def main() -> None:
     import jax
 
     from lamv import config as configs
-    from lamv.train.loop import Bench, RowRun
+    from lamv.train.rows import Bench, RowRun
 
     with tempfile.TemporaryDirectory() as folder:
         rng = np.random.default_rng(0)

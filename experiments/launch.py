@@ -21,7 +21,7 @@ def run(main: Callable[[], None], needs: Sequence[str], argv: Sequence[str] | No
     needs: the flags that must be given.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for talkative in ("jax", "absl", "orbax", "tensorflow_datasets"):
+    for talkative in ("jax", "absl", "orbax", "tensorflow_datasets", "matplotlib"):
         logging.getLogger(talkative).setLevel(logging.ERROR)
     argv = list(sys.argv if argv is None else argv)
     try:

@@ -8,8 +8,8 @@ from typing import Any
 from lamv import config as configs
 from lamv.errors import CheckpointError, ConfigError, DataError
 from lamv.train.checkpoint import Checkpoints
-from lamv.train.loop import Bench, RowRun
 from lamv.train.parallel import is_main_process
+from lamv.train.rows import Bench, RowRun
 from lamv.train.tracking import write_whole
 
 

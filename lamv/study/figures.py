@@ -134,8 +134,10 @@ def variances(run: Run) -> Drawn | None:
     logarithmic = False
     fig, all_axes = _by_rows(run.rows, lines=2, panels=len(panels))
     for axes, (title, marks) in zip(all_axes, panels.items(), strict=True):
-        _dots(axes, run.rows, marks)
-        logarithmic |= _log_if_wide(axes, run.rows, [metric for metric, _, _ in marks])
+        floor = _log_if_wide(axes, run.rows, [metric for metric, _, _ in marks])
+        _dots(axes, run.rows, marks, floor=floor)
+        axes.set_xlim(left=floor)
+        logarithmic |= floor > 0
         axes.set_title(title)
     _legend(fig, all_axes[0], columns=2)
     caption = (
@@ -211,14 +213,22 @@ def _by_rows(rows: Sequence[Row], lines: int, panels: int = 1):
     return fig, list(all_axes)
 
 
-def _dots(axes, rows: Sequence[Row], marks: Sequence[tuple[str, str, Mark]], scale: float = 1) -> None:
-    """One dot with its whisker for every row and metric; the metrics of a row lie below one another."""
+def _dots(
+    axes, rows: Sequence[Row], marks: Sequence[tuple[str, str, Mark]], scale: float = 1, floor: float = -math.inf
+) -> None:
+    """One dot with its whisker for every row and metric; the metrics of a row lie below one another.
+
+    No whisker goes below `floor`, where the axis ends: a sd may be larger than a mean that cannot be negative.
+    """
     for number, (metric, name, mark) in enumerate(marks):
         offset = _offset(number, len(marks))
         have = [(place + offset, row.metrics[metric]) for place, row in enumerate(rows) if metric in row.metrics]
         if have:
+            sds = [s.sd or 0 for _, s in have]
+            down = [max(0, min(sd, s.mean - floor)) for sd, (_, s) in zip(sds, have, strict=True)]
             axes.errorbar(
-                [scale * s.mean for _, s in have], [y for y, _ in have], xerr=[scale * (s.sd or 0) for _, s in have],
+                [scale * s.mean for _, s in have], [y for y, _ in have],
+                xerr=[[scale * sd for sd in down], [scale * sd for sd in sds]],
                 fmt=mark.marker, color=mark.edge, markerfacecolor=mark.fill, markersize=5, elinewidth=1.2, capsize=2,
                 label=name, zorder=3, clip_on=False,
             )  # fmt: skip
@@ -253,8 +263,8 @@ def _band(axes, name: str, points: Sequence[tuple[int, Spread]], scale: float, l
     axes.plot(steps, means, label=_short(name), markersize=4.5, markevery=(shift % every, every), **look)
 
 
-def _log_if_wide(axes, rows: Sequence[Row], metrics: Sequence[str]) -> bool:
-    """A logarithmic scale where the values span more than a factor of 20 and none of them is 0; whether it is one."""
+def _log_if_wide(axes, rows: Sequence[Row], metrics: Sequence[str]) -> float:
+    """A logarithmic scale where the values span more than a factor of 20 and none of them is 0. Where the axis begins."""
     values = [row.metrics[metric].mean for row in rows for metric in metrics if metric in row.metrics]
     wide = min(values) > 0 and max(values) > 20 * min(values)
     if wide:
@@ -264,10 +274,9 @@ def _log_if_wide(axes, rows: Sequence[Row], metrics: Sequence[str]) -> bool:
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("variance (log scale)")
-    else:
-        axes.set_xlim(left=0)
-        axes.set_xlabel("variance")
-    return wide
+        return 0.5 * min(values)
+    axes.set_xlabel("variance")
+    return 0.0
 
 
 def _legend(fig, axes, columns: int, where: str = "outside upper center") -> None:

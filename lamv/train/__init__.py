@@ -1,1 +1,1 @@
-"""Floor 2: training. step (what one step is), parallel (over replicas and devices), loop (when), checkpoint, tracking."""
+"""Floor 2: training. What a step is (step), over replicas and devices (parallel), for a row (rows), and when (loop)."""

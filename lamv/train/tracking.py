@@ -69,22 +69,21 @@ class Workdir:
         if self._lock:
             self._lock.close()
 
-    def claim(self, run: Mapping[str, Any]) -> None:
-        """Make this the workdir of a run (lamv.config.snapshot), or check that it is.
-
-        Raises WorkdirMismatch (exit 78), naming what differs, for the workdir of another run.
-        """
+    def compare(self, run: Mapping[str, Any]) -> None:
+        """Raise WorkdirMismatch (exit 78), naming what differs, if this is the workdir of another run."""
         stored = self.read("config.json")
-        if stored is None:
-            self.write("config.json", run)
-            return
-        changed = differences(stored, run)
+        changed = differences(stored, run) if stored else []
         if changed:
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
             raise WorkdirMismatch(
                 f"workdir {self.path} was begun with another config: {'; '.join(changed[:3])}{more} (stored -> asked for);"
                 " choose another --workdir, or give the stored values"
             )
+
+    def claim(self, run: Mapping[str, Any]) -> None:
+        """Make this the workdir of a run (lamv.config.snapshot), unless it is one already."""
+        if self.read("config.json") is None:
+            self.write("config.json", run)
 
     def read(self, name: str) -> Any:
         """The content of a JSON file, or None where there is none."""

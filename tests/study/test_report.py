@@ -97,6 +97,13 @@ def test_names_are_text_wherever_they_are_shown(tmp_path):
     assert page.text.count(HOSTILE) >= 4
 
 
+def test_a_spread_wider_than_its_mean_is_drawn_on_a_logarithmic_axis_too(tmp_path):
+    """Its whisker would reach below 0, where such an axis does not go: it ends with the axis."""
+    values = workdirs.measured() | {"test/outputs/within_variance": [1e-5, 1e-5, 6e-3]}
+    workdirs.write(tmp_path, workdirs.summary(workdirs.row("ERM", values)))
+    assert "logarithmic scale" in report.write(tmp_path).read_text()
+
+
 def test_claims_show_bound_mean_and_verdict(tmp_path):
     claim = {"row": "ERM", "metric": "test_random/accuracy", "relation": ">=", "bound": 0.9}
     claims = [claim | {"mean": 0.8, "holds": False}, claim | {"bound": 0.7, "mean": 0.8, "holds": True}]

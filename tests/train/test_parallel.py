@@ -12,7 +12,7 @@ from lamv.errors import ConfigError
 from lamv.models import Model
 from lamv.models.classifier import Classifier
 from lamv.train import parallel
-from lamv.train.loop import Bench, RowRun
+from lamv.train.rows import Bench, RowRun
 
 STEPS = 15
 

@@ -1,0 +1,233 @@
+"""The rows of a recipe while they train: their data on the devices, their compiled functions, their state.
+
+A row's seeds are trained in lanes: a lane is what one call of a compiled function advances, all seeds side by side where
+that pays, or one seed for each device group. Rows of the same program (lamv.config.program_key) share its compilation.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamv import config as configs
+from lamv.core import methods, metrics, variance
+from lamv.core.batch import whole
+from lamv.core.targets import one_hot
+from lamv.data import load
+from lamv.data.resident import Plan, examples_of, plan, select_classes
+from lamv.errors import NotFiniteError
+from lamv.train import parallel
+from lamv.train.checkpoint import flat, unflat
+from lamv.train.step import Measured, Program, knobs_of
+
+
+class Bench:
+    """The data on the devices, and the compiled functions; both shared by all rows that can share them."""
+
+    def __init__(self, rows: Sequence[configs.Row], devices: Sequence | None = None):
+        config = rows[0].config
+        self.layout = parallel.Layout(config, config.seeds, devices)
+        self.splits = load(config.data.name, config.data.path or None, config.data.verify)
+        self._examples: dict[tuple, Any] = {}
+        self._functions: dict[tuple, Callable] = {}
+
+    def splits_for(self, config):
+        return select_classes(self.splits, config.data.classes)
+
+    def examples_for(self, config):
+        if config.data.classes not in self._examples:
+            host = examples_of(self.splits_for(config))
+            self._examples[config.data.classes] = self.layout.place(host, replicas=False)
+        return self._examples[config.data.classes]
+
+    def function(self, name: str, key: str, make: Callable[[], Callable]) -> Callable:
+        """The compiled function of that name and program key, made at the first call."""
+        if (name, key) not in self._functions:
+            self._functions[name, key] = make()
+        return self._functions[name, key]
+
+
+class Lane:
+    """The seeds of a row that one call trains: knobs, tables and state, on the devices, with a leading axis of seeds."""
+
+    def __init__(self, seeds: Sequence[int], knobs, train, tests):
+        self.seeds, self.knobs, self.train, self.tests = list(seeds), knobs, train, tests
+        self.state = None
+
+
+class RowRun:
+    """One row of a recipe while it trains."""
+
+    def __init__(self, row: configs.Row, bench: Bench):
+        config = self.config = row.config
+        self.name, self._bench, self._layout = row.name, bench, bench.layout
+        splits = bench.splits_for(config)
+        seeds = [config.seed + replica for replica in range(config.seeds)]
+        self.plan: Plan = plan(splits, [config] * len(seeds), seeds)
+        self.train_size = self.plan.train.rows.shape[1]
+        stored_shape = next(iter(splits.parts.values())).inputs.shape[1:]
+        configs.check_against_data(config, splits.num_classes, self.train_size, stored_shape)
+        self.steps = configs.steps_of(config, self.train_size)
+        self.program = Program(config, self.plan, self.steps)
+        self._counts, evaluated = self._evaluated()
+        size = parallel.together(config, len(seeds))
+        self.lanes = [self._lane(seeds[first : first + size], first, evaluated) for first in range(0, len(seeds), size)]
+
+    def init(self) -> None:
+        for lane in self.lanes:
+            lane.state = self._init(lane.knobs)
+
+    def advance(self, start: int, stop: int) -> None:
+        """Train from step `start` up to, not including, step `stop`."""
+        run = self._function("step", lambda p: self._repeated(p.step, shared=1))
+        for lane in self.lanes:
+            examples = self._bench.examples_for(self.config)
+            lane.state = run(lane.state, lane.knobs, lane.train, examples, start, stop)
+
+    def wait(self) -> None:
+        jax.block_until_ready([lane.state for lane in self.lanes])
+
+    def take_loss(self, step: int) -> list[float]:
+        """Mean training loss of every seed since this was last asked. Raises NotFiniteError (exit 70)."""
+        losses = []
+        for lane in self.lanes:
+            total, number = parallel.fetch((lane.state.loss_sum, lane.state.loss_steps))
+            losses += [float(value) for value in total / number]
+            zeros = self._layout.place((np.zeros_like(total), np.zeros_like(number)), replicas=True)
+            lane.state = lane.state._replace(loss_sum=zeros[0], loss_steps=zeros[1])
+        for loss, replica in zip(losses, range(len(losses)), strict=True):
+            if not np.isfinite(loss):
+                raise NotFiniteError(
+                    f"the training loss of row {self.name!r}, seed {self.config.seed + replica}, is {loss} before step"
+                    f" {step}; the last checkpoint is kept; lower optim.lr or set optim.clip_norm"
+                )
+        return losses
+
+    def evaluate(self, splits: Sequence[str] | None = None) -> list[dict[str, float]]:
+        """Metrics of every seed on these splits (None: all, the training set too), keyed "split/metric"."""
+        results = []
+        for lane in self.lanes:
+            of_lane = [{} for _ in lane.seeds]
+            for split in self._counts if splits is None else splits:
+                for found, new in zip(of_lane, self._metrics(lane, split), strict=True):
+                    found |= {f"{split}/{metric}": value for metric, value in new.items()}
+            results += of_lane
+        return results
+
+    @property
+    def test_splits(self) -> list[str]:
+        return list(self.plan.tests)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The state of all seeds on the host, flat, for a checkpoint."""
+        lanes = [flat(parallel.fetch(lane.state)) for lane in self.lanes]
+        return {name: np.concatenate([lane[name] for lane in lanes]) for name in lanes[0]}
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take the state from a checkpoint. Raises WorkdirMismatch for the state of another model."""
+        first = 0
+        for lane in self.lanes:
+            shapes = jax.eval_shape(self._init, lane.knobs)
+            own = {name: array[first : first + len(lane.seeds)] for name, array in arrays.items()}
+            lane.state = self._layout.place(unflat(shapes, own), replicas=True)
+            first += len(lane.seeds)
+
+    def _metrics(self, lane: Lane, split: str) -> list[dict[str, float]]:
+        sums = self._sums(lane, split)
+        predictions = parallel.fetch(sums.predictions)
+        moments = parallel.fetch({"features": _decompose(sums.features), "outputs": _decompose(sums.outputs)})
+        kernel = self._first_kernel(lane) if split == "test" else None
+        results = []
+        for r in range(len(lane.seeds)):
+            found = metrics.prediction_metrics(jax.tree.map(itemgetter(r), predictions))
+            for where, parts in moments.items():
+                found |= {f"{where}/{VARIANCE_NAMES[part]}": float(value[r]) for part, value in parts.items()}
+            if kernel is not None:
+                found["weight_norm_ratio"] = metrics.weight_norm_ratio(kernel[r], self.plan.cue)
+            wrong = [name for name, value in found.items() if not np.isfinite(value)]
+            if wrong:
+                raise NotFiniteError(
+                    f"{split}/{wrong[0]} of row {self.name!r}, seed {lane.seeds[r]}, is not finite; the last checkpoint is"
+                    " kept; lower optim.lr or set optim.clip_norm"
+                )
+            results.append(found)
+        return results
+
+    def _sums(self, lane: Lane, split: str) -> Measured:
+        nothing = self._function("nothing", lambda p: self._layout.mapped(p.nothing, shared=0), method=False)
+        tally = self._function("tally", lambda p: self._repeated(p.tally, shared=2), method=False)
+        count = self._counts[split]
+        batches = -(-count // self.config.eval_batch_size)
+        examples = self._bench.examples_for(self.config)
+        return tally(
+            nothing(lane.knobs), lane.state, lane.knobs, lane.tests[split], examples, np.int32(count), 0, batches
+        )
+
+    def _init(self, knobs):
+        return self._function("init", lambda p: self._layout.mapped(p.init, shared=0), method=False)(knobs)
+
+    def _repeated(self, body: Callable, *, shared: int) -> Callable:
+        return self._layout.repeated(body, shared=shared, compiled_loop=parallel.compiled_loop(self.config))
+
+    def _function(self, name: str, make: Callable[[Program], Callable], method: bool = True) -> Callable:
+        """Shared with all rows of the same program; `method`: whether the label augmentation is part of what it is."""
+        key = configs.program_key(self.config, without=() if method else ("method.",))
+        return self._bench.function(name, key, lambda: make(self.program))
+
+    def _evaluated(self):
+        """Size of every evaluated split, and their tables, padded to one length so that they share a program."""
+        tables = dict(self.plan.tests)
+        train_size = min(self.config.data.eval_train_size, self.train_size)
+        if train_size:
+            tables["train"] = jax.tree.map(lambda table: table[:, :train_size], self.plan.train)
+        counts = {name: table.rows.shape[1] for name, table in tables.items()}
+        longest = max(counts.values())
+
+        def padded(values):
+            return np.pad(values, ((0, 0), (0, longest - values.shape[1])), mode="edge")
+
+        return counts, {name: jax.tree.map(padded, table) for name, table in tables.items()}
+
+    def _lane(self, seeds: Sequence[int], first: int, evaluated: Mapping[str, Any]) -> Lane:
+        knobs = jax.tree.map(lambda *values: np.stack(values), *(knobs_of(self.config, seed) for seed in seeds))
+        own = jax.tree.map(lambda table: table[first : first + len(seeds)], (self.plan.train, dict(evaluated)))
+        return Lane(seeds, *self._layout.place((knobs, *own), replicas=True))
+
+    def _first_kernel(self, lane: Lane) -> np.ndarray | None:
+        """(seeds, inputs, units) kernel of the layer that reads the inputs, where there is a cue and such a layer."""
+        if self.plan.cue is None or "first" not in lane.state.params:
+            return None
+        kernel = parallel.fetch(lane.state.params["first"]["kernel"])
+        linear = "head" not in lane.state.params
+        return kernel - kernel.mean(axis=-1, keepdims=True) if linear else kernel
+
+
+#: How the parts of lamv.core.variance.decompose are called as metrics.
+VARIANCE_NAMES = {
+    "total": "total_variance",
+    "within": "within_variance",
+    "between": "between_variance",
+    "mean_square": "mean_square",
+    "within_per_unit": "within_variance_per_unit",
+    "within_over_mean_square": "within_over_mean_square",
+    "within_over_total": "within_over_total",
+}
+_decompose = jax.jit(jax.vmap(variance.decompose))
+
+
+def describe(config, num_classes: int) -> str:
+    """The method of a row with those knobs that it uses, and the target that it gives to an example of class 0."""
+    method = methods.METHODS[config.method.name]
+    names = [name for name in methods.knobs_of(method) if name in config.method]
+    words = f"{config.method.name}({', '.join(f'{name}={config.method[name]}' for name in names)})"
+    label = one_hot(np.zeros(2, np.int32), num_classes)
+    # Two examples of one class: a method that mixes them leaves their target what it would be without mixing.
+    _, targets = methods.apply(
+        method, jax.random.key(0), jnp.zeros((2, 1)), label, knobs=config.method.to_dict(), rows=whole(2)
+    )
+    on_label, on_other = (float(value) for value in targets[0][:2])
+    mixes = "; mixed with a partner's, like the inputs" if "rows" in methods.knobs_of(method) else ""
+    return f"{words}: target {on_label:.4g} on the label, {on_other:.4g} on each other class{mixes}"
