@@ -109,14 +109,10 @@ def wait_for_progress(process, workdir, more_seconds):
     [
         (["--config.optim.lrr=1"], 64, "optim.lrr is no knob (did you mean 'optim.lr'?)"),
         (["--config.steps=1e2"], 64, "config.steps is '1e2', must be of type int"),
-        (["--config.method.alpha=-1"], 64, "config.method.alpha is -1.0, must be above 0"),
         (["--config.method.smoothing=1"], 64, "config.method.smoothing is 1.0, must be from 0 to below 1"),
-        (["--config.model.name=resnet19"], 64, "did you mean 'resnet"),
         (["--config.method.name=mixupp"], 64, "did you mean 'mixup'?"),
-        (["--config.data.name=cifar11"], 64, "did you mean 'cifar10"),
         (["--config.batch_size=30"], 64, "must be a multiple of the 8 devices"),
         (["--config.epochs=1", "--config.steps=1"], 64, "give one of the two"),
-        (["--confg=x"], 64, "confg"),
         (["stray"], 64, "'stray' is not a flag"),
         (["--config.data.name=cifar10"], 65, "cifar10"),
         (["--config.data.name=mnist", "--config.data.path=/nowhere"], 65, "/nowhere"),
@@ -134,7 +130,6 @@ def test_a_mistake_is_one_line_and_its_exit_code(tmp_path, arguments, code, word
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([f"--config={TINY}"], "--workdir is missing"),
         (["--workdir=/tmp/x"], "--config is missing"),
         (["--config=configs/nope.py", "--workdir=/tmp/x"], "there is no recipe 'configs/nope.py'"),
     ],

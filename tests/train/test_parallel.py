@@ -61,10 +61,8 @@ def on_one_device():
 @pytest.mark.parametrize(
     ("devices", "changes"),
     [
-        (2, {}),
         (4, {"parallel.map": "pmap"}),
         (8, {}),
-        (8, {"parallel.map": "pmap"}),
         (8, {"parallel.spread": 2}),
         (4, {"parallel.spread": 4, "parallel.replicas": "loop"}),
         (2, {"parallel.replicas": "loop", "parallel.dispatch": "step"}),
