@@ -27,7 +27,7 @@ from lamv.core.targets import one_hot
 from lamv.data.resident import Examples, Plan, Table
 
 #: The named streams of randomness. Numbers are part of the definition of a run: never renumber, only add.
-INIT, ORDER, AUGMENT, MIX, CUE, DROPOUT = range(6)
+INIT, ORDER, AUGMENT, MIX, CUE = range(5)
 
 #: Name of the mapped axis that the batch is spread over; lamv.train.parallel binds it, on one device too.
 DATA_AXIS = "data"
@@ -74,7 +74,8 @@ class Program:
     """What is computed for a row of a recipe: `init`, one `step` of training, the `tally` of one batch of evaluation.
 
     config: of any row of the program; its traced knobs are not looked at. plan: the data of its replicas; only shapes
-    and the normalisation enter. steps: length of training, for the schedule of the learning rate.
+    and the normalisation enter. steps: length of training, for the schedule of the learning rate. Raises ConfigError for
+    a model that does not fit the data.
     """
 
     def __init__(self, config, plan: Plan, steps: int):
@@ -85,6 +86,8 @@ class Program:
         )  # fmt: skip
         self.method = METHODS[config.method.name]
         self.train_size = plan.train.rows.shape[1]
+        # Traced now, so that a model which does not fit the data says so before anything is written or compiled.
+        self.feature_size = jax.eval_shape(self._initial, jax.random.key(0))[0][1].shape[-1]
 
     def init(self, knobs: Knobs) -> State:
         """The state before the first step."""
@@ -120,12 +123,11 @@ class Program:
 
     def nothing(self, knobs: Knobs) -> Measured:
         """The sums of no example, where a tally starts."""
-        features = jax.eval_shape(self._initial, root_key(knobs))[0][1]
         classes = self.plan.num_classes
         nobody = jnp.zeros(0, jnp.int32)
         return Measured(
             metrics.prediction_sums(jnp.zeros((0, classes)), nobody, nobody, nobody, self.plan.num_groups),
-            variance.empty(classes, features.shape[-1]),
+            variance.empty(classes, self.feature_size),
             variance.empty(classes, classes),
         )
 
