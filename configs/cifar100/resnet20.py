@@ -4,7 +4,7 @@
         --config.data.path=DIR_OR_ARCHIVE --config.epochs=1
 
 ERM; any method by --config.method.name. 200 epochs by default (He et al. 2016 trained 164, with steps in place of the
-cosine). RESULT_cifar100
+cosine).
 """
 
 from configs.cifar_common import recipe

@@ -144,7 +144,8 @@ def read(workdir: str | Path) -> Run:
     about, overrides = config.get("about", ""), summary.get("overrides", {})
     if overrides:
         changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
-        notes.append(f"Settings of the recipe were overridden: {changed}. What is said above is said of the recipe.")
+        said = " What is said above is said of the recipe." if about else ""
+        notes.append(f"Settings of the recipe were overridden: {changed}.{said}")
     return Run(path, title, about, overrides, rows, claims, lines, provenance, notes, bool(summary))
 
 

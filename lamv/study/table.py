@@ -54,9 +54,9 @@ def as_text(summary: Mapping[str, Any]) -> str:
     if claims:
         lines += ["", "Claims"]
         lines += [f"  {c.verdict:12} {c.row}: {c.metric} {c.relation} {c.bound:g} ({measured(c.mean)})" for c in claims]
-    elif summary.get("overrides"):
+    if summary.get("overrides"):
         changed = ", ".join(f"{key}={value}" for key, value in summary["overrides"].items())
-        lines += ["", f"No claim is judged, as settings were overridden: {changed}"]
+        lines += ["", f"Settings of the recipe that were overridden: {changed}"]
     return "\n".join(lines)
 
 

@@ -130,7 +130,7 @@ def together(config, seeds: int) -> int:
 def compiled_loop(config) -> bool:
     """Whether many steps go into one dispatch. Not for convolutions on a CPU.
 
-    There, XLA runs a convolution inside of a loop some forty times slower than outside (jaxlib 0.10, two cores), and the
+    There, XLA runs a convolution inside of a loop some thirty times slower than outside (benchmarks/README.md), and the
     dispatch that the loop saves is small beside it.
     """
     if config.parallel.dispatch == "auto":
