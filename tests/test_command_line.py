@@ -80,7 +80,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(finished, tmp_path
     for _ in range(60):
         process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         # From its first checkpoint on, at any moment; before that there is nothing to lose.
-        wait_for_progress(process, tmp_path, chance.uniform(0.0, 0.3))
+        wait_for_progress(process, tmp_path, chance.uniform(0.0, 0.06))
         process.send_signal(signal.SIGKILL)
         if process.wait() == 0:
             break

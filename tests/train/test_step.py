@@ -2,9 +2,11 @@
 
 from functools import partial
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from lamv import config as configs
@@ -330,3 +332,48 @@ def test_smoothing_matters():
     run = Run(GOLDEN | {"method.name": "label_smoothing", "method.smoothing": 0.1})
     changed = run.advance(0, 3, knobs=run.knobs._replace(smoothing=np.float32([0.5])))
     assert not np.allclose(layer(changed)[0], layer(run.advance(0, 3))[0], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "knobs, theirs",
+    [
+        ({}, optax.sgd(0.2, momentum=0.9)),
+        ({"optim.momentum": 0.0}, optax.sgd(0.2)),
+        ({"optim.nesterov": True}, optax.sgd(0.2, momentum=0.9, nesterov=True)),
+        ({"optim.name": "adam"}, optax.adam(0.2)),
+        ({"optim.name": "adamw"}, optax.adamw(0.2, weight_decay=0.1, mask={"kernel": True, "bias": False})),
+        ({"optim.clip_norm": 0.5}, optax.chain(optax.clip_by_global_norm(0.5), optax.sgd(0.2, momentum=0.9))),
+    ],
+    ids=lambda value: ",".join(f"{k.split('.')[1]}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
+)
+def test_optimisers_are_those_of_optax(knobs, theirs):
+    settings = {"optim.lr": 0.2, "optim.weight_decay": 0.1, "optim.schedule": "constant"} | knobs
+    run = Run(PLAIN | settings)
+    ours = run.program._optimiser(knobs_of(run.config, 0))
+    params = {"kernel": jnp.arange(6.0).reshape(2, 3), "bias": jnp.ones(3)}
+    states = [ours.init(params), theirs.init(params)]
+    for step in range(3):
+        gradient = jax.tree.map(lambda w: jnp.cos(3 * w + step), params)  # noqa: B023
+        (mine, states[0]), (expected, states[1]) = (
+            optimiser.update(gradient, state, params) for optimiser, state in zip((ours, theirs), states, strict=True)
+        )
+        chex.assert_trees_all_close(mine, expected, rtol=1e-6)
+
+
+def test_images_are_augmented_in_training_and_nowhere_else():
+    augment = {"data.augment.crop": 1, "data.augment.flip": True, "data.augment.cutout": 1}
+    table = plan(SPLITS, [config_of(PLAIN)], [0]).train
+    places, rows = jnp.arange(4), batch.whole(4)
+
+    def inputs_of(knobs, **augmented):
+        run = Run({"model.name": "linear", "steps": 3, "batch_size": 4} | knobs)
+        own = jax.tree.map(lambda values: values[0], table)
+        return run.program._examples(examples_of(SPLITS), own, places, knobs_of(run.config, 0), **augmented)[0]
+
+    plain = (IMAGES[table.rows[0][:4]] / 16 - 0.4) / 0.3
+    np.testing.assert_allclose(inputs_of(augment), plain, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(inputs_of({}, augment=(0, rows)), plain, rtol=1e-5, atol=1e-6)
+    first, again, later = (inputs_of(augment, augment=(t, rows)) for t in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, plain) and not np.allclose(first, later), "each step draws its own"
+    assert first.shape == plain.shape
