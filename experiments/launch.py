@@ -32,6 +32,11 @@ def run(main: Callable[[], None], needs: Sequence[str], argv: Sequence[str] | No
             raise
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if "--debug" in argv:
+            raise
+        print(f"error: {error}; free space or mend the path, then run the same command again", file=sys.stderr)
+        return 74
     except KeyboardInterrupt:
         print("error: interrupted; what was saved is kept; run the same command again", file=sys.stderr)
         return 75

@@ -183,24 +183,7 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Row]:
         # The flags are in the config already: what the recipe itself says of the other length no longer holds.
         if length in overrides and other not in overrides:
             base[other] = None
-    rows = []
-    for name, changes in own.items():
-        row = defaults()
-        for where, layer in (("config", base), (f"row {name!r}", flatten(changes)), ("flags", overrides)):
-            if all(layer.get(length) is not None for length, _ in LENGTHS):
-                raise ConfigError(
-                    f"{where}: steps is {layer['steps']} and epochs is {layer['epochs']}; give one of the two"
-                )
-            for length, other in LENGTHS:
-                if layer.get(length) is not None:
-                    _set(row, other, None, where)
-            for key, value in layer.items():
-                _set(row, key, value, where)
-        try:
-            validate(row)
-        except ConfigError as error:
-            raise ConfigError(f"row {name!r}: {error}" if len(own) > 1 else str(error)) from None
-        rows.append(Row(str(name), row))
+    rows = [_row(str(name), base, flatten(changes), overrides, alone=len(own) == 1) for name, changes in own.items()]
     if len({row.name for row in rows}) < len(rows):
         raise ConfigError(f"rows has two rows of the same name, among {[row.name for row in rows]}; rename one")
     _check_common(rows)
@@ -212,7 +195,8 @@ def validate(config) -> None:
     for knob in KNOBS:
         value = get(config, knob.key)
         if knob.traced:
-            value = float(np.float32(value))  # what the program will see
+            with np.errstate(over="ignore"):
+                value = float(np.float32(value))  # what the program will see
         if value is not None and not knob.allowed.holds(value):
             hint = nearest(value, knob.allowed.words.removeprefix("one of ").split(", ")) if knob.type is str else ""
             raise ConfigError(f"config.{knob.key} is {value!r}, must be {knob.allowed.words}{hint} ({knob.meaning})")
@@ -326,6 +310,26 @@ def get(config, key: str) -> Any:
     for part in key.split("."):
         config = config[part]
     return config
+
+
+def _row(name: str, base: Mapping, changes: Mapping, overrides: Mapping, *, alone: bool) -> Row:
+    """One row: the recipe's knobs, over them the row's own, over them the flags."""
+    config = defaults()
+    for where, layer in (("config", base), (f"row {name!r}", changes), ("flags", overrides)):
+        if all(layer.get(length) is not None for length, _ in LENGTHS):
+            raise ConfigError(
+                f"{where}: steps is {layer['steps']} and epochs is {layer['epochs']}; give one of the two"
+            )
+        for length, other in LENGTHS:
+            if layer.get(length) is not None:
+                _set(config, other, None, where)
+        for key, value in layer.items():
+            _set(config, key, value, where)
+    try:
+        validate(config)
+    except ConfigError as error:
+        raise ConfigError(str(error) if alone else f"row {name!r}: {error}") from None
+    return Row(name, config)
 
 
 def _set(config, key: str, value: Any, where: str) -> None:
