@@ -1,0 +1,167 @@
+"""Laws of the mixing weight lam on [0, 1]: what Mixup draws, and what its theory integrates over.
+
+    beta(a, b)   uniform(lo, hi)   fixed(value)   discrete(values, weights)
+
+A law is a pytree: its parameters may be traced, so that one compiled program serves many of them. `draw` samples it
+inside of a program; `nodes` gives it as a sum of point masses on the host, exactly or as a Gauss rule.
+"""
+
+import ast
+import dataclasses
+import re
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import digamma, xlogy
+from scipy.special import betaln, roots_jacobi
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=("parameters",), meta_fields=("kind",))
+@dataclasses.dataclass(frozen=True)
+class Law:
+    """One of the laws above. `parameters`: as given to the function of that name."""
+
+    kind: str
+    parameters: tuple
+
+    def draw(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
+        """Independent draws of lam, float32."""
+        if self.kind == "beta":
+            a, b = self.parameters
+            return jax.random.beta(key, a, b, shape or None)
+        if self.kind == "uniform":
+            lo, hi = self.parameters
+            return jax.random.uniform(key, shape, minval=lo, maxval=hi)
+        if self.kind == "fixed":
+            return jnp.broadcast_to(jnp.asarray(self.parameters[0], jnp.float32), shape)
+        values, weights = (jnp.asarray(p, jnp.float32) for p in self.parameters)
+        upto = jnp.cumsum(weights)
+        # Over the last sum, not over 1: rounding must not hand the last value, of weight 0 perhaps, to a draw near 1.
+        place = jnp.searchsorted(upto / upto[-1], jax.random.uniform(key, shape), side="right")
+        return values[jnp.minimum(place, len(values) - 1)]
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether lam takes finitely many values, so that `nodes` is the law itself."""
+        return self.kind in ("fixed", "discrete")
+
+    def nodes(self, number: int = 64) -> tuple[np.ndarray, np.ndarray]:
+        """(values, weights), float64, weights summing to 1: E f(lam) = sum of weights f(values).
+
+        Exact for a discrete law; else a Gauss rule of `number` points, exact for polynomials below degree 2 number.
+        """
+        if self.kind == "fixed":
+            return np.array([self.parameters[0]], np.float64), np.ones(1)
+        if self.kind == "discrete":
+            values, weights = (np.asarray(p, np.float64) for p in self.parameters)
+            return values, weights / weights.sum()
+        a, b = (1.0, 1.0) if self.kind == "uniform" else (float(p) for p in self.parameters)
+        lo, hi = (float(p) for p in self.parameters) if self.kind == "uniform" else (0.0, 1.0)
+        points, weights = roots_jacobi(number, b - 1, a - 1)  # the weight (1 - t)^(b - 1) (1 + t)^(a - 1) on [-1, 1]
+        return lo + (hi - lo) * (points + 1) / 2, weights / weights.sum()
+
+    def density(self, lam: np.ndarray) -> np.ndarray:
+        """Density at lam, float64, of a law that has one. Raises ValueError for a discrete law."""
+        lam = np.asarray(lam, np.float64)
+        if self.is_discrete:
+            raise ValueError(f"{self} has no density; its nodes are its point masses")
+        lo, hi = (float(p) for p in self.parameters)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self.kind == "uniform":
+                return np.where((lam >= lo) & (lam <= hi), 1 / (hi - lo), 0.0)
+            log = _xlog(lo - 1, lam) + _xlog(hi - 1, 1 - lam) - betaln(lo, hi)
+            return np.where((lam >= 0) & (lam <= 1), np.exp(log), 0.0)
+
+    def mean_entropy(self) -> jax.Array:
+        """E h(lam), the mean entropy in nats of a target mixed from two different labels; h is the binary entropy."""
+        if self.kind == "beta":
+            # E[-lam log lam] = a / (a + b) (psi(a + b + 1) - psi(a + 1)), and the same for 1 - lam.
+            a, b = (jnp.asarray(p, jnp.float32) for p in self.parameters)
+            return digamma(a + b + 1) - (a * digamma(a + 1) + b * digamma(b + 1)) / (a + b)
+        if self.kind == "uniform":
+            lo, hi = self.parameters
+            at, weights = uniform(0.0, 1.0).nodes()
+            lam = lo + (hi - lo) * jnp.asarray(at, jnp.float32)
+        else:
+            lam = jnp.atleast_1d(jnp.asarray(self.parameters[0], jnp.float32))
+            weights = np.ones(1) if self.kind == "fixed" else jnp.asarray(self.parameters[1], jnp.float32)
+        weights = jnp.asarray(weights, jnp.float32)
+        return jnp.sum(weights * -(xlogy(lam, lam) + xlogy(1 - lam, 1 - lam))) / jnp.sum(weights)
+
+    def __str__(self) -> str:
+        return f"{self.kind}({', '.join(map(_shown, self.parameters))})"
+
+
+def beta(a, b=None) -> Law:
+    """lam ~ Beta(a, b); b defaults to a. Raises ValueError unless both are above 0 (where known)."""
+    b = a if b is None else b
+    for name, value in (("a", a), ("b", b)):
+        if _known(value) and not 0 < float(value) < float("inf"):
+            raise ValueError(f"beta: {name} is {float(value):g}, must be above 0 and finite")
+    return Law("beta", (a, b))
+
+
+def uniform(lo=0.0, hi=1.0) -> Law:
+    """lam uniform on [lo, hi]. Raises ValueError unless 0 <= lo < hi <= 1 (where known)."""
+    if _known(lo) and _known(hi) and not 0 <= float(lo) < float(hi) <= 1:
+        raise ValueError(f"uniform: lo and hi are {float(lo):g} and {float(hi):g}, must be 0 <= lo < hi <= 1")
+    return Law("uniform", (lo, hi))
+
+
+def fixed(value) -> Law:
+    """lam is `value`, always. Raises ValueError unless it is in [0, 1] (where known)."""
+    if _known(value) and not 0 <= float(value) <= 1:
+        raise ValueError(f"fixed: the value is {float(value):g}, must be in [0, 1]")
+    return Law("fixed", (value,))
+
+
+def discrete(values, weights=None) -> Law:
+    """lam takes these values with probabilities proportional to `weights` (all alike by default).
+
+    Raises ValueError for values outside of [0, 1], weights that are negative or all 0, or unequal numbers of both.
+    """
+    values = tuple(float(v) for v in np.ravel(values))
+    weights = (1.0,) * len(values) if weights is None else tuple(float(w) for w in np.ravel(weights))
+    if not values or not all(0 <= v <= 1 for v in values):
+        raise ValueError(f"discrete: the values are {values}, must be one or more numbers in [0, 1]")
+    if len(weights) != len(values) or not all(0 <= w < float("inf") for w in weights) or not sum(weights) > 0:
+        raise ValueError(f"discrete: the weights are {weights}, must be {len(values)} numbers of at least 0, not all 0")
+    return Law("discrete", (values, weights))
+
+
+def parse(text: str) -> Law:
+    """The law that `text` writes, as in "beta(1, 2)" or "discrete((0.2, 0.8), (1, 3))". Raises ValueError."""
+    match = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", text)
+    if match is None or match[1] not in LAWS:
+        raise ValueError(f"{text!r} is no law of lam; write one like beta(1, 1), uniform(0, 1), fixed(0.5) or"
+                         " discrete((0.2, 0.8), (0.5, 0.5))")  # fmt: skip
+    try:
+        if not re.fullmatch(r"[-+.,()\s\deE]*", match[2]):
+            raise ValueError
+        arguments = ast.literal_eval(f"({match[2]},)" if match[2].strip() else "()")
+    except (SyntaxError, ValueError):
+        raise ValueError(f"{text!r}: the arguments of {match[1]} must be numbers, or tuples of numbers") from None
+    try:
+        return LAWS[match[1]](*arguments)
+    except TypeError as error:
+        raise ValueError(f"{text!r} is no law of lam: {error}") from None
+
+
+LAWS = {"beta": beta, "uniform": uniform, "fixed": fixed, "discrete": discrete}
+
+
+def _known(value) -> bool:
+    return not isinstance(value, jax.core.Tracer)
+
+
+def _xlog(factor: float, x: np.ndarray) -> np.ndarray:
+    """factor log x, with 0 log 0 = 0."""
+    return factor * np.log(x) if factor else np.zeros_like(x)
+
+
+def _shown(parameter) -> str:
+    if isinstance(parameter, tuple):
+        return f"({', '.join(map(_shown, parameter))})"
+    return f"{float(parameter):g}" if _known(parameter) else "traced"
