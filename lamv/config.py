@@ -4,7 +4,8 @@ A recipe (a file in configs/) starts from `defaults()` and sets what it is about
 each a complete, checked config. Mistakes are reported here, before anything is compiled, as one line.
 
 Knobs marked `traced` enter the compiled program as arrays: rows that differ only in those share one compilation, and may
-run side by side in it. Knobs marked `free` do not change what is learned; they may differ when a run is resumed.
+run side by side in it. Of those marked `optional`, too, 0 leaves their computation out of the program. Knobs marked `free`
+do not change what is learned; they may differ when a run is resumed.
 """
 
 import hashlib
@@ -15,7 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import config_dict
 
-from lamv.core.methods import METHODS, knobs_of
+from lamv.core import laws
+from lamv.core.losses import LOSSES
+from lamv.core.methods import FOR_CLASSES, METHODS, knobs_of
 from lamv.core.mixing import LAM_PER
 from lamv.core.shortcuts import CODINGS, SHORTCUTS
 from lamv.core.targets import CONVENTIONS
@@ -58,9 +61,22 @@ def whole_numbers(low: int) -> Allowed:
     return Allowed(lambda values: all(type(v) is int and v >= low for v in values), f"whole numbers of at least {low}")
 
 
+def _is_law(text: str) -> bool:
+    try:
+        return not text or bool(laws.parse(text))
+    except ValueError:
+        return False
+
+
+a_law = Allowed(_is_law, "beta(a, b), uniform(lo, hi), fixed(v) or discrete((v, ...), (weight, ...)) on [0, 1]")
+layer_names = Allowed(
+    lambda values: len(set(values)) == len(values) > 0 and all(isinstance(v, str) and v for v in values),
+    "one or more different names of layers",
+)
 fractions = Allowed(
     lambda values: all(isinstance(v, int | float) and 0 <= v <= 1 for v in values), "numbers from 0 to 1"
 )
+share = Allowed(lambda value: 0 < value <= 1, "above 0 and at most 1")
 anything = Allowed(lambda value: True, "any value")
 finite = Allowed(lambda value: abs(value) < LARGEST, "a number between -2^31 and 2^31")
 
@@ -74,6 +90,7 @@ class Knob(NamedTuple):
     meaning: str
     traced: bool = False
     free: bool = False
+    optional: bool = False
 
     @property
     def type(self) -> type:
@@ -106,6 +123,8 @@ KNOBS = (
     Knob("data.augment.crop", 0, at_least(0), "random crop after padding by this many pixels; 0: none"),
     Knob("data.augment.flip", False, anything, "random mirroring, left to right"),
     Knob("data.augment.cutout", 0, at_least(0), "side of the square that cutout zeroes, in pixels; 0: none"),
+    Knob("data.label_noise", 0.0, below(0, 1), "training labels replaced, once, with this probability: by any class, or"
+         " (regression) by that of any example", traced=True, optional=True),
     Knob("data.shortcut.kind", "none", one_of("none", *SHORTCUTS), "cue that is planted in the inputs"),
     Knob("data.shortcut.strength", 0.5, finite, "size of the cue, in the units the network sees", traced=True),
     Knob("data.shortcut.reliability", 1.0, between(0, 1), "P(cue says the label) in training", traced=True),
@@ -115,7 +134,29 @@ KNOBS = (
     Knob("method.smoothing", 0.0, below(0, 1), "label smoothing: share of mass moved off the label", traced=True),
     Knob("method.convention", "uniform", one_of(*CONVENTIONS), "smooth over all classes, or over the others"),
     Knob("method.alpha", 1.0, above(0), "Mixup: lam ~ Beta(alpha, alpha)", traced=True),
+    Knob("method.law", "", a_law, "Mixup: law of lam; empty: Beta(alpha, alpha)"),
+    Knob("method.target_law", "", a_law, "decoupled_mixup: law of the targets' own lam; empty: that of the inputs"),
     Knob("method.lam_per", "example", one_of(*LAM_PER), "Mixup: one lam an example, or one for the batch"),
+    Knob("method.ways", 3, at_least(2), "kway_mixup: how many examples are mixed"),
+    Knob("method.layers", ("input",), layer_names, "manifold_mixup: one of these is drawn at each step"),
+    Knob("method.weight", 1.0, at_least(0), "regmixup: weight of the mixed batch's loss", traced=True),
+    Knob("method.bandwidth", 1.0, above(0), "c_mixup: of the kernel on targets, in their units; rc_mixup: in units of"
+         " their spread", traced=True),
+    Knob("method.noise_rate", 0.2, below(0, 1), "noise_correction: rate of label noise; rc_mixup: share left out",
+         traced=True),
+    Knob("method.over_smoothing", 0.98, below(0, 1), "over_smoothing: share of mass moved off the label", traced=True),
+    Knob("method.running_decay", 0.9, below(0, 1), "instance_smoothing: of the running mean of predictions", traced=True),
+    Knob("method.scale_low", 0.1, share, "resizemix: smallest side of the pasted example", traced=True),
+    Knob("method.scale_high", 0.8, share, "resizemix: largest side of the pasted example", traced=True),
+    Knob("method.decay_power", 3.0, at_least(0), "fmix: the mask's spectrum falls as frequency to minus this", traced=True),
+    Knob("method.switch", 0, at_least(0), "step from which method.then takes over; 0: never"),
+    Knob("method.then", "none", one_of("none", *METHODS), "label augmentation from method.switch on"),
+    Knob("loss.name", "cross_entropy", one_of(*LOSSES), "loss against the targets"),
+    Knob("loss.confidence_penalty", 0.0, at_least(0), "factor of the negative entropy of the outputs in the loss",
+         traced=True, optional=True),
+    Knob("loss.entropy_threshold", 0.0, at_least(0), "nats: penalise confidence only where the entropy is below; 0: always",
+         traced=True),
+    Knob("loss.anneal", 0, at_least(0), "steps over which the confidence penalty rises linearly to its factor"),
     Knob("model.name", "mlp", one_of(*MODELS), "network"),
     Knob("model.widths", (), whole_numbers(1), "hidden widths of mlp and cnn; (): the model's own"),
     Knob("model.dtype", "float32", one_of("float32", "bfloat16"), "of the computation; parameters stay float32"),
@@ -130,6 +171,8 @@ KNOBS = (
     Knob("optim.milestones", (0.5, 0.75), fractions, "step: fractions of the run after which lr is multiplied by gamma"),
     Knob("optim.gamma", 0.1, between(0, 1), "step: factor at each milestone"),
     Knob("optim.warmup", 0, at_least(0), "steps of linear warm-up"),
+    Knob("optim.after_switch", "all", one_of("all", "head"), "what learns from method.switch on: all, or the last layer on"
+         " frozen features"),
     Knob("optim.clip_norm", 0.0, at_least(0), "clip the gradient to this global norm; 0: never"),
     Knob("parallel.map", "shard_map", one_of("shard_map", "pmap"), "how the step is mapped over devices", free=True),
     Knob("parallel.replicas", "auto", one_of("auto", "vmap", "loop"), "seeds of a row: side by side (vmap), or one after"
@@ -193,12 +236,13 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Row]:
 def validate(config) -> None:
     """Raise ConfigError, one line, for the first knob that is out of its range, and for knobs that contradict."""
     for knob in KNOBS:
-        value = get(config, knob.key)
+        value = seen = get(config, knob.key)
         if knob.traced:
             with np.errstate(over="ignore"):
-                value = float(np.float32(value))  # what the program will see
-        if value is not None and not knob.allowed.holds(value):
-            hint = nearest(value, knob.allowed.words.removeprefix("one of ").split(", ")) if knob.type is str else ""
+                seen = float(np.float32(value))  # what the program will see
+        if value is not None and not knob.allowed.holds(seen):
+            names = knob.allowed.words.removeprefix("one of ")
+            hint = nearest(value, names.split(", ")) if knob.type is str and names != knob.allowed.words else ""
             raise ConfigError(f"config.{knob.key} is {value!r}, must be {knob.allowed.words}{hint} ({knob.meaning})")
     if config.steps is None and config.epochs is None:
         raise ConfigError("neither config.steps nor config.epochs is set; give one, for example --config.epochs=10")
@@ -206,27 +250,62 @@ def validate(config) -> None:
         raise ConfigError(
             "config.optim.decay is 'penalty' with adamw, which decouples it; use --config.optim.name=adam"
         )
+    if bool(config.method.switch) != (config.method.then != "none"):
+        raise ConfigError(
+            f"config.method.switch is {config.method.switch} and config.method.then is {config.method.then!r}; set both, the"
+            " step and the method from it on, or neither"
+        )
+    if config.method.scale_low > config.method.scale_high:
+        raise ConfigError(
+            f"config.method.scale_low is {config.method.scale_low:g}, must be at most scale_high, which is"
+            f" {config.method.scale_high:g}"
+        )
     if config.parallel.map == "pmap" and config.parallel.spread > 1:
         raise ConfigError("config.parallel.spread is over 1 with pmap; use --config.parallel.map=shard_map")
 
 
-def check_against_data(config, num_classes: int, train_size: int, shape: tuple[int, ...]) -> None:
+def check_against_data(
+    config, num_classes: int, train_size: int, shape: tuple[int, ...], regression: bool = False
+) -> None:
     """The checks that need to know the data: K classes, size of the training set, shape of one stored example."""
+    _check_task(config, regression)
     if config.batch_size > train_size:
         raise ConfigError(
             f"config.batch_size is {config.batch_size}, must be at most the {train_size} training examples;"
             f" set --config.batch_size={train_size} or less"
         )
-    smoothing, limit = config.method.smoothing, (num_classes - 1) / num_classes
-    others = "convention" in knobs_of(METHODS[config.method.name]) and config.method.convention == "others"
-    if others and smoothing >= limit:
-        raise ConfigError(
-            f"config.method.smoothing is {smoothing:g}, must be below (K - 1) / K = {limit:g} for the convention"
-            " 'others'; use less, or --config.method.convention=uniform"
-        )
+    limit = (num_classes - 1) / num_classes
+    asked = {
+        "smoothing": any({"smoothing", "convention"} <= set(knobs_of(METHODS[name])) for name in methods_of(config)),
+        "noise_rate": "noise_correction" in methods_of(config),
+    }
+    for knob, asks in asked.items():
+        value = config.method[knob]
+        if asks and config.method.convention == "others" and value >= limit:
+            raise ConfigError(
+                f"config.method.{knob} is {value:g}, must be below (K - 1) / K = {limit:g} for the convention"
+                " 'others'; use less, or --config.method.convention=uniform"
+            )
     augment = config.data.augment
     if len(shape) == 1 and (augment.crop or augment.flip or augment.cutout):
         raise ConfigError("config.data.augment is for images, these inputs are vectors; set crop, flip and cutout to 0")
+
+
+def _check_task(config, regression: bool) -> None:
+    """Whether loss and methods suit what is to be learned: classes, or numbers."""
+    if not regression:
+        return
+    data = f"the labels of {config.data.name} are numbers, not classes"
+    if config.loss.name != "squared_error" or config.loss.confidence_penalty:
+        raise ConfigError(
+            f"config.loss.name is {config.loss.name!r}, must be squared_error without confidence_penalty: {data}"
+        )
+    for name in methods_of(config):
+        if name in FOR_CLASSES:
+            rest = ", ".join(other for other in METHODS if other not in FOR_CLASSES)
+            raise ConfigError(f"config.method.name is {name!r}, must be one of {rest}: {data}")
+    if config.method.smoothing:
+        raise ConfigError(f"config.method.smoothing is {config.method.smoothing:g}, must be 0: {data}")
 
 
 def steps_of(config, train_size: int) -> int:
@@ -234,6 +313,11 @@ def steps_of(config, train_size: int) -> int:
     if config.steps is not None:
         return config.steps
     return max(1, round(config.epochs * (train_size // config.batch_size)))
+
+
+def methods_of(config) -> list[str]:
+    """The methods of a run by phase: one, or two where there is a switch."""
+    return [config.method.name] if config.method.then == "none" else [config.method.name, config.method.then]
 
 
 def decay_of(config) -> str:
@@ -246,7 +330,8 @@ def program_key(config, without: tuple[str, ...] = ()) -> str:
 
     without: prefixes of knobs that the function in question does not look at.
     """
-    same = {k: v for k, v in flatten(config).items() if not (KNOB[k].traced or KNOB[k].free or k.startswith(without))}
+    flat = {k: v for k, v in flatten(config).items() if not (KNOB[k].free or k.startswith(without))}
+    same = {k: bool(v) if KNOB[k].optional else v for k, v in flat.items() if KNOB[k].optional or not KNOB[k].traced}
     return json.dumps(same, sort_keys=True)
 
 
@@ -278,20 +363,29 @@ def nested(config) -> dict:
 
 
 def fingerprint(run: Mapping) -> str:
-    """sha256 of all that decides what is learned, of a `snapshot`; free knobs are left out."""
-    return hashlib.sha256(json.dumps(_binding(run), sort_keys=True).encode()).hexdigest()
+    """sha256 of all that decides what is learned, of a `snapshot`; free knobs are left out.
+
+    So are knobs at their default: a knob that a later version adds leaves the runs of this one what they are, as long as
+    its default does. Hence a default, once given, is not changed.
+    """
+    set_knobs = {
+        row: {k: v for k, v in knobs.items() if k not in KNOB or v != _default(k)}
+        for row, knobs in _binding(run).items()
+    }
+    return hashlib.sha256(json.dumps(set_knobs, sort_keys=True).encode()).hexdigest()
 
 
 def differences(stored: Mapping, new: Mapping) -> list[str]:
-    """One entry "row: knob stored -> new" for every binding knob in which two snapshots differ."""
+    """One entry "row: knob stored -> new" for every binding knob in which two snapshots differ; absent is default."""
     old, now = _binding(stored), _binding(new)
     if list(old) != list(now):
         return [f"rows {list(old)} -> {list(now)}"]
     return [
-        f"{name}: {key} {old[name].get(key)!r} -> {now[name].get(key)!r}"
+        f"{name}: {key} {one!r} -> {other!r}"
         for name in old
         for key in sorted({*old[name], *now[name]})
-        if old[name].get(key) != now[name].get(key)
+        for one, other in [tuple(knobs.get(key, _default(key)) for knobs in (old[name], now[name]))]
+        if one != other
     ]
 
 
@@ -362,6 +456,14 @@ def _check_common(rows: list[Row]) -> None:
                 raise ConfigError(
                     f"row {row.name!r} sets {key}, which must be the same in all rows; set it outside of rows"
                 )
+
+
+def _default(key: str) -> Any:
+    """The default of a knob, as config.json writes it; None for what is no knob."""
+    default = KNOB[key].default if key in KNOB else None
+    if isinstance(default, type):
+        return None
+    return list(default) if isinstance(default, tuple) else default
 
 
 def _binding(run: Mapping) -> dict[str, dict[str, Any]]:

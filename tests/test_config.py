@@ -20,15 +20,23 @@ ANOTHER = {
     "epochs": 2.0, "log_every": 7, "eval_every": 7, "checkpoint_every": 7, "keep_checkpoints": 7, "data.name": "mnist",
     "data.path": "p", "data.verify": "official", "data.classes": (3, 5), "data.train_size": 100, "data.flatten": True,
     "data.normalise": False, "data.eval_train_size": 7, "data.augment.crop": 4, "data.augment.flip": True,
-    "data.augment.cutout": 8, "data.shortcut.kind": "tag", "data.shortcut.strength": -1.5,
+    "data.augment.cutout": 8, "data.label_noise": 0.2, "data.shortcut.kind": "tag", "data.shortcut.strength": -1.5,
     "data.shortcut.reliability": 0.9, "data.shortcut.noise": 0.2, "data.shortcut.coding": "centred",
     "method.name": "mixup", "method.smoothing": 0.1, "method.convention": "others", "method.alpha": 0.4,
-    "method.lam_per": "batch", "model.name": "linear", "model.widths": (8, 8), "model.dtype": "bfloat16",
+    "method.law": "uniform(0.5, 1)", "method.target_law": "fixed(0.9)", "method.lam_per": "batch", "method.ways": 4,
+    "method.layers": ("first", "head"), "method.weight": 0.5, "method.bandwidth": 0.1, "method.noise_rate": 0.3,
+    "method.over_smoothing": 0.9, "method.running_decay": 0.5, "method.scale_low": 0.2, "method.scale_high": 0.9,
+    "method.decay_power": 2.0, "method.switch": 7, "method.then": "mixup", "loss.name": "sigmoid",
+    "loss.confidence_penalty": 0.1, "loss.entropy_threshold": 0.5, "loss.anneal": 7,
+    "model.name": "linear", "model.widths": (8, 8), "model.dtype": "bfloat16",
     "optim.name": "adam", "optim.lr": 0.01, "optim.momentum": 0.5, "optim.nesterov": True, "optim.weight_decay": 0.1,
     "optim.decay": "decoupled", "optim.schedule": "step", "optim.milestones": (0.1,), "optim.gamma": 0.5,
-    "optim.warmup": 3, "optim.clip_norm": 1.0, "parallel.map": "pmap", "parallel.replicas": "loop",
+    "optim.warmup": 3, "optim.after_switch": "head", "optim.clip_norm": 1.0,
+    "parallel.map": "pmap", "parallel.replicas": "loop",
     "parallel.dispatch": "step", "parallel.spread": 2, "parallel.devices": 2,
 }  # fmt: skip
+#: Knobs that are set together or not at all, with what the others are then.
+BESIDE = {key: {"method.switch": 5, "method.then": "erm"} for key in ("method.switch", "method.then")}
 OF_A_ROW = [knob for knob in KNOBS if knob.key not in (*NOT_OF_A_ROW, "epochs")]
 
 
@@ -93,7 +101,7 @@ def test_another_value_is_known_for_every_knob():
 @pytest.mark.parametrize("knob", OF_A_ROW, ids=lambda knob: knob.key)
 def test_a_flag_reaches_every_row(knob):
     value = ANOTHER[knob.key]
-    rows = expanded({"a": {}, "b": {}}, {knob.key: value})
+    rows = expanded({"a": {}, "b": {}}, BESIDE.get(knob.key, {}) | {knob.key: value})
     assert [configs.get(config, knob.key) for config in rows.values()] == [value, value]
 
 
@@ -139,7 +147,31 @@ def test_whole_numbers_become_floats_and_lists_tuples():
 @pytest.mark.parametrize(
     "key, value, allowed",
     [
-        ("method.name", "mixupp", "one of erm, label_smoothing, mixup, midpoint (did you mean 'mixup'?)"),
+        ("method.name", "mixupp", "one of erm, label_smoothing,"),
+        ("method.name", "mixupp", "fmix (did you mean 'mixup'?)"),
+        ("method.then", "cutmixx", "one of none, erm,"),
+        ("loss.name", "sigmod", "one of cross_entropy, sigmoid, squared_error (did you mean 'sigmoid'?)"),
+        ("method.law", "gamma(1, 1)", "beta(a, b), uniform(lo, hi), fixed(v) or discrete("),
+        ("method.law", "beta(0, 1)", "beta(a, b)"),
+        ("method.law", "uniform(0.5, 1", "uniform(lo, hi)"),
+        ("method.law", "uniform(0.5, 0.5)", "uniform(lo, hi)"),
+        ("method.target_law", "fixed(1.5)", "fixed(v)"),
+        ("method.layers", (), "one or more different names of layers"),
+        ("method.layers", ("",), "one or more different names of layers"),
+        ("method.layers", (1,), "one or more different names of layers"),
+        ("method.ways", 1, "at least 2"),
+        ("method.weight", -0.5, "at least 0"),
+        ("method.bandwidth", 0.0, "above 0"),
+        ("method.noise_rate", 1.0, "from 0 to below 1"),
+        ("method.over_smoothing", 1.0, "from 0 to below 1"),
+        ("method.running_decay", 1.0, "from 0 to below 1"),
+        ("method.scale_high", 1.1, "at most 1"),
+        ("method.scale_low", 0.0, "above 0"),
+        ("method.decay_power", -1.0, "at least 0"),
+        ("data.label_noise", 1.0, "from 0 to below 1"),
+        ("loss.confidence_penalty", -0.1, "at least 0"),
+        ("loss.entropy_threshold", math.nan, "at least 0"),
+        ("optim.after_switch", "none", "one of all, head"),
         ("data.shortcut.kind", "tags", "one of none, tag, pixel (did you mean 'tag'?)"),
         ("batch_size", 0, "at least 1"),
         ("seed", -1, "from 0 to"),
@@ -172,6 +204,9 @@ def test_a_value_out_of_range_is_refused(key, value, allowed):
     [
         ({"optim.name": "adamw", "optim.decay": "penalty"}, ("'penalty'", "adamw", "--config.optim.name=adam")),
         ({"parallel.map": "pmap", "parallel.spread": 2}, ("spread", "pmap", "--config.parallel.map=shard_map")),
+        ({"method.scale_low": 0.6, "method.scale_high": 0.5}, ("scale_low is 0.6", "at most scale_high", "0.5")),
+        ({"method.switch": 5}, ("method.switch is 5", "method.then is 'none'", "set both", "or neither")),
+        ({"method.then": "mixup"}, ("method.switch is 0", "method.then is 'mixup'", "set both", "or neither")),
     ],
 )
 def test_contradictions_are_refused(changes, words):
@@ -284,9 +319,24 @@ def test_rows_and_claims_are_refused_in_a_row(key):
 
 @pytest.mark.parametrize("knob", OF_A_ROW, ids=lambda knob: knob.key)
 def test_a_program_is_shared_by_rows_that_differ_in_traced_or_free_knobs_only(knob):
-    base, other = one_row({}), expanded({"row": {}}, {knob.key: ANOTHER[knob.key]})["row"]
+    beside = BESIDE.get(knob.key, {})
+    base, other = one_row(beside), expanded({"row": {}}, beside | {knob.key: ANOTHER[knob.key]})["row"]
     same = configs.program_key(base) == configs.program_key(other)
-    assert same == (knob.traced or knob.free)
+    assert same == ((knob.traced and not knob.optional) or knob.free)
+
+
+OPTIONAL = [knob for knob in KNOBS if knob.optional]
+
+
+@pytest.mark.parametrize("knob", OPTIONAL, ids=lambda knob: knob.key)
+def test_what_is_optional_is_part_of_the_program_or_not_whatever_its_value(knob):
+    assert knob.traced and knob.default == 0
+    none, some, other = (configs.program_key(one_row({knob.key: value})) for value in (0, 0.25, ANOTHER[knob.key]))
+    assert none == configs.program_key(one_row({})) and none != some and some == other
+
+
+def test_label_noise_and_the_confidence_penalty_are_optional():
+    assert [knob.key for knob in OPTIONAL] == ["data.label_noise", "loss.confidence_penalty"]
 
 
 def test_a_program_key_can_leave_knobs_out():
@@ -304,7 +354,8 @@ def snapshot(changes=None, overrides=None, **knobs):
 
 @pytest.mark.parametrize("knob", OF_A_ROW, ids=lambda knob: knob.key)
 def test_a_run_is_the_same_where_only_free_knobs_differ(knob):
-    base, other = snapshot(), snapshot(overrides={knob.key: ANOTHER[knob.key]})
+    beside = BESIDE.get(knob.key, {})
+    base, other = snapshot(overrides=beside), snapshot(overrides=beside | {knob.key: ANOTHER[knob.key]})
     assert (configs.fingerprint(base) == configs.fingerprint(other)) == knob.free
     differences = configs.differences(base, other)
     if knob.free:
@@ -335,6 +386,14 @@ def test_other_rows_are_another_run():
             {"method.name": "label_smoothing", "method.convention": "others", "method.smoothing": 0.9},
             ("smoothing is 0.9", "= 0.9", "'others'", "--config.method.convention=uniform"),
         ),
+        (
+            {"method.name": "noise_correction", "method.convention": "others", "method.noise_rate": 0.9},
+            ("noise_rate is 0.9", "= 0.9", "'others'", "--config.method.convention=uniform"),
+        ),
+        (
+            {"method.then": "mixup", "method.switch": 5, "method.convention": "others", "method.smoothing": 0.95},
+            ("smoothing is 0.95", "= 0.9", "'others'", "--config.method.convention=uniform"),
+        ),
         ({"data.augment.crop": 4}, ("augment", "vectors", "set crop, flip and cutout to 0")),
         ({"data.augment.flip": True}, ("augment", "vectors")),
         ({"data.augment.cutout": 2}, ("augment", "vectors")),
@@ -354,6 +413,8 @@ def test_what_does_not_suit_the_data_is_refused(changes, words):
         ({"method.name": "label_smoothing", "method.convention": "others", "method.smoothing": 0.89}, (64,)),
         ({"method.name": "erm", "method.convention": "others", "method.smoothing": 0.95}, (64,)),
         ({"method.name": "label_smoothing", "method.smoothing": 0.95}, (64,)),
+        ({"method.name": "noise_correction", "method.noise_rate": 0.95}, (64,)),
+        ({"method.name": "over_smoothing", "method.convention": "others", "method.over_smoothing": 0.98}, (64,)),
         ({"data.augment.crop": 4, "data.augment.flip": True, "data.augment.cutout": 2}, (8, 8, 1)),
     ],
 )

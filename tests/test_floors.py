@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FLOORS = {"core": 0, "errors": 0, "data": 1, "models": 1, "config": 1, "train": 2, "study": 3}
+FLOORS = {"core": 0, "errors": 0, "data": 1, "models": 1, "config": 1, "train": 2, "study": 3, "theorems": 3}
 COMMANDS = 4
 FILES = sorted([*ROOT.glob("lamv/**/*.py"), *ROOT.glob("experiments/**/*.py")])
 
 #: Packages that bring an accelerator's runtime with them, directly or not.
 HEAVY = {"jax", "jaxlib", "flax", "optax", "orbax", "chex", "tensorflow_datasets"}
 #: What these files import must be had without jax: a report is read where nothing was trained.
-LIGHT = ["lamv.errors", "lamv.study.report", "lamv.study.table"]
+LIGHT = ["lamv.errors", "lamv.study.report", "lamv.study.table", "lamv.study.theory"]
 #: The one unpickler looks names up in a short list; see there.
 MAY_UNPICKLE = "lamv/data/pickles.py"
 RUNS_WHAT_IT_READS = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
@@ -106,8 +106,18 @@ def test_floor_0_can_be_lifted_into_another_project(file):
         return
     for name in imports(file):
         package = name.split(".")[0]
-        allowed = package in {"jax", "numpy", "optax", *sys.stdlib_module_names} or name.startswith("lamv.core")
+        allowed = package in {"jax", "numpy", "optax", "scipy", *sys.stdlib_module_names} or name.startswith(
+            "lamv.core"
+        )
         assert allowed, f"{relative(file)} imports {name}; floor 0 knows arrays only: no config, no files, no flax"
+
+
+def test_experiments_on_theory_and_their_page_meet_in_files_only(file):
+    """They stand on one floor, and neither imports the other: a page is made from a workdir, wherever that came from."""
+    apart = {"lamv.theorems": "lamv.study", "lamv.study": "lamv.theorems"}
+    package = ".".join(module_of(file).split(".")[:2])
+    if package in apart:
+        assert not [name for name in imports(file) if name.startswith(apart[package])]
 
 
 @pytest.mark.parametrize("module", [module for module in LIGHT if module in MODULES])

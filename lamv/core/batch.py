@@ -1,15 +1,30 @@
-"""Which rows of the global batch a device holds, and how it reaches the others.
+"""Which rows of the global batch a device holds, how it reaches the others, and what a method makes of them.
 
 A method that combines examples (Mixup) pairs rows of the *global* batch. On one device that is plain indexing. On
 several, each device holds a slice, and `Rows` hides the difference: draws are keyed by global position, and `take`
 fetches any rows of the global batch. So the result does not depend on how many devices the batch is spread over.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+
+class Augmented(NamedTuple):
+    """What a method makes of a batch, where that is more than inputs and targets.
+
+    weights: (B,) share of each example in the loss, which is sum of weights times losses over the number of examples
+    that came in; None for 1 each. hidden: (layer name, activations that enter it) -> activations, of the same shape;
+    None where the network is left alone.
+    """
+
+    inputs: jax.Array
+    targets: jax.Array
+    weights: jax.Array | None = None
+    hidden: Callable[[str, jax.Array], jax.Array] | None = None
 
 
 class Rows(NamedTuple):

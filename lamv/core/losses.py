@@ -1,4 +1,11 @@
-"""Per-example losses. float32 whatever the compute dtype, in nats, and nothing smoothed behind the reader's back."""
+"""Per-example losses. float32 whatever the compute dtype, in nats, and nothing smoothed behind the reader's back.
+
+All take (B, K) logits and the same (B, K) float targets and return (B,). LOSSES has them by name, each with the map from
+logits to what the network is then said to put out: probabilities, or the logits themselves.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +20,31 @@ def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
     return -jnp.sum(targets.astype(jnp.float32) * log_probs, axis=-1)
 
 
+def sigmoid_cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    """Binary cross-entropy of each class by itself, summed over the classes: K logistic regressions.
+
+    sum_k -q_k log s(z_k) - (1 - q_k) log(1 - s(z_k)), s the logistic function.
+    """
+    logits, targets = logits.astype(jnp.float32), targets.astype(jnp.float32)
+    return -jnp.sum(targets * jax.nn.log_sigmoid(logits) + (1 - targets) * jax.nn.log_sigmoid(-logits), axis=-1)
+
+
+def squared_error(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    """sum_k (z_k - q_k)^2: regression, or classification by least squares."""
+    return jnp.sum(jnp.square(logits.astype(jnp.float32) - targets.astype(jnp.float32)), axis=-1)
+
+
+def confidence_penalty(logits: jax.Array, threshold: jax.Array | float = 0.0) -> jax.Array:
+    """What a confident prediction costs (Pereyra et al. 2017), in nats: (B, K) logits -> (B,).
+
+    -H(softmax(z)), to be added to a loss with a factor; with a threshold > 0, the hinge max(0, threshold - H), which
+    leaves predictions alone whose entropy is above it (section 3.1).
+    """
+    log_probs = jax.nn.log_softmax(logits.astype(jnp.float32), axis=-1)
+    entropy = -jnp.sum(jnp.exp(log_probs) * log_probs, axis=-1)
+    return jnp.where(threshold > 0, jnp.maximum(threshold - entropy, 0.0), -entropy)
+
+
 def weight_penalty(params) -> jax.Array:
     """1/2 the squared norm of all weights that decay (see `decays`): the penalty of the theory, up to its factor."""
     weights = [w for path, w in jax.tree_util.tree_leaves_with_path(params) if decays(path, w)]
@@ -22,3 +54,17 @@ def weight_penalty(params) -> jax.Array:
 def decays(path, weight) -> bool:
     """Whether weight decay touches a parameter: kernels do; biases and the scales of norms (rank < 2) do not."""
     return weight.ndim >= 2
+
+
+class Loss(NamedTuple):
+    """function: (logits, targets) -> (B,). outputs: (B, K) logits -> (B, K), what the network puts out under this loss."""
+
+    function: Callable
+    outputs: Callable
+
+
+LOSSES = {
+    "cross_entropy": Loss(cross_entropy, jax.nn.softmax),
+    "sigmoid": Loss(sigmoid_cross_entropy, jax.nn.sigmoid),
+    "squared_error": Loss(squared_error, lambda logits: logits),
+}

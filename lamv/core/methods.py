@@ -1,17 +1,29 @@
 """The methods of label augmentation by name: what a training batch becomes before the loss sees it.
 
-A method is a pure function (key, inputs, targets, *, knobs...) -> (inputs, targets). The engine passes it the knobs
-that its signature names, from `config.method`, and `rows` if it asks for it. Numeric knobs arrive as traced scalars,
-so rows of a recipe that differ only in them share one compiled program. To add a method, write the function and give it
-a line in METHODS; a knob that is new also gets a line in lamv/config.py.
+A method is a pure function (key, inputs, targets, *, knobs...) -> (inputs, targets), or -> Augmented where there is more
+to say (lamv.core.batch). The engine passes it the knobs that its signature names, from `config.method`, and what it asks
+for of these:
+
+    rows      which rows of the global batch these are; asked for by whatever combines examples
+    prior     (K,) frequencies of the classes in the data that training examples are drawn from
+    running   (B, K) running mean of the model's own probabilities for these examples, 1 / K before their first step
+    predict   inputs -> (B, K) outputs of the model as it is now, without gradient
+
+Numeric knobs arrive as traced scalars, so rows of a recipe that differ only in them share one compiled program. To add a
+method, write the function and give it a line in METHODS; a knob that is new also gets a line in lamv/config.py.
+
+Order of composition: labels are smoothed first, then mixed. For smoothing the other order gives the same targets, since
+it is linear (except for c_mixup and rc_mixup, which choose their pairs by the targets); flipping labels after mixing would
+replace the mixed target as a whole. Every mixing method takes `smoothing` and `convention` for this; 0 changes no bit.
 """
 
 import inspect
 from collections.abc import Callable, Mapping
 
-from lamv.core.batch import Rows
-from lamv.core.mixing import midpoint, mixup
-from lamv.core.targets import smooth
+from lamv.core import mixing, regions
+from lamv.core import targets as labels
+from lamv.core.batch import Augmented, Rows
+from lamv.core.laws import beta
 
 
 def erm(key, inputs, targets):
@@ -19,15 +31,69 @@ def erm(key, inputs, targets):
     return inputs, targets
 
 
-def label_smoothing(key, inputs, targets, *, smoothing, convention: str):
+def label_smoothing(key, inputs, targets, *, smoothing, convention: str = "uniform"):
     """Label smoothing (Szegedy et al. 2016); see lamv.core.targets for the two conventions."""
-    return inputs, smooth(targets, smoothing, convention)
+    return inputs, labels.smooth(targets, smoothing, convention)
 
 
-def apply(method: Callable, key, inputs, targets, *, knobs: Mapping, rows: Rows):
-    """Call `method` with those of `knobs` that it names, and with `rows` if it mixes examples."""
-    given = {**knobs, "rows": rows}
-    return method(key, inputs, targets, **{name: given[name] for name in knobs_of(method)})
+def unigram_smoothing(key, inputs, targets, *, smoothing, prior):
+    """Smoothing towards the frequencies of the classes (Pereyra et al. 2017)."""
+    return inputs, labels.smooth_towards(targets, smoothing, prior)
+
+
+def over_smoothing(key, inputs, targets, *, over_smoothing=0.98):
+    """Label over-smoothing (LOS): targets barely above 1 / K, to train a classifier anew on frozen features.
+
+    True class 1 - over_smoothing (K - 1) / K. Meant for the second phase of a run: config.method.then.
+    """
+    return inputs, labels.smooth(targets, over_smoothing)
+
+
+def noise_correction(key, inputs, targets, *, noise_rate, convention: str = "uniform"):
+    """Backward correction of symmetric label noise: smoothing with a negative sign (Lukasik et al. 2020)."""
+    return inputs, labels.correct_noise(targets, noise_rate, convention)
+
+
+def disturb_label(key, inputs, targets, *, smoothing, convention: str = "uniform", rows: Rows | None = None):
+    """DisturbLabel (Xie et al. 2016): labels flipped at rate `smoothing`, anew at each step; smoothing in expectation."""
+    return inputs, labels.flip(key, targets, smoothing, convention, rows)
+
+
+def instance_smoothing(key, inputs, targets, *, smoothing, running):
+    """Smoothing towards the model's own running prediction of the example; label smoothing at the first step."""
+    return inputs, labels.smooth_towards(targets, smoothing, running)
+
+
+def matched_smoothing(key, inputs, targets, *, alpha=1.0, law=None, convention: str = "uniform", prior):
+    """Label smoothing with the mean target entropy of a Mixup of the same law: its labels without its inputs.
+
+    Mixup's mean entropy is P(y_i != y_j) E h(lam), with P = 1 - sum of prior^2.
+    """
+    different = 1.0 - (prior * prior).sum()
+    mean_entropy = different * (beta(alpha) if law is None else law).mean_entropy()
+    smoothing = labels.matched_smoothing(mean_entropy, targets.shape[-1], convention)
+    return inputs, labels.smooth(targets, smoothing, convention)
+
+
+def smoothed_first(mix: Callable) -> Callable:
+    """The mixing method `mix`, on smoothed labels."""
+
+    def method(key, inputs, targets, *, smoothing=0.0, convention="uniform", **knobs):
+        return mix(key, inputs, labels.smooth(targets, smoothing, convention), **knobs)
+
+    signature = inspect.signature(mix)
+    own = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in ("smoothing", "convention")]
+    method.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *own])
+    method.__doc__ = mix.__doc__
+    method.__name__ = mix.__name__
+    return method
+
+
+def apply(method: Callable, key, inputs, targets, *, knobs: Mapping, rows: Rows, **offered) -> Augmented:
+    """Call `method` with those of `knobs`, of `rows` and of what else is `offered` that it names."""
+    given = {**knobs, **offered, "rows": rows}
+    made = method(key, inputs, targets, **{name: given[name] for name in knobs_of(method)})
+    return made if isinstance(made, Augmented) else Augmented(*made)
 
 
 def knobs_of(method: Callable) -> tuple[str, ...]:
@@ -36,9 +102,33 @@ def knobs_of(method: Callable) -> tuple[str, ...]:
     return tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
 
 
+#: Methods whose targets are those of classes; the others serve regression too, as long as nothing is smoothed.
+FOR_CLASSES = (
+    "label_smoothing", "unigram_smoothing", "over_smoothing", "noise_correction", "disturb_label", "instance_smoothing",
+    "matched_smoothing", "same_class_mixup",
+)  # fmt: skip
+
 METHODS: dict[str, Callable] = {
     "erm": erm,
     "label_smoothing": label_smoothing,
-    "mixup": mixup,
-    "midpoint": midpoint,
+    "unigram_smoothing": unigram_smoothing,
+    "over_smoothing": over_smoothing,
+    "noise_correction": noise_correction,
+    "disturb_label": disturb_label,
+    "instance_smoothing": instance_smoothing,
+    "matched_smoothing": matched_smoothing,
+    "mixup": smoothed_first(mixing.mixup),
+    "midpoint": smoothed_first(mixing.midpoint),
+    "kway_mixup": smoothed_first(mixing.kway_mixup),
+    "decoupled_mixup": smoothed_first(mixing.decoupled_mixup),
+    "input_mixup": smoothed_first(mixing.input_mixup),
+    "target_mixup": smoothed_first(mixing.target_mixup),
+    "same_class_mixup": smoothed_first(mixing.same_class_mixup),
+    "manifold_mixup": smoothed_first(mixing.manifold_mixup),
+    "regmixup": smoothed_first(mixing.regmixup),
+    "c_mixup": smoothed_first(mixing.c_mixup),
+    "rc_mixup": smoothed_first(mixing.rc_mixup),
+    "cutmix": smoothed_first(regions.cutmix),
+    "resizemix": smoothed_first(regions.resizemix),
+    "fmix": smoothed_first(regions.fmix),
 }

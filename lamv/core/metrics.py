@@ -77,6 +77,26 @@ def prediction_metrics(sums: PredictionSums) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items()}
 
 
+class RegressionSums(NamedTuple):
+    """Sums over examples, float32, all (): count, squared error and absolute error."""
+
+    count: jax.Array
+    squared: jax.Array
+    absolute: jax.Array
+
+
+def regression_sums(outputs: jax.Array, values: jax.Array, mask: jax.Array) -> RegressionSums:
+    """Sums of one batch: outputs (B, 1), values (B,) that should have come out, mask (B,) of 0 / 1."""
+    error = jnp.where(mask.astype(bool), outputs[:, 0].astype(jnp.float32) - values, 0.0)
+    return RegressionSums(jnp.sum(mask.astype(jnp.float32)), jnp.sum(jnp.square(error)), jnp.sum(jnp.abs(error)))
+
+
+def regression_metrics(sums: RegressionSums) -> dict[str, float]:
+    """rmse, the root mean square error, and mae, the mean absolute one; in the units of the labels."""
+    count, squared, absolute = (float(value) for value in sums)
+    return {"rmse": (squared / count) ** 0.5, "mae": absolute / count}
+
+
 def weight_norm_ratio(kernel, cue) -> float:
     """||W_cue|| / ||W_rest|| (Frobenius) of a first-layer kernel (D, units): how much weight lies on the cue's inputs.
 

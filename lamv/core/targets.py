@@ -8,10 +8,16 @@ other classes; two conventions are in use and both are here under their own name
 "others":  q_y = 1 - smoothing, q_i = smoothing / (K - 1)    over the K - 1 other classes
 
 The two are one family: "uniform" with smoothing s is "others" with s (K - 1) / K.
+
+Flipping labels at random is smoothing in expectation: the cross-entropy is linear in the target. The backward correction
+for label noise undoes it, and is the one function here whose targets are not probabilities: some are negative.
 """
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import xlogy
+
+from lamv.core.batch import Rows, whole
 
 CONVENTIONS = ("uniform", "others")
 
@@ -38,6 +44,76 @@ def smooth(targets: jax.Array, smoothing: jax.Array | float, convention: str = "
         return (1.0 - smoothing) * targets + smoothing / num_classes
     # (1 - s) q + s (1 - q) / (K - 1): each class hands its share s to the others, in equal parts.
     return (1.0 - smoothing) * targets + smoothing * (1.0 - targets) / (num_classes - 1)
+
+
+def smooth_towards(targets: jax.Array, smoothing, prior: jax.Array) -> jax.Array:
+    """Smoothing towards a given distribution: (1 - smoothing) q + smoothing prior (Szegedy et al. 2016, section 7).
+
+    prior: (K,) or (B, K) probabilities. The frequencies of the classes give unigram smoothing (Pereyra et al. 2017).
+    smoothing: 0 (unchanged) up to, not including, 1. Raises ValueError beyond.
+    """
+    check_range("smoothing", smoothing, low=0.0, below=1.0)
+    return (1.0 - smoothing) * targets + smoothing * jnp.broadcast_to(prior, targets.shape)
+
+
+def correct_noise(targets: jax.Array, noise_rate, convention: str = "uniform") -> jax.Array:
+    """Backward correction of symmetric label noise: negative smoothing (Patrini et al. 2017; Lukasik et al. 2020).
+
+    A label is noisy with probability noise_rate: drawn anew from all classes ("uniform") or from the others. Where
+    smoothing maps a clean label to its expected noisy one, this is the inverse map: the loss against its targets is, in
+    expectation over the noise, the loss against the clean ones. Rows sum to 1, but entries off the label are negative.
+    noise_rate: as smoothing in `smooth`. Raises ValueError beyond.
+    """
+    num_classes = targets.shape[-1]
+    limit = smoothing_limit(num_classes, convention)
+    check_range("noise_rate", noise_rate, low=0.0, below=limit, note=f"for the convention {convention!r}")
+    share = noise_rate if convention == "uniform" else noise_rate / limit
+    return (targets - share / num_classes) / (1.0 - share)
+
+
+def flip(key, targets: jax.Array, rate, convention: str = "uniform", rows: Rows | None = None) -> jax.Array:
+    """DisturbLabel (Xie et al. 2016): with probability `rate`, a label is replaced by a random one.
+
+    Drawn anew at every call, for each example, from all classes ("uniform") or from the others: then the expected target
+    is smooth(targets, rate, convention), whatever the targets. rate: as smoothing there. Raises ValueError beyond.
+    """
+    num_classes = targets.shape[-1]
+    check_range("rate", rate, low=0.0, below=smoothing_limit(num_classes, convention), note=f"for {convention!r}")
+    rows = rows or whole(targets.shape[0])
+
+    def flipped(key, target):
+        flip_key, label_key = jax.random.split(key)
+        # Rounding may have left a target above 1.
+        odds = jnp.ones(num_classes) if convention == "uniform" else jnp.maximum(1.0 - target, 0.0)
+        label = jax.random.categorical(label_key, jnp.log(odds))
+        replaced = jax.random.uniform(flip_key) < rate
+        return jnp.where(replaced, jax.nn.one_hot(label, num_classes, dtype=targets.dtype), target)
+
+    return jax.vmap(flipped)(rows.keys(key), targets)
+
+
+def matched_smoothing(mean_entropy, num_classes: int, convention: str = "uniform") -> jax.Array:
+    """The smoothing whose targets have this entropy, in nats; 0 to below log K. Found by bisection, to float32.
+
+    With the mean entropy of a Mixup's targets, it is Mixup's part in the targets without its part in the inputs.
+    """
+    limit = smoothing_limit(num_classes, convention)
+    label = one_hot(jnp.zeros(1, jnp.int32), num_classes)
+
+    def halve(_, bounds):
+        low, high = bounds
+        middle = (low + high) / 2
+        share = middle if convention == "uniform" else middle / limit
+        below = entropy((1.0 - share) * label + share / num_classes)[0] < mean_entropy
+        return jnp.where(below, middle, low), jnp.where(below, high, middle)
+
+    low, high = jax.lax.fori_loop(0, 30, halve, (jnp.float32(0), jnp.float32(limit)))
+    return (low + high) / 2
+
+
+def entropy(targets: jax.Array) -> jax.Array:
+    """(..., K) probabilities -> (...) entropy in nats: what the cross-entropy against them cannot fall below."""
+    return -jnp.sum(xlogy(targets, targets), axis=-1)
 
 
 def smoothing_limit(num_classes: int, convention: str) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from lamv.data import arrays, cifar, digits, idx, integrity
+from lamv.data import arrays, cifar, diabetes, digits, idx, integrity
 from lamv.data.splits import Normalisation, Source, Split, Splits
 from lamv.errors import ConfigError, DataError, nearest
 
@@ -68,6 +68,7 @@ def _locate(name: str, reader: Reader, path: str | Path | None) -> tuple[Path, .
 
 DATASETS = {
     "digits": Reader(digits.read),
+    "diabetes": Reader(diabetes.read),
     "mnist": Reader(
         idx.read_mnist,
         holds="the four IDX files, train-images-idx3-ubyte.gz and so on, from "

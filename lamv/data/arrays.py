@@ -26,8 +26,8 @@ def read(path: Path) -> Splits:
     """parts={"all"} or {"train", "test"}, named after the arrays that the file holds.
 
     inputs: (N, H, W, C) or (N, H, W) uint8 images, or (N, D) vectors of any integer or float type, finite, which become
-    float32. labels: (N,) integers in [0, K). groups: (N,) integers >= 0. class_names: K strings, "0".."K-1" if absent.
-    Images are normalised to [0, 1], vectors are left as they are.
+    float32. labels: (N,) integers in [0, K), or floats, finite, for regression. groups: (N,) integers >= 0. class_names:
+    K strings, "0".."K-1" if absent. Images are normalised to [0, 1], vectors are left as they are.
     Raises DataError, naming the file and the array, for anything else; pickled (object) arrays are never loaded.
     """
     if not path.is_file():
@@ -36,7 +36,8 @@ def read(path: Path) -> Splits:
     prefixes = _parts(path, arrays)
     for prefix in prefixes.values():
         _check_part(path, arrays, prefix)
-    num_classes = _num_classes(path, arrays, [f"{prefix}labels" for prefix in prefixes.values()])
+    labels = [f"{prefix}labels" for prefix in prefixes.values()]
+    num_classes = 1 if _regression(path, arrays, labels) else _num_classes(path, arrays, labels)
     parts = {part: _split(path, arrays, prefix, num_classes) for part, prefix in prefixes.items()}
     _check_alike(path, parts)
     names = arrays[NAMES].tolist() if NAMES in arrays else map(str, range(num_classes))
@@ -87,10 +88,24 @@ def _check_part(path: Path, arrays: dict[str, np.ndarray], prefix: str) -> None:
         if name not in arrays:
             continue
         array = arrays[name]
+        if array.ndim == 1 and array.dtype.kind == "f" and name.endswith("labels"):
+            if not np.isfinite(array.astype(np.float32)).all():
+                raise DataError(f"{path}: array {name!r} has values that are not finite as float32; mend or drop those")
+            continue
         if array.ndim != 1 or array.dtype.kind not in "iu":
             raise DataError(f"{path}: array {name!r} is {array.dtype} {array.shape}; integers (N,) are needed")
         if array.size and not 0 <= array.min() <= array.max() < 2**31:
             raise DataError(f"{path}: array {name!r} has values {array.min()}..{array.max()}; 0 to 2^31-1 are allowed")
+
+
+def _regression(path: Path, arrays: dict[str, np.ndarray], labels: list[str]) -> bool:
+    """Whether the labels are real numbers to be predicted."""
+    real = [arrays[name].dtype.kind == "f" for name in labels]
+    if any(real) and not all(real):
+        raise DataError(f"{path}: {' and '.join(labels)} must be both integers (classes) or both floats (regression)")
+    if any(real) and NAMES in arrays:
+        raise DataError(f"{path}: array {NAMES!r} has no meaning with float labels; save integers, or leave it out")
+    return any(real)
 
 
 def _num_classes(path: Path, arrays: dict[str, np.ndarray], labels: list[str]) -> int:
@@ -108,6 +123,10 @@ def _num_classes(path: Path, arrays: dict[str, np.ndarray], labels: list[str]) -
 def _split(path: Path, arrays: dict[str, np.ndarray], prefix: str, num_classes: int) -> Split:
     inputs = _inputs(path, f"{prefix}inputs", arrays[f"{prefix}inputs"])
     file = f"{path}: array {prefix + 'labels'!r}"
+    labels = arrays[f"{prefix}labels"]
+    if labels.dtype.kind == "f":
+        checked = make_split(file, inputs, np.zeros(len(labels), np.int32), 1, arrays.get(f"{prefix}groups"))
+        return checked._replace(labels=labels.astype(np.float32))
     return make_split(file, inputs, arrays[f"{prefix}labels"], num_classes, arrays.get(f"{prefix}groups"))
 
 

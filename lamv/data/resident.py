@@ -19,7 +19,7 @@ from lamv.errors import ConfigError
 
 
 class Examples(NamedTuple):
-    """inputs (N, H, W, C) uint8 or (N, D) float32, as stored; labels (N,) int32."""
+    """inputs (N, H, W, C) uint8 or (N, D) float32, as stored; labels (N,) int32, or float32 for regression."""
 
     inputs: jax.Array
     labels: jax.Array
@@ -41,7 +41,9 @@ class Plan(NamedTuple):
     """Which examples each replica of a program trains and is tested on, and what a network sees of them.
 
     shape: of one example as the network sees it, flattened and with its cue. cue: which inputs of the flattened example
-    carry the cue, (prod(shape),) bool; None where there is none.
+    carry the cue, (prod(shape),) bool; None where there is none. class_frequencies: (K,) shares of the classes in the
+    part that training sets are drawn from, so that they are the same for every seed. regression: whether labels are
+    numbers to be predicted; then there is one class.
     """
 
     train: Table
@@ -51,12 +53,18 @@ class Plan(NamedTuple):
     num_groups: int
     shape: tuple[int, ...]
     cue: np.ndarray | None
+    class_frequencies: np.ndarray
+    regression: bool
 
 
 def select_classes(splits: Splits, classes: Sequence[int]) -> Splits:
     """Only the examples of `classes`, relabelled 0, 1, ... in the order given. Raises ConfigError for an unknown class."""
     if not classes:
         return splits
+    if splits.is_regression:
+        raise ConfigError(
+            f"config.data.classes is {tuple(classes)}, must be () for {splits.name}, which has no classes"
+        )
     if max(classes) >= splits.num_classes or len(set(classes)) != len(classes) or len(classes) < 2:
         raise ConfigError(
             f"config.data.classes is {tuple(classes)}, must be two or more different numbers below {splits.num_classes}"
@@ -122,6 +130,10 @@ def plan(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> Plan:
     if config.data.flatten:
         shape = (math.prod(shape),)
     cues, cue = config.data.shortcut.kind != "none", None
+    if cues and splits.is_regression:
+        raise ConfigError(
+            f"config.data.shortcut.kind must be 'none' for {splits.name}: a cue says a class, and it has none"
+        )
     if cues:
         try:
             cue = shortcuts.cue_inputs(config.data.shortcut.kind, shape, splits.num_classes)
@@ -152,7 +164,11 @@ def plan(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> Plan:
         for stream, placement in enumerate(placements)
     }
     train = table(train_rows, "as_train", 0)
-    return Plan(train, tests, splits.normalisation, splits.num_classes, num_groups, tuple(shape), cue)
+    drawn_from = next(iter(splits.parts.values())).labels
+    counts = [len(drawn_from)] if splits.is_regression else np.bincount(drawn_from, minlength=splits.num_classes)
+    frequencies = (np.array(counts) / len(drawn_from)).astype(np.float32)
+    return Plan(train, tests, splits.normalisation, splits.num_classes, num_groups, tuple(shape), cue, frequencies,
+                splits.is_regression)  # fmt: skip
 
 
 def _own_groups(splits: Splits) -> np.ndarray | None:

@@ -1,5 +1,7 @@
 """What every data set looks like to the rest of lamv: arrays with their labels, ids and groups.
 
+For regression the labels are real numbers, and there is one "class", the quantity that is predicted.
+
 Axis letters: N examples, H W C image height, width, channels, D input dimension, K classes, G groups.
 """
 
@@ -13,7 +15,7 @@ class Split(NamedTuple):
     """One part of a data set, on the host.
 
     inputs: (N, H, W, C) uint8 images, or (N, D) float32 vectors.
-    labels: (N,) int32 in [0, K).
+    labels: (N,) int32 in [0, K); or, for regression, (N,) float32, what is to be predicted.
     ids: (N,) int64, the position of each example in the source files; stable across subsets and seeds.
     groups: (N,) int32 >= 0, or None where the data set has no groups.
     """
@@ -59,3 +61,7 @@ class Splits:
     @property
     def num_classes(self) -> int:
         return len(self.class_names)
+
+    @property
+    def is_regression(self) -> bool:
+        return any(part.labels.dtype.kind == "f" for part in self.parts.values())

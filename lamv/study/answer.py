@@ -18,6 +18,7 @@ from lamv.study.table import percent
 FALL = "fall"
 CUE_WORDS = {"tag": "tag", "pixel": "pixel"}
 ALIGNED, RANDOM, TEST = "test_aligned/accuracy", "test_random/accuracy", "test/accuracy"
+RMSE = "test/rmse"
 #: Falls that differ by less than this, as a fraction, are called alike, even where they surely differ.
 GAP = 0.03
 #: What a comparison can come to.
@@ -64,6 +65,8 @@ class Answer(NamedTuple):
 
 def answer(run: Run) -> Answer:
     """What the numbers of a run say; of what was not measured, only that it was not."""
+    if any(RMSE in row.metrics for row in run.rows):
+        return _about_error(run)
     if not any(TEST in row.metrics or RANDOM in row.metrics for row in run.rows):
         return Answer("No accuracy has been measured yet.", [], [])
     if run.cue and any(fall_of(row) for row in run.rows):
@@ -162,6 +165,26 @@ def _about_accuracy(run: Run) -> Answer:
         headline = f"{best.name} reaches {percent(best.metrics[TEST])} test accuracy{most}."
     paragraphs = _paragraphs(numbers, _variances(comparisons), _sureness(run.rows, comparisons))
     return Answer(headline, paragraphs, comparisons)
+
+
+def _about_error(run: Run) -> Answer:
+    """Regression: the smaller the error, the better."""
+    rows = sorted((row for row in run.rows if RMSE in row.metrics), key=lambda row: row.mean(RMSE))
+    words = [f"{row.name} {_plain(row.metrics[RMSE])}" for row in rows]
+    headline = f"{rows[0].name} has the smallest test RMSE, {_plain(rows[0].metrics[RMSE])}."
+    if len(rows) == 1:
+        headline = f"{words[0]} is the test RMSE."
+    comparisons = compare(rows, RMSE)
+    numbers = [f"Test RMSE, in the units of the labels: {_and(words)}."] if len(rows) > 1 else []
+    told = [c.row.name for c in comparisons if c.interval and not c.interval[0] <= 0 <= c.interval[1]]
+    if comparisons:
+        numbers.append(f"Told from ERM with the same other settings: {_and(told) if told else 'none'}.")
+    return Answer(headline, _paragraphs(numbers, _sureness(run.rows, comparisons)), [])
+
+
+def _plain(spread: Spread) -> str:
+    sd = "" if spread.sd is None else f"\xa0±\xa0{spread.sd:.3f}"
+    return f"{spread.mean:.3f}{sd}"
 
 
 def _variances(comparisons: Sequence[Comparison]) -> list[str]:

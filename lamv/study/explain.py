@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from lamv.study import methods
 from lamv.study.runs import Row, Run, flatten
 
 
@@ -14,64 +15,24 @@ class Term(NamedTuple):
     meaning: str
 
 
+#: Knobs that `method_in_words` tells.
+TOLD = ("method.", "loss.", "optim.after_switch")
+
+
 def method_in_words(row: Row, num_classes: int | None) -> str:
-    """The label augmentation of a row, with the target that the loss sees. K classes, or None where not known."""
-    method = row.config.get("method", {})
-    describe = METHODS.get(method.get("name"))
-    try:
-        return describe(method, num_classes)
-    except (KeyError, TypeError):
-        # A method of the reader's own, or a workdir of another version: its knobs as they are.
-        knobs = ", ".join(f"{key} = {value}" for key, value in method.items() if key != "name")
-        return f"{method.get('name', 'Unknown method')} ({knobs or 'no knobs'})."
+    """The label augmentation and the loss of a row, with the target that the loss sees. K, or None where not known."""
+    return methods.in_words(row.config, 1 if _regression(row) else num_classes)
 
 
-def _erm(method: Mapping[str, Any], num_classes: int | None) -> str:
-    return (
-        "Empirical risk minimisation, no label augmentation: the target is 1 on the label and 0 on all other classes."
-    )
-
-
-def _label_smoothing(method: Mapping[str, Any], num_classes: int | None) -> str:
-    smoothing, others = method["smoothing"], method["convention"] == "others"
-    over = "the other classes" if others else "all classes"
-    start = f"Label smoothing, ε = {smoothing:g}, spread over {over} (convention “{method['convention']}”): "
-    if num_classes is None:
-        on_label, elsewhere = ("1 − ε", "ε / (K − 1)") if others else ("1 − ε + ε / K", "ε / K")
-        return f"{start}the target is q = {on_label} on the label and {elsewhere} on each of the other of K classes."
-    each = smoothing / (num_classes - 1 if others else num_classes)
-    label = 1 - smoothing if others else 1 - smoothing + each
-    rest = f"the other {num_classes - 1} classes" if num_classes > 2 else "the one other class"
-    each_of = "each of " if num_classes > 2 else ""
-    return f"{start}the target is q = {label:.4g} on the label and {each:.4g} on {each_of}{rest}."
-
-
-def _mixup(method: Mapping[str, Any], num_classes: int | None) -> str:
-    alpha = method["alpha"]
-    law = f"Beta({alpha:g}, {alpha:g})" + (", the uniform law" if alpha == 1 else "")
-    per = "each example" if method["lam_per"] == "example" else "the whole batch"
-    return (
-        f"Mixup, α = {alpha:g}: an example is mixed with a partner from its batch, x = λ x₁ + (1 − λ) x₂, and the"
-        f" target is λ on its label and 1 − λ on the partner’s; λ ~ {law}, drawn for {per}."
-    )
-
-
-def _midpoint(method: Mapping[str, Any], num_classes: int | None) -> str:
-    return (
-        "Midpoint Mixup: an example is averaged with a partner from its batch, x = (x₁ + x₂) / 2, and the target is 1/2"
-        " on either label."
-    )
-
-
-METHODS = {"erm": _erm, "label_smoothing": _label_smoothing, "mixup": _mixup, "midpoint": _midpoint}
+def _regression(row: Row) -> bool:
+    """Whether the labels are numbers, from what was measured."""
+    return any(metric.endswith("/rmse") for metric in row.metrics)
 
 
 def differences(row: Row, rows: Sequence[Row]) -> str:
-    """The knobs, besides the method's, in which rows differ, with their values: "optim.weight_decay = 0.001"."""
+    """The knobs in which rows differ and which `method_in_words` does not tell: "optim.weight_decay = 0.001"."""
     own = flatten(row.config)
-    return ", ".join(
-        f"{key}\xa0=\xa0{_value(own.get(key))}" for key in _differing(rows) if not key.startswith("method.")
-    )
+    return ", ".join(f"{key}\xa0=\xa0{_value(own.get(key))}" for key in _differing(rows) if not key.startswith(TOLD))
 
 
 def _differing(rows: Sequence[Row]) -> list[str]:
@@ -99,6 +60,7 @@ def setup(run: Run) -> list[Term]:
     rate = f"learning rate {_value(knob('optim.lr'))} ({knob('optim.schedule')})"
     decay = f"weight decay {_value(knob('optim.weight_decay'))}"
     differing = _differing(run.rows)
+    noisy = any(row.knob("data.label_noise") for row in run.rows)
 
     def term(name: str, text: str, *keys: str) -> Term:
         of_it = [key for key in differing if key.startswith(keys)]
@@ -106,6 +68,7 @@ def setup(run: Run) -> list[Term]:
 
     return [
         term("Data", f"{knob('data.name')}, {size}", "data."),
+        *([term("Labels", _noise_in_words(first), "data.label_noise")] if noisy else []),
         term("Cue", _cue_in_words(first), "data.shortcut."),
         term("Network", f"{knob('model.name')}{widths}", "model."),
         term("Optimiser", f"{knob('optim.name')}, {rate}, {decay}", "optim."),
@@ -122,6 +85,14 @@ def _cue_in_words(row: Row) -> str:
     )
     varies = f"plus Gaussian noise of standard deviation {noise:g}" if noise else "without noise"
     return f"{what}, {varies}; in training it says the label with probability {row.knob('data.shortcut.reliability'):g}"
+
+
+def _noise_in_words(row: Row) -> str:
+    rate = row.knob("data.label_noise")
+    if not rate:
+        return "as in the data set"
+    by = "the label of any training example" if _regression(row) else "any class, all equally likely"
+    return f"each training label was replaced with probability {rate:g}, once, by {by}; test labels are as they were"
 
 
 def how_to_read(run: Run) -> list[Term]:
@@ -147,6 +118,8 @@ SPLITS = (
     ("test_absent/", Term("absent", "The cue is left out; its inputs are 0, but for noise where it has any.")),
 )
 METRICS = (
+    ("/rmse", Term("RMSE", "Root mean square error, √(E (output − label)²), in the units of the labels.")),
+    ("/mae", Term("MAE", "Mean absolute error, E |output − label|, in the units of the labels.")),
     ("accuracy", Term("accuracy", "Share of examples whose largest output is that of the label.")),
     ("test_random/accuracy", Term(
         "points lost",
@@ -159,7 +132,11 @@ METRICS = (
         "‖W_cue‖ / ‖W_rest‖ (Frobenius), of the first layer: the weights on the cue’s inputs over those on all others.",
     )),
     ("features/", Term("features", "h, the activations that the last layer reads.")),
-    ("outputs/", Term("outputs", "Softmax probabilities.")),
+    ("outputs/", Term(
+        "outputs",
+        "Softmax probabilities; under the sigmoid loss the logistic function of each logit, and under squared error the"
+        " logits themselves.",
+    )),
     ("within_variance", Term(
         "within-class variance",
         "V_W = E ‖h − E[h | y]‖², summed over units: how much examples of one class differ.",
@@ -170,8 +147,9 @@ METRICS = (
     )),
     ("train/loss", Term(
         "training loss",
-        "Cross-entropy against the targets of the method, in nats, averaged since the last mark, without weight"
-        " penalty. Augmented targets have a floor above 0, so levels of different methods do not compare.",
+        "The loss against the targets of the method (cross-entropy in nats, unless a row says otherwise), averaged since"
+        " the last mark, without weight or confidence penalty. Augmented targets have a floor above 0, so levels of"
+        " different methods do not compare.",
     )),
 )  # fmt: skip
 SURENESS = (

@@ -56,8 +56,18 @@ VARIANCES = (
     ("total_variance", "total", Mark("o", INK, "white")),
     ("within_variance", "within class", Mark("D", ACCENT, ACCENT)),
 )
-#: By method, from dark to light; methods beyond the list go on in grey.
-METHOD_COLOURS = {"erm": "#14213d", "label_smoothing": "#1f7a8c", "mixup": "#e07a1f", "midpoint": "#d9a62e"}
+#: By method, one hue a family: targets alone (blue-green), mixing (orange), regions (purple). In a family no two are of
+#: one lightness; it differs by 4 or more, of 100 (CIE L*). Methods beyond the list go on in grey.
+METHOD_COLOURS = {
+    "erm": "#14213d",
+    "noise_correction": "#033f4a", "disturb_label": "#00505e", "matched_smoothing": "#096272",
+    "label_smoothing": "#1f7a8c", "unigram_smoothing": "#0f8da4", "instance_smoothing": "#1aa0b9",
+    "target_mixup": "#3ab3cd", "over_smoothing": "#51c7e1",
+    "rc_mixup": "#762400", "c_mixup": "#883101", "regmixup": "#9d3d00", "manifold_mixup": "#b14b03",
+    "decoupled_mixup": "#c15d11", "kway_mixup": "#d06c21", "mixup": "#e07a1f", "input_mixup": "#d99306",
+    "midpoint": "#d9a62e", "same_class_mixup": "#e6b832",
+    "cutmix": "#862481", "resizemix": "#b250ac", "fmix": "#e07bd9",
+}  # fmt: skip
 LINES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
@@ -125,7 +135,7 @@ def weight_ratio(run: Run) -> Drawn | None:
 def variances(run: Run) -> Drawn | None:
     """(c) Total and within-class variance of features and outputs."""
     panels = {}
-    for where, title in (("features", "features h"), ("outputs", "outputs (probabilities)")):
+    for where, title in (("features", "features h"), ("outputs", "outputs")):
         marks = [(f"test/{where}/{part}", name, mark) for part, name, mark in VARIANCES]
         if any(_any(run.rows, metric) for metric, _, _ in marks):
             panels[title] = marks
@@ -153,7 +163,8 @@ def curves(run: Run) -> Drawn | None:
     """(d) Training loss and test accuracy over the steps."""
     tested = "test_random/accuracy" if _any(run.rows, "test_random/accuracy") else "test/accuracy"
     name = "test accuracy, random cue (%)" if "random" in tested else "test accuracy (%)"
-    wanted = [("train/loss", "training loss (nats)", 1), (tested, name, 100)]
+    unit = " (nats)" if all(row.knob("loss.name") != "squared_error" for row in run.rows) else ""
+    wanted = [("train/loss", f"training loss{unit}", 1), (tested, name, 100)]
     panels = [panel for panel in wanted if any(curve(run, row.name, panel[0]) for row in run.rows)]
     if not panels:
         return None
@@ -168,7 +179,7 @@ def curves(run: Run) -> Drawn | None:
         axes.set(title=title, xlabel="step")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.set_xlim(left=0)
-        if scale == 1:
+        if scale == 1 and axes.dataLim.y0 >= 0:  # a corrected loss may lie below 0
             axes.set_ylim(bottom=0)
     _legend(fig, fig.axes[0], columns=columns, where="outside lower center")
     rows = ", ".join(_short(row.name) for row in run.rows)

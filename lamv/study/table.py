@@ -31,8 +31,11 @@ class Cell(NamedTuple):
     sd: str
 
 
-ACCURACY, WEIGHTS, VARIANCE = "Accuracy, %", "First layer", "Within-class variance"
+ACCURACY, ERROR, WEIGHTS, VARIANCE = "Accuracy, %", "Error", "First layer", "Within-class variance"
 COLUMNS = (
+    Column("test/rmse", ERROR, "RMSE", "test, root mean square", "test RMSE"),
+    Column("test/mae", ERROR, "MAE", "test, mean absolute", "test MAE"),
+    Column("train/rmse", ERROR, "RMSE", "training set", "train RMSE"),
     Column("test/accuracy", ACCURACY, "test", "as in training", "test %", percent=True),
     Column("test_aligned/accuracy", ACCURACY, "aligned", "cue says the label", "aligned %", percent=True),
     Column("test_random/accuracy", ACCURACY, "random", "cue says any class", "random %", percent=True),

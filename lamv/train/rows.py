@@ -5,6 +5,7 @@ that pays, or one seed for each device group. Rows of the same program (lamv.con
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -20,7 +21,7 @@ from lamv.data.resident import Plan, examples_of, plan, select_classes
 from lamv.errors import NotFiniteError
 from lamv.train import parallel
 from lamv.train.checkpoint import flat, unflat
-from lamv.train.step import Measured, Program, knobs_of
+from lamv.train.step import Measured, Program, traced_knobs
 
 
 class Bench:
@@ -68,7 +69,7 @@ class RowRun:
         self.plan: Plan = plan(splits, [config] * len(seeds), seeds)
         self.train_size = self.plan.train.rows.shape[1]
         stored_shape = next(iter(splits.parts.values())).inputs.shape[1:]
-        configs.check_against_data(config, splits.num_classes, self.train_size, stored_shape)
+        configs.check_against_data(config, splits.num_classes, self.train_size, stored_shape, splits.is_regression)
         self.steps = configs.steps_of(config, self.train_size)
         self.program = Program(config, self.plan, self.steps)
         self._counts, evaluated = self._evaluated()
@@ -81,10 +82,14 @@ class RowRun:
 
     def advance(self, start: int, stop: int) -> None:
         """Train from step `start` up to, not including, step `stop`."""
-        run = self._function("step", lambda p: self._repeated(p.step, shared=1))
-        for lane in self.lanes:
-            examples = self._bench.examples_for(self.config)
-            lane.state = run(lane.state, lane.knobs, lane.train, examples, start, stop)
+        examples = self._bench.examples_for(self.config)
+        switch = self.config.method.switch or self.steps
+        for phase, (first, last) in enumerate(((0, switch), (switch, self.steps))):
+            first, last = max(first, start), min(last, stop)
+            if first < last:
+                run = self._function(f"step {phase}", lambda p, phase=phase: self._phase(p, phase))
+                for lane in self.lanes:
+                    lane.state = run(lane.state, lane.knobs, lane.train, examples, first, last)
 
     def wait(self) -> None:
         jax.block_until_ready([lane.state for lane in self.lanes])
@@ -138,10 +143,11 @@ class RowRun:
         sums = self._sums(lane, split)
         predictions = parallel.fetch(sums.predictions)
         moments = parallel.fetch({"features": _decompose(sums.features), "outputs": _decompose(sums.outputs)})
+        in_numbers = metrics.regression_metrics if self.plan.regression else metrics.prediction_metrics
         kernel = self._first_kernel(lane) if split == "test" else None
         results = []
         for r in range(len(lane.seeds)):
-            found = metrics.prediction_metrics(jax.tree.map(itemgetter(r), predictions))
+            found = in_numbers(jax.tree.map(itemgetter(r), predictions))
             for where, parts in moments.items():
                 found |= {f"{where}/{VARIANCE_NAMES[part]}": float(value[r]) for part, value in parts.items()}
             if kernel is not None:
@@ -166,14 +172,18 @@ class RowRun:
         )
 
     def _init(self, knobs):
-        return self._function("init", lambda p: self._layout.mapped(p.init, shared=0), method=False)(knobs)
+        name = "init with memory" if self.program.remembers else "init"
+        return self._function(name, lambda p: self._layout.mapped(p.init, shared=0), method=False)(knobs)
+
+    def _phase(self, program: Program, phase: int) -> Callable:
+        return self._repeated(partial(program.step, phase=phase), shared=1)
 
     def _repeated(self, body: Callable, *, shared: int) -> Callable:
         return self._layout.repeated(body, shared=shared, compiled_loop=parallel.compiled_loop(self.config))
 
     def _function(self, name: str, make: Callable[[Program], Callable], method: bool = True) -> Callable:
-        """Shared with all rows of the same program; `method`: whether the label augmentation is part of what it is."""
-        key = configs.program_key(self.config, without=() if method else ("method.",))
+        """Shared with all rows of the same program; `method`: whether what is trained against is part of what it is."""
+        key = configs.program_key(self.config, without=("method.switch",) if method else OF_TRAINING)
         return self._bench.function(name, key, lambda: make(self.program))
 
     def _evaluated(self):
@@ -191,7 +201,7 @@ class RowRun:
         return counts, {name: jax.tree.map(padded, table) for name, table in tables.items()}
 
     def _lane(self, seeds: Sequence[int], first: int, evaluated: Mapping[str, Any]) -> Lane:
-        knobs = jax.tree.map(lambda *values: np.stack(values), *(knobs_of(self.config, seed) for seed in seeds))
+        knobs = jax.tree.map(lambda *values: np.stack(values), *(traced_knobs(self.config, seed) for seed in seeds))
         own = jax.tree.map(lambda table: table[first : first + len(seeds)], (self.plan.train, dict(evaluated)))
         return Lane(seeds, *self._layout.place((knobs, *own), replicas=True))
 
@@ -204,6 +214,9 @@ class RowRun:
         return kernel - kernel.mean(axis=-1, keepdims=True) if linear else kernel
 
 
+#: Knobs that initialisation and evaluation do not look at.
+OF_TRAINING = ("method.", "data.label_noise", "loss.confidence_penalty", "loss.entropy_threshold", "loss.anneal",
+               "optim.after_switch")  # fmt: skip
 #: How the parts of lamv.core.variance.decompose are called as metrics.
 VARIANCE_NAMES = {
     "total": "total_variance",
@@ -218,16 +231,23 @@ _decompose = jax.jit(jax.vmap(variance.decompose))
 
 
 def describe(config, num_classes: int) -> str:
-    """The method of a row with those knobs that it uses, and the target that it gives to an example of class 0."""
-    method = methods.METHODS[config.method.name]
-    names = [name for name in methods.knobs_of(method) if name in config.method]
-    words = f"{config.method.name}({', '.join(f'{name}={config.method[name]}' for name in names)})"
-    mixes = "rows" in methods.knobs_of(method)
+    """The methods of a row with those knobs that they use and, where the label decides it, the target that they give."""
+    first, *then = (_described(name, config, num_classes) for name in configs.methods_of(config))
+    return first + "".join(f"; from step {config.method.switch} on {words}" for words in then)
+
+
+def _described(name: str, config, num_classes: int) -> str:
+    method = methods.METHODS[name]
+    asks = methods.knobs_of(method)
+    alone = not {"rows", "prior", "running"} & set(asks)  # a function of the label and nothing else
+    # What is left at its empty default need not be said, nor that labels are not smoothed before they are mixed.
+    said = [knob for knob in asks if knob in config.method and (config.method[knob] or knob == "smoothing")]
+    if not alone and not config.method.smoothing:
+        said = [knob for knob in said if knob not in ("smoothing", "convention")]
+    words = f"{name}({', '.join(f'{knob}={config.method[knob]}' for knob in said)})"
+    if not alone or num_classes == 1:
+        return words
     target = one_hot(np.zeros(1, np.int32), num_classes)
-    if not mixes:
-        # A mixing method starts from the plain target; to call it would compile its draws, seconds for one line of text.
-        knobs = config.method.to_dict()
-        _, target = methods.apply(method, jax.random.key(0), None, target, knobs=knobs, rows=whole(1))
-    on_label, on_other = (float(value) for value in target[0][:2])
-    partner = "; mixed with a partner's, like the inputs" if mixes else ""
-    return f"{words}: target {on_label:.4g} on the label, {on_other:.4g} on each other class{partner}"
+    made = methods.apply(method, jax.random.key(0), None, target, knobs=config.method.to_dict(), rows=whole(1))
+    on_label, on_other = (float(value) for value in made.targets[0][:2])
+    return f"{words}: target {on_label:.4g} on the label, {on_other:.4g} on each other class"

@@ -19,15 +19,17 @@ import optax
 from jax import lax
 
 from lamv import models
-from lamv.config import decay_of
-from lamv.core import batch, images, metrics, shortcuts, variance
-from lamv.core.losses import cross_entropy, decays, weight_penalty
-from lamv.core.methods import METHODS, apply
-from lamv.core.targets import one_hot
+from lamv.config import KNOBS, decay_of, methods_of
+from lamv.core import batch, images, laws, metrics, shortcuts, variance
+from lamv.core.losses import LOSSES, confidence_penalty, decays, weight_penalty
+from lamv.core.methods import METHODS, apply, knobs_of
+from lamv.core.targets import flip, one_hot
 from lamv.data.resident import Examples, Plan, Table
+from lamv.errors import ConfigError, nearest
+from lamv.models.layers import entering, layer_names
 
 #: The named streams of randomness. Numbers are part of the definition of a run: never renumber, only add.
-INIT, ORDER, AUGMENT, MIX, CUE = range(5)
+INIT, ORDER, AUGMENT, MIX, CUE, LABEL_NOISE = range(6)
 
 #: Name of the mapped axis that the batch is spread over; lamv.train.parallel binds it, on one device too.
 DATA_AXIS = "data"
@@ -39,35 +41,47 @@ class Knobs(NamedTuple):
     seed: jax.Array
     lr: jax.Array
     weight_decay: jax.Array
-    smoothing: jax.Array
-    alpha: jax.Array
+    confidence_penalty: jax.Array
+    entropy_threshold: jax.Array
+    label_noise: jax.Array
     strength: jax.Array
     noise: jax.Array
+    method: dict[str, jax.Array]
 
 
 class State(NamedTuple):
-    """What training changes. `loss_sum` and `loss_steps` gather the loss since the last logged step."""
+    """What training changes. `loss_sum` and `loss_steps` gather the loss since the last logged step.
+
+    running: (train_size, K) running mean of the predictions for each place of the training set, or () where no method
+    of the run asks for it.
+    """
 
     params: Any
     batch_stats: Any
     optimiser: Any
     loss_sum: jax.Array
     loss_steps: jax.Array
+    running: Any
 
 
 class Measured(NamedTuple):
-    """The sums of one evaluation: predictions, and class moments of the features and of the output probabilities."""
+    """The sums of one evaluation: predictions, and class moments of the features and of the outputs."""
 
-    predictions: metrics.PredictionSums
+    predictions: metrics.PredictionSums | metrics.RegressionSums
     features: variance.Moments
     outputs: variance.Moments
 
 
-def knobs_of(config, seed: int) -> Knobs:
+def traced_knobs(config, seed: int) -> Knobs:
     """The traced knobs of a config, as numpy scalars, for the replica with this seed."""
-    shortcut = config.data.shortcut
-    values = (config.optim.lr, config.optim.weight_decay, config.method.smoothing, config.method.alpha)
-    return Knobs(np.uint32(seed), *(np.float32(v) for v in (*values, shortcut.strength, shortcut.noise)))
+    loss, shortcut = config.loss, config.data.shortcut
+    values = (
+        config.optim.lr, config.optim.weight_decay, loss.confidence_penalty, loss.entropy_threshold,
+        config.data.label_noise, shortcut.strength, shortcut.noise,
+    )  # fmt: skip
+    of_method = [knob.key.removeprefix("method.") for knob in KNOBS if knob.traced and knob.key.startswith("method.")]
+    method = {name: np.float32(config.method[name]) for name in of_method}
+    return Knobs(np.uint32(seed), *(np.float32(value) for value in values), method)
 
 
 class Program:
@@ -84,49 +98,65 @@ class Program:
             config.model.name, num_classes=plan.num_classes, widths=config.model.widths or None,
             dtype=config.model.dtype, axis_name=DATA_AXIS,
         )  # fmt: skip
-        self.method = METHODS[config.method.name]
+        self.methods = [METHODS[name] for name in methods_of(config)]
+        self.loss = LOSSES[config.loss.name]
+        self.remembers = any("running" in knobs_of(method) for method in self.methods)
         self.train_size = plan.train.rows.shape[1]
         # Traced now, so that a model which does not fit the data says so before anything is written or compiled.
         self.feature_size = jax.eval_shape(self._initial, jax.random.key(0))[0][1].shape[-1]
+        self._check_layers()
 
     def init(self, knobs: Knobs) -> State:
         """The state before the first step."""
         variables = self._initial(jax.random.fold_in(root_key(knobs), INIT))[1]
         params = variables["params"]
         optimiser = self._optimiser(knobs).init(params)
-        return State(params, variables.get("batch_stats", {}), optimiser, jnp.float32(0), jnp.int32(0))
+        classes = self.plan.num_classes
+        running = jnp.full((self.train_size, classes), 1 / classes) if self.remembers else ()
+        return State(params, variables.get("batch_stats", {}), optimiser, jnp.float32(0), jnp.int32(0), running)
 
-    def step(self, state: State, knobs: Knobs, table: Table, examples: Examples, t) -> State:
-        """Step number t. table: the training set of the replica, each array (M,)."""
+    def step(self, state: State, knobs: Knobs, table: Table, examples: Examples, t, *, phase: int = 0) -> State:
+        """Step number t. table: the training set of the replica, each array (M,). phase: 1 from the switch on."""
         rows = batch.part(self.config.batch_size, DATA_AXIS)
         places = batch_places(root_key(knobs), t, rows, self.train_size)
         inputs, labels = self._examples(examples, table, places, knobs, augment=(t, rows))
-        targets = one_hot(labels, self.plan.num_classes)
-        inputs, targets = apply(
-            self.method, step_key(knobs, MIX, t), inputs, targets, knobs=self._method_knobs(knobs), rows=rows
-        )
+        targets = self._targets(labels, table, places, examples, knobs)
+        made = self._augmented(phase, state, knobs, inputs, targets, places, rows, t)
+        only_head = phase == 1 and self.config.optim.after_switch == "head"
 
         def objective(params):
-            (logits, _), updated = self.model.apply(
-                {"params": params, **_collection(state.batch_stats)}, inputs, train=True, mutable=["batch_stats"]
-            )
-            loss = jnp.mean(cross_entropy(logits, targets))
+            variables = {"params": params, **_collection(state.batch_stats)}
+            with entering(made.hidden):
+                # Frozen features are those of evaluation: statistics of the batch would go on changing them.
+                (logits, _), updated = self.model.apply(
+                    variables, made.inputs, train=not only_head, mutable=["batch_stats"]
+                )
+            losses = self.loss.function(logits, made.targets)
+            weighted = losses if made.weights is None else losses * made.weights
+            loss = jnp.sum(weighted) / len(labels)
             penalty = knobs.weight_decay * weight_penalty(params) if decay_of(self.config) == "penalty" else 0.0
-            return loss + penalty, (loss, updated.get("batch_stats", {}))
+            total = loss + penalty + self._confidence_penalty(logits, knobs, t)
+            return total, (loss, updated.get("batch_stats", {}), logits)
 
-        gradient, (loss, batch_stats) = jax.grad(objective, has_aux=True)(state.params)
+        gradient, (loss, batch_stats, logits) = jax.grad(objective, has_aux=True)(state.params)
         # The step is mapped without replication tracking, so a gradient is this device's own until it is averaged.
         gradient, loss = lax.pmean((gradient, loss), DATA_AXIS)
+        frozen = only_head and "head" in state.params  # a single layer is the last one
+        if frozen:
+            gradient = jax.tree_util.tree_map_with_path(_of_head, gradient)
         updates, optimiser = self._optimiser(knobs).update(gradient, state.optimiser, state.params)
+        if frozen:  # momentum and decay would still move what has no gradient
+            updates = jax.tree_util.tree_map_with_path(_of_head, updates)
         params = optax.apply_updates(state.params, updates)
-        return State(params, batch_stats, optimiser, state.loss_sum + loss, state.loss_steps + 1)
+        running = self._remembered(state.running, places, logits, knobs) if self.remembers else ()
+        return State(params, batch_stats, optimiser, state.loss_sum + loss, state.loss_steps + 1, running)
 
     def nothing(self, knobs: Knobs) -> Measured:
         """The sums of no example, where a tally starts."""
         classes = self.plan.num_classes
         nobody = jnp.zeros(0, jnp.int32)
         return Measured(
-            metrics.prediction_sums(jnp.zeros((0, classes)), nobody, nobody, nobody, self.plan.num_groups),
+            self._predictions(jnp.zeros((0, classes)), nobody, nobody, nobody),
             variance.empty(classes, self.feature_size),
             variance.empty(classes, classes),
         )
@@ -143,14 +173,21 @@ class Program:
         variables = {"params": state.params, **_collection(state.batch_stats)}
         logits, features = self.model.apply(variables, inputs, train=False)
         classes = self.plan.num_classes
-        predictions = metrics.prediction_sums(logits, labels, mask, table.groups[places], self.plan.num_groups)
+        predictions = self._predictions(logits, labels, mask, table.groups[places])
+        if self.plan.regression:
+            labels = jnp.zeros_like(labels, jnp.int32)  # of one class, for the moments
         of_features = variance.class_moments(features, labels, classes, mask)
-        of_outputs = variance.class_moments(jax.nn.softmax(logits), labels, classes, mask)
+        of_outputs = variance.class_moments(self.loss.outputs(logits), labels, classes, mask)
         return Measured(
             jax.tree.map(lambda old, new: old + lax.psum(new, DATA_AXIS), sums.predictions, predictions),
             variance.merge(sums.features, variance.merge_over(of_features, DATA_AXIS)),
             variance.merge(sums.outputs, variance.merge_over(of_outputs, DATA_AXIS)),
         )
+
+    def _predictions(self, logits, labels, mask, groups):
+        if self.plan.regression:
+            return metrics.regression_sums(self.loss.outputs(logits), labels, mask)
+        return metrics.prediction_sums(logits, labels, mask, groups, self.plan.num_groups)
 
     def _initial(self, key):
         """((logits, features), variables) of one blank example."""
@@ -192,9 +229,63 @@ class Program:
 
         return jax.vmap(plant)(inputs, rows_of_data, attributes)
 
-    def _method_knobs(self, knobs: Knobs) -> dict[str, Any]:
-        traced = {"smoothing": knobs.smoothing, "alpha": knobs.alpha}
-        return {**self.config.method.to_dict(), **traced}
+    def _targets(self, labels, table: Table, places, examples: Examples, knobs: Knobs):
+        """(B, K) targets of the training labels, with the noise that they were given once and for all."""
+        noise_key = jax.random.fold_in(root_key(knobs), LABEL_NOISE)
+        # Keyed by the example, not by the step: an example keeps its wrong label.
+        rows = batch.Rows(table.rows[places], self.train_size)
+        if not self.plan.regression:
+            targets = one_hot(labels, self.plan.num_classes)
+            return flip(noise_key, targets, knobs.label_noise, rows=rows) if self.config.data.label_noise else targets
+        if self.config.data.label_noise:
+            noisy_key, other_key = jax.random.split(noise_key)
+            noisy = jax.vmap(jax.random.uniform)(rows.keys(noisy_key)) < knobs.label_noise
+            others = jax.vmap(lambda key: jax.random.randint(key, (), 0, self.train_size))(rows.keys(other_key))
+            labels = jnp.where(noisy, examples.labels[table.rows[others]], labels)
+        return labels[:, None]
+
+    def _augmented(self, phase: int, state: State, knobs: Knobs, inputs, targets, places, rows, t) -> batch.Augmented:
+        """What the method of this phase makes of the batch."""
+        config = self.config.method
+        given = {name: laws.parse(config[name]) if config[name] else None for name in ("law", "target_law")}
+
+        def predict(inputs):
+            variables = {"params": state.params, **_collection(state.batch_stats)}
+            return self.loss.outputs(self.model.apply(variables, inputs, train=False)[0])
+
+        offered = {"prior": self.plan.class_frequencies, "predict": predict}
+        if self.remembers:
+            offered["running"] = state.running[places]
+        return apply(
+            self.methods[phase], step_key(knobs, MIX, t), inputs, targets,
+            knobs={**config.to_dict(), **given, **knobs.method}, rows=rows, **offered,
+        )  # fmt: skip
+
+    def _confidence_penalty(self, logits, knobs: Knobs, t):
+        config = self.config.loss
+        if not config.confidence_penalty:
+            return 0.0
+        risen = jnp.minimum((t + 1) / config.anneal, 1.0) if config.anneal else 1.0
+        return risen * knobs.confidence_penalty * jnp.mean(confidence_penalty(logits, knobs.entropy_threshold))
+
+    def _remembered(self, running, places, logits, knobs: Knobs):
+        """The running mean of predictions, moved towards those of this batch; the same on every device."""
+        outputs = self.loss.outputs(logits[: len(places)])
+        places, outputs = lax.all_gather((places, outputs), DATA_AXIS, tiled=True)
+        decay = knobs.method["running_decay"]
+        return running.at[places].set(decay * running[places] + (1 - decay) * outputs)
+
+    def _check_layers(self) -> None:
+        """The layers that are to be mixed exist. Raises ConfigError."""
+        if not any("layers" in knobs_of(method) for method in self.methods):
+            return
+        known = ["input", *layer_names(self.model, self.plan.shape)]
+        for layer in self.config.method.layers:
+            if layer not in known:
+                raise ConfigError(
+                    f"config.method.layers has {layer!r}, which {self.config.model.name} lacks{nearest(layer, known)}; its"
+                    f" layers: {', '.join(known)}"
+                )
 
     def _optimiser(self, knobs: Knobs) -> optax.GradientTransformation:
         config = self.config.optim
@@ -248,6 +339,11 @@ def schedule(config, steps: int) -> Callable:
         return jnp.where(t < warmup, (t + 1) / max(warmup, 1), after)
 
     return shape
+
+
+def _of_head(path, update):
+    """An update of the last layer, or 0."""
+    return update if path[0].key == "head" else jnp.zeros_like(update)
 
 
 def _collection(batch_stats) -> dict:

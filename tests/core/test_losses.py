@@ -1,12 +1,22 @@
-"""Cross-entropy and the weight penalty by hand."""
+"""Losses and penalties by hand, at the extremes, and by their gradients."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lamv.core.losses import cross_entropy, weight_penalty
+from lamv.core.losses import (
+    LOSSES,
+    confidence_penalty,
+    cross_entropy,
+    sigmoid_cross_entropy,
+    squared_error,
+    weight_penalty,
+)
 
 LOG_PROBS = np.log(np.array([[0.7, 0.2, 0.1]], np.float32))
+LOGITS = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+SOFT = np.random.default_rng(1).dirichlet(np.ones(3), size=4).astype(np.float32)
 
 
 @pytest.mark.parametrize(
@@ -42,3 +52,91 @@ def test_penalty_counts_kernels_only(run):
         "temperature": jnp.float32(100.0),
     }
     assert run(weight_penalty)(params) == 0.5 * (9 + 18 * 0.25)
+
+
+# One logistic regression a class
+
+
+def test_sigmoid_by_hand(run):
+    logits = np.log([[1.0, 3.0], [1.0, 3.0]]).astype(np.float32)  # probabilities 1/2 and 3/4
+    targets = np.array([[1, 0], [0.5, 0.25]], np.float32)
+    expected = [3 * np.log(2), np.log(2) + 0.25 * np.log(4 / 3) + 0.75 * np.log(4)]
+    np.testing.assert_allclose(run(sigmoid_cross_entropy)(logits, targets), expected, rtol=1e-6)
+
+
+def test_sigmoid_is_k_binary_cross_entropies(run):
+    two = [
+        cross_entropy(jnp.stack([LOGITS[:, k], jnp.zeros(4)], axis=1), jnp.stack([SOFT[:, k], 1 - SOFT[:, k]], axis=1))
+        for k in range(3)
+    ]
+    np.testing.assert_allclose(run(sigmoid_cross_entropy)(LOGITS, SOFT), sum(two), rtol=1e-5)
+
+
+def test_sigmoid_of_large_logits_stays_finite(run):
+    logits = np.array([[1e4, -1e4], [-1e4, 1e4]], np.float32)
+    targets = np.array([[1, 0], [1, 0]], np.float32)
+    np.testing.assert_array_equal(run(sigmoid_cross_entropy)(logits, targets), [0.0, 2e4])
+    gradient = run(jax.grad(lambda z: sigmoid_cross_entropy(z, targets).sum()))(logits)
+    np.testing.assert_array_equal(gradient, [[0, 0], [-1, 1]])
+
+
+# Least squares
+
+
+def test_squared_error_by_hand(run):
+    logits, targets = np.array([[1.0, 2.0], [0.5, 0.5]], np.float32), np.array([[0.0, 4.0], [0.5, 0.5]], np.float32)
+    np.testing.assert_array_equal(run(squared_error)(logits, targets), [5.0, 0.0])
+
+
+# What all losses share
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_gradient_is_outputs_minus_targets(run, name):
+    loss, outputs = LOSSES[name]
+    gradient = run(jax.grad(lambda logits: loss(logits, SOFT).sum()))(LOGITS)
+    factor = 2 if name == "squared_error" else 1
+    np.testing.assert_allclose(gradient, factor * (outputs(LOGITS) - SOFT), rtol=1e-4, atol=1e-6)
+
+
+def test_outputs_by_hand(run):
+    found = {name: run(loss.outputs)(np.array([[0.0, np.log(3.0)]], np.float32)) for name, loss in LOSSES.items()}
+    expected = {"cross_entropy": [0.25, 0.75], "sigmoid": [0.5, 0.75], "squared_error": [0, np.log(3)]}
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], [value], rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_is_float32_and_for_each_example(name):
+    loss = LOSSES[name].function(jnp.ones((2, 3), jnp.bfloat16), jnp.ones((2, 3), jnp.bfloat16) / 4)
+    assert loss.dtype == jnp.float32 and loss.shape == (2,)
+
+
+# What confidence costs
+
+
+def test_confidence_penalty_by_hand(run):
+    penalty = run(confidence_penalty)(LOG_PROBS)
+    np.testing.assert_allclose(penalty, [-0.801818553], rtol=1e-6)
+    loss = cross_entropy(LOG_PROBS, np.array([[1, 0, 0]], np.float32)) + 0.1 * penalty
+    np.testing.assert_allclose(loss, [0.276493089], rtol=1e-6)
+
+
+@pytest.mark.parametrize("threshold, expected", [(1.0, 0.198181447), (0.5, 0.0), (0.0, -0.801818553)])
+def test_with_a_threshold_only_confidence_beyond_it_costs(run, threshold, expected):
+    np.testing.assert_allclose(run(confidence_penalty)(LOG_PROBS, threshold), [expected], rtol=1e-6)
+
+
+def test_the_confidence_penalty_pushes_towards_the_uniform_distribution(run):
+    slope = run(jax.grad(lambda logits: confidence_penalty(logits).sum()))
+    np.testing.assert_allclose(slope(np.full((1, 3), 2.0, np.float32)), 0, atol=1e-7)
+    pushed = LOGITS - 0.5 * slope(LOGITS)
+    assert np.all(confidence_penalty(pushed) < confidence_penalty(LOGITS)), "the entropy must rise"
+    assert np.all(np.ptp(pushed, axis=1) < np.ptp(LOGITS, axis=1)), "and the logits come closer"
+
+
+def test_the_confidence_penalty_is_finite_where_there_is_no_doubt(run):
+    certain = np.array([[1e4, 0.0, -1e4]], np.float32)
+    assert run(confidence_penalty)(certain) == 0
+    assert np.all(np.isfinite(run(jax.grad(lambda logits: confidence_penalty(logits, 0.5).sum()))(certain)))

@@ -1,59 +1,142 @@
-"""The methods by name: each gets the knobs that it names, and no others."""
+"""The methods by name: each gets the knobs that it names, and no others; smoothing comes before mixing."""
+
+from functools import cache
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lamv.config import KNOB
 from lamv.core.batch import whole
+from lamv.core.laws import fixed, uniform
 from lamv.core.methods import METHODS, apply, knobs_of
 from lamv.core.mixing import mixup
-from lamv.core.targets import one_hot, smooth
+from lamv.core.targets import correct_noise, flip, one_hot, smooth
 
 KEY = jax.random.key(0)
 INPUTS = jnp.arange(10.0).reshape(5, 2)
 TARGETS = one_hot(jnp.arange(5) % 3, 3)
-KNOBS = {"smoothing": 0.3, "convention": "others", "alpha": 0.5, "lam_per": "batch", "of_another": None}
+KNOBS = {
+    "smoothing": 0.3, "convention": "others", "alpha": 0.5, "law": uniform(), "target_law": fixed(0.8),
+    "lam_per": "batch", "ways": 3, "layers": ("input", "head"), "weight": 0.5, "bandwidth": 0.7, "noise_rate": 0.4,
+    "over_smoothing": 0.9, "scale_low": 0.2, "scale_high": 0.7, "decay_power": 2.0, "of_another": None,
+}  # fmt: skip
+OFFERED = {
+    "prior": np.float32([0.5, 0.3, 0.2]),
+    "running": jnp.tile(jnp.array([[0.2, 0.2, 0.6]]), (5, 1)),
+    "predict": lambda inputs: jnp.sin(inputs @ jnp.ones((2, 3))),
+}
+SMOOTHING = ("smoothing", "convention")
+PAIR = ("alpha", "law", "lam_per", "rows", *SMOOTHING)
+MIXING = [name for name, method in METHODS.items() if {"rows", *SMOOTHING} <= set(knobs_of(method))]
+MIXING.remove("disturb_label")
 
 
-def applied(name):
-    return apply(METHODS[name], KEY, INPUTS, TARGETS, knobs=KNOBS, rows=whole(5))
+@cache
+def applied(name, **knobs):
+    """What a method makes of the batch, compiled, without what it does to hidden activations."""
 
+    def made(inputs, targets):
+        made = apply(METHODS[name], KEY, inputs, targets, knobs=KNOBS | knobs, rows=whole(5), **OFFERED)
+        return made._replace(hidden=None)
 
-@pytest.fixture(scope="module")
-def mixed():
-    return applied("mixup")
+    return jax.jit(made)(INPUTS, TARGETS)
 
 
 def test_erm_leaves_the_batch_alone():
-    inputs, targets = applied("erm")
-    assert inputs is INPUTS and targets is TARGETS
+    made = apply(METHODS["erm"], KEY, INPUTS, TARGETS, knobs=KNOBS, rows=whole(5), **OFFERED)
+    assert made.inputs is INPUTS and made.targets is TARGETS and made.weights is None and made.hidden is None
 
 
-def test_label_smoothing_changes_targets_only():
-    inputs, targets = applied("label_smoothing")
-    assert inputs is INPUTS
-    np.testing.assert_array_equal(targets, smooth(TARGETS, 0.3, "others"))
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("label_smoothing", lambda: smooth(TARGETS, 0.3, "others")),
+        ("unigram_smoothing", lambda: 0.7 * TARGETS + 0.3 * jnp.array([[0.5, 0.3, 0.2]])),
+        ("over_smoothing", lambda: smooth(TARGETS, 0.9)),
+        ("noise_correction", lambda: correct_noise(TARGETS, 0.4, "others")),
+        ("disturb_label", lambda: flip(KEY, TARGETS, 0.3, "others")),
+        ("instance_smoothing", lambda: 0.7 * TARGETS + 0.3 * jnp.array([[0.2, 0.2, 0.6]])),
+    ],
+)
+def test_what_changes_targets_only(name, expected):
+    made = applied(name)
+    np.testing.assert_array_equal(made.inputs, INPUTS)
+    np.testing.assert_allclose(made.targets, expected(), rtol=1e-6)
 
 
-def test_mixup_gets_its_knobs(mixed):
-    inputs, targets = mixed
-    expected_inputs, expected_targets = mixup(KEY, INPUTS, TARGETS, alpha=0.5, lam_per="batch")
-    np.testing.assert_array_equal(inputs, expected_inputs)
-    np.testing.assert_array_equal(targets, expected_targets)
+def test_over_smoothing_of_ten_and_of_a_hundred_classes():
+    for num_classes, on_label, on_other in ((10, 0.118, 0.098), (100, 0.0298, 0.0098)):
+        _, targets = METHODS["over_smoothing"](KEY, None, one_hot(jnp.zeros(1, jnp.int32), num_classes))
+        np.testing.assert_allclose(targets[0, :2], [on_label, on_other], rtol=1e-5)
+
+
+def test_mixup_gets_its_knobs():
+    made = applied("mixup", smoothing=0.0)
+    expected_inputs, expected_targets = mixup(KEY, INPUTS, TARGETS, law=uniform(), lam_per="batch")
+    np.testing.assert_array_equal(made.inputs, expected_inputs)
+    np.testing.assert_array_equal(made.targets, expected_targets)
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_targets_stay_probabilities(name):
-    inputs, targets = applied(name)
-    assert inputs.shape == INPUTS.shape and targets.shape == TARGETS.shape
-    np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-6)
+def test_every_method_takes_all_knobs(name):
+    made = applied(name)
+    copies = 2 if name == "regmixup" else 1
+    assert made.inputs.shape == (copies * 5, 2) and made.targets.shape == (copies * 5, 3)
+    assert made.inputs.dtype == made.targets.dtype == jnp.float32
+    np.testing.assert_allclose(made.targets.sum(axis=1), 1, rtol=1e-6)
+    assert (made.targets.min() >= 0) == (name != "noise_correction")
+    assert made.weights is None or made.weights.shape == (copies * 5,)
+
+
+@pytest.mark.parametrize("name", MIXING)
+def test_smoothing_composes_with_every_mixing_method(name):
+    """Mixing is linear in the targets, so that the smoothed result is the result of smoothed labels."""
+    plain, smoothed = applied(name, smoothing=0.0), applied(name)
+    if name == "rc_mixup":
+        # What is left out is chosen by the error against the targets: smoothed ones choose for themselves.
+        np.testing.assert_allclose(np.unique(smoothed.weights), [0, 5 / 3], rtol=1e-6)
+    elif name != "c_mixup":  # partners of smoothed targets are chosen by those
+        np.testing.assert_array_equal(smoothed.inputs, plain.inputs)
+        np.testing.assert_allclose(smoothed.targets, smooth(plain.targets, 0.3, "others"), rtol=1e-5, atol=1e-7)
+    assert smoothed.targets.min() >= 0.15 - 1e-6, "0.3 / 2 on each of the other classes, whatever was mixed"
 
 
 def test_knobs_are_the_keyword_only_arguments():
     assert {name: knobs_of(method) for name, method in METHODS.items()} == {
         "erm": (),
-        "label_smoothing": ("smoothing", "convention"),
-        "mixup": ("alpha", "lam_per", "rows"),
-        "midpoint": ("rows",),
+        "label_smoothing": SMOOTHING,
+        "unigram_smoothing": ("smoothing", "prior"),
+        "over_smoothing": ("over_smoothing",),
+        "noise_correction": ("noise_rate", "convention"),
+        "disturb_label": (*SMOOTHING, "rows"),
+        "instance_smoothing": ("smoothing", "running"),
+        "matched_smoothing": ("alpha", "law", "convention", "prior"),
+        "mixup": PAIR,
+        "midpoint": ("rows", *SMOOTHING),
+        "kway_mixup": ("alpha", "ways", "lam_per", "rows", *SMOOTHING),
+        "decoupled_mixup": ("alpha", "law", "target_law", "lam_per", "rows", *SMOOTHING),
+        "input_mixup": PAIR,
+        "target_mixup": PAIR,
+        "same_class_mixup": PAIR,
+        "manifold_mixup": ("alpha", "law", "layers", "lam_per", "rows", *SMOOTHING),
+        "regmixup": ("alpha", "law", "weight", "lam_per", "rows", *SMOOTHING),
+        "c_mixup": ("alpha", "law", "bandwidth", "lam_per", "rows", *SMOOTHING),
+        "rc_mixup": ("alpha", "law", "bandwidth", "noise_rate", "predict", "lam_per", "rows", *SMOOTHING),
+        "cutmix": PAIR,
+        "resizemix": ("scale_low", "scale_high", "lam_per", "rows", *SMOOTHING),
+        "fmix": ("alpha", "law", "decay_power", "lam_per", "rows", *SMOOTHING),
     }
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_knob_of_a_method_is_one_of_the_config(name):
+    given = {"rows", "prior", "running", "predict"}
+    missing = [knob for knob in knobs_of(METHODS[name]) if knob not in given and f"method.{knob}" not in KNOB]
+    assert not missing, "give a new knob a line in lamv/config.py"
+
+
+def test_a_method_keeps_its_name_and_what_it_says_of_itself():
+    for name, method in METHODS.items():
+        assert method.__name__ == name and method.__doc__

@@ -1,6 +1,6 @@
-"""The Mixup family: one partner and one lam for inputs and targets, whatever the batch and however it is spread."""
+"""Mixup itself: one partner and one lam for inputs and targets. Its variants are in test_mixing_variants.py."""
 
-from functools import cache, partial
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamv.core import batch
+from lamv.core.laws import beta, discrete, fixed, uniform
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import draw_lam, draw_partner, midpoint, mix, mixup
 from lamv.core.targets import one_hot
@@ -23,8 +24,14 @@ METHODS = {
 }
 
 COMPILED = {name: jax.jit(method) for name, method in METHODS.items()}
-lam_of = jax.jit(lambda key, alpha, rows, lam_per: draw_lam(key, batch.whole(rows), alpha=alpha, lam_per=lam_per),
+lam_of = jax.jit(lambda key, law, rows, lam_per: draw_lam(key, batch.whole(rows), law, lam_per=lam_per),
                  static_argnames=("rows", "lam_per"))  # fmt: skip
+LAWS = {
+    "beta": beta(2.0, 0.5),
+    "uniform": uniform(0.2, 0.6),
+    "fixed": fixed(0.3),
+    "discrete": discrete((0.2, 0.8, 1.0), (1, 3, 0)),
+}
 
 
 def numbered(size):
@@ -127,49 +134,49 @@ def test_targets_stay_probabilities(seed, alpha, labels):
 
 
 def test_lam_per_example_differs_and_per_batch_does_not():
-    assert len(np.unique(lam_of(KEY, 1.0, rows=MANY, lam_per="example")[:100])) == 100
-    assert len(np.unique(lam_of(KEY, 1.0, rows=2, lam_per="batch"))) == 1
+    assert len(np.unique(lam_of(KEY, uniform(), rows=MANY, lam_per="example")[:100])) == 100
+    assert len(np.unique(lam_of(KEY, uniform(), rows=2, lam_per="batch"))) == 1
 
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 8.0])
 def test_lam_has_the_moments_of_beta(alpha):
-    lam = lam_of(jax.random.key(0), alpha, rows=MANY, lam_per="example")
+    lam = lam_of(jax.random.key(0), beta(alpha), rows=MANY, lam_per="example")
     variance = 1 / (4 * (2 * alpha + 1))
     assert np.all((lam >= 0) & (lam <= 1))
     assert np.mean(lam) == pytest.approx(0.5, abs=5 * np.sqrt(variance / MANY))
     assert np.var(lam) == pytest.approx(variance, rel=0.05), "Beta(a, a) has variance 1 / (4 (2 a + 1))"
 
 
-def test_lam_of_a_batch_has_the_moments_of_beta():
-    lam = jax.vmap(lambda key: lam_of(key, 1.0, rows=2, lam_per="batch")[0])(jax.random.split(jax.random.key(0), 5000))
-    assert np.mean(lam) == pytest.approx(0.5, abs=0.02)
-    assert np.var(lam) == pytest.approx(1 / 12, rel=0.05)
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_lam_has_the_moments_of_its_law(law):
+    values, weights = law.nodes()
+    expected = weights @ np.stack([values, values**2], axis=1)
+    lam = np.asarray(lam_of(KEY, law, rows=MANY, lam_per="example"), np.float64)
+    found = np.stack([lam, lam**2], axis=1)
+    within = 4 * found.std(axis=0) / np.sqrt(MANY) + 1e-7
+    assert np.all(np.abs(found.mean(axis=0) - expected) < within)
 
 
-@cache
-def on_the_whole(name):
-    return COMPILED[name](KEY, *twelve())
+@pytest.mark.parametrize("law", [LAWS["uniform"], LAWS["discrete"]], ids=["uniform", "discrete"])
+def test_lam_of_a_batch_follows_the_law(law):
+    lam = np.asarray(jax.vmap(lambda key: lam_of(key, law, rows=2, lam_per="batch"))(jax.random.split(KEY, 4000)))
+    assert np.all(lam[:, 0] == lam[:, 1])
+    values, weights = law.nodes()
+    assert abs(lam[:, 0].mean() - weights @ values) < 4 * lam[:, 0].std() / np.sqrt(4000)
 
 
-def twelve():
-    return np.random.default_rng(0).normal(size=(12, 3, 2)).astype(np.float32), np.eye(12, dtype=np.float32)
+def test_a_law_takes_the_place_of_alpha():
+    mixed = jax.jit(mixup, static_argnames="lam_per")
+    inputs, targets = mixed(KEY, *numbered(7), law=fixed(0.25))
+    partner = np.asarray(draw_partner(jax.random.split(KEY)[0], batch.whole(7)))
+    np.testing.assert_allclose(inputs[:, 0], 0.25 * np.arange(7) + 0.75 * partner, rtol=1e-6)
+    np.testing.assert_allclose(targets, 0.25 * np.eye(7) + 0.75 * np.eye(7)[partner], rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "name, parts", [(name, parts) for name in METHODS for parts in (1, 2, 4) if parts == 4 or "batch" not in name]
-)
-def test_draws_do_not_depend_on_how_the_batch_is_cut(name, parts):
-    def on_a_part(inputs, targets):
-        return METHODS[name](KEY, inputs, targets, rows=batch.part(12, "data"))
-
-    cut = [values.reshape(parts, 12 // parts, *values.shape[1:]) for values in twelve()]
-    pieces = jax.jit(jax.vmap(on_a_part, axis_name="data"))(*cut)
-    for piece, expected in zip(pieces, on_the_whole(name), strict=True):
-        np.testing.assert_array_equal(
-            np.asarray(piece).reshape(expected.shape),
-            expected,
-            err_msg="a draw is keyed by something other than the global position",
-        )
+def test_a_traced_law_is_the_law():
+    found = jax.jit(lambda lo: mixup(KEY, *numbered(5), law=uniform(lo, 1.0)))(0.5)
+    for one, other in zip(found, mixup(KEY, *numbered(5), law=uniform(0.5, 1.0)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Label smoothing: both conventions against hand-computed losses, and the map between them."""
+"""Targets against hand-computed losses: smoothing by both conventions, label noise and its correction, entropies."""
 
 from functools import partial
 
@@ -9,11 +9,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lamv.core import batch, laws, methods
 from lamv.core.losses import cross_entropy
-from lamv.core.targets import CONVENTIONS, one_hot, smooth, smoothing_limit
+from lamv.core.mixing import mixup
+from lamv.core.targets import (
+    CONVENTIONS,
+    correct_noise,
+    entropy,
+    flip,
+    matched_smoothing,
+    one_hot,
+    smooth,
+    smooth_towards,
+    smoothing_limit,
+)
 
 FIRST_OF_THREE = np.array([[1.0, 0.0, 0.0]], np.float32)
 LOG_PROBS = np.log(np.array([[0.7, 0.2, 0.1]], np.float32))
+KEY = jax.random.key(3)
+MANY = 50_000
+#: The same by both conventions, as one number says it: cross-entropy of LOG_PROBS against smoothing 0.1.
+SMOOTHED_LOSS = {"uniform": 0.463297381, "others": 0.516608600}
 
 #: convention, K, smoothing, gap of the optimal logits, smallest loss (the entropy of the target).
 #: gap = ln(1 + K (1 - s) / s) for "uniform" and ln((1 - s) (K - 1) / s) for "others".
@@ -135,3 +151,166 @@ def test_what_is_out_of_range_is_refused_in_one_line(smoothing, convention, valu
 def test_others_is_allowed_up_to_its_limit():
     just_below = np.nextafter(smoothing_limit(4, "others"), 0)
     np.testing.assert_allclose(smooth(np.eye(4, dtype=np.float32), just_below, "others"), 0.25, rtol=1e-6)
+
+
+# Towards another distribution
+
+
+def test_smoothing_towards_the_uniform_distribution_is_smoothing(run):
+    targets = np.random.default_rng(0).dirichlet(np.ones(4), size=5).astype(np.float32)
+    found = run(smooth_towards)(targets, 0.3, jnp.full(4, 0.25))
+    np.testing.assert_allclose(found, smooth(targets, 0.3), rtol=1e-6)
+
+
+def test_smoothing_towards_frequencies_by_hand(run):
+    frequencies = jnp.array([0.5, 0.3, 0.2])
+    np.testing.assert_allclose(run(smooth_towards)(FIRST_OF_THREE, 0.1, frequencies), [[0.95, 0.03, 0.02]], rtol=1e-6)
+    of_each = jnp.array([[0.0, 1.0, 0.0], [0.2, 0.2, 0.6]])
+    found = run(smooth_towards)(np.eye(3, dtype=np.float32)[:2], 0.5, of_each)
+    np.testing.assert_allclose(found, [[0.5, 0.5, 0], [0.1, 0.6, 0.3]], rtol=1e-6)
+
+
+def test_no_smoothing_towards_anything_leaves_every_bit(run):
+    targets = np.random.default_rng(0).dirichlet(np.ones(4), size=5).astype(np.float32)
+    same = run(smooth_towards)(targets, 0.0, jnp.array([0.7, 0.1, 0.1, 0.1]))
+    np.testing.assert_array_equal(np.asarray(same).view(np.uint32), targets.view(np.uint32))
+
+
+# Label noise and its correction
+
+
+def transitions(noise_rate, num_classes, convention):
+    """(K, K) float64: probability of the noisy label, given the clean one, from the definition."""
+    if convention == "uniform":
+        return (1 - noise_rate) * np.eye(num_classes) + noise_rate / num_classes
+    off = noise_rate / (num_classes - 1)
+    return (1 - noise_rate - off) * np.eye(num_classes) + off
+
+
+def test_noise_correction_by_hand(run):
+    np.testing.assert_allclose(run(correct_noise)(jnp.eye(2), 0.2), [[1.125, -0.125], [-0.125, 1.125]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("num_classes, noise_rate", [(2, 0.2), (3, 0.5), (10, 0.0), (10, 0.8)])
+def test_noise_correction_inverts_the_noise(convention, num_classes, noise_rate):
+    noise_rate = min(noise_rate, 0.9 * smoothing_limit(num_classes, convention))
+    inverse = np.linalg.inv(transitions(noise_rate, num_classes, convention))
+    found = correct_noise(jnp.eye(num_classes), noise_rate, convention)
+    np.testing.assert_allclose(found, inverse, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(smooth(found, noise_rate, convention), np.eye(num_classes), atol=1e-6)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_the_corrected_loss_is_the_clean_one_on_average_over_all_flips(convention):
+    logits = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
+    for clean in range(4):
+        corrected = correct_noise(jnp.eye(4), 0.3, convention)  # one row for each noisy label that may come
+        losses = cross_entropy(jnp.tile(logits[clean][None], (4, 1)), corrected)
+        expected = float(cross_entropy(logits[clean][None], jnp.eye(4)[clean][None])[0])
+        assert transitions(0.3, 4, convention)[clean] @ losses == pytest.approx(expected, rel=1e-5)
+
+
+@partial(jax.jit, static_argnames="convention")
+def flipped(key, targets, rate, convention):
+    return flip(key, targets, rate, convention)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_flipped_labels_have_the_loss_of_smoothing_on_average(convention):
+    targets = flipped(KEY, jnp.tile(FIRST_OF_THREE, (MANY, 1)), 0.1, convention)
+    losses = np.asarray(cross_entropy(jnp.tile(LOG_PROBS, (MANY, 1)), targets))
+    assert np.all((np.asarray(targets) == 0) | (np.asarray(targets) == 1)), "a flipped label is a label"
+    assert abs(losses.mean() - SMOOTHED_LOSS[convention]) < 4 * losses.std() / np.sqrt(MANY)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_flipping_is_smoothing_in_expectation_whatever_the_targets(convention):
+    for target in ([0.0, 0.0, 1.0], [0.5, 0.5, 0.0], [0.6, 0.3, 0.1]):
+        targets = jnp.tile(jnp.array([target]), (MANY, 1))
+        found = np.asarray(flipped(KEY, targets, 0.4, convention), np.float64)
+        expected = smooth(targets[:1], 0.4, convention)[0]
+        assert np.all(np.abs(found.mean(axis=0) - expected) < 4 * found.std(axis=0) / np.sqrt(MANY) + 1e-7)
+
+
+def test_flips_are_drawn_anew_at_each_key_and_for_each_example():
+    labels = one_hot(jnp.zeros(400, jnp.int32), 4)
+    once, again, later = (np.asarray(flipped(key, labels, 0.5, "others")) for key in (KEY, KEY, jax.random.key(4)))
+    np.testing.assert_array_equal(once, again)
+    (changed, changed_later) = (flips[:, 0] == 0 for flips in (once, later))
+    assert 0.4 < changed.mean() < 0.6, "half of the examples are flipped, each by a draw of its own"
+    assert 0.4 < (changed != changed_later).mean() < 0.6
+
+
+def test_flips_do_not_depend_on_how_the_batch_is_cut():
+    labels = one_hot(jnp.arange(12) % 3, 3)
+
+    def on_a_part(targets):
+        return flip(KEY, targets, 0.5, rows=batch.part(12, "data"))
+
+    pieces = jax.jit(jax.vmap(on_a_part, axis_name="data"))(labels.reshape(4, 3, 3))
+    np.testing.assert_array_equal(pieces.reshape(12, 3), flipped(KEY, labels, 0.5, "uniform"))
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_a_target_that_rounding_left_above_one_is_flipped_too(convention):
+    targets = jnp.tile(jnp.array([[0.0, 1.0 + 2e-7, 0.0]]), (MANY, 1))  # in the shape of another test: compiled once
+    share = np.asarray(flipped(KEY, targets, 0.6, convention)).mean(axis=0)
+    np.testing.assert_allclose(share, smooth(targets[:1], 0.6, convention)[0], atol=0.02)
+
+
+def test_a_rate_of_zero_flips_nothing(run):
+    targets = np.random.default_rng(0).dirichlet(np.ones(4), size=5).astype(np.float32)
+    np.testing.assert_array_equal(run(partial(flip, KEY))(targets, 0.0), targets)
+
+
+# Entropies
+
+
+def test_entropy_by_hand(run):
+    targets = np.array([[1, 0, 0], [0.5, 0.5, 0], [1 / 3, 1 / 3, 1 / 3], [0.7, 0.2, 0.1]], np.float32)
+    np.testing.assert_allclose(run(entropy)(targets), [0, np.log(2), np.log(3), 0.801818553], rtol=1e-6)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("num_classes", [2, 3, 10, 100])
+def test_matched_smoothing_has_the_entropy_that_was_asked_for(num_classes, convention):
+    asked = np.float32([0.0, 0.01, 0.3, 0.69, 0.99 * np.log(num_classes)])
+    smoothing = jax.jit(jax.vmap(lambda h: matched_smoothing(h, num_classes, convention)))(asked)
+    label = one_hot(jnp.zeros(1, jnp.int32), num_classes)
+    found = [entropy(smooth(label, s, convention))[0] for s in smoothing]
+    np.testing.assert_allclose(found, asked, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("law", [laws.uniform(), laws.fixed(0.5), laws.beta(0.4)], ids=["uniform", "midpoint", "beta"])
+def test_matched_smoothing_has_the_mean_entropy_of_mixup(law):
+    prior = np.float32([0.5, 0.3, 0.2])
+    targets = np.repeat(np.eye(3, dtype=np.float32), [10_000, 6_000, 4_000], axis=0)
+
+    @jax.jit
+    def entropies(targets):
+        smoothed = methods.matched_smoothing(KEY, targets, targets, law=law, prior=prior)[1]
+        return entropy(mixup(KEY, targets, targets, law=law)[1]), entropy(smoothed)
+
+    mixed, smoothed = entropies(targets)
+    np.testing.assert_allclose(smoothed, smoothed[0], rtol=1e-5)
+    assert abs(smoothed[0] - np.mean(mixed)) < 4 * np.std(mixed) / np.sqrt(20_000)
+
+
+@pytest.mark.parametrize(
+    "function, words",
+    [
+        (lambda q: smooth_towards(q, 1.0, jnp.full(4, 0.25)), "smoothing is 1, must be in [0, 1)"),
+        (lambda q: correct_noise(q, 1.0), "noise_rate is 1, must be in [0, 1)"),
+        (lambda q: correct_noise(q, 0.75, "others"), "noise_rate is 0.75, must be in [0, 0.75)"),
+        (lambda q: correct_noise(q, -0.1), "noise_rate is -0.1, must be in"),
+        (lambda q: flip(KEY, q, 1.0), "rate is 1, must be in [0, 1)"),
+        (lambda q: flip(KEY, q, 0.8, "others"), "rate is 0.8, must be in [0, 0.75)"),
+        (lambda q: flip(KEY, q, 0.1, "unifrom"), "'unifrom' is unknown"),
+    ],
+)
+def test_noise_out_of_range_is_refused_in_one_line(function, words):
+    with pytest.raises(ValueError) as caught:
+        function(np.eye(4, dtype=np.float32))
+    assert words in str(caught.value) and "\n" not in str(caught.value)

@@ -1,5 +1,7 @@
 """The same run on one device and on many, by every mapping, with seeds side by side or apart: the same numbers."""
 
+from functools import cache
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,7 @@ import pytest
 
 from lamv import config as configs
 from lamv import models
+from lamv.core.methods import METHODS
 from lamv.errors import ConfigError
 from lamv.models import Model
 from lamv.models.classifier import Classifier
@@ -72,12 +75,70 @@ def on_one_device():
 )
 def test_devices_and_mapping_do_not_change_what_is_learned(on_one_device, devices, changes):
     losses, arrays, metrics = trained(devices, **changes)
-    np.testing.assert_allclose(losses, on_one_device[0], rtol=1e-6)
-    assert arrays.keys() == on_one_device[1].keys()
-    for name, value in arrays.items():
-        np.testing.assert_allclose(value, on_one_device[1][name], atol=2e-6, err_msg=name)
+    assert_same_run((losses, arrays), on_one_device[:2])
     for found, expected in zip(metrics, on_one_device[2], strict=True):
         assert found == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+#: Every method with laws that compile quickly. Those that look at layers or at the model's outputs, or double the batch,
+#: train the network above; for the others a linear classifier will do.
+OF_METHODS = {
+    "method.smoothing": 0.1,
+    "method.law": "uniform(0, 1)",
+    "method.target_law": "uniform(0.5, 1)",
+    "method.layers": ("first", "head"),
+}
+ON_THE_NETWORK = ("instance_smoothing", "manifold_mixup", "regmixup", "rc_mixup")
+
+
+@pytest.fixture
+def compiled_in_haste():
+    """Compile without most optimisations: here the compiler costs all of the time, and a few steps none."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+def trained_by(method: str, **parallel):
+    """Losses and arrays of two seeds after three steps of a method, the third of which sees examples again."""
+    config = configs.defaults()
+    config.steps, config.batch_size, config.seeds = 3, 16, 2
+    config.data.train_size, config.data.flatten, config.data.normalise = 32, True, False
+    config.model.name, config.optim.lr = "cnn" if method in ON_THE_NETWORK else "linear", 0.05
+    changes = {f"parallel.{knob}": value for knob, value in parallel.items()}
+    [row] = configs.expand(config, {"method.name": method, **OF_METHODS, **changes})
+    run = RowRun(row, bench_of(row.config.parallel.devices, row.config.parallel.map))
+    run.init()
+    run.advance(0, 3)
+    return run.take_loss(3), run.arrays()
+
+
+@cache
+def bench_of(devices: int, how: str):
+    """The data and the compiled functions that the runs of one layout share; what a row is called does not matter."""
+    [row] = configs.expand(configs.defaults(), {"steps": 3, "seeds": 2, "batch_size": 16, "parallel.devices": devices,
+                                                "parallel.map": how})  # fmt: skip
+    return Bench([row], jax.devices()[:8])
+
+
+ALONE = cache(lambda method: trained_by(method, devices=1, replicas="loop"))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_method_depends_on_devices_or_on_other_seeds(compiled_in_haste, method):
+    assert_same_run(trained_by(method, devices=4, replicas="vmap"), ALONE(method))
+
+
+@pytest.mark.parametrize("method", ["instance_smoothing", "rc_mixup"])
+def test_a_method_is_the_same_by_pmap(compiled_in_haste, method):
+    assert_same_run(trained_by(method, devices=2, map="pmap"), ALONE(method))
+
+
+def assert_same_run(found, expected):
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-6)
+    assert found[1].keys() == expected[1].keys()
+    for name, value in found[1].items():
+        np.testing.assert_allclose(value, expected[1][name], atol=2e-6, err_msg=name)
 
 
 def test_statistics_of_batchnorm_did_move(on_one_device):

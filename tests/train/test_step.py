@@ -11,11 +11,13 @@ import pytest
 
 from lamv import config as configs
 from lamv.core import batch
+from lamv.core.laws import beta
 from lamv.core.mixing import draw_lam, draw_partner
 from lamv.data.resident import examples_of, plan
 from lamv.data.splits import Normalisation, Split, Splits
+from lamv.errors import ConfigError
 from lamv.train import parallel
-from lamv.train.step import CUE, DATA_AXIS, MIX, Program, batch_places, knobs_of, root_key, schedule, step_key
+from lamv.train.step import CUE, DATA_AXIS, MIX, Program, batch_places, root_key, schedule, step_key, traced_knobs
 
 #: Ten images of 2 x 2 pixels in 17 grey levels, three classes, with the training set for a test set.
 IMAGES = (np.arange(40) * 37 % 17).astype(np.uint8).reshape(10, 2, 2, 1)
@@ -59,26 +61,33 @@ class Run:
         self.traces = 0
         layout = parallel.Layout(self.config, len(seeds), jax.devices()[:1])
         self.init = layout.mapped(self.program.init, shared=0)
-        self._steps = layout.repeated(self._step, shared=1, compiled_loop=compiled_loop)
+        self._steps = [
+            layout.repeated(partial(self._step, phase), shared=1, compiled_loop=compiled_loop) for phase in range(2)
+        ]
 
-    def _step(self, *arguments):
+    def _step(self, phase, *arguments):
         self.traces += 1
-        return self.program.step(*arguments)
+        return self.program.step(*arguments, phase=phase)
 
     @staticmethod
     def knobs_of(config, seeds):
-        return jax.tree.map(lambda *values: np.stack(values), *(knobs_of(config, seed) for seed in seeds))
+        return jax.tree.map(lambda *values: np.stack(values), *(traced_knobs(config, seed) for seed in seeds))
 
     def start(self):
         """The state, on the host, before the first step."""
         return jax.tree.map(np.asarray, self.init(self.knobs))
 
-    def advance(self, *bounds, knobs=None):
+    def advance_phases(self, switch, stop):
+        """The state, on the host, after `stop` steps with a switch of methods."""
+        state = self.advance(0, switch)
+        return self.advance(switch, stop, state=state, phase=1) if stop > switch else state
+
+    def advance(self, *bounds, knobs=None, state=None, phase=0):
         """The state, on the host, after the steps from each bound to the next."""
         knobs = self.knobs if knobs is None else knobs
-        state = self.init(knobs)
+        state = self.init(knobs) if state is None else state
         for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
-            state = self._steps(state, knobs, self.plan.train, examples_of(SPLITS), start, stop)
+            state = self._steps[phase](state, knobs, self.plan.train, examples_of(SPLITS), start, stop)
         return jax.tree.map(np.asarray, state)
 
 
@@ -221,7 +230,7 @@ def test_golden_run(golden):
 def test_golden_run_in_numpy(golden):
     """The same steps from the definitions; only what is drawn (start, order, noise, partner, lam) is the library's."""
     run, state = golden
-    knobs = knobs_of(run.config, GOLDEN["seed"])
+    knobs = traced_knobs(run.config, GOLDEN["seed"])
     kernel, bias = (value.astype(np.float64) for value in layer(run.start()))
     kernel_velocity, bias_velocity, losses = 0.0, 0.0, []
     one_hot = np.eye(3)
@@ -256,7 +265,7 @@ def _drawn_batch(knobs, t):
 @jax.jit
 def _drawn_mixture(knobs, t):
     partner_key, lam_key = jax.random.split(step_key(knobs, MIX, t))
-    lam = draw_lam(lam_key, batch.whole(4), alpha=np.float32(0.8), lam_per="example")
+    lam = draw_lam(lam_key, batch.whole(4), beta(np.float32(0.8)), lam_per="example")
     return draw_partner(partner_key, batch.whole(4)), lam[:, None]
 
 
@@ -319,19 +328,130 @@ def test_rows_that_differ_in_traced_knobs_share_a_compilation(name, changes):
     assert run.traces == traces, "a knob or a bound of the loop has become part of the program; pass it as an array"
 
 
-@pytest.mark.parametrize("knob", ["seed", "lr", "weight_decay", "alpha", "strength", "noise"])
+@pytest.mark.parametrize("knob", ["seed", "lr", "weight_decay", "alpha", "smoothing", "strength", "noise"])
 def test_every_traced_knob_matters(golden, knob):
     """A knob that is lost on its way into the program fails silently."""
     run, state = golden
-    value = getattr(run.knobs, knob)
-    changed = run.advance(0, 3, knobs=run.knobs._replace(**{knob: value + value.dtype.type(1)}))
+    changed = run.advance(0, 3, knobs=nudged(run.knobs, knob, 0.5))
     assert not np.allclose(layer(changed)[0], layer(state)[0], atol=1e-3), f"{knob} has no effect"
 
 
-def test_smoothing_matters():
-    run = Run(GOLDEN | {"method.name": "label_smoothing", "method.smoothing": 0.1})
-    changed = run.advance(0, 3, knobs=run.knobs._replace(smoothing=np.float32([0.5])))
-    assert not np.allclose(layer(changed)[0], layer(run.advance(0, 3))[0], atol=1e-3)
+@pytest.mark.parametrize(
+    "knob, by, knobs",
+    [
+        ("smoothing", 0.4, {"method.name": "label_smoothing", "method.smoothing": 0.1}),
+        ("weight", 1.0, {"method.name": "regmixup"}),
+        ("bandwidth", 20.0, {"method.name": "c_mixup", "method.bandwidth": 0.05}),
+        ("noise_rate", 0.3, {"method.name": "noise_correction"}),
+        ("over_smoothing", -0.5, {"method.name": "over_smoothing"}),
+        ("running_decay", -0.8, {"method.name": "instance_smoothing", "method.smoothing": 0.9}),
+        ("scale_low", 0.5, {"method.name": "resizemix"}),
+        ("scale_high", -0.5, {"method.name": "resizemix"}),
+        ("decay_power", 9.0, {"method.name": "fmix"}),
+        ("label_noise", 0.4, {"data.label_noise": 0.5}),
+        ("confidence_penalty", 1.0, {"loss.confidence_penalty": 0.1}),
+        ("entropy_threshold", 0.9, {"loss.confidence_penalty": 2.0}),
+    ],
+)
+def test_every_traced_knob_of_one_method_matters(knob, by, knobs):
+    """The first batches come twice, so that what was remembered of the first time can matter."""
+    run = Run(GOLDEN | {"method.name": "erm", "steps": 6} | knobs)
+    changed = run.advance(0, 6, knobs=nudged(run.knobs, knob, by))
+    assert not np.allclose(layer(changed)[0], layer(run.advance(0, 6))[0], atol=1e-4), f"{knob} has no effect"
+
+
+def nudged(knobs, name, by):
+    if name in knobs.method:
+        return knobs._replace(method=knobs.method | {name: knobs.method[name] + np.float32(by)})
+    value = getattr(knobs, name)
+    return knobs._replace(**{name: value + value.dtype.type(max(by, 1) if name == "seed" else by)})
+
+
+# Phases, memory, layers, noise on labels
+
+
+def test_the_switch_starts_the_second_method():
+    """The steps before it are those of the first method, the ones after those of the second, from the state reached."""
+    early = {"method.name": "mixup", "method.then": "erm", "method.switch": 2}
+    run, erm, mixed = (Run(GOLDEN | knobs | {"steps": 4}) for knobs in (early, {"method.name": "erm"}, {}))
+    state = run.advance_phases(2, 4)
+    assert_same(mixed.advance(0, 2), run.advance_phases(2, 2))
+    by_hand = erm.advance(2, 4, state=mixed.advance(0, 2))
+    assert_same(state, by_hand)
+
+
+def test_only_the_head_learns_after_the_switch():
+    knobs = {"model.name": "mlp", "model.widths": (4,), "method.then": "over_smoothing", "method.switch": 2, "steps": 5}
+    run = Run(GOLDEN | knobs | {"optim.after_switch": "head"})
+    before, after = run.advance_phases(2, 2), run.advance_phases(2, 5)
+    np.testing.assert_array_equal(before.params["first"]["kernel"], after.params["first"]["kernel"])
+    np.testing.assert_array_equal(before.params["first"]["bias"], after.params["first"]["bias"])
+    assert not np.allclose(before.params["head"]["kernel"], after.params["head"]["kernel"], atol=1e-4)
+
+
+def test_the_running_mean_of_predictions_by_hand():
+    run = Run(GOLDEN | {"method.name": "instance_smoothing", "method.smoothing": 0.3, "optim.lr": 1e-30})
+    knobs = traced_knobs(run.config, GOLDEN["seed"])
+    kernel, bias = layer(run.start())
+    running = np.full((10, 3), 1 / 3)
+    for t in range(3):
+        x, _ = _drawn_batch(knobs, t)
+        places = np.asarray(batch_places(root_key(knobs), t, batch.whole(4), 10))
+        running[places] = 0.9 * running[places] + 0.1 * np.asarray(jax.nn.softmax(x @ kernel + bias))
+    np.testing.assert_allclose(run.advance(0, 3).running[0], running, atol=1e-5)
+
+
+def test_noise_on_labels_stays_with_the_example():
+    run = Run(GOLDEN | {"data.label_noise": 0.9, "method.name": "erm"})
+    examples, table = examples_of(SPLITS), jax.tree.map(lambda values: jnp.asarray(values[0]), run.plan.train)
+
+    @jax.jit
+    def targets(places, knobs):
+        return run.program._targets(jnp.asarray(TARGETS)[table.rows[places]], table, places, examples, knobs)
+
+    noisy = np.asarray(targets(jnp.tile(jnp.arange(10), 400), traced_knobs(run.config, 3))).reshape(400, 10, 3)
+    assert np.all(noisy == noisy[0]), "an example changed its label from one step to the next"
+    others = [np.asarray(targets(jnp.arange(10), traced_knobs(run.config, seed))).argmax(1) for seed in range(400)]
+    flipped = np.mean(np.stack(others) != TARGETS[np.asarray(table.rows)])
+    assert abs(flipped - 0.6) < 5 * np.sqrt(0.24 / 4000), "0.9 are drawn anew, two thirds of those to another class"
+
+
+def test_manifold_mixup_of_the_first_layer_is_mixup():
+    mixed, deep = Run(GOLDEN), Run(GOLDEN | {"method.name": "manifold_mixup", "method.layers": ("first",)})
+    assert_same(mixed.advance(0, 3), deep.advance(0, 3))
+
+
+def test_manifold_mixup_in_the_middle_is_something_else():
+    knobs = GOLDEN | {"model.name": "mlp", "model.widths": (4,), "method.name": "manifold_mixup"}
+    first, middle = (Run(knobs | {"method.layers": layers}).advance(0, 3) for layers in (("input",), ("head",)))
+    assert not np.allclose(first.params["head"]["kernel"], middle.params["head"]["kernel"], atol=1e-4)
+
+
+def test_an_unknown_layer_is_refused_with_those_that_exist():
+    with pytest.raises(
+        ConfigError, match="'haed', which mlp lacks .did you mean 'head'.*its layers: input, first, head"
+    ):
+        Run(GOLDEN | {"model.name": "mlp", "method.name": "manifold_mixup", "method.layers": ("haed",)})
+
+
+def assert_same(one, other):
+    for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(other.params), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("pair", [
+    ({"method.name": "erm"}, {"method.name": "label_smoothing"}),
+    ({"method.name": "erm"}, {"method.name": "mixup", "method.law": "fixed(1)"}),
+    ({"method.name": "erm"}, {"method.name": "cutmix", "method.law": "fixed(1)"}),
+    ({"method.name": "mixup", "method.law": "fixed(0.5)"}, {"method.name": "midpoint"}),
+    ({"method.name": "mixup", "method.law": "fixed(0.7)"}, {"method.name": "decoupled_mixup", "method.law": "fixed(0.7)",
+                                                            "method.target_law": "fixed(0.7)"}),
+    ({"method.name": "mixup"}, {"method.name": "decoupled_mixup"}),
+    ({"method.name": "mixup", "method.lam_per": "batch"}, {"method.name": "manifold_mixup", "method.lam_per": "batch"}),
+], ids=lambda pair: " = ".join(knobs["method.name"] for knobs in pair))  # fmt: skip
+def test_what_must_be_the_same_is_so_to_the_bit(pair):
+    one, other = (Run(GOLDEN | knobs).advance(0, 3) for knobs in pair)
+    assert_same(one, other)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +469,7 @@ def test_smoothing_matters():
 def test_optimisers_are_those_of_optax(knobs, theirs):
     settings = {"optim.lr": 0.2, "optim.weight_decay": 0.1, "optim.schedule": "constant"} | knobs
     run = Run(PLAIN | settings)
-    ours = run.program._optimiser(knobs_of(run.config, 0))
+    ours = run.program._optimiser(traced_knobs(run.config, 0))
     params = {"kernel": jnp.arange(6.0).reshape(2, 3), "bias": jnp.ones(3)}
     states = [ours.init(params), theirs.init(params)]
     for step in range(3):
@@ -368,7 +488,7 @@ def test_images_are_augmented_in_training_and_nowhere_else():
     def inputs_of(knobs, **augmented):
         run = Run({"model.name": "linear", "steps": 3, "batch_size": 4} | knobs)
         own = jax.tree.map(lambda values: values[0], table)
-        return run.program._examples(examples_of(SPLITS), own, places, knobs_of(run.config, 0), **augmented)[0]
+        return run.program._examples(examples_of(SPLITS), own, places, traced_knobs(run.config, 0), **augmented)[0]
 
     plain = (IMAGES[table.rows[0][:4]] / 16 - 0.4) / 0.3
     np.testing.assert_allclose(inputs_of(augment), plain, rtol=1e-5, atol=1e-6)

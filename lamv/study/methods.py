@@ -1,0 +1,345 @@
+"""Label augmentation in words, for a reader who has never seen the run: what each row did, from its config alone.
+
+`in_words` puts together the method, the smoothing that it is composed with, a second method from the switch on, and the
+loss where it is not plain cross-entropy. A describer takes the knobs under `method` and K, the number of classes: None
+where it is not known, and 1 where the labels are numbers. Nothing here imports jax, so laws of lam are read as text.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Knobs = Mapping[str, Any]
+#: What a config of another version, or one written by hand, may lack or hold.
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError)
+
+
+def in_words(config: Knobs, num_classes: int | None) -> str:
+    """The label augmentation and the loss of a row, in sentences, with the target that the loss sees."""
+    method, optim = (part if isinstance(part := config.get(name), Mapping) else {} for name in ("method", "optim"))
+    sentences = [_described(method, num_classes)]
+    if method.get("switch"):
+        frozen = ", on frozen features (only the last layer learns on)" if optim.get("after_switch") == "head" else ""
+        then = _described({**method, "name": method.get("then")}, num_classes)
+        sentences.append(f"From step {method['switch']} on{frozen}: {then}")
+    return " ".join([*sentences, *_loss(config.get("loss"), num_classes)])
+
+
+def _described(method: Knobs, num_classes: int | None) -> str:
+    """One method, with the labels that are smoothed before it mixes them."""
+    name = method.get("name")
+    try:
+        words = METHODS[name](method, num_classes)
+        return f"{words} {_smoothed_first(method, num_classes)}".strip() if name in SMOOTHED_FIRST else words
+    except UNREADABLE:
+        # A method of the reader's own, or a workdir of another version: its knobs as they are.
+        knobs = ", ".join(f"{key} = {value}" for key, value in method.items() if key not in ("name", "switch", "then"))
+        return f"{name or 'Unknown method'} ({knobs or 'no knobs'})."
+
+
+def _erm(method: Knobs, num_classes: int | None) -> str:
+    target = "1 on the label and 0 on all other classes" if num_classes != 1 else "the label itself, a number"
+    return f"Empirical risk minimisation, no label augmentation: the target is {target}."
+
+
+def _label_smoothing(method: Knobs, num_classes: int | None) -> str:
+    smoothing, convention = method["smoothing"], method["convention"]
+    start = f"Label smoothing, ε = {smoothing:g}, spread over {_over(convention)} (convention “{convention}”)"
+    return f"{start}: the target is {_smoothed(smoothing, convention, num_classes)}."
+
+
+def _unigram_smoothing(method: Knobs, num_classes: int | None) -> str:
+    smoothing = method["smoothing"]
+    return (
+        f"Unigram smoothing, ε = {smoothing:g}: the share {smoothing:g} of the target is moved to all classes in"
+        f" proportion to their frequencies p in the training set, so that the target is {1 - smoothing:g} +"
+        f" {smoothing:g} p on the label and {smoothing:g} p on every other class."
+    )
+
+
+def _over_smoothing(method: Knobs, num_classes: int | None) -> str:
+    smoothing = method["over_smoothing"]
+    return f"Label over-smoothing, ε = {smoothing:g}: the target is {_smoothed(smoothing, 'uniform', num_classes)}."
+
+
+def _noise_correction(method: Knobs, num_classes: int | None) -> str:
+    rate, convention = method["noise_rate"], method["convention"]
+    start = f"Backward correction of label noise of rate {rate:g} (drawn from {_over(convention)})"
+    if num_classes is None:
+        return f"{start}: smoothing with a negative sign, so that targets off the label are below 0."
+    share = rate if convention == "uniform" else rate * num_classes / (num_classes - 1)
+    off = -share / num_classes / (1 - share)
+    label, each = _number(off + 1 / (1 - share)), _number(off)
+    return f"{start}: the target is q = {label} on the label and {each} on {_each_other(num_classes)}."
+
+
+def _disturb_label(method: Knobs, num_classes: int | None) -> str:
+    rate, convention = method["smoothing"], method["convention"]
+    return (
+        f"DisturbLabel: at every step a label is replaced with probability {rate:g} by one drawn from"
+        f" {_over(convention)}; in expectation the target is {_smoothed(rate, convention, num_classes)}."
+    )
+
+
+def _instance_smoothing(method: Knobs, num_classes: int | None) -> str:
+    smoothing, decay = method["smoothing"], method["running_decay"]
+    start = "1 / K" if num_classes is None else f"{1 / num_classes:.4g}"
+    return (
+        f"Instance smoothing, ε = {smoothing:g}: the target is {1 - smoothing:g} on the label plus {smoothing:g} times"
+        f" the network’s own running prediction for that example ({start} for every class at first, then a mean of"
+        f" decay {decay:g})."
+    )
+
+
+def _matched_smoothing(method: Knobs, num_classes: int | None) -> str:
+    return (
+        f"Matched smoothing: label smoothing over {_over(method['convention'])}, with the ε at which the targets have the"
+        f" mean entropy of Mixup’s with {_law(method)}; the inputs are not mixed."
+    )
+
+
+def _mixup(method: Knobs, num_classes: int | None) -> str:
+    with_alpha = "" if method.get("law") else f", α = {method['alpha']:g}"
+    return (
+        f"Mixup{with_alpha}: an example is mixed with a partner from its batch, {_pair(num_classes)}; {_drawn(method)}."
+    )
+
+
+def _midpoint(method: Knobs, num_classes: int | None) -> str:
+    halves = "1/2 on either label" if num_classes != 1 else "the mean of both labels"
+    return (
+        "Midpoint Mixup: an example is averaged with a partner from its batch, x = (x₁ + x₂) / 2, and the target is"
+        f" {halves}."
+    )
+
+
+def _kway_mixup(method: Knobs, num_classes: int | None) -> str:
+    ways, alpha = method["ways"], method["alpha"]
+    parameters = ", ".join([f"{alpha:g}"] * ways) if ways < 5 else f"{alpha:g}, …, {alpha:g}"
+    return (
+        f"Mixup of {ways} examples: inputs and targets are mixed with the same {ways} weights, which sum to 1 and are"
+        f" drawn from Dirichlet({parameters}) {_per(method)}."
+    )
+
+
+def _decoupled_mixup(method: Knobs, num_classes: int | None) -> str:
+    target_law = method.get("target_law")
+    target = f"τ of its own, {_law(method, 'τ', target_law)}" if target_law else "the same λ"
+    return (
+        "Decoupled Mixup: the inputs of an example and its partner are mixed with λ, x = λ x₁ + (1 − λ) x₂, and their"
+        f" targets with {target}; {_drawn(method)}."
+    )
+
+
+def _input_mixup(method: Knobs, num_classes: int | None) -> str:
+    return (
+        "Mixup of the inputs alone: x = λ x₁ + (1 − λ) x₂, and the target is that of whichever of the two weighs more;"
+        f" {_drawn(method)}."
+    )
+
+
+def _target_mixup(method: Knobs, num_classes: int | None) -> str:
+    return (
+        "Mixup of the targets alone: an example keeps its input, and its target is max(λ, 1 − λ) on its label and the"
+        f" rest on that of a partner; {_drawn(method)}."
+    )
+
+
+def _same_class_mixup(method: Knobs, num_classes: int | None) -> str:
+    return (
+        "Same-class Mixup: an example is mixed with a partner of its class, x = λ x₁ + (1 − λ) x₂, so that the target"
+        f" stays as it is; {_drawn(method)}."
+    )
+
+
+def _manifold_mixup(method: Knobs, num_classes: int | None) -> str:
+    layers = [str(layer) for layer in method["layers"]]
+    where = f"what enters the layer “{layers[0]}”" if len(layers) == 1 else (
+        f"what enters one layer, drawn at every step from {', '.join(layers)},"
+    )  # fmt: skip
+    if layers == ["input"]:
+        where = "the input"
+    return (
+        f"Manifold Mixup: {where} is mixed with that of a partner from the batch, and so is the target:"
+        f" {_mixed_target(num_classes)}; {_drawn(method)}."
+    )
+
+
+def _regmixup(method: Knobs, num_classes: int | None) -> str:
+    return (
+        f"RegMixup: the loss of the batch as it is, plus {method['weight']:g} times that of its Mixup,"
+        f" {_pair(num_classes)}; {_drawn(method)}."
+    )
+
+
+def _c_mixup(method: Knobs, num_classes: int | None) -> str:
+    return (
+        f"C-Mixup: Mixup with a partner that is the likelier the nearer its target is, P(j | i) ∝"
+        f" exp(−‖q_i − q_j‖² / (2 s²)), s = {method['bandwidth']:g} in the units of the targets, {_pair(num_classes)};"
+        f" {_drawn(method)}."
+    )
+
+
+def _rc_mixup(method: Knobs, num_classes: int | None) -> str:
+    return (
+        f"RC-Mixup: the share {method['noise_rate']:g} of each batch that the network fits worst is left out; the rest"
+        f" are mixed with a partner among them that is the likelier the nearer its target is, s ="
+        f" {method['bandwidth']:g} × the spread of their targets, {_pair(num_classes)}; {_drawn(method)}."
+    )
+
+
+def _cutmix(method: Knobs, num_classes: int | None) -> str:
+    return (
+        "CutMix: a box of a partner, of up to the share 1 − λ of the area, replaces one’s own pixels there, and the"
+        f" target is mixed by the pixels that each has; {_drawn(method)}."
+    )
+
+
+def _resizemix(method: Knobs, num_classes: int | None) -> str:
+    low, high = method["scale_low"], method["scale_high"]
+    return (
+        f"ResizeMix: a whole partner, its sides scaled by a factor uniform on [{low:g}, {high:g}], is pasted over an"
+        f" example, and the target is mixed by the pixels that each has; drawn {_per(method)}."
+    )
+
+
+def _fmix(method: Knobs, num_classes: int | None) -> str:
+    return (
+        "FMix: a smooth random mask keeps the share λ of an example’s pixels and takes the others from a partner"
+        f" (spectrum falling as frequency to the power −{method['decay_power']:g}), and the target is mixed in the"
+        f" same share; {_drawn(method)}."
+    )
+
+
+METHODS: dict[str, Callable[[Knobs, int | None], str]] = {
+    "erm": _erm,
+    "label_smoothing": _label_smoothing,
+    "unigram_smoothing": _unigram_smoothing,
+    "over_smoothing": _over_smoothing,
+    "noise_correction": _noise_correction,
+    "disturb_label": _disturb_label,
+    "instance_smoothing": _instance_smoothing,
+    "matched_smoothing": _matched_smoothing,
+    "mixup": _mixup,
+    "midpoint": _midpoint,
+    "kway_mixup": _kway_mixup,
+    "decoupled_mixup": _decoupled_mixup,
+    "input_mixup": _input_mixup,
+    "target_mixup": _target_mixup,
+    "same_class_mixup": _same_class_mixup,
+    "manifold_mixup": _manifold_mixup,
+    "regmixup": _regmixup,
+    "c_mixup": _c_mixup,
+    "rc_mixup": _rc_mixup,
+    "cutmix": _cutmix,
+    "resizemix": _resizemix,
+    "fmix": _fmix,
+}
+#: Methods that mix labels which `smoothing` may have smoothed before.
+SMOOTHED_FIRST = tuple(METHODS)[tuple(METHODS).index("mixup") :]
+
+
+def _smoothed_first(method: Knobs, num_classes: int | None) -> str:
+    smoothing, convention = method.get("smoothing", 0), method.get("convention", "uniform")
+    if not smoothing:
+        return ""
+    target = _smoothed(smoothing, convention, num_classes)
+    return f"Before that, labels are smoothed, ε = {smoothing:g} over {_over(convention)}: {target}."
+
+
+def _smoothed(smoothing: float, convention: str, num_classes: int | None) -> str:
+    """The target of label smoothing: "q = 0.91 on the label and 0.01 on each of the other 9 classes"."""
+    others = convention == "others"
+    if num_classes is None:
+        on_label, elsewhere = ("1 − ε", "ε / (K − 1)") if others else ("1 − ε + ε / K", "ε / K")
+        return f"q = {on_label} on the label and {elsewhere} on each of the other of K classes, ε = {smoothing:g}"
+    each = smoothing / (num_classes - 1 if others else num_classes)
+    label = 1 - smoothing if others else 1 - smoothing + each
+    return f"q = {label:.4g} on the label and {each:.4g} on {_each_other(num_classes)}"
+
+
+def _each_other(num_classes: int) -> str:
+    return f"each of the other {num_classes - 1} classes" if num_classes > 2 else "the one other class"
+
+
+def _over(convention: str) -> str:
+    return "the other classes" if convention == "others" else "all classes"
+
+
+def _pair(num_classes: int | None) -> str:
+    return f"x = λ x₁ + (1 − λ) x₂, and the target is {_mixed_target(num_classes)}"
+
+
+def _mixed_target(num_classes: int | None) -> str:
+    return "λ on its label and 1 − λ on the partner’s" if num_classes != 1 else "λ y₁ + (1 − λ) y₂"
+
+
+def _drawn(method: Knobs) -> str:
+    """The law of lam and how often it is drawn: "λ ~ Beta(1, 1), the uniform law, drawn for each example"."""
+    law = _law(method)
+    return law if law.startswith("λ = ") else f"{law}, drawn {_per(method)}"
+
+
+def _per(method: Knobs) -> str:
+    return "for each example" if method.get("lam_per", "example") == "example" else "once for the whole batch"
+
+
+def _law(method: Knobs, symbol: str = "λ", text: str | None = None) -> str:
+    """A law of lamv.core.laws in words; one that cannot be read stays as it is written."""
+    text = text or method.get("law")
+    if not text:
+        alpha = method["alpha"]
+        return f"{symbol} ~ Beta({alpha:g}, {alpha:g})" + (", the uniform law" if alpha == 1 else "")
+    try:
+        kind, arguments = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", text).groups()
+        return LAWS[kind](symbol, *ast.literal_eval(f"({arguments},)" if arguments.strip() else "()"))
+    except (*UNREADABLE, SyntaxError):
+        return f"{symbol} ~ {text}"
+
+
+def _discrete(symbol: str, values, weights=None) -> str:
+    values = values if isinstance(values, tuple) else (values,)
+    weights = [1] * len(values) if weights is None else weights if isinstance(weights, tuple) else (weights,)
+    parts = [f"{value:g} with probability {w / sum(weights):.4g}" for value, w in zip(values, weights, strict=True)]
+    return f"{symbol} is " + " or ".join(parts)
+
+
+LAWS = {
+    "beta": lambda symbol, a, b=None: f"{symbol} ~ Beta({a:g}, {a if b is None else b:g})",
+    "uniform": lambda symbol, lo=0, hi=1: f"{symbol} uniform on [{lo:g}, {hi:g}]",
+    "fixed": lambda symbol, value: f"{symbol} = {value:g}",
+    "discrete": _discrete,
+}
+
+LOSSES = {
+    "sigmoid": "The loss is the binary cross-entropy of every class by itself, summed over the classes.",
+    "squared_error": "The loss is the squared error of the logits z against the targets, Σ (z − q)² over the classes.",
+}
+
+
+def _loss(loss: Knobs | None, num_classes: int | None) -> list[str]:
+    """Sentences on the loss, none where it is cross-entropy alone."""
+    if not isinstance(loss, Mapping):
+        return []
+    sentences = [LOSSES[loss["name"]]] if loss.get("name") in LOSSES else []
+    if loss.get("name") == "squared_error" and num_classes == 1:
+        sentences = ["The loss is the squared error."]
+    try:
+        if loss.get("confidence_penalty"):
+            sentences.append(_confidence_penalty(loss))
+    except UNREADABLE:
+        sentences.append(f"With a confidence penalty ({loss['confidence_penalty']}).")
+    return sentences
+
+
+def _confidence_penalty(loss: Knobs) -> str:
+    factor, threshold, anneal = (loss.get(key, 0) for key in ("confidence_penalty", "entropy_threshold", "anneal"))
+    penalty = f"max(0, {threshold:g} − H)" if threshold else "(−H)"
+    rises = f", a factor that rises linearly to it over the first {anneal:g} steps" if anneal else ""
+    return f"Added to the loss: {factor:g} × {penalty}{rises}; H is the entropy of the prediction in nats."
+
+
+def _number(value: float) -> str:
+    """With a true minus sign."""
+    return f"{value:.4g}".replace("-", "−")

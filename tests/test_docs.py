@@ -1,0 +1,129 @@
+"""docs/methods.md has a card for everything that can be chosen, and what the documents show can be typed as it stands."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from lamv import config as configs
+from lamv import theorems
+from lamv.config import KNOB
+from lamv.core.losses import LOSSES
+from lamv.core.methods import METHODS, knobs_of
+
+ROOT = Path(__file__).parents[1]
+METHODS_PAGE = (ROOT / "docs" / "methods.md").read_text()
+PAGES = {path.name: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+CARDS = {
+    heading.strip("`"): text
+    for heading, text in re.findall(r"^### (`[^\n]+`)\n(.*?)(?=^##|\Z)", METHODS_PAGE, flags=re.DOTALL | re.MULTILINE)
+}
+#: A command on theory: its experiment has knobs of its own.
+THEORY = r"^[\w./]*python -m experiments\.theory .*"
+#: Every command of training on a page, with lines that end in a backslash put together.
+COMMANDS = [
+    (page, shlex.split(line))
+    for page, text in PAGES.items()
+    for line in re.findall(r"^[\w./]*python -m experiments\.train .*", text.replace("\\\n", " "), flags=re.MULTILINE)
+]
+
+
+def recipe_of(path):
+    namespace = {"__name__": "recipe"}
+    exec(compile((ROOT / path).read_text(), path, "exec"), namespace)
+    return namespace["get_config"]()
+
+
+def flags_of(words):
+    return dict(word[2:].split("=", 1) for word in words if re.match(r"--config\.?[\w.]*=", word))
+
+
+@pytest.mark.parametrize("name", [*METHODS, *LOSSES, "confidence_penalty", "switch", "label noise"])
+def test_everything_that_can_be_chosen_has_a_card(name):
+    card = CARDS[name]
+    assert all(
+        part in card for part in ("\n```\n", "- **Knobs.**", "- **Paper.**", "- **Watch.**", "python -m experiments.")
+    )
+
+
+def test_there_is_no_card_of_what_does_not_exist():
+    assert set(CARDS) == {*METHODS, *LOSSES, "confidence_penalty", "switch", "label noise"}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_card_and_the_overview_name_every_knob_of_the_method(name):
+    knobs = [knob for knob in knobs_of(METHODS[name]) if f"method.{knob}" in KNOB]
+    if "running" in knobs_of(METHODS[name]):
+        knobs.append("running_decay")
+    assert all(f"`method.{knob}`" in CARDS[name] for knob in knobs)
+    line = re.search(rf"^\| {name} \|.*\|$", METHODS_PAGE.split("## Overview")[1], flags=re.MULTILINE)[0]
+    assert set(re.findall(r"`(\w+)`", line.replace("(no `", "(").split("|")[-2])) - {"smoothing", "convention"} == {
+        knob for knob in knobs if knob not in ("smoothing", "convention")
+    }
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_card_of_a_method_names_no_knob_that_the_method_does_not_take(name):
+    listed = CARDS[name].split("- **Knobs.**")[1].split("- **Paper.**")[0]
+    takes = {f"method.{knob}" for knob in (*knobs_of(METHODS[name]), "running_decay")}
+    assert set(re.findall(r"`(method\.\w+)`", listed)) <= takes
+
+
+def test_knobs_that_the_page_names_exist_with_the_defaults_that_it_gives():
+    assert set(re.findall(r"`((?:method|loss|data|optim)\.\w+)`", METHODS_PAGE)) <= set(KNOB)
+    text = " ".join(METHODS_PAGE.split())
+    given = re.findall(r"`([\w.]+)` \(default ([^,:;)]+(?:\([^)]*\))?)", text)
+    assert len(given) > 40
+    for key, default in given:
+        shown = default if default != "empty" else ""
+        if default.startswith("("):
+            shown = text.split(f"`{key}` (default ")[1].split("):")[0]
+        assert shown == str(KNOB[key].default).replace("'", '"'), key
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_flags_of_training_name_knobs(page):
+    text = re.sub(THEORY, "", PAGES[page].replace("\\\n", " "), flags=re.MULTILINE)
+    assert set(re.findall(r"--config\.([\w.]+)", text)) <= {*KNOB, "KNOB"}
+
+
+@pytest.mark.parametrize("number", range(len(COMMANDS)))
+def test_commands_of_training_are_taken_by_their_recipes(number):
+    flags = flags_of(COMMANDS[number][1])
+    path = flags.pop("config")
+    if path == "configs/NAME.py":
+        return
+    changes = {key.removeprefix("config."): value for key, value in flags.items() if "KNOB" not in key}
+    values = {k: v if KNOB[k].type is str else ast.literal_eval(v) for k, v in changes.items()}
+    rows = configs.expand(recipe_of(path), values)
+    assert rows and all(configs.get(row.config, key) == value for row in rows for key, value in values.items())
+
+
+def test_commands_on_theory_name_knobs_of_their_experiments():
+    for text in PAGES.values():
+        for line in re.findall(THEORY, text.replace("\\\n", " "), flags=re.MULTILINE):
+            flags = flags_of(shlex.split(line, comments=True))
+            path = flags.pop("config")
+            if path != "configs/theory/NAME.py":
+                known = theorems.knobs_of(recipe_of(path).experiment)
+                assert {key.removeprefix("config.") for key in flags} <= set(known), line
+
+
+def test_laws_on_the_page_are_laws():
+    shown = re.findall(r'--config\.method\.law="(.*?)"', METHODS_PAGE)
+    assert len(shown) == 4 and all(KNOB["method.law"].allowed.holds(law) for law in shown)
+
+
+def test_the_recipe_on_the_page_is_one(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    [code] = re.findall(r"```python\n(.*?)```", METHODS_PAGE, flags=re.DOTALL)
+    namespace = {}
+    exec(code, namespace)
+    assert [row.config.method.name for row in configs.expand(namespace["get_config"]())] == ["erm", "cutmix", "mixup"]
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", METHODS_PAGE):
+        assert target[1:] in CARDS if target.startswith("#") else (ROOT / "docs" / target).exists(), target
