@@ -1,1 +1,1 @@
-"""What is run from the command line: python -m experiments.train, .evaluate, .report."""
+"""What is run from the command line: python -m experiments.train, .evaluate, .report, .theory."""

@@ -4,8 +4,9 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
+from typing import Any
 
 from absl import flags
 
@@ -15,17 +16,26 @@ FLAGS = flags.FLAGS
 flags.DEFINE_bool("debug", False, "Show the traceback of every error.")
 
 
-def run(main: Callable[[], None], needs: Sequence[str], argv: Sequence[str] | None = None) -> int:
+def run(
+    main: Callable[[], None],
+    needs: Sequence[str],
+    argv: Sequence[str] | None = None,
+    knobs: Callable[[Any], Mapping[str, Any]] | None = None,
+) -> int:
     """Parse the flags, call `main`, and return the exit code. A mistake of the user's is one line on stderr.
 
-    needs: the flags that must be given.
+    needs: the flags that must be given. knobs: for a command with --config, what the loaded recipe may be told with
+    --config.KNOB, by key (lamv.config.Knob); it raises ConfigError for a recipe that is another command's.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for talkative in ("jax", "absl", "orbax", "tensorflow_datasets", "matplotlib"):
         logging.getLogger(talkative).setLevel(logging.ERROR)
     argv = list(sys.argv if argv is None else argv)
+    if "--help" in argv:
+        print(f"{(sys.modules['__main__'].__doc__ or '').strip()}\n\n{FLAGS.main_module_help()}")
+        return 0
     try:
-        _parse(argv, needs)
+        _parse(argv, needs, knobs)
         main()
     except LamvError as error:
         if "--debug" in argv:
@@ -56,24 +66,22 @@ def use_fast_convolutions() -> None:
         os.environ["XLA_FLAGS"] = f"{given} {flag}".strip()
 
 
-def _parse(argv: list[str], needs: Sequence[str]) -> None:
+def _parse(argv: list[str], needs: Sequence[str], knobs: Callable | None) -> None:
     """Flags, and the recipe with its overrides. All that can be wrong with them becomes a ConfigError."""
-    _check_recipe(argv)
-    _check_knobs(argv)
+    known: Mapping[str, Any] = {}
+    if knobs is not None:
+        path = _recipe_in(argv)
+        if path is None:
+            raise ConfigError(f"--config is missing; {FLAGS['config'].help}")
+        known = knobs(_load(path))
+        _check_knobs(argv, known)
     try:
         rest = FLAGS(argv)
         given = {name: FLAGS[name].value for name in needs}
     except flags.IllegalFlagValueError as error:
-        raise ConfigError(_wrong_type(str(error))) from error
+        raise ConfigError(_wrong_type(str(error), known)) from error
     except flags.Error as error:
         raise ConfigError(f"{error}; --help lists the flags") from error
-    except LamvError:
-        raise
-    except Exception as error:
-        # A recipe is a program and may raise anything; whatever it is, its author has to mend it.
-        said = str(error.args[0]) if error.args else ""
-        what = re.sub(r"Other fields present: .*?(Did you mean .*)?$", r"\1", said, flags=re.DOTALL).strip("'")
-        raise ConfigError(f"the recipe fails with {type(error).__name__}: {what}; --debug shows where") from error
     if len(rest) > 1:
         raise ConfigError(f"{rest[1]!r} is not a flag; flags look like --workdir=DIR and --config.steps=100")
     for name, value in given.items():
@@ -81,31 +89,53 @@ def _parse(argv: list[str], needs: Sequence[str]) -> None:
             raise ConfigError(f"--{name} is missing; {FLAGS[name].help}")
 
 
-def _check_recipe(argv: Sequence[str]) -> None:
-    """The recipe exists: ml_collections would say so only when its content is first looked at."""
-    for argument in argv:
-        match = re.match(r"--config=([^:]*)", argument)
-        if match and not os.path.isfile(match[1]):
-            raise ConfigError(f"there is no recipe {match[1]!r}; configs/ has those of lamv")
+def _recipe_in(argv: Sequence[str]) -> str | None:
+    """The value of --config, as --config=PATH or --config PATH; None where it is not given."""
+    for place, argument in enumerate(argv):
+        match = re.fullmatch(r"--?config(?:=(.*))?", argument, re.DOTALL)
+        if match:
+            following = argv[place + 1] if place + 1 < len(argv) else ""
+            return following if match[1] is None else match[1]
+    return None
 
 
-def _check_knobs(argv: Sequence[str]) -> None:
+def _load(path: str) -> Any:
+    """The recipe as it stands, before any flag: its knobs are known only then, and its own mistakes are told apart."""
+    from ml_collections import config_dict
+
+    if not os.path.isfile(path.split(":")[0]):
+        raise ConfigError(f"there is no recipe {path.split(':')[0]!r}; configs/ has those of lamv")
+    try:
+        recipe = FLAGS["config"].parser.parse(path)
+        if isinstance(recipe, config_dict.ConfigDict):
+            return recipe
+    except Exception as error:
+        # A recipe is a program and may raise anything; whatever it is, its author has to mend it. For some types
+        # ml_collections puts the whole traceback into the message: the recipe's own error stands behind that one.
+        own = error.__context__ if type(error.__context__) is type(error) else error
+        said = str(own.args[0]) if own.args else ""
+        what = re.sub(r"Other fields present: .*?(Did you mean .*)?$", r"\1", said, flags=re.DOTALL).strip("'")
+        name = "" if isinstance(own, LamvError) else f" with {type(own).__name__}"
+        raise ConfigError(f"the recipe fails{name}: {what}; --debug shows where") from error
+    raise ConfigError(f"{path} gives no config; its get_config() must return one, see configs/ for examples")
+
+
+def _check_knobs(argv: Sequence[str], known: Mapping[str, Any]) -> None:
     """Every --config.KNOB names a knob: said here, because ml_collections' own words for it are hard to read."""
-    asked = [match[1] for match in (re.match(r"--(?:no)?config\.([^=]+)", argument) for argument in argv) if match]
-    if asked:
-        from lamv import config
-
-        for key in asked:
-            if key not in config.KNOB:
-                hint = nearest(key, config.KNOB)
-                raise ConfigError(f"--config.{key} is no knob{hint}; lamv/config.py lists all of them")
+    for argument in argv:
+        match = re.match(r"--?(?:no)?config\.([^=]*)", argument)
+        if match and match[1] not in known:
+            raise ConfigError(f"--config.{match[1]} is no knob{nearest(match[1], known)}; knobs are {_where(known)}")
 
 
-def _wrong_type(message: str) -> str:
-    from lamv import config
+def _where(known: Mapping[str, Any]) -> str:
+    """Where to read up on knobs: a list if it is short."""
+    return ", ".join(known) if len(known) <= 30 else "listed in lamv/config.py"
 
-    match = re.match(r"flag --config\.([^=]+)=(.*?): ", message)
-    if match is None or match[1] not in config.KNOB:
+
+def _wrong_type(message: str, known: Mapping[str, Any]) -> str:
+    match = re.match(r"flag --config\.([^=]+)=(.*?): ", message, re.DOTALL)
+    if match is None or match[1] not in known:
         return message
-    knob = config.KNOB[match[1]]
+    knob = known[match[1]]
     return f"config.{knob.key} is {match[2]!r}, must be of type {knob.type.__name__} ({knob.meaning})"

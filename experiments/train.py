@@ -10,10 +10,13 @@ run as one: use only those you trust.
 """
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from absl import flags
 
 from experiments import launch
+from lamv.errors import ConfigError
 
 launch.use_fast_convolutions()
 
@@ -25,6 +28,15 @@ DISTRIBUTED = flags.DEFINE_bool("distributed", False, "This is one of several pr
 COORDINATOR = flags.DEFINE_string("coordinator", None, "Address HOST:PORT of process 0, the same for all processes.")
 NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Number of processes, with --coordinator.")
 PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0, with --coordinator.")
+
+
+def knobs(recipe) -> Mapping[str, Any]:
+    """The knobs of a recipe for training."""
+    from lamv import config
+
+    if "experiment" in recipe:
+        raise ConfigError("this recipe is an experiment on theory; run it with: python -m experiments.theory")
+    return config.KNOB
 
 
 def main() -> None:
@@ -43,4 +55,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(launch.run(main, needs=("config", "workdir")))
+    sys.exit(launch.run(main, needs=("config", "workdir"), knobs=knobs))

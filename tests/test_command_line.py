@@ -192,3 +192,131 @@ def test_two_processes_train_as_one(finished, tmp_path):
     for row, expected in zip(mine, whole, strict=True):
         for metric, value in row["metrics"].items():
             assert value["mean"] == pytest.approx(expected["metrics"][metric]["mean"], rel=1e-3, abs=1e-3), metric
+
+
+LINE = "configs/theory/alternating_line.py"
+SHORT = (
+    "--config.sizes=('3x2',)",
+    "--config.alphas=(32.0,)",
+    "--config.steps=20",
+    "--config.seeds=2",
+    "--config.width=16",
+)
+
+
+def theory(*arguments):
+    return run(*arguments, module="experiments.theory")
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("cli") / "theory"
+    result = theory(f"--config={LINE}", f"--workdir={workdir}", *SHORT)
+    assert result.returncode == 0, result.stderr
+    return workdir, result
+
+
+def test_an_experiment_prints_its_checks_and_how_many_hold(measured):
+    """After twenty steps most fall short, which is a result: the exit code is 0."""
+    workdir, result = measured
+    checks = json.loads((workdir / "summary.json").read_text())["checks"]
+    held = sum(check["holds"] for check in checks)
+    assert 0 < held < len(checks)
+    *_, page, last = result.stdout.splitlines()
+    assert last == f"{held} of {len(checks)} checks hold"
+    assert page == f"report: {workdir / 'report.html'}" and (workdir / "report.html").exists()
+    assert len([line for line in result.stdout.splitlines() if line.startswith("FALLS SHORT")]) == len(checks) - held
+
+
+def test_the_finished_experiment_again_prints_the_same(measured):
+    workdir, first = measured
+    again = theory(f"--config={LINE}", f"--workdir={workdir}", *SHORT)
+    assert again.returncode == 0 and "nothing to do" in again.stderr
+    assert again.stdout == first.stdout
+
+
+def test_an_experiment_with_other_knobs_is_exit_78(measured):
+    workdir, _ = measured
+    result = theory(f"--config={LINE}", f"--workdir={workdir}", *SHORT, "--config.seed=3")
+    assert result.returncode == 78 and "seed 0 -> 3" in result.stderr
+
+
+def test_training_and_experiments_do_not_share_a_workdir(measured, finished):
+    result = theory(f"--config={LINE}", f"--workdir={finished[0]}")
+    assert result.returncode == 78 and "belongs to a training run" in result.stderr
+    result = run(f"--config={TINY}", f"--workdir={measured[0]}")
+    assert result.returncode == 78 and "alternating_line" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([f"--config={LINE}", "--config.stepz=1"], "config.stepz is no knob (did you mean 'steps'?)"),
+        ([f"--config={LINE}", "--config.optim.lr=1"], "config.optim.lr is no knob"),
+        ([f"--config={LINE}", "--config.=1"], "config. is no knob"),
+        ([f"--config={LINE}", "--config.steps=1e2"], "config.steps is '1e2', must be of type int"),
+        ([f"--config={LINE}", "--config.steps=0"], "config.steps is 0, must be at least 1"),
+        ([f"--config={LINE}", "--config.alphas=(-1.0,)"], "config.alphas is (-1.0,), must be"),
+        ([f"--config={LINE}", "--config.alphas=('a',)"], "config.alphas is ('a',), must be"),
+        ([f"--config={LINE}", "--config.experiment=two_moons"], "config.experiment belongs to the recipe"),
+        ([f"--config={LINE}", "stray"], "'stray' is not a flag"),
+        ([f"--config={LINE}", "--distributed"], "distributed"),
+        ([f"--config={TINY}"], "run it with: python -m experiments.train"),
+        (["--config=configs/theory/nope.py"], "there is no recipe 'configs/theory/nope.py'"),
+        ([], "--config is missing"),
+    ],
+)
+def test_a_mistake_about_an_experiment_is_one_line(tmp_path, arguments, words):
+    result = theory(f"--workdir={tmp_path / 'run'}", *arguments)
+    assert (result.returncode, words in result.stderr) == (64, True), result.stderr
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_has_no_use_for_an_experiments_recipe(tmp_path):
+    result = run(f"--config={LINE}", f"--workdir={tmp_path / 'run'}")
+    assert result.returncode == 64 and "run it with: python -m experiments.theory" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return recipe('alternating_lines')", "did you mean 'alternating_line'?"),
+        ("return recipe('alternating_line', stepz=3)", "stepz"),
+        ("return recipe('alternating_line', steps='a')", "steps"),
+        ("return {'experiment': 'alternating_line'}", "gives no config"),
+        ("return 1 / 0", "ZeroDivisionError"),
+        ("raise ValueError('no such thing')", "ValueError: no such thing;"),
+        (
+            "config = recipe('alternating_line'); config.unlock(); config.experiment = 'line'; return config",
+            "config.experiment",
+        ),
+    ],
+)
+def test_a_recipe_that_fails_is_one_line(tmp_path, body, words):
+    path = tmp_path / "mine.py"
+    path.write_text(f"from lamv.theorems import recipe\n\n\ndef get_config():\n    {body}\n")
+    result = theory(f"--config={path}", f"--workdir={tmp_path / 'run'}")
+    assert result.returncode == 64 and words in result.stderr, result.stderr
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1 and "File" not in result.stderr
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    result = theory(f"--config={LINE}", f"--workdir={tmp_path}", "--config.seeds=0", "--debug")
+    assert result.returncode == 1 and "Traceback" in result.stderr and "must be at least 1" in result.stderr
+
+
+@pytest.mark.parametrize("module", ["experiments.train", "experiments.theory", "experiments.report"])
+def test_help_says_what_a_command_does_and_lists_its_flags(module):
+    result = run("--help", module=module)
+    assert result.returncode == 0 and f"python -m {module}" in result.stdout and "  --" in result.stdout
+
+
+def test_reports_of_training_and_of_experiments_on_one_page(measured, finished, tmp_path):
+    (tmp_path / "trained").symlink_to(finished[0])
+    (tmp_path / "theory").symlink_to(measured[0])
+    result = run(f"--runs={tmp_path}", module="experiments.report")
+    assert result.returncode == 0, result.stderr
+    page = (tmp_path / "report.html").read_text()
+    assert "2 runs" in page and "checks hold." in page and "tiny" in page

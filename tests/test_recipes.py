@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from lamv import config as configs
+from lamv import theorems
 from lamv.train import loop
 
 ROOT = Path(__file__).parents[1]
-RECIPES = [path for path in sorted(ROOT.glob("configs/**/*.py")) if path.stem != "cifar_common"]
+THEORY = sorted(ROOT.glob("configs/theory/*.py"))
+RECIPES = [path for path in sorted(ROOT.glob("configs/**/*.py")) if path.stem != "cifar_common" and path not in THEORY]
 DEMO = ROOT / "configs" / "digits_tag.py"
 
 
@@ -27,6 +29,15 @@ def test_a_recipe_is_valid_and_its_docstring_has_the_command(path):
     assert rows
     doc = ast.get_docstring(ast.parse(path.read_text()))
     assert f"--config={path.relative_to(ROOT)}" in doc, "the command in the docstring must be this recipe's"
+
+
+@pytest.mark.parametrize("path", THEORY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_recipe_on_theory_is_valid_and_its_docstring_has_the_command(path):
+    config = load(path)
+    theorems.validate(config)
+    assert config.title and config.about, "the page opens with what the experiment shows"
+    doc = ast.get_docstring(ast.parse(path.read_text()))
+    assert "experiments.theory" in doc and f"--config={path.relative_to(ROOT)}" in doc
 
 
 def test_claims_name_rows_that_exist():

@@ -1,6 +1,6 @@
 """The report of a run: one HTML page that a reader understands who has never seen it, and that needs nothing else.
 
-    report.write("runs/demo")                           -> runs/demo/report.html
+    report.write("runs/demo")                           -> runs/demo/report.html; also of an experiment on theory
     report.overview("runs", [paths of workdirs])        -> runs/report.html
 
 The page holds its style and figures, loads nothing and runs no script. It is made from the files of the workdir alone,
@@ -17,7 +17,7 @@ import jinja2
 
 from lamv.errors import DataError, WorkdirError
 from lamv.study import answer as answers
-from lamv.study import explain, figures, runs, table
+from lamv.study import explain, figures, runs, table, theory
 from lamv.study.runs import Run
 
 FILE = "report.html"
@@ -44,19 +44,25 @@ def write(workdir: str | Path, out: str | Path | None = None) -> Path:
     Raises DataError (exit 65) where no row can be read from the workdir, and WorkdirError (exit 73) where the file
     cannot be written.
     """
-    run = runs.read(workdir)
-    return _save(Path(out) if out else Path(workdir) / FILE, _page("report.html.j2", _report(run)))
+    if theory.is_theory(workdir):
+        page = _page("theory.html.j2", theory.content(theory.read(workdir)))
+    else:
+        page = _page("report.html.j2", _report(runs.read(workdir)))
+    return _save(Path(out) if out else Path(workdir) / FILE, page)
 
 
 def overview(folder: str | Path, workdirs: Sequence[Path], out: str | Path | None = None) -> Path:
     """Write one page on several workdirs; those that cannot be read are listed with the reason. Raises WorkdirError."""
-    readable, broken = [], []
+    readable, experiments, broken = [], [], []
     for path in workdirs:
         try:
-            readable.append(runs.read(path))
+            if theory.is_theory(path):
+                experiments.append(theory.read(path))
+            else:
+                readable.append(runs.read(path))
         except DataError as error:
             broken.append((_below(path, folder), str(error)))
-    page = _page("overview.html.j2", _overview(folder, readable, broken))
+    page = _page("overview.html.j2", _overview(folder, readable, experiments, broken))
     return _save(Path(out) if out else Path(folder) / FILE, page)
 
 
@@ -85,14 +91,21 @@ def _report(run: Run) -> dict[str, Any]:
     }
 
 
-def _overview(folder: str | Path, readable: Sequence[Run], broken: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _overview(
+    folder: str | Path,
+    readable: Sequence[Run],
+    experiments: Sequence[theory.Experiment],
+    broken: Sequence[tuple[str, str]],
+) -> dict[str, Any]:
     """Everything that overview.html.j2 shows."""
     lines = [{"workdir": _below(r.path, folder), "title": r.title, "row": row} for r in readable for row in r.rows]
     return {
-        "title": f"{len(readable) + len(broken)} runs",
+        "title": f"{len(readable) + len(experiments) + len(broken)} runs",
         "folder": Path(folder).name,
         "broken": broken,
-        "unfinished": [(_below(r.path, folder), " ".join(r.notes)) for r in readable if not r.finished],
+        "unfinished": [
+            (_below(r.path, folder), " ".join(r.notes)) for r in (*readable, *experiments) if not r.finished
+        ],
         "lines": lines,
         "numbers": _table([line["row"] for line in lines]),
         "runs": [
@@ -104,6 +117,10 @@ def _overview(folder: str | Path, readable: Sequence[Run], broken: Sequence[tupl
                 "figures": figures.figures(run, MAIN_FIGURES),
             }
             for run in readable
+        ],
+        "experiments": [
+            {"of": one, "workdir": _below(one.path, folder), "short": [c for c in one.checks if not c.holds]}
+            for one in experiments
         ],
     }
 

@@ -127,10 +127,10 @@ def read(workdir: str | Path) -> Run:
     path, notes = Path(workdir), []
     if not path.is_dir():
         raise DataError(f"workdir {path} does not exist; train first: experiments.train --workdir={path}")
-    config = _object(path / "config.json", notes)
-    summary = _object(path / "summary.json", notes)
+    config = read_object(path / "config.json", notes)
+    summary = read_object(path / "summary.json", notes)
     lines = _lines(path / "metrics.jsonl", notes)
-    provenance = _object(path / "provenance.json", notes)
+    provenance = read_object(path / "provenance.json", notes)
     try:
         rows = rows_of(summary) if summary else _rows_so_far(config, lines)
         claims = _claims(summary, config, rows)
@@ -175,6 +175,21 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in tree.items():
         flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
+
+
+def read_object(path: Path, notes: list[str]) -> dict[str, Any]:
+    """The JSON object in a file; {} and a note where there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        notes.append(MISSING.format(path.name))
+    except (OSError, ValueError) as error:
+        notes.append(f"{path.name} cannot be read ({error}).")
+    else:
+        if isinstance(content, dict):
+            return content
+        notes.append(f"{path.name} holds no JSON object.")
+    return {}
 
 
 def curve(run: Run, row: str, metric: str) -> list[tuple[int, Spread]]:
@@ -227,21 +242,6 @@ def _how_far(rows: Sequence[Row]) -> str:
     if not max(steps):
         return "The run is not finished (still going, or interrupted), and nothing has been measured yet."
     return f"The run is not finished (still going, or interrupted): the numbers are those of {where}{of}."
-
-
-def _object(path: Path, notes: list[str]) -> dict[str, Any]:
-    """The JSON object in a file; {} and a note where there is none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        notes.append(MISSING.format(path.name))
-    except (OSError, ValueError) as error:
-        notes.append(f"{path.name} cannot be read ({error}).")
-    else:
-        if isinstance(content, dict):
-            return content
-        notes.append(f"{path.name} holds no JSON object.")
-    return {}
 
 
 def _lines(path: Path, notes: list[str]) -> list[dict[str, Any]]:

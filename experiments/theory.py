@@ -1,0 +1,49 @@
+"""Run an experiment that sets a theorem, or a published toy result, beside a measurement, and report.
+
+    python -m experiments.theory --config=configs/theory/NAME.py --workdir=DIR [--config.KNOB=VALUE ...]
+
+A check that falls short is a result, not a failure: the exit code is 0, and the last line says how many checks hold. A
+finished workdir is left as it is. A recipe is a Python file and is run as one: use only those you trust.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from absl import flags
+
+from experiments import launch
+from lamv.errors import ConfigError
+
+launch.use_fast_convolutions()
+
+from ml_collections import config_flags  # noqa: E402
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe: a file in configs/theory/.", lock_config=True)
+WORKDIR = flags.DEFINE_string("workdir", None, "Directory for everything that the experiment writes.")
+
+
+def knobs(recipe) -> Mapping[str, Any]:
+    """The knobs of the recipe's experiment."""
+    from lamv import theorems
+
+    if "experiment" not in recipe:
+        raise ConfigError(
+            "this recipe trains networks, it names no experiment; run it with: python -m experiments.train"
+        )
+    return theorems.knobs_of(recipe.experiment)
+
+
+def main() -> None:
+    from lamv.study import report, theory
+    from lamv.theorems import runner
+
+    overrides = config_flags.get_override_values(flags.FLAGS["config"])
+    summary = runner.run(CONFIG.value, WORKDIR.value, overrides)
+    print(theory.as_text(summary))
+    print(f"\nreport: {report.write(WORKDIR.value)}")
+    print(theory.tally(theory.checks_of(summary)))
+
+
+if __name__ == "__main__":
+    sys.exit(launch.run(main, needs=("config", "workdir"), knobs=knobs))

@@ -1,0 +1,70 @@
+"""The experiments of `python -m experiments.theory`: each sets a theorem, or a published toy result, beside a measurement.
+
+One module an experiment, with KNOBS (as in lamv.config, beyond the common ones here) and `run(config) -> Outcome`, or
+`run(config, workdir)` for one that trains by the engine, below workdir / "training"; its docstring states what is shown.
+Knobs that contradict each other raise ConfigError. lamv.theorems.runner runs it; recipes are in configs/theory; the page
+is lamv.study.theory's.
+"""
+
+import importlib
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from ml_collections import config_dict
+
+from lamv.config import Knob, anything, at_least, between
+from lamv.errors import ConfigError, nearest
+
+EXPERIMENTS = (
+    "alternating_line", "collisions", "for_better", "identifying_pixel", "label_noise", "linear_equivalence",
+    "linear_features", "multi_view", "overtraining", "rare_features", "two_moons",
+)  # fmt: skip
+
+COMMON = (
+    Knob("title", "", anything, "heading of the report", free=True),
+    Knob("about", "", anything, "what the experiment shows, in a sentence or two, for the report", free=True),
+    Knob("experiment", "", anything, "name of a module of lamv.theorems"),
+    Knob("seed", 0, between(0, 2**31 - 1), "the first seed; replica r uses seed + r"),
+    Knob("seeds", 5, at_least(1), "number of seeds (replicas) of each row"),
+)
+
+
+def load(experiment: str) -> ModuleType:
+    """The module of that name. Raises ConfigError for an unknown one."""
+    if experiment not in EXPERIMENTS:
+        known = ", ".join(EXPERIMENTS)
+        raise ConfigError(
+            f"config.experiment is {experiment!r}, must be one of {known}{nearest(experiment, EXPERIMENTS)}"
+        )
+    return importlib.import_module(f"lamv.theorems.{experiment}")
+
+
+def knobs_of(experiment: str) -> dict[str, Knob]:
+    """Every knob of an experiment by its key."""
+    return {knob.key: knob for knob in (*COMMON, *load(experiment).KNOBS)}
+
+
+def recipe(experiment: str, **changes) -> config_dict.ConfigDict:
+    """A config with every knob of an experiment at its default but for `changes`, locked."""
+    values = {key: knob.default for key, knob in knobs_of(experiment).items()}
+    config = config_dict.ConfigDict(values | {"experiment": experiment})
+    config.lock()
+    config.update(changes)
+    return config
+
+
+def validate(config: Mapping) -> None:
+    """Raise ConfigError, one line, for the first knob that is out of its range."""
+    for key, knob in knobs_of(config["experiment"]).items():
+        if key not in config:
+            raise ConfigError(f"config.{key} is not set ({knob.meaning}); make the config with lamv.theorems.recipe")
+        if not _holds(knob, config[key]):
+            raise ConfigError(f"config.{key} is {config[key]!r}, must be {knob.allowed.words} ({knob.meaning})")
+
+
+def _holds(knob: Knob, value: Any) -> bool:
+    try:
+        return bool(knob.allowed.holds(value))
+    except (TypeError, ValueError):  # such as a name among numbers
+        return False

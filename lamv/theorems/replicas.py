@@ -1,0 +1,59 @@
+"""Many small trainings in one program: seeds, laws of lam, decays and methods side by side under one vmap.
+
+What differs between replicas is data: arrays with a leading axis R. Their number of steps, shapes and loss are common.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+
+def fit(
+    loss: Callable,
+    params,
+    knobs,
+    keys: jax.Array,
+    *,
+    steps: int,
+    optimiser: optax.GradientTransformation,
+    record: Callable | None = None,
+    record_every: int = 0,
+) -> tuple[Any, Any]:
+    """Minimise loss(params, knobs, key, t) for R replicas at once, full-batch or as the loss draws its batches.
+
+    params, knobs: pytrees with leading axis R. keys: (R,) keys; step t gets fold_in(key, t). optimiser: common to all.
+    record: (params, knobs) -> pytree, taken before the first step and after every `record_every` steps (a divisor of
+    `steps`; 0: only at the start and the end). Returns the trained params, and the records with leading axes
+    (R, steps / record_every + 1), or None without `record`.
+    """
+    every = record_every or steps
+    if steps % every:
+        raise ValueError(f"record_every is {record_every}, must divide the {steps} steps")
+    return _fit(loss, optimiser, record, steps // every, every, params, knobs, keys)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+def _fit(loss, optimiser, record, pieces: int, every: int, params, knobs, keys):
+    def one(params, knobs, key):
+        def step(t, carry):
+            params, state = carry
+            gradient = jax.grad(loss)(params, knobs, jax.random.fold_in(key, t), t)
+            updates, state = optimiser.update(gradient, state, params)
+            return optax.apply_updates(params, updates), state
+
+        def piece(carry, first):
+            carry = lax.fori_loop(first, first + every, step, carry)
+            return carry, record(carry[0], knobs) if record else None
+
+        start = record(params, knobs) if record else None
+        (params, _), records = lax.scan(piece, (params, optimiser.init(params)), jnp.arange(pieces) * every)
+        if record:
+            records = jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), start, records)
+        return params, records
+
+    return jax.vmap(one)(params, knobs, keys)

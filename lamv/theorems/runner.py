@@ -1,0 +1,150 @@
+"""An experiment from its config to the files of its workdir, which are those of a training run, but for what it trains:
+
+config.json      the knobs, as one row named by the experiment; a workdir belongs to one config for good
+provenance.json  versions, device, git commit, command
+timing.jsonl     wall seconds, which differ from run to run
+summary.json     rows, checks (each with "holds"), figures and remarks; there only once the whole experiment is done
+DONE             the digest of summary.json's content; a workdir that has it is left as it is
+
+An experiment that trains by the engine has it do so below DIR/training, and such training resumes as it always does.
+"""
+
+import hashlib
+import inspect
+import json
+import logging
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lamv import theorems
+from lamv.errors import ConfigError, WorkdirMismatch
+from lamv.theorems.outcome import Outcome, plain
+from lamv.train import tracking
+
+PACKAGE = Path(theorems.__file__).parents[1]
+logger = logging.getLogger("lamv.theorems")
+
+
+def run(config, workdir: str | Path, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Run the experiment that a config names; returns the content of summary.json.
+
+    config: made by `theorems.recipe`, flags applied. overrides: what the command line set. A finished workdir is left as
+    it is. Raises LamvError's subclasses, each with its exit code.
+    """
+    overrides = dict(overrides or {})
+    if "experiment" in overrides:
+        raise ConfigError("config.experiment belongs to the recipe; give the --config of the other experiment instead")
+    theorems.validate(config)
+    identity = snapshot(config)
+    with tracking.Workdir(workdir, writes=True) as place:
+        compare(place, identity)
+        summary = place.read("summary.json")
+        if summary is not None and (place.path / "DONE").exists():
+            logger.info("%s is done; nothing to do", place.path)
+            return summary
+        outcome = _measured(config, place, identity)
+        summary = _summary(config, overrides, outcome)
+        place.write("summary.json", summary)
+        place.write("DONE", {"sha256": hashlib.sha256(json.dumps(summary).encode()).hexdigest()})
+        return summary
+
+
+def snapshot(config) -> dict[str, Any]:
+    """The experiment as plain data, for config.json: in the form of a training run's, with one row."""
+    knobs = json.loads(config.to_json())
+    title, about = knobs.pop("title"), knobs.pop("about")
+    name = config.experiment
+    return {
+        "title": title, "about": about, "experiment": name, "claims": [], "rows": [{"name": name, "config": knobs}]
+    }  # fmt: skip
+
+
+def compare(place: tracking.Workdir, identity: Mapping[str, Any]) -> None:
+    """Raise WorkdirMismatch (exit 78) if the workdir is that of other knobs, another experiment, or a training run."""
+    stored = place.read("config.json")
+    if stored is None:
+        return
+    owner = stored.get("experiment") if isinstance(stored, Mapping) else None
+    if owner != identity["experiment"]:
+        what = f"the experiment {owner!r}" if owner else "a training run"
+        raise WorkdirMismatch(f"workdir {place.path} belongs to {what}; choose another --workdir")
+    try:
+        place.compare(identity)
+    except (AttributeError, KeyError, TypeError):
+        raise WorkdirMismatch(
+            f"{place.path / 'config.json'} is not as lamv writes it; choose another --workdir, or delete this one"
+        ) from None
+
+
+def _measured(config, place: tracking.Workdir, identity: Mapping[str, Any]) -> Outcome:
+    """The workdir is claimed first, and given back if the knobs turn out to contradict each other."""
+    ours = place.read("config.json") is None
+    place.claim(identity)
+    place.write("provenance.json", tracking.provenance((), {}))
+    logger.info("%s: %d seeds from %d", config.experiment, config.seeds, config.seed)
+    start = time.perf_counter()
+    try:
+        outcome = _call(theorems.load(config.experiment).run, config, place.path)
+    except ConfigError:
+        if ours:
+            for name in ("config.json", "provenance.json"):
+                (place.path / name).unlink(missing_ok=True)
+        raise
+    seconds = time.perf_counter() - start
+    place.append("timing.jsonl", [{"experiment": config.experiment, "seconds": round(seconds, 3)}])
+    logger.info("%s took %.1f s", config.experiment, seconds)
+    if outcome.sources:
+        place.write("provenance.json", tracking.provenance(outcome.sources, {}))
+    return outcome
+
+
+def _call(experiment, config, workdir: Path) -> Outcome:
+    """An experiment gets the workdir if it names it. A ValueError that lamv raises by itself is about the knobs."""
+    more = {"workdir": workdir} if "workdir" in inspect.signature(experiment).parameters else {}
+    try:
+        return experiment(config, **more)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        if _raised_by_lamv(error):
+            raise ConfigError(f"{config.experiment} cannot run with these knobs: {error}") from error
+        raise
+
+
+def _raised_by_lamv(error: BaseException) -> bool:
+    """Whether lamv's own code, rather than a library below it, is where it comes from."""
+    place = error.__traceback__
+    while place.tb_next:
+        place = place.tb_next
+    return PACKAGE in Path(place.tb_frame.f_code.co_filename).parents
+
+
+def _summary(config, overrides: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
+    content = {
+        "title": config.title,
+        "about": config.about,
+        "experiment": config.experiment,
+        "overrides": dict(overrides),
+        "rows": outcome.rows,
+        "claims": [],
+        "checks": [check._asdict() | {"holds": check.holds} for check in outcome.checks],
+        "figures": outcome.figures,
+        "remarks": outcome.remarks,
+    }
+    return _as_json(content)
+
+
+def _as_json(tree: Any) -> Any:
+    """What JSON can hold: arrays as lists, and null for a number that is not finite."""
+    if isinstance(tree, Mapping):
+        return {str(key): _as_json(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_as_json(value) for value in tree]
+    if tree is None or isinstance(tree, str | bool | int):
+        return tree
+    if isinstance(tree, float):
+        return tree if math.isfinite(tree) else None
+    return plain(tree)
