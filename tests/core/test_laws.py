@@ -72,7 +72,7 @@ def test_draws_have_the_moments_of_the_nodes(law):
         assert abs(np.mean(lam.astype(np.float64) ** power) - mean) <= 5 * sd / np.sqrt(len(lam)) + 1e-7, power
 
 
-@pytest.mark.parametrize("name", LAWS.keys() - DISCRETE)
+@pytest.mark.parametrize("name", [name for name in LAWS if name not in DISCRETE])
 def test_draws_follow_the_density(name):
     law, lam = LAWS[name], np.asarray(draw(LAWS[name], KEY), np.float64)
     for edge in (0.25, 0.4, 0.5, 0.55):

@@ -417,7 +417,7 @@ def test_manifold_mixup_of_the_input_is_mixup_to_the_bit(run):
     def found(key, inputs, targets):
         return manifold_mixup(key, inputs, targets, law=uniform(), layers=("input",))[:2]
 
-    expected = run(partial(mixup, law=uniform(), lam_per="batch"))(KEY, *twelve())
+    expected = run(partial(mixup, law=uniform()))(KEY, *twelve())
     for one, other in zip(run(found)(KEY, *twelve()), expected, strict=True):
         same_bits(one, other)
 
@@ -432,7 +432,7 @@ def test_manifold_mixup_keeps_the_type_of_activations(run):
 def test_regmixup_is_the_batch_and_its_mixup(run):
     inputs, targets = twelve()
     made = run(lambda *batch: everything(partial(regmixup, law=uniform(), weight=0.25), *batch))(KEY, inputs, targets)
-    mixed = run(partial(mixup, law=uniform(), lam_per="batch"))(KEY, inputs, targets)
+    mixed = run(partial(mixup, law=uniform()))(KEY, inputs, targets)
     for found, plain, other in zip(made[:2], (inputs, targets), mixed, strict=True):
         same_bits(found, np.concatenate([plain, other]))
     np.testing.assert_array_equal(made[2], [1.0] * 12 + [0.25] * 12)

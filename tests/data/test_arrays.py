@@ -70,7 +70,9 @@ MISSHAPEN = {
     "no columns": ({"inputs": VECTORS[:, :0], "labels": LABELS}, "'inputs'", "(4, 0)"),
     "nan": ({"inputs": np.where(VECTORS > 0.9, np.nan, VECTORS), "labels": LABELS}, "'inputs'", "example 3", "finite"),
     "too large": ({"inputs": VECTORS * 1e300, "labels": LABELS}, "'inputs'", "finite"),
-    "float labels": ({"inputs": VECTORS, "labels": LABELS / 1}, "'labels'", "float64"),
+    "nan labels": ({"inputs": VECTORS, "labels": LABELS * np.nan}, "'labels'", "not finite"),
+    "named numbers": ({"inputs": VECTORS, "labels": LABELS / 1, "class_names": np.array(["a"])}, "float labels"),
+    "numbers and classes": (CUT | {"test_labels": CUT["test_labels"] / 1}, "train_labels and test_labels", "both"),
     "one-hot labels": ({"inputs": VECTORS, "labels": np.eye(4, dtype=int)}, "'labels'", "(4, 4)"),
     "fewer labels": ({"inputs": VECTORS, "labels": LABELS[:3]}, "'labels'", "3 labels for 4 inputs"),
     "negative label": ({"inputs": VECTORS, "labels": LABELS - 1}, "'labels'", "-1..1"),
@@ -112,6 +114,13 @@ def test_no_npz_file(tmp_path, save, refused):
 def test_class_limit_is_the_documented_one(save):
     labels = np.array([0, arrays.MAX_CLASSES - 1, 0, 0])
     assert data.load("npz", save(inputs=VECTORS, labels=labels)).num_classes == arrays.MAX_CLASSES
+
+
+def test_float_labels_are_regression(save):
+    splits = data.load("npz", save(inputs=VECTORS, labels=np.array([0.5, -2.0, 1e3, 0.0])))
+    assert splits.is_regression and splits.num_classes == 1
+    np.testing.assert_array_equal(splits.parts["all"].labels, np.float32([0.5, -2.0, 1e3, 0.0]))
+    assert not data.load("npz", save(inputs=VECTORS, labels=LABELS)).is_regression
 
 
 def test_nothing_is_official(save, refused, caplog):
