@@ -26,6 +26,11 @@ def evaluate(
         run = json.loads((workdir / "config.json").read_text())
     except (OSError, ValueError):
         raise DataError(f"{workdir} has no readable config.json; give the --workdir of a run") from None
+    if "experiment" in run:
+        raise DataError(
+            f"{workdir} is that of the experiment {run['experiment']!r}, which has no checkpoints; give the --workdir of a"
+            " training run"
+        )
     rows = configs.rows_of(run, {"data.path": data_path} if data_path else {})
     checkpoints = Checkpoints.reading(workdir / "checkpoints", configs.fingerprint(run), [row.name for row in rows])
     steps = _chosen(which, checkpoints.steps(), workdir)

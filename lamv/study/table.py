@@ -43,7 +43,7 @@ COLUMNS = (
     Column("test_absent/accuracy", ACCURACY, "absent", "no cue", "absent %", percent=True),
     Column("test/weight_norm_ratio", WEIGHTS, "weight ratio", "cue inputs : other inputs", "weight ratio"),
     Column("test/features/within_variance", VARIANCE, "features", "activations h", "features var."),
-    Column("test/outputs/within_variance", VARIANCE, "outputs", "probabilities", "outputs var."),
+    Column("test/outputs/within_variance", VARIANCE, "outputs", "of the network", "outputs var."),
 )
 
 
