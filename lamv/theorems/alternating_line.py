@@ -28,7 +28,7 @@ from lamv.core.laws import beta, fixed
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
 from lamv.core.theory import mixup_optimal, mixup_optimal_loss
-from lamv.theorems.outcome import Outcome, check, plain, row
+from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 
 SIZES = {"3x2": (3, 2), "10x2": (10, 2), "10x10": (10, 10)}
@@ -329,5 +329,5 @@ def _own_class(at_points, points, labels) -> dict:
 
 def _spread(name: str, x, values) -> dict:
     """A series of the mean and sd over the first axis."""
-    sd = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1:])
+    sd = sd_over(values)
     return {"name": name, "x": plain(x), "y": plain(values.mean(axis=0)), "sd": plain(sd), "style": "line"}

@@ -36,7 +36,7 @@ from lamv.core.losses import cross_entropy
 from lamv.core.mixing import draw_partner, mix
 from lamv.core.targets import one_hot, smooth
 from lamv.core.theory import lda_direction, mixup_slope
-from lamv.theorems.outcome import Outcome, check, plain, row
+from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 
 _settings = Allowed(
@@ -299,7 +299,7 @@ def _crossings(variances, relative) -> np.ndarray | None:
 def _series(name, x, values, style="line") -> dict:
     return {
         "name": name, "x": plain(x), "y": plain(values.mean(axis=0)), "style": style,
-        "sd": plain(values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1])),
+        "sd": plain(sd_over(values)),
     }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from lamv import config as configs
 from lamv.config import Knob, above, anything, at_least, below, one_of, whole_numbers
 from lamv.data import DATASETS
-from lamv.theorems.outcome import Outcome, check, row
+from lamv.theorems.outcome import Outcome, check, row, sd_over
 from lamv.train import loop
 
 KNOBS = (
@@ -132,9 +132,7 @@ def _figures(config, measured):
             {
                 "name": metric,
                 "y": [100 * float(np.mean(measured[name][metric])) for name in names],
-                "sd": [
-                    100 * float(np.std(measured[name][metric], ddof=1)) if config.seeds > 1 else 0.0 for name in names
-                ],
+                "sd": [100 * float(sd_over(measured[name][metric])) for name in names],
             }
             for metric in ("aligned accuracy", "absent accuracy", "reversed accuracy")
         ]

@@ -22,7 +22,7 @@ from lamv.config import Allowed, Knob, above, anything, at_least, below, one_of
 from lamv.core.losses import cross_entropy
 from lamv.core.targets import correct_noise, one_hot, smooth
 from lamv.data import DATASETS
-from lamv.theorems.outcome import Outcome, check, row
+from lamv.theorems.outcome import Outcome, check, row, sd_over
 from lamv.train import loop
 
 rates = Allowed(lambda values: len(values) > 1 and all(0 <= v < 1 for v in values), "two or more numbers in [0, 1)")
@@ -142,7 +142,7 @@ def _figures(config, measured):
     def series(metric, scale):
         for method in _methods(config):
             values = [scale * np.array(measured[_name(method, rate)][metric]) for rate in config.rates]
-            sd = [float(v.std(ddof=1)) if len(v) > 1 else 0.0 for v in values]
+            sd = [float(sd_over(v)) for v in values]
             yield {"name": method, "x": list(config.rates), "y": [float(v.mean()) for v in values], "sd": sd,
                    "style": "line"}  # fmt: skip
 

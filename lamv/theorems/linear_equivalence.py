@@ -36,7 +36,7 @@ from lamv.core.laws import beta
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
 from lamv.core.targets import one_hot, smooth
-from lamv.theorems.outcome import Outcome, check, plain, row
+from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 
 _even = Allowed(lambda n: n >= 4 and n % 2 == 0, "an even number of at least 4")
@@ -225,7 +225,7 @@ def _figures(config, cells, measured) -> list[dict]:
     def series(name, metric, kind, style="line"):
         picked = [i for i, cell in enumerate(cells) if cell[0] == kind]
         y = measured[metric][picked]
-        sd = y.std(axis=1, ddof=1) if config.seeds > 1 else np.zeros(len(y))
+        sd = sd_over(y, axis=1)
         x = [cells[i][1] for i in picked]
         return {"name": name, "x": x, "y": plain(y.mean(axis=1)), "sd": plain(sd), "style": style}
 

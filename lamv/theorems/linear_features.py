@@ -35,7 +35,7 @@ from lamv.core.laws import beta
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
 from lamv.core.targets import one_hot, smooth
-from lamv.theorems.outcome import Outcome, check, plain, row
+from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 
 _many = Allowed(lambda values: len(values) > 0 and all(v > 0 for v in values), "one or more numbers above 0")
@@ -391,7 +391,7 @@ def _figures(config, settings, share) -> list[dict]:
         if x_of != "deviation":  # no place for 0 on a logarithmic axis
             picked = [i for i in picked if settings[i][x_of] > 0]
         y = share[picked]
-        sd = y.std(axis=1, ddof=1) if n > 1 else np.zeros(len(y))
+        sd = sd_over(y, axis=1)
         x = [settings[i][x_of] for i in picked]
         return {"name": name, "x": plain(x), "y": plain(y.mean(axis=1)), "sd": plain(sd), "style": style}
 

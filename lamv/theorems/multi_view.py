@@ -31,7 +31,7 @@ from lamv.config import Allowed, Knob, above, at_least, between
 from lamv.core.laws import fixed, uniform
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mixup
-from lamv.theorems.outcome import Outcome, check, plain, row
+from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 
 POINTS = 50  # of each curve
@@ -229,5 +229,5 @@ def _figures(curves, config):
 
 
 def _line(name, steps, values):
-    spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(len(steps))
+    spread = sd_over(values)
     return {"name": name, "x": plain(steps), "y": plain(values.mean(axis=0)), "sd": plain(spread), "style": "line"}

@@ -1,14 +1,15 @@
 """What an experiment hands over: rows of measurements, checks against what they should be, figures as data.
 
-All of it is plain data, which goes into summary.json; the page is drawn from there, without jax.
+All of it is plain data, which goes into summary.json; the page is drawn from there.
 """
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from lamv.train.tracking import spread, summary_row
 
 RELATIONS = ("=", ">=", "<=")
 
@@ -58,13 +59,13 @@ def check(quantity: str, values, expected: float, source: str, **rest) -> Check:
     """A Check of the mean over replicas of `values`, a number or a sequence of them."""
     if rest.get("relation", "=") not in RELATIONS:
         raise ValueError(f"relation is {rest['relation']!r}, must be one of {', '.join(RELATIONS)}")
-    mean, sd, n, _ = _spread(values).values()
+    mean, sd, n, _ = spread(_floats(values)).values()
     return Check(quantity, mean, float(expected), source, sd=sd, n=n, **rest)
 
 
 def row(name: str, metrics: Mapping[str, Sequence[float]], config: Mapping[str, Any] = {}, **more) -> dict[str, Any]:
     """A row of summary.json: mean, sd, n and values of each metric over replicas; `more`: further plain data."""
-    return {"name": name, "config": dict(config), "metrics": {k: _spread(v) for k, v in metrics.items()}, **more}
+    return summary_row(name, dict(config), {metric: _floats(values) for metric, values in metrics.items()}) | more
 
 
 def plain(values) -> Any:
@@ -76,9 +77,11 @@ def plain(values) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _spread(values: Sequence[float]) -> dict[str, Any]:
-    values = [float(v) for v in np.ravel(np.asarray(values, np.float64))]
-    if not all(map(math.isfinite, values)):  # which the statistics module fails on
-        return {"mean": math.nan, "sd": None, "n": len(values), "values": values}
-    sd = statistics.stdev(values) if len(values) > 1 else None
-    return {"mean": statistics.fmean(values), "sd": sd, "n": len(values), "values": values}
+def sd_over(values, axis: int = 0) -> np.ndarray:
+    """Standard deviation over the axis of replicas, n - 1 in the denominator; 0 for one replica."""
+    values = np.asarray(values, np.float64)
+    return values.std(axis=axis, ddof=1) if values.shape[axis] > 1 else np.zeros_like(values.mean(axis=axis))
+
+
+def _floats(values) -> list[float]:
+    return [float(v) for v in np.ravel(np.asarray(values, np.float64))]

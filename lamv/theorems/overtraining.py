@@ -41,7 +41,7 @@ from lamv.core.mixing import midpoint, mix, mixup
 from lamv.core.theory import least_squares_risk, least_squares_turning_point, mixup_optimal
 from lamv.data import load
 from lamv.errors import ConfigError
-from lamv.theorems.outcome import Outcome, check, plain, row
+from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 
 PATH = 1000  # measurements along gradient descent on least squares
@@ -390,7 +390,7 @@ def _digits_figure(curves, size, config):
     series = []
     for name, style in {"Mixup": "line", "ERM": "line", "Mixup, then ERM": "dashed"}.items():
         error = curves[name, size]["test"][:, 1:]
-        spread = error.std(axis=0, ddof=1) if len(error) > 1 else np.zeros(len(steps))
+        spread = sd_over(error)
         series.append(
             {"name": name, "x": plain(steps), "y": plain(error.mean(axis=0)), "sd": plain(spread), "style": style}
         )

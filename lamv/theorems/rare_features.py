@@ -41,7 +41,7 @@ from lamv.core.laws import Law, fixed, uniform
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
 from lamv.errors import ConfigError
-from lamv.theorems.outcome import Outcome, check, plain, row
+from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 
 POINTS = 25  # of each curve
@@ -306,5 +306,5 @@ def _figures(curves, config):
 
 
 def _line(name, steps, values):
-    spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(len(steps))
+    spread = sd_over(values)
     return {"name": name, "x": plain(steps), "y": plain(values.mean(axis=0)), "sd": plain(spread), "style": "line"}

@@ -31,7 +31,7 @@ from lamv.config import Allowed, Knob, above, anything, at_least, between
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
 from lamv.errors import ConfigError
-from lamv.theorems.outcome import Outcome, check, plain, row
+from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 
 some_alphas = Allowed(lambda values: all(0 < v < 2**31 for v in values), "numbers above 0")
@@ -276,7 +276,7 @@ def _margin_lines(margins, most, config) -> dict:
         own = [method for method in methods(config) if method.alpha is not None and method.summed == summed]
         if own:
             values = np.stack([margins[method.name] for method in own])
-            sd = values.std(axis=1, ddof=1) if values.shape[1] > 1 else np.zeros(len(own))
+            sd = sd_over(values, axis=1)
             alphas = [method.alpha for method in own]
             one = {"name": name, "x": alphas, "y": plain(values.mean(axis=1)), "sd": plain(sd), "style": "line"}
             series.append(one)

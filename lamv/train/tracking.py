@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import math
 import os
 import platform
 import statistics
@@ -138,6 +139,9 @@ def summary_row(name: str, config: Mapping[str, Any], values: Mapping[str, Seque
 
 
 def spread(values: list[float]) -> dict[str, Any]:
+    """mean, sd, n and values; of values that are not all finite, mean NaN and no sd."""
+    if not all(map(math.isfinite, values)):  # which the statistics module fails on
+        return {"mean": math.nan, "sd": None, "n": len(values), "values": values}
     sd = statistics.stdev(values) if len(values) > 1 else None
     return {"mean": statistics.fmean(values), "sd": sd, "n": len(values), "values": values}
 
