@@ -8,10 +8,7 @@ of each counts, since other work on the machine can only add to it. benchmarks/R
 
 import sys
 import tempfile
-import time
-from pathlib import Path
 
-import numpy as np
 from absl import flags
 
 from experiments import launch
@@ -29,6 +26,7 @@ DEPTHS = {"resnet": ("input", "stage2_block0", "stage3_block0"), "mlp": ("input"
 def main() -> None:
     import jax
 
+    from benchmarks import timing
     from lamv import config as configs
     from lamv.core.methods import METHODS as KNOWN
     from lamv.train.rows import Bench, RowRun
@@ -36,33 +34,13 @@ def main() -> None:
     names = ["erm", *(name for name in METHODS.value or KNOWN if name != "erm")]
     depths = next((layers for family, layers in DEPTHS.items() if family in MODEL.value), ("input",))
     with tempfile.TemporaryDirectory() as folder:
-        rng = np.random.default_rng(0)
-        images = rng.integers(0, 256, (2048, 32, 32, 3), dtype=np.uint8)
-        np.savez(Path(folder) / "random.npz", inputs=images, labels=np.arange(2048) % 10)
-        config = configs.defaults()
-        config.steps, config.batch_size = 10_000, 128
-        config.data.name, config.data.path = "npz", f"{folder}/random.npz"
-        config.data.augment.crop, config.data.augment.flip = 4, True
-        config.model.name, config.model.dtype = MODEL.value, DTYPE.value
+        config = timing.recipe(folder, MODEL.value, DTYPE.value)
         config.rows = {name: {"method.name": name, "method.smoothing": 0.1, "method.layers": depths} for name in names}
         rows = configs.expand(config)
         bench = Bench(rows)
         runs = {row.name: RowRun(row, bench) for row in rows}
-        seconds_to_compile = {}
-        for name, run in runs.items():
-            run.init()
-            before = time.perf_counter()
-            run.advance(0, 2)
-            run.wait()
-            seconds_to_compile[name] = time.perf_counter() - before
-    best = dict.fromkeys(runs, float("inf"))
-    for turn in range(3):
-        for name, run in runs.items():
-            start = 10 + turn * STEPS.value
-            before = time.perf_counter()
-            run.advance(start, start + STEPS.value)
-            run.wait()
-            best[name] = min(best[name], (time.perf_counter() - before) / STEPS.value)
+        seconds_to_compile = {name: timing.first_two(run) for name, run in runs.items()}
+    best = timing.best_of_three(runs, STEPS.value)
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {MODEL.value} {DTYPE.value}, batch 128")
     for name, seconds in best.items():
         ratio = seconds / best["erm"]

@@ -9,10 +9,7 @@ benchmarks/README.md.
 
 import sys
 import tempfile
-import time
-from pathlib import Path
 
-import numpy as np
 from absl import flags
 
 from experiments import launch
@@ -31,35 +28,21 @@ REPLICAS = flags.DEFINE_list("replicas", ["loop"], "Of parallel.replicas.")
 def main() -> None:
     import jax
 
+    from benchmarks import timing
     from lamv import config as configs
     from lamv.train.rows import Bench, RowRun
 
     with tempfile.TemporaryDirectory() as folder:
-        rng = np.random.default_rng(0)
-        images = rng.integers(0, 256, (2048, 32, 32, 3), dtype=np.uint8)
-        np.savez(Path(folder) / "random.npz", inputs=images, labels=np.arange(2048) % 10)
-        config = configs.defaults()
-        config.steps, config.batch_size, config.seeds = 10_000, 128, SEEDS.value
-        config.data.name, config.data.path = "npz", f"{folder}/random.npz"
-        config.data.augment.crop, config.data.augment.flip = 4, True
-        config.model.name, config.model.dtype, config.method.name = MODEL.value, DTYPE.value, METHOD.value
+        config = timing.recipe(folder, MODEL.value, DTYPE.value)
+        config.seeds, config.method.name = SEEDS.value, METHOD.value
         runs = {}
         for dispatch in VARIANTS.value:
             for replicas in REPLICAS.value:
                 changes = {"parallel.dispatch": dispatch, "parallel.replicas": replicas}
                 [row] = configs.expand(config, changes)
                 run = runs[f"dispatch={dispatch} replicas={replicas}"] = RowRun(row, Bench([row]))
-                run.init()
-                run.advance(0, 2)
-                run.wait()
-    best = dict.fromkeys(runs, float("inf"))
-    for turn in range(3):
-        for name, run in runs.items():
-            start = 10 + turn * STEPS.value
-            before = time.perf_counter()
-            run.advance(start, start + STEPS.value)
-            run.wait()
-            best[name] = min(best[name], (time.perf_counter() - before) / STEPS.value)
+                timing.first_two(run)
+    best = timing.best_of_three(runs, STEPS.value)
     what = f"{MODEL.value} {DTYPE.value} {METHOD.value}, batch 128, seeds {SEEDS.value}"
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {what}")
     for name, seconds in best.items():

@@ -20,6 +20,11 @@ def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
     return -jnp.sum(targets.astype(jnp.float32) * log_probs, axis=-1)
 
 
+def binary_logits(outputs: jax.Array) -> jax.Array:
+    """f of a binary model, (...), as two logits, (..., 2), whose softmax for class 1 is the logistic function of f."""
+    return jnp.stack([-outputs, outputs], axis=-1) / 2
+
+
 def sigmoid_cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
     """Binary cross-entropy of each class by itself, summed over the classes: K logistic regressions.
 

@@ -29,21 +29,20 @@ import numpy as np
 from jax import lax
 
 from lamv import data
-from lamv.config import Allowed, Knob, above, anything, at_least, one_of
+from lamv.config import Allowed, Knob, above, anything, at_least, one_of, share
 from lamv.core.mixing import mix
 from lamv.data.resident import cut
 from lamv.errors import ConfigError
 from lamv.theorems.outcome import Outcome, check, plain, row
 
 IMAGES = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
-shares = Allowed(lambda value: 0 < value <= 1, "above 0 and at most 1")
 some_splits = Allowed(lambda values: len(values) > 0 and set(values) <= {"train", "test"}, "train, test, or both")
 
 KNOBS = (
     Knob("data_name", "digits", one_of(*IMAGES), "data set"),
     Knob("data_path", "", anything, "file or folder of the data set, where it needs one", free=True),
     Knob("data_verify", "warn", one_of("warn", "official"), "what to do about files without the official sha256"),
-    Knob("share", 1.0, shares, "of the training and of the test examples, drawn by the seed; published: 0.2"),
+    Knob("share", 1.0, share, "of the training and of the test examples, drawn by the seed; published: 0.2"),
     Knob("alpha", 1024.0, above(0), "Mixup: lam ~ Beta(alpha, alpha)"),
     Knob("splits", ("train", "test"), some_splits, "whose examples the distances are from; mixed points are of train"),
     Knob("unmixed", True, anything, "measure the distance to the training examples themselves, too"),

@@ -32,7 +32,7 @@ from scipy.special import expit
 from lamv.config import Allowed, Knob, above, at_least, below, between
 from lamv.core.batch import whole
 from lamv.core.laws import uniform
-from lamv.core.losses import cross_entropy
+from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import draw_partner, mix
 from lamv.core.targets import one_hot, smooth
 from lamv.core.theory import lda_direction, mixup_slope
@@ -171,7 +171,7 @@ def _loss(params, knobs, key, _):
         # f is linear: f at the mixed point is the mixed f, which spares the mixing of all the dimensions.
         own = jnp.where(mixed > 0, lam, 1.0)
         outputs, targets = mix(outputs, outputs[partner], own), mix(targets, targets[partner], own)
-        loss = jnp.mean(cross_entropy(jnp.stack([-outputs, outputs], axis=-1) / 2, targets))
+        loss = jnp.mean(cross_entropy(binary_logits(outputs), targets))
         return loss + decay / 2 * (jnp.sum(jnp.square(planted)) + jnp.sum(jnp.square(noise)))
 
     losses = jax.vmap(objective)(outputs, targets, knobs["mixed"], knobs["decay"], params["planted"], params["noise"])

@@ -33,7 +33,7 @@ from scipy.stats import beta as beta_law
 from lamv.config import Allowed, Knob, above, at_least, between
 from lamv.core import theory
 from lamv.core.laws import beta
-from lamv.core.losses import cross_entropy
+from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import mix
 from lamv.core.targets import one_hot, smooth
 from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
@@ -136,7 +136,7 @@ def _loss(weights, knobs, key, _):
 
 
 def _mean_loss(outputs, targets):
-    return jnp.mean(cross_entropy(jnp.stack([-outputs, outputs], axis=-1) / 2, targets))
+    return jnp.mean(cross_entropy(binary_logits(outputs), targets))
 
 
 def _compare(config, x, sign, test, trained) -> dict[str, float]:

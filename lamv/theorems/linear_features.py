@@ -32,7 +32,7 @@ from scipy.stats import beta as beta_law
 from lamv.config import Allowed, Knob, above, at_least, between
 from lamv.core import theory
 from lamv.core.laws import beta
-from lamv.core.losses import cross_entropy
+from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import mix
 from lamv.core.targets import one_hot, smooth
 from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
@@ -182,7 +182,7 @@ def _loss(weights, knobs, key, _):
     inputs = mix(inputs, jnp.roll(inputs, partner_shift, axis=0), lam)
     targets = mix(targets, jnp.roll(targets, partner_shift, axis=0), lam)
     outputs = inputs @ weights
-    loss = jnp.mean(cross_entropy(jnp.stack([-outputs, outputs], axis=-1) / 2, targets))
+    loss = jnp.mean(cross_entropy(binary_logits(outputs), targets))
     return loss + knobs["weight_decay"] / 2 * jnp.sum(jnp.square(weights))
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from lamv.core.losses import (
     LOSSES,
+    binary_logits,
     confidence_penalty,
     cross_entropy,
     sigmoid_cross_entropy,
@@ -26,6 +27,12 @@ SOFT = np.random.default_rng(1).dirichlet(np.ones(3), size=4).astype(np.float32)
 def test_cross_entropy_by_hand(run, target, expected):
     loss = run(cross_entropy)(LOG_PROBS, np.array([target], np.float32))
     np.testing.assert_allclose(loss, [expected], rtol=1e-6)
+
+
+def test_two_logits_of_one_output(run):
+    outputs = np.array([-2.0, 0.0, 3.0], np.float32)
+    found = run(lambda f: jax.nn.softmax(binary_logits(f)))(outputs)
+    np.testing.assert_allclose(found[:, 1], 1 / (1 + np.exp(-outputs)), rtol=1e-6)
 
 
 def test_a_common_shift_of_the_logits_does_not_count(run):
