@@ -20,6 +20,7 @@ from ml_collections import config_dict
 from lamv.core import laws
 from lamv.core.losses import LOSSES
 from lamv.core.methods import FOR_CLASSES, METHODS, knobs_of
+from lamv.core.mitigation import BY, MITIGATIONS
 from lamv.core.mixing import LAM_PER
 from lamv.core.shortcuts import CODINGS, SHORTCUTS
 from lamv.core.targets import CONVENTIONS
@@ -27,6 +28,14 @@ from lamv.data import DATASETS
 from lamv.errors import ConfigError, nearest
 from lamv.models import MODELS
 
+#: Which step's metrics are a row's: the last, or the first at which a metric is best. By a test split it is an oracle.
+SELECTIONS = {
+    "last": "",
+    "valid_worst_group": "valid/worst_group_accuracy",
+    "valid_accuracy": "valid/accuracy",
+    "valid_mean_group": "valid/mean_group_accuracy",
+    "oracle_test_worst_group": "test/worst_group_accuracy",
+}
 #: Numbers enter the program as 32-bit ones; whole numbers as int32.
 LARGEST = 2.0**31
 
@@ -118,7 +127,11 @@ KNOBS = (
     Knob("data.path", "", anything, "file or folder of the data set, where it needs one", free=True),
     Knob("data.verify", "warn", one_of("warn", "official"), "what to do about files without the official sha256", free=True),
     Knob("data.classes", (), whole_numbers(0), "keep only these classes, renumbered in this order; (): all"),
+    Knob("data.superclasses", (), whole_numbers(0), "the new class of each of these classes, in order; (): as they are"),
+    Knob("data.image_size", 64, at_least(8), "side, in pixels, of the images that are read from folders"),
     Knob("data.train_size", int, at_least(1), "examples of the training set, drawn by the seed; unset: all there are"),
+    Knob("data.valid_size", 0, at_least(0), "examples for validation, drawn by the seed from those that do not train; 0: the"
+         " data set's own, if any"),
     Knob("data.flatten", False, anything, "give images to the model as vectors"),
     Knob("data.normalise", True, anything, "subtract the data set's mean and divide by its deviation, by channel"),
     Knob("data.eval_train_size", 10_000, at_least(0), "examples of the training set that the end evaluation looks at"),
@@ -127,10 +140,21 @@ KNOBS = (
     Knob("data.augment.cutout", 0, at_least(0), "side of the square that cutout zeroes, in pixels; 0: none"),
     Knob("data.label_noise", 0.0, below(0, 1), "training labels replaced, once, with this probability: by any class, or"
          " (regression) by that of any example", traced=True, optional=True),
+    Knob("data.label_flip", 0.0, below(0, 1), "labels of all splits replaced, once, with this probability by another class,"
+         " before a cue is drawn", traced=True, optional=True),
     Knob("data.shortcut.kind", "none", one_of("none", *SHORTCUTS), "cue that is planted in the inputs"),
     Knob("data.shortcut.strength", 0.5, finite, "size of the cue, in the units the network sees", traced=True),
     Knob("data.shortcut.reliability", 1.0, between(0, 1), "P(cue says the label) in training", traced=True),
     Knob("data.shortcut.noise", 0.0, at_least(0), "standard deviation of noise on the cue's inputs", traced=True),
+    Knob("data.shortcut.environments", (), fractions, "reliability in each training environment, among which the examples"
+         " are divided evenly; (): one, of data.shortcut.reliability"),
+    Knob("data.shortcut.valid_reliability", float, between(0, 1), "P(cue says the label) in validation; unset: as in"
+         " training", traced=True),
+    Knob("data.shortcut.test_reliability", float, between(0, 1), "P(cue says the label) in the split test; unset: as in"
+         " training", traced=True),
+    Knob("data.shortcut.images", "", one_of("", *DATASETS), "dominoes: data set of the images put above"),
+    Knob("data.shortcut.images_path", "", anything, "dominoes: file or folder of that data set", free=True),
+    Knob("data.shortcut.images_classes", (), whole_numbers(0), "dominoes: its classes that say class 0, 1, ...; (): the first"),
     Knob("data.shortcut.coding", "one_sided", one_of(*CODINGS), "pixel: strength x [a = 1], or strength x (2 a - 1)"),
     Knob("method.name", "erm", one_of(*METHODS), "label augmentation"),
     Knob("method.smoothing", 0.0, below(0, 1), "label smoothing: share of mass moved off the label", traced=True),
@@ -159,6 +183,26 @@ KNOBS = (
     Knob("loss.entropy_threshold", 0.0, at_least(0), "nats: penalise confidence only where the entropy is below; 0: always",
          traced=True),
     Knob("loss.anneal", 0, at_least(0), "steps over which the confidence penalty rises linearly to its factor"),
+    Knob("mitigation.name", "erm", one_of(*MITIGATIONS), "what is done against shortcuts, beside the method"),
+    Knob("mitigation.by", "group", one_of(*BY), "what is balanced (reweight, resample, subsample, group_dro, logit_adjustment)"),
+    Knob("mitigation.step_size", 0.01, at_least(0), "group_dro: of the weights of groups", traced=True),
+    Knob("mitigation.adjustment", 0.0, at_least(0), "group_dro: C, a group's loss is raised by C / sqrt(its examples)",
+         traced=True),
+    Knob("mitigation.penalty", 100.0, at_least(0), "irm, vrex: factor of the penalty", traced=True),
+    Knob("mitigation.anneal", 0, at_least(0), "irm, vrex: steps during which that factor is 1 at the most"),
+    Knob("mitigation.tau", 1.0, at_least(0), "logit_adjustment: factor of the log frequencies", traced=True),
+    Knob("mitigation.first_steps", 100, at_least(1), "jtt: steps of the first stage, which come before those of the run"),
+    Knob("mitigation.upweight", 50.0, above(0), "jtt: how often an example counts that the first stage got wrong",
+         traced=True),
+    Knob("mitigation.mix_ratio", 0.5, between(0, 1), "lisa: share of pairs of one label; the rest are of one attribute",
+         traced=True),
+    Knob("mitigation.alpha", 2.0, above(0), "lisa, within_groups, across_attributes: lam ~ Beta(alpha, alpha) where the"
+         " method itself does not mix", traced=True),
+    Knob("mitigation.refit_on", "valid", one_of("valid", "train"), "dfr: split on which the last layer is fitted anew"),
+    Knob("mitigation.subsets", 10, at_least(1), "dfr: balanced subsets over which the last layer is averaged"),
+    Knob("select.rule", "last", one_of(*SELECTIONS), "which evaluated step a row's numbers are of, seed by seed"),
+    Knob("select.patience", 0, at_least(0), "early stopping: evaluations without a better one after which none counts; 0:"
+         " all count"),
     Knob("distill.teacher", "", anything, "workdir of the run that has the row distill.row", free=True),
     Knob("distill.row", "", anything, "row of another run that teaches this one, seed by seed; empty: none", optional=True),
     Knob("distill.temperature", 1.0, above(0), "by which the logits of teacher and student are divided", traced=True),
@@ -183,6 +227,8 @@ KNOBS = (
     Knob("parallel.map", "shard_map", one_of("shard_map", "pmap"), "how the step is mapped over devices", free=True),
     Knob("parallel.replicas", "auto", one_of("auto", "vmap", "loop"), "seeds of a row: side by side (vmap), or one after"
          " another (loop); auto: vmap for models without convolutions"),
+    Knob("parallel.rows", "auto", one_of("auto", "together", "apart"), "rows of one program: trained side by side, or one"
+         " after another; auto: together where seeds are"),
     Knob("parallel.dispatch", "auto", one_of("auto", "loop", "step"), "many steps per dispatch in a compiled loop, or one"
          " by one; auto: loop, but step for convolutions on a CPU", free=True),
     Knob("parallel.spread", 1, at_least(1), "shard_map: device groups over which replicas are spread", free=True),
@@ -243,7 +289,7 @@ def validate(config) -> None:
     """Raise ConfigError, one line, for the first knob that is out of its range, and for knobs that contradict."""
     for knob in KNOBS:
         value = seen = get(config, knob.key)
-        if knob.traced:
+        if knob.traced and value is not None:
             with np.errstate(over="ignore"):
                 seen = float(np.float32(value))  # what the program will see
         if value is not None and not knob.allowed.holds(seen):

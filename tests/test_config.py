@@ -18,22 +18,29 @@ NOT_OF_A_ROW = ("rows", "claims")
 ANOTHER = {
     "title": "t", "about": "a", "seed": 1, "seeds": 2, "batch_size": 64, "eval_batch_size": 64, "steps": 20,
     "epochs": 2.0, "log_every": 7, "eval_every": 7, "checkpoint_every": 7, "keep_checkpoints": 7, "data.name": "mnist",
-    "data.path": "p", "data.verify": "official", "data.classes": (3, 5), "data.train_size": 100, "data.flatten": True,
+    "data.path": "p", "data.verify": "official", "data.classes": (3, 5), "data.superclasses": (0, 0, 1),
+    "data.image_size": 32, "data.train_size": 100, "data.valid_size": 50, "data.label_flip": 0.25, "data.flatten": True,
     "data.normalise": False, "data.eval_train_size": 7, "data.augment.crop": 4, "data.augment.flip": True,
     "data.augment.cutout": 8, "data.label_noise": 0.2, "data.shortcut.kind": "tag", "data.shortcut.strength": -1.5,
-    "data.shortcut.reliability": 0.9, "data.shortcut.noise": 0.2, "data.shortcut.coding": "centred",
+    "data.shortcut.reliability": 0.9, "data.shortcut.noise": 0.2, "data.shortcut.environments": (0.9, 0.8),
+    "data.shortcut.valid_reliability": 0.5, "data.shortcut.test_reliability": 0.1, "data.shortcut.images": "mnist",
+    "data.shortcut.images_path": "p", "data.shortcut.images_classes": (3, 5), "data.shortcut.coding": "centred",
     "method.name": "mixup", "method.smoothing": 0.1, "method.convention": "others", "method.alpha": 0.4,
     "method.law": "uniform(0.5, 1)", "method.target_law": "fixed(0.9)", "method.lam_per": "batch", "method.ways": 4,
     "method.layers": ("first", "head"), "method.weight": 0.5, "method.bandwidth": 0.1, "method.noise_rate": 0.3,
     "method.over_smoothing": 0.9, "method.running_decay": 0.5, "method.scale_low": 0.2, "method.scale_high": 0.9,
     "method.decay_power": 2.0, "method.switch": 7, "method.then": "mixup", "loss.name": "sigmoid",
     "loss.confidence_penalty": 0.1, "loss.entropy_threshold": 0.5, "loss.anneal": 7,
+    "mitigation.name": "reweight", "mitigation.by": "class", "mitigation.step_size": 0.1, "mitigation.adjustment": 1.0,
+    "mitigation.penalty": 10.0, "mitigation.anneal": 7, "mitigation.tau": 2.0, "mitigation.first_steps": 7,
+    "mitigation.upweight": 20.0, "mitigation.mix_ratio": 0.3, "mitigation.alpha": 0.5, "mitigation.refit_on": "train",
+    "mitigation.subsets": 3, "select.rule": "valid_accuracy", "select.patience": 3,
     "distill.teacher": "p", "distill.row": "ERM", "distill.temperature": 2.0, "distill.weight": 0.5,
     "model.name": "linear", "model.widths": (8, 8), "model.dtype": "bfloat16",
     "optim.name": "adam", "optim.lr": 0.01, "optim.momentum": 0.5, "optim.nesterov": True, "optim.weight_decay": 0.1,
     "optim.decay": "decoupled", "optim.schedule": "step", "optim.milestones": (0.1,), "optim.gamma": 0.5,
     "optim.warmup": 3, "optim.after_switch": "head", "optim.clip_norm": 1.0,
-    "parallel.map": "pmap", "parallel.replicas": "loop",
+    "parallel.map": "pmap", "parallel.replicas": "loop", "parallel.rows": "apart",
     "parallel.dispatch": "step", "parallel.spread": 2, "parallel.devices": 2,
 }  # fmt: skip
 #: Knobs that are set together or not at all, with what the others are then.
@@ -342,8 +349,9 @@ def test_what_is_optional_is_part_of_the_program_or_not_whatever_its_value(knob)
     assert none == configs.program_key(one_row({})) and none != some and some == other
 
 
-def test_label_noise_the_confidence_penalty_and_a_teacher_are_optional():
-    assert [knob.key for knob in OPTIONAL] == ["data.label_noise", "loss.confidence_penalty", "distill.row"]
+def test_label_noise_flips_the_confidence_penalty_and_a_teacher_are_optional():
+    optional = ["data.label_noise", "data.label_flip", "loss.confidence_penalty", "distill.row"]
+    assert [knob.key for knob in OPTIONAL] == optional
 
 
 def test_a_program_key_can_leave_knobs_out():

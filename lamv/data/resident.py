@@ -29,12 +29,16 @@ class Table(NamedTuple):
     """A split of every replica: which examples, what the cue says of them, which group they are in; (R, M) int32 each.
 
     rows: row numbers in Examples. attributes: see lamv.core.shortcuts, ABSENT where there is no cue. groups: in
-    [0, num_groups), or num_groups for "in no group".
+    [0, num_groups), or num_groups for "in no group". What a run does not need is (): labels, where they are not those of
+    the examples; environments, of the training set; partners, row numbers of the images that a cue is made of.
     """
 
     rows: jax.Array
     attributes: jax.Array
     groups: jax.Array
+    labels: jax.Array | tuple = ()
+    environments: jax.Array | tuple = ()
+    partners: jax.Array | tuple = ()
 
 
 class Plan(NamedTuple):

@@ -18,12 +18,14 @@ class Split(NamedTuple):
     labels: (N,) int32 in [0, K); or, for regression, (N,) float32, what is to be predicted.
     ids: (N,) int64, the position of each example in the source files; stable across subsets and seeds.
     groups: (N,) int32 >= 0, or None where the data set has no groups.
+    attributes: (N,) int32 in [0, A), or None where the data set has none; with them, groups are y * A + a.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
     ids: np.ndarray
     groups: np.ndarray | None = None
+    attributes: np.ndarray | None = None
 
 
 class Normalisation(NamedTuple):
@@ -50,13 +52,18 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class Splits:
-    """A data set: its parts by name ("train" and "test", or "all" where the seed cuts it), and what is common to them."""
+    """A data set: its parts by name, and what is common to them.
+
+    The parts are "train" and "test", and perhaps "valid"; or "all" where the seed cuts it. attribute_names: of the A values
+    of the attribute, () where there is none.
+    """
 
     name: str
     parts: dict[str, Split]
     class_names: tuple[str, ...]
     normalisation: Normalisation = Normalisation()
     sources: tuple[Source, ...] = field(default=())
+    attribute_names: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
