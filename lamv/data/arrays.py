@@ -1,7 +1,8 @@
 """A user's own arrays, from one .npz file.
 
-Either `inputs`, `labels` and optionally `groups`, which the seed then cuts into train and test; or `train_inputs`,
-`train_labels`, `test_inputs`, `test_labels` and optionally `train_groups`, `test_groups`. Optionally `class_names`.
+Either `inputs` and `labels`, which the seed then cuts into train and test; or `train_inputs`, `train_labels`,
+`test_inputs`, `test_labels` and perhaps `valid_inputs`, `valid_labels`. With each of these parts optionally `groups`, or
+`attributes`, of which the groups are made (`train_groups` and so on). Optionally `class_names`.
 
     np.savez("mine.npz", inputs=x, labels=y)
 """
@@ -14,20 +15,23 @@ from lamv.data.integrity import check_class_names, make_split, one_line, sha256_
 from lamv.data.splits import Normalisation, Source, Split, Splits
 from lamv.errors import DataError
 
-WHOLE = ("inputs", "labels", "groups")
-CUT = ("train_inputs", "train_labels", "train_groups", "test_inputs", "test_labels", "test_groups")
+WHOLE = ("inputs", "labels", "groups", "attributes")
+CUT = tuple(f"{part}_{array}" for part in ("train", "valid", "test") for array in WHOLE)
 NAMES = "class_names"
 
 # Without class_names the largest label says how many classes there are; one stray label must not make millions.
 MAX_CLASSES = 100_000
+# Nor must one stray attribute; there is a group for every class and attribute.
+MAX_GROUPS = 1_000_000
 
 
 def read(path: Path) -> Splits:
-    """parts={"all"} or {"train", "test"}, named after the arrays that the file holds.
+    """parts={"all"} or {"train", "test"}, and perhaps "valid", named after the arrays that the file holds.
 
     inputs: (N, H, W, C) or (N, H, W) uint8 images, or (N, D) vectors of any integer or float type, finite, which become
-    float32. labels: (N,) integers in [0, K), or floats, finite, for regression. groups: (N,) integers >= 0. class_names:
-    K strings, "0".."K-1" if absent. Images are normalised to [0, 1], vectors are left as they are.
+    float32. labels: (N,) integers in [0, K), or floats, finite, for regression. groups: (N,) integers >= 0. attributes: (N,)
+    integers in [0, A), for classes only, A counted over all parts; groups are then y * A + a. class_names: K strings,
+    "0".."K-1" if absent. Images are normalised to [0, 1], vectors are left as they are.
     Raises DataError, naming the file and the array, for anything else; pickled (object) arrays are never loaded.
     """
     if not path.is_file():
@@ -38,7 +42,8 @@ def read(path: Path) -> Splits:
         _check_part(path, arrays, prefix)
     labels = [f"{prefix}labels" for prefix in prefixes.values()]
     num_classes = 1 if _regression(path, arrays, labels) else _num_classes(path, arrays, labels)
-    parts = {part: _split(path, arrays, prefix, num_classes) for part, prefix in prefixes.items()}
+    num_attributes = _num_attributes(path, arrays, prefixes, num_classes)
+    parts = {part: _split(path, arrays, prefix, num_classes, num_attributes) for part, prefix in prefixes.items()}
     _check_alike(path, parts)
     names = arrays[NAMES].tolist() if NAMES in arrays else map(str, range(num_classes))
     inputs = next(iter(parts.values())).inputs
@@ -50,6 +55,7 @@ def read(path: Path) -> Splits:
         class_names=check_class_names(f"{path}: {NAMES}", names, num_classes),
         normalisation=images if inputs.ndim == 4 else Normalisation(),
         sources=(Source(path.name, sha256_of(path), official=None),),
+        attribute_names=tuple(map(str, range(num_attributes))),
     )
 
 
@@ -77,14 +83,17 @@ def _parts(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, str]:
     for name in arrays:
         if name not in allowed:
             raise DataError(f"{path}: array {name!r} has no meaning here; allowed: {', '.join(allowed)}")
-    for name in allowed:
-        if name.endswith(("inputs", "labels")) and name not in arrays:
+    parts = {"train": "train_", "valid": "valid_", "test": "test_"} if cut else {"all": ""}
+    if not any(name.startswith("valid_") for name in arrays):
+        parts.pop("valid", None)
+    for name in (f"{prefix}{array}" for prefix in parts.values() for array in ("inputs", "labels")):
+        if name not in arrays:
             raise DataError(f"{path}: array {name!r} is missing; the file holds {', '.join(arrays) or 'nothing'}")
-    return {"train": "train_", "test": "test_"} if cut else {"all": ""}
+    return parts
 
 
 def _check_part(path: Path, arrays: dict[str, np.ndarray], prefix: str) -> None:
-    for name in (f"{prefix}labels", f"{prefix}groups"):
+    for name in (f"{prefix}labels", f"{prefix}groups", f"{prefix}attributes"):
         if name not in arrays:
             continue
         array = arrays[name]
@@ -120,14 +129,29 @@ def _num_classes(path: Path, arrays: dict[str, np.ndarray], labels: list[str]) -
     return num_classes
 
 
-def _split(path: Path, arrays: dict[str, np.ndarray], prefix: str, num_classes: int) -> Split:
+def _num_attributes(path: Path, arrays: dict[str, np.ndarray], prefixes: dict[str, str], num_classes: int) -> int:
+    """A, over all parts; 0 where no part has attributes."""
+    given = [f"{prefix}attributes" for prefix in prefixes.values() if f"{prefix}attributes" in arrays]
+    if given and len(given) < len(prefixes):
+        raise DataError(f"{path}: only {', '.join(given)}; give attributes of all parts, or of none")
+    for name in given[:1]:
+        if any(arrays[f"{prefix}labels"].dtype.kind == "f" for prefix in prefixes.values()):
+            raise DataError(f"{path}: array {name!r} has no meaning with float labels; save groups instead")
+    largest = max((int(arrays[name].max(initial=0)) for name in given), default=-1)
+    if num_classes * (largest + 1) > MAX_GROUPS:
+        most = MAX_GROUPS // num_classes - 1
+        raise DataError(f"{path}: the largest attribute is {largest}; with {num_classes} classes at most {most}")
+    return largest + 1
+
+
+def _split(path: Path, arrays: dict[str, np.ndarray], prefix: str, num_classes: int, num_attributes: int) -> Split:
     inputs = _inputs(path, f"{prefix}inputs", arrays[f"{prefix}inputs"])
     file = f"{path}: array {prefix + 'labels'!r}"
-    labels = arrays[f"{prefix}labels"]
+    labels, groups, attributes = (arrays.get(f"{prefix}{array}") for array in ("labels", "groups", "attributes"))
     if labels.dtype.kind == "f":
-        checked = make_split(file, inputs, np.zeros(len(labels), np.int32), 1, arrays.get(f"{prefix}groups"))
+        checked = make_split(file, inputs, np.zeros(len(labels), np.int32), 1, groups)
         return checked._replace(labels=labels.astype(np.float32))
-    return make_split(file, inputs, arrays[f"{prefix}labels"], num_classes, arrays.get(f"{prefix}groups"))
+    return make_split(file, inputs, labels, num_classes, groups, attributes, num_attributes)
 
 
 def _inputs(path: Path, name: str, array: np.ndarray) -> np.ndarray:
@@ -151,5 +175,5 @@ def _inputs(path: Path, name: str, array: np.ndarray) -> np.ndarray:
 def _check_alike(path: Path, parts: dict[str, Split]) -> None:
     shapes = {part: split.inputs.shape[1:] for part, split in parts.items()}
     if len(set(shapes.values())) > 1:
-        found = f"{shapes['train']} in train and {shapes['test']} in test"
+        found = " and ".join(f"{shape} in {part}" for part, shape in shapes.items())
         raise DataError(f"{path}: one example is {found}; the shapes must be equal")

@@ -9,7 +9,7 @@ returns, images then labels.
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from pathlib import Path
 
 import numpy as np
@@ -86,24 +86,40 @@ def enforce(splits: Splits, verify: str) -> None:
 
 
 def make_split(
-    file: str, inputs: np.ndarray, labels: np.ndarray, num_classes: int, groups: np.ndarray | None = None
+    file: str,
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    num_classes: int,
+    groups: np.ndarray | None = None,
+    attributes: np.ndarray | None = None,
+    num_attributes: int = 0,
 ) -> Split:
-    """A Split of `inputs` in their order, once labels and groups are found to fit them.
+    """A Split of `inputs` in their order, once labels, groups and attributes are found to fit them.
 
-    Raises DataError, naming `file`, for no examples, unequal counts, or a label outside [0, num_classes).
+    With attributes and without groups, groups are y * num_attributes + a. Raises DataError, naming `file`, for no
+    examples, unequal counts, a label outside [0, num_classes), or groups that are not y * num_attributes + a although
+    there are attributes.
     """
     if not len(inputs):
         raise DataError(f"{file}: holds no examples; at least 1 is needed")
-    if len(labels) != len(inputs):
-        raise DataError(f"{file}: {len(labels)} labels for {len(inputs)} inputs; the counts must be equal")
-    if groups is not None and len(groups) != len(inputs):
-        raise DataError(f"{file}: {len(groups)} groups for {len(inputs)} inputs; the counts must be equal")
+    for what, values in (("labels", labels), ("groups", groups), ("attributes", attributes)):
+        if values is not None and len(values) != len(inputs):
+            raise DataError(f"{file}: {len(values)} {what} for {len(inputs)} inputs; the counts must be equal")
     outside = np.flatnonzero((labels < 0) | (labels >= num_classes))
     if outside.size:
         first = outside[0]
         raise DataError(f"{file}: label {labels[first]} of example {first} is outside 0..{num_classes - 1}")
+    if attributes is not None:
+        crossed = labels.astype(np.int64) * num_attributes + attributes
+        groups = crossed if groups is None else groups
+        for first in np.flatnonzero(groups != crossed)[:1]:
+            raise DataError(
+                f"{file}: group {groups[first]} of example {first} is not y * A + a = {crossed[first]} with"
+                f" A = {num_attributes} attributes; leave the groups out"
+            )
     ids = np.arange(len(inputs), dtype=np.int64)
-    return Split(inputs, labels.astype(np.int32), ids, None if groups is None else groups.astype(np.int32))
+    groups, attributes = (None if values is None else values.astype(np.int32) for values in (groups, attributes))
+    return Split(inputs, labels.astype(np.int32), ids, groups, attributes)
 
 
 def check_class_names(file: str, names: Iterable[str], num_classes: int) -> tuple[str, ...]:
@@ -117,6 +133,16 @@ def check_class_names(file: str, names: Iterable[str], num_classes: int) -> tupl
 def one_line(error: BaseException) -> str:
     """What a library's exception says, on one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def shown(path: str | Path) -> str:
+    """A path for a message of one line: in quotes, with escapes, where it holds a line break or the like."""
+    return str(path) if str(path).isprintable() else repr(str(path))
+
+
+def and_more(culprits: Sized) -> str:
+    """' (and N more)' after the first of them, or nothing where it is the only one."""
+    return f" (and {len(culprits) - 1} more)" if len(culprits) > 1 else ""
 
 
 def _official_digests(dataset: str, file: str) -> dict[str, str]:

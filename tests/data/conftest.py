@@ -1,9 +1,33 @@
 """What the reader tests share: nearly all of them end in a refusal, which must be one line that names the culprit."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from lamv import data
 from lamv.errors import DataError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    """The folder of decoded photographs, empty, instead of the user's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("LAMV_CACHE", str(folder))
+    return folder / "images"
+
+
+@pytest.fixture
+def photograph():
+    """photograph(path, seed, width, height): saves smooth random colours, which survive a JPEG; returns the pixels."""
+
+    def save(path, seed=0, width=12, height=10, **options):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        few = np.random.default_rng(seed).integers(0, 256, (2, 2, 3), np.uint8)
+        image = Image.fromarray(few).resize((width, height), Image.Resampling.BILINEAR)
+        image.save(path, **options)
+        return np.asarray(image)
+
+    return save
 
 
 @pytest.fixture

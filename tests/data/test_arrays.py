@@ -56,6 +56,39 @@ def test_classes_are_counted_over_both_parts(save):
     assert data.load("npz", save(**CUT | {"test_labels": np.array([0, 6])})).num_classes == 7
 
 
+def test_attributes_make_groups(save):
+    splits = data.load("npz", save(inputs=VECTORS, labels=LABELS, attributes=np.array([1, 0, 3, 0], np.uint8)))
+    split = splits.parts["all"]
+    assert split.attributes.tolist() == [1, 0, 3, 0] and split.groups.tolist() == [1, 8, 7, 8]
+    assert (split.attributes.dtype, split.groups.dtype) == (np.int32, np.int32)
+    assert splits.attribute_names == ("0", "1", "2", "3")
+
+
+def test_attributes_are_counted_over_all_parts(save):
+    attributes = {"train_attributes": np.array([0, 1, 1, 0]), "test_attributes": np.array([0, 4])}
+    parts = data.load("npz", save(**CUT, **attributes)).parts
+    assert parts["train"].groups.tolist() == [0, 11, 6, 10] and parts["test"].groups.tolist() == [0, 14]
+
+
+def test_attributes_with_the_groups_that_they_make(save):
+    content = {"inputs": VECTORS, "labels": LABELS, "attributes": np.array([1, 0, 0, 1])}
+    groups = 2 * LABELS + content["attributes"]
+    assert data.load("npz", save(**content, groups=groups)).parts["all"].groups.tolist() == groups.tolist()
+
+
+def test_without_attributes_there_are_no_names_of_them(save):
+    splits = data.load("npz", save(inputs=VECTORS, labels=LABELS, groups=LABELS))
+    assert splits.attribute_names == () and splits.parts["all"].attributes is None
+
+
+def test_validation_part(save):
+    valid = {"valid_inputs": VECTORS[1:], "valid_labels": LABELS[1:], "valid_groups": LABELS[1:]}
+    splits = data.load("npz", save(**CUT, **valid))
+    assert list(splits.parts) == ["train", "valid", "test"]
+    np.testing.assert_array_equal(splits.parts["valid"].inputs, VECTORS[1:].astype(np.float32))
+    assert splits.parts["valid"].groups.tolist() == [2, 1, 2] and splits.parts["train"].groups is None
+
+
 MISSHAPEN = {
     "no labels": ({"inputs": VECTORS}, "'labels'", "missing"),
     "no test": ({"train_inputs": VECTORS, "train_labels": LABELS}, "'test_inputs'", "missing"),
@@ -87,6 +120,28 @@ MISSHAPEN = {
     ),
     "fewer groups": ({"inputs": VECTORS, "labels": LABELS, "groups": LABELS[:1]}, "1 groups for 4"),
     "negative group": ({"inputs": VECTORS, "labels": LABELS, "groups": -LABELS}, "'groups'", "-2..0"),
+    "fewer attributes": ({"inputs": VECTORS, "labels": LABELS, "attributes": LABELS[:1]}, "1 attributes for 4"),
+    "negative attribute": ({"inputs": VECTORS, "labels": LABELS, "attributes": LABELS - 1}, "'attributes'", "-1..1"),
+    "named attributes": ({"inputs": VECTORS, "labels": LABELS, "attributes": LABELS.astype(str)}, "'attributes'", "<U"),
+    "stray attribute": (
+        {"inputs": VECTORS, "labels": LABELS, "attributes": LABELS * 10**6},
+        "2000000",
+        "at most 333332",
+    ),
+    "attributes of numbers": (
+        {"inputs": VECTORS, "labels": LABELS / 1, "attributes": LABELS},
+        "float labels",
+        "groups",
+    ),
+    "attributes of one part": (CUT | {"train_attributes": LABELS}, "only train_attributes", "all parts"),
+    "other groups": (
+        {"inputs": VECTORS, "labels": LABELS, "attributes": LABELS, "groups": LABELS},
+        "group 2 of example 1 is not y * A + a = 8 with A = 3",
+    ),
+    "valid without labels": (CUT | {"valid_inputs": VECTORS}, "'valid_labels' is missing"),
+    "valid without inputs": (CUT | {"valid_groups": LABELS}, "'valid_inputs' is missing"),
+    "valid alone": ({"valid_inputs": VECTORS, "valid_labels": LABELS}, "'train_inputs' is missing"),
+    "unlike valid": (CUT | {"valid_inputs": VECTORS[:, 1:], "valid_labels": LABELS}, "(4,) in valid"),
     "unlike parts": (CUT | {"test_inputs": VECTORS[:2, :3]}, "(5,) in train and (3,) in test"),
     "objects": ({"inputs": np.array([{}, 1, 2, 3], object), "labels": LABELS}, "Python objects"),
 }

@@ -37,7 +37,7 @@ def test_unknown_verify(refused):
     refused("digits", None, "'of'", "warn, official", verify="of", error=ConfigError)
 
 
-@pytest.mark.parametrize("name", ["mnist", "cifar10", "cifar100", "npz"])
+@pytest.mark.parametrize("name", ["mnist", "cifar10", "cifar100", "npz", "image_folder", "waterbirds", "celeba"])
 @pytest.mark.parametrize("path", [None, ""])
 def test_no_path(refused, name, path):
     refused(name, path, name, "--config.data.path=", "must hold")
@@ -51,7 +51,9 @@ def test_default_path(refused, monkeypatch, tmp_path):
     refused("fashion_mnist", None, "needs a path", "dataset-fashion-mnist")
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10", "cifar100", "npz"])
+@pytest.mark.parametrize(
+    "name", ["mnist", "fashion_mnist", "cifar10", "cifar100", "npz", "image_folder", "waterbirds", "celeba"]
+)
 def test_path_that_does_not_exist(refused, name, tmp_path):
     refused(name, tmp_path / "none", tmp_path / "none", "does not exist")
 
@@ -60,6 +62,19 @@ def test_home_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     np.savez(tmp_path / "mine.npz", inputs=np.eye(3), labels=np.arange(3))
     assert data.load("npz", "~/mine.npz").num_classes == 3
+
+
+@pytest.mark.parametrize("image_size", [0, -8, 1025, 8.0, "8", True, None])
+@pytest.mark.parametrize("name", ["image_folder", "waterbirds", "celeba"])
+def test_image_size(tmp_path, name, image_size):
+    with pytest.raises(ConfigError, match=f"image_size={image_size!r} must be a whole number from 1 to 1024"):
+        data.load(name, tmp_path, image_size=image_size)
+
+
+def test_image_size_is_of_photographs_only(tmp_path):
+    np.savez(tmp_path / "mine.npz", inputs=np.eye(3), labels=np.arange(3))
+    assert data.load("npz", tmp_path / "mine.npz", image_size=8).parts["all"].inputs.shape == (3, 3)
+    assert {name for name, reader in data.DATASETS.items() if reader.sized} == {"image_folder", "waterbirds", "celeba"}
 
 
 def test_unreadable_file(refused, monkeypatch, tmp_path):

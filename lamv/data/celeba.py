@@ -1,0 +1,127 @@
+"""CelebA: faces with 40 binary attributes, one of which is the label here and another the spurious attribute.
+
+Liu, Luo, Wang and Tang, "Deep learning face attributes in the wild", ICCV 2015. Hair colour as the label and gender as
+the attribute, names as in the data, follow Sagawa et al., "Distributionally robust neural networks", ICLR 2020.
+
+Needed are the aligned and cropped photographs (178 x 218), list_attr_celeba and list_eval_partition. The lists are
+read in their published form (.txt) and, where that is not there, as the .csv files of common mirrors.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from lamv.data import images
+from lamv.data.integrity import and_more, shown
+from lamv.data.splits import Splits
+from lamv.errors import DataError
+
+LABEL = "Blond_Hair"
+ATTRIBUTE = "Male"
+
+ATTRIBUTES, PARTITION, PHOTOGRAPHS = "list_attr_celeba", "list_eval_partition", "img_align_celeba"
+# As published, in folders of their own; unpacked side by side; or a folder within one of the same name.
+PLACES = {
+    ATTRIBUTES: (f"{ATTRIBUTES}.txt", f"Anno/{ATTRIBUTES}.txt", f"{ATTRIBUTES}.csv"),
+    PARTITION: (f"{PARTITION}.txt", f"Eval/{PARTITION}.txt", f"{PARTITION}.csv"),
+    PHOTOGRAPHS: (f"{PHOTOGRAPHS}/{PHOTOGRAPHS}", PHOTOGRAPHS, f"Img/{PHOTOGRAPHS}"),
+}
+
+SPLITS = {"0": "train", "1": "valid", "2": "test"}
+SIGNS = {"-1": 0, "0": 0, "1": 1}  # some mirrors write 0 for -1
+
+Row = tuple[str, dict[str, str]]  # where it stands, and its fields
+
+
+def read(path: Path, image_size: int) -> Splits:
+    """parts={"train", "valid", "test"}: inputs (N, image_size, image_size, 3) uint8; LABEL and ATTRIBUTE are 1 where so.
+
+    path: the folder with the lists and the photographs. The middle 178 x 178 pixels are what is scaled.
+    Raises DataError and WorkdirError as lamv.data.images.read does, and DataError for lists that are not as published or
+    do not name the same files.
+    """
+    attributes, partition, folder = (_find(path, what) for what in PLACES)
+    signs, parts = {}, {}
+    for where, row in _attributes(attributes):
+        _add(signs, where, row["image_id"], tuple(images.chosen(where, a, row[a], SIGNS) for a in (LABEL, ATTRIBUTE)))
+    for where, row in _partition(partition):
+        _add(parts, where, row["image_id"], images.chosen(where, "partition", row["partition"], SPLITS))
+    for one, other, names in (
+        (attributes, partition, signs.keys() - parts),
+        (partition, attributes, parts.keys() - signs),
+    ):
+        for name in sorted(names)[:1]:
+            raise DataError(
+                f"celeba: {shown(name)}{and_more(names)} is in {one} and not in {other}; fetch both lists again"
+            )
+    labels, males = np.array(list(signs.values()), np.int32).T
+    listing = images.Listing(
+        folder=folder,
+        tree=images.walk(folder),
+        files=list(signs),
+        parts=[parts[file] for file in signs],
+        labels=labels,
+        attributes=males,
+        class_names=(f"not {LABEL}", LABEL),
+        attribute_names=(f"not {ATTRIBUTE}", ATTRIBUTE),
+        source=partition,
+        sources=(images.source_of(attributes), images.source_of(partition)),
+    )
+    return images.read("celeba", listing, image_size)
+
+
+def _find(path: Path, what: str) -> Path:
+    for place in PLACES[what]:
+        if (path / place).exists():
+            return path / place
+    hint = f"; unpack {what}.zip there" if what == PHOTOGRAPHS else ""
+    raise DataError(f"celeba: {path} holds none of {', '.join(PLACES[what])}{hint}")
+
+
+def _add(to: dict, where: str, file: str, value: object) -> None:
+    if file in to:
+        raise DataError(f"{where}: {file!r} is listed twice; list it once")
+    to[file] = value
+
+
+def _attributes(path: Path) -> Iterator[Row]:
+    if path.suffix == ".csv":
+        yield from images.table(path, ("image_id", LABEL, ATTRIBUTE))
+        return
+    lines = _lines(path)
+    _, count = next(lines, ("", [""]))
+    _, names = next(lines, ("", []))
+    for name in (LABEL, ATTRIBUTE):
+        if name not in names:
+            raise DataError(f"{path}: {name} is missing in its second line, which names the attributes; fetch it again")
+    found = 0
+    for found, (where, fields) in enumerate(lines, start=1):  # noqa: B007
+        if len(fields) != 1 + len(names):
+            raise DataError(f"{where}: has {len(fields)} fields; a file and {len(names)} attributes are needed")
+        yield where, dict(zip(["image_id", *names], fields, strict=True))
+    if count != [str(found)] or not found:
+        raise DataError(
+            f"{path}: its first line counts {' '.join(count)!r} photographs, and {found} follow; fetch it again"
+        )
+
+
+def _partition(path: Path) -> Iterator[Row]:
+    if path.suffix == ".csv":
+        yield from images.table(path, ("image_id", "partition"))
+        return
+    for where, fields in _lines(path):
+        if len(fields) != 2:
+            raise DataError(f"{where}: has {len(fields)} fields; a file and its part, 0, 1 or 2, are needed")
+        yield where, dict(zip(("image_id", "partition"), fields, strict=True))
+
+
+def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """The lines of a list that are not empty, split at white space, each with where it stands."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield f"{path}, line {number}", line.split()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is no text in UTF-8; fetch it again") from error
