@@ -7,18 +7,23 @@ probability `reliability`; test splits draw it otherwise (see `draw_attributes`)
 "pixel"   one input says which of two classes: strength x [a = 1] (coding "one_sided"), or strength x (2 a - 1)
           (coding "centred"); a further input of a vector, the first pixel of an image
 
-Pixels are overwritten in all channels. The cue is written in the units that the network sees, after normalisation and
-image augmentation, so nothing moves it. `noise` is the standard deviation of Gaussian noise on the cue's inputs, in
-training and test alike, absent cues included; drawn once for an example, as if it were part of the data.
+Of these two, pixels are overwritten in all channels, and the cue is written in the units that the network sees, after
+normalisation and image augmentation, so nothing moves it. The other kinds change an image as such: colour, patch,
+watermark, colour_cast, frequency, dominoes and cat_channel are defined in lamv.core.image_cues.
+
+`noise` is the standard deviation of Gaussian noise on the cue's inputs, in training and test alike, absent cues included;
+drawn once for an example, as if it were part of the data.
 """
 
+import inspect
 import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-ABSENT = -1
+from lamv.core.image_cues import ABSENT, IMAGE_CUES
+
 CODINGS = ("one_sided", "centred")
 #: How a test split draws the attribute: as in training, always the label, any class, any other class, or not at all.
 PLACEMENTS = ("as_train", "aligned", "random", "conflicting", "absent")
@@ -35,14 +40,48 @@ def pixel(inputs: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *
     return _write(inputs, jnp.where(attribute == ABSENT, 0.0, strength * sign)[None] + noise)
 
 
-def width(kind: str, num_classes: int) -> int:
-    """How many inputs the cue takes: K for a tag, 1 for a pixel."""
-    return num_classes if kind == "tag" else 1
+def plant(kind: str, inputs: jax.Array, attribute: jax.Array, strength, noise: jax.Array, **offered) -> jax.Array:
+    """One example with the cue. noise: of `noise_shape`. offered: num_classes, and of coding, partner and share what the
+    function of this kind asks for."""
+    write = SHORTCUTS[kind]
+    asked = inspect.signature(write).parameters
+    return write(inputs, attribute, strength, noise, **{name: offered[name] for name in offered if name in asked})
+
+
+def acts_on_images(kind: str) -> bool:
+    """Whether the cue is written into images in raw units, before they are normalised and flattened."""
+    return kind in IMAGE_CUES
+
+
+def needs_partner(kind: str) -> bool:
+    """Whether the cue is made of a second image."""
+    return acts_on_images(kind) and "partner" in inspect.signature(SHORTCUTS[kind]).parameters
+
+
+def split_placements(kind: str) -> dict[str, str]:
+    """Name of each test split of a data set with this cue -> its placement.
+
+    cat_channel has two only: its second image, where there is one, is always of the class that is paired with the label.
+    """
+    if kind == "cat_channel":
+        return {"test": "absent", "test_aligned": "aligned"}
+    return {"test" if placement == "as_train" else f"test_{placement}": placement for placement in PLACEMENTS}
+
+
+def noise_shape(kind: str, shape: tuple[int, ...], num_classes: int) -> tuple[int, ...]:
+    """Shape of the cue's noise, for examples of this shape: (K,) for a tag, (1,) for a pixel."""
+    if kind in IMAGE_CUES:
+        return IMAGE_CUES[kind].noise_shape(shape, num_classes)
+    return (num_classes if kind == "tag" else 1,)
 
 
 def planted_shape(kind: str, shape: tuple[int, ...], num_classes: int) -> tuple[int, ...]:
     """Shape of one example with the cue in it. Raises ValueError where the cue does not fit."""
-    size = width(kind, num_classes)
+    if kind in IMAGE_CUES:
+        if len(shape) != 3:
+            raise ValueError(f"the {kind} cue is for images, these inputs are vectors; tag and pixel suit them")
+        return IMAGE_CUES[kind].planted_shape(shape, num_classes)
+    (size,) = noise_shape(kind, shape, num_classes)
     if kind == "pixel" and num_classes != 2:
         raise ValueError(f"the pixel cue tells two classes apart, the data has {num_classes}")
     if len(shape) == 1:
@@ -52,9 +91,16 @@ def planted_shape(kind: str, shape: tuple[int, ...], num_classes: int) -> tuple[
     return shape
 
 
-def cue_inputs(kind: str, shape: tuple[int, ...], num_classes: int) -> np.ndarray:
-    """(prod of the planted shape,) bool: which inputs of the flattened example carry the cue."""
-    size, planted = width(kind, num_classes), planted_shape(kind, shape, num_classes)
+def cue_inputs(kind: str, shape: tuple[int, ...], num_classes: int) -> np.ndarray | None:
+    """(prod of the planted shape,) bool: which inputs of the flattened example carry the cue; None where all do.
+
+    Raises ValueError where the cue does not fit.
+    """
+    planted = planted_shape(kind, shape, num_classes)
+    if kind in IMAGE_CUES:
+        carries = IMAGE_CUES[kind].carries(shape, num_classes)
+        return None if carries is None else carries.reshape(-1)
+    (size,) = noise_shape(kind, shape, num_classes)
     where = np.zeros(math.prod(planted), bool)
     if len(planted) == 1:
         where[-size:] = True
@@ -64,11 +110,11 @@ def cue_inputs(kind: str, shape: tuple[int, ...], num_classes: int) -> np.ndarra
 
 
 def draw_attributes(
-    rng: np.random.Generator, labels: np.ndarray, num_classes: int, *, placement: str, reliability: float
+    rng: np.random.Generator, labels: np.ndarray, num_classes: int, *, placement: str, reliability: float | np.ndarray
 ) -> np.ndarray:
     """(N,) int32 attributes for labels (N,).
 
-    "as_train": the label with probability `reliability` (in [0, 1]), else one of the other classes, all equally likely.
+    "as_train": the label with probability `reliability` (in [0, 1], one or (N,)), else one of the others, equally likely.
     "aligned" and "conflicting" are its ends, reliability 1 and 0; "random": uniform over all K; "absent": ABSENT.
     """
     if placement == "absent":
@@ -80,6 +126,14 @@ def draw_attributes(
     return np.where(rng.random(len(labels)) < reliability, labels, other).astype(np.int32)
 
 
+def draw_pairs(rng: np.random.Generator, num_classes: int) -> np.ndarray:
+    """(K,) int32: to each class its partner, for cat_channel. K is even, and all perfect matchings are equally likely."""
+    order = rng.permutation(num_classes).astype(np.int32)
+    partner = np.empty(num_classes, np.int32)
+    partner[order[::2]], partner[order[1::2]] = order[1::2], order[::2]
+    return partner
+
+
 def _write(inputs: jax.Array, cue: jax.Array) -> jax.Array:
     if inputs.ndim == 1:
         return jnp.concatenate([inputs, cue])
@@ -88,4 +142,4 @@ def _write(inputs: jax.Array, cue: jax.Array) -> jax.Array:
     return flat.reshape(inputs.shape)
 
 
-SHORTCUTS = {"tag": tag, "pixel": pixel}
+SHORTCUTS = {"tag": tag, "pixel": pixel, **{kind: cue.plant for kind, cue in IMAGE_CUES.items()}}

@@ -6,7 +6,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lamv.core.shortcuts import ABSENT, PLACEMENTS, SHORTCUTS, cue_inputs, draw_attributes, pixel, planted_shape, tag
+from lamv.core.shortcuts import (
+    ABSENT,
+    PLACEMENTS,
+    SHORTCUTS,
+    cue_inputs,
+    draw_attributes,
+    draw_pairs,
+    pixel,
+    planted_shape,
+    split_placements,
+    tag,
+)
 
 VECTOR = jnp.array([5.0, 6.0])
 IMAGE = jnp.arange(1.0, 1 + 2 * 3 * 2).reshape(2, 3, 2)
@@ -123,3 +134,34 @@ def test_attributes_are_classes_or_absent(placement):
     drawn = attributes(placement)
     assert drawn.dtype == np.int32 and drawn.shape == LABELS.shape
     assert drawn.max() < 5 and drawn.min() >= (ABSENT if placement == "absent" else 0)
+
+
+def test_every_example_may_have_a_reliability_of_its_own():
+    reliability = np.where(np.arange(len(LABELS)) % 3 == 0, 0.9, 0.2)
+    agrees = attributes("as_train", reliability) == LABELS
+    for value in (0.9, 0.2):
+        own = agrees[reliability == value]
+        assert own.mean() == pytest.approx(value, abs=5 * np.sqrt(value * (1 - value) / len(own)))
+
+
+@pytest.mark.parametrize("kind", SHORTCUTS)
+def test_test_splits_are_named_after_their_placements(kind):
+    named = split_placements(kind)
+    assert set(named.values()) <= set(PLACEMENTS) and list(named)[0] == "test"
+    assert all(name == f"test_{placement}" for name, placement in named.items() if name != "test")
+    assert len(named) == (2 if kind == "cat_channel" else len(PLACEMENTS))
+
+
+@pytest.mark.parametrize("classes", [2, 4, 10])
+def test_pairs_are_a_perfect_matching(classes):
+    for seed in range(20):
+        partner = draw_pairs(np.random.default_rng(seed), classes)
+        np.testing.assert_array_equal(partner[partner], np.arange(classes))
+        assert np.all(partner != np.arange(classes)) and partner.dtype == np.int32
+
+
+def test_all_pairings_are_equally_likely():
+    rng = np.random.default_rng(0)
+    partners_of_zero = np.bincount([draw_pairs(rng, 4)[0] for _ in range(3000)], minlength=4)
+    assert partners_of_zero[0] == 0
+    assert np.all(np.abs(partners_of_zero[1:] - 1000) < 5 * np.sqrt(1000))

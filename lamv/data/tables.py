@@ -1,0 +1,168 @@
+"""The tables of a split: which examples a replica has in it, and what a seed draws for each of them.
+
+Axis letters: N examples, R replicas, M examples of a split, K classes, A attributes.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from lamv.core import shortcuts
+from lamv.data.classes import groups_of, joined, number_of_attributes
+from lamv.data.cuts import cut
+from lamv.data.partners import draw_partners
+from lamv.data.splits import Splits
+from lamv.errors import ConfigError
+
+#: Streams of random numbers, one for each thing that a seed draws: never renumber, only add. 0 are the attributes of the
+#: training set, 1 to 5 those of the test set by placement.
+LEFT_OUT, VALID = 6, 7
+FLIPS, ENVIRONMENTS, PAIRS, SUBSAMPLE = 20, 21, 22, 23
+#: Partners of the split whose attributes are of stream s have stream PARTNERS + s.
+PARTNERS = 40
+
+
+class Table(NamedTuple):
+    """A split of every replica: which examples, what the cue says of them, which group they are in; (R, M) int32 each.
+
+    rows: row numbers in Examples. attributes: see lamv.core.shortcuts, ABSENT where there is no cue. groups: in
+    [0, num_groups), or num_groups for "in no group". What a run does not need is (): labels, where they are not those of
+    the examples; environments, of the training set; partners, row numbers of the images that a cue is made of, in
+    Examples.partners or, where that is (), in Examples.inputs.
+    """
+
+    rows: jax.Array
+    attributes: jax.Array
+    groups: jax.Array
+    labels: jax.Array | tuple = ()
+    environments: jax.Array | tuple = ()
+    partners: jax.Array | tuple = ()
+
+
+class Tables:
+    """Makes the tables of replicas with these configs and seeds; see `plan`.
+
+    labels: by replica, (N,) of all examples, as this replica has them; clean: as they are stored.
+    """
+
+    def __init__(self, splits: Splits, configs: Sequence, seeds: Sequence[int]):
+        self._splits, self._shortcuts, self._seeds = splits, [config.data.shortcut for config in configs], seeds
+        self._kind, self._classes = configs[0].data.shortcut.kind, splits.num_classes
+        self.clean = joined(splits, "labels")
+        self._flips = any(config.data.label_flip for config in configs)
+        self.labels = [self.clean] * len(seeds)
+        if self._flips:
+            self.labels = [
+                _flipped(self.clean, self._classes, config.data.label_flip, _generator(seed, FLIPS))
+                for config, seed in zip(configs, seeds, strict=True)
+            ]
+        cued = self._kind != "none"
+        self._own_groups = joined(splits, "groups")
+        self._own_attributes = None if cued or splits.is_regression else joined(splits, "attributes")
+        self.num_attributes = self._classes if cued else 0
+        if self._own_attributes is not None:
+            self.num_attributes = number_of_attributes(splits)
+        self.num_groups = self._classes * self.num_attributes
+        if not self.num_attributes and self._own_groups is not None:
+            self.num_groups = int(self._own_groups.max()) + 1
+
+    def table(self, rows_of_replica: Sequence[np.ndarray], part: str, placement: str, stream: int) -> Table:
+        """One split. part: of the cut, "train", "test", "valid" or "left_out"; stream: of its attributes."""
+        rows = np.stack(rows_of_replica).astype(np.int32)
+        replicas = range(len(rows))
+        environments = self._environments(rows.shape[1]) if part == "train" else ()
+        attributes = np.full(rows.shape, shortcuts.ABSENT, np.int32)
+        if self._own_attributes is not None:
+            attributes = self._own_attributes[rows].astype(np.int32)
+        elif self._kind != "none":
+            reliabilities = [self._reliability(r, part, environments) for r in replicas]
+            attributes = np.stack([self._attributes(r, rows[r], placement, stream, reliabilities[r]) for r in replicas])
+        labels = np.stack([self.labels[r][rows[r]] for r in replicas])
+        if self.num_attributes:
+            groups = groups_of(labels, attributes, self.num_attributes, self.num_groups)
+        elif self._own_groups is not None:
+            groups = self._own_groups[rows]
+        else:
+            groups = np.full(rows.shape, self.num_groups)
+        partners = ()
+        if shortcuts.needs_partner(self._kind):
+            partners = np.stack([self._partners(r, rows[r], attributes[r], part, stream) for r in replicas])
+        return Table(rows, attributes, groups.astype(np.int32), labels if self._flips else (), environments, partners)
+
+    def subsampled(self, table: Table, by: str) -> Table:
+        """As many examples of each group or class that there is, the same number for all replicas."""
+        members, number = table.groups, self.num_groups
+        if by == "class":
+            number = self._classes
+            members = table.labels if self._flips else self.clean[table.rows]
+        sizes = counts(members, number)
+        occupied = (sizes > 0).sum(axis=1)
+        if len(set(occupied)) > 1:
+            raise ConfigError(
+                f"config.mitigation.name is 'subsample', but seeds {list(self._seeds)} have {occupied.tolist()} groups with"
+                " examples, must be equally many; train one seed at a time, or balance by class"
+            )
+        smallest = sizes[sizes > 0].min()
+        places = []
+        for seed, own in zip(self._seeds, members, strict=True):
+            order = _generator(seed, SUBSAMPLE).permutation(len(own))
+            kept = [order[own[order] == member][:smallest] for member in np.unique(own) if member < number]
+            places.append(np.sort(np.concatenate(kept)))
+        return jax.tree.map(lambda values: np.take_along_axis(values, np.stack(places), axis=1), table)
+
+    def _environments(self, number: int) -> np.ndarray | tuple:
+        """(R, number) int32: the training set divided evenly, by the seed; () where there is one environment only."""
+        many = len(self._shortcuts[0].environments)
+        if not many:
+            return ()
+        drawn = [_generator(seed, ENVIRONMENTS).permutation(number) % many for seed in self._seeds]
+        return np.stack(drawn).astype(np.int32)
+
+    def _reliability(self, replica: int, part: str, environments) -> float | np.ndarray:
+        shortcut = self._shortcuts[replica]
+        among = np.array(shortcut.environments)
+        if part == "train" and len(among):
+            return among[environments[replica]]
+        given = {"test": shortcut.test_reliability, "valid": shortcut.valid_reliability}.get(part)
+        if given is not None:
+            return given
+        return among.mean() if len(among) else shortcut.reliability
+
+    def _attributes(self, replica: int, rows, placement: str, stream: int, reliability) -> np.ndarray:
+        labels, seed = self.labels[replica][rows], self._seeds[replica]
+        if self._kind == "cat_channel":
+            pairs = shortcuts.draw_pairs(_generator(seed, PAIRS), self._classes)
+            return np.full(len(rows), shortcuts.ABSENT, np.int32) if placement == "absent" else pairs[labels]
+        return shortcuts.draw_attributes(
+            _generator(seed, stream), labels, self._classes, placement=placement, reliability=reliability
+        )
+
+    def _partners(self, replica: int, rows, attributes, part: str, stream: int) -> np.ndarray:
+        """cat_channel: from the split itself. dominoes: from the other data set, its test part for tests, else its training
+        part."""
+        seed = self._seeds[replica]
+        candidates, labels, whose = rows, self.clean, self._splits.name
+        if self._kind == "dominoes":
+            others = self._splits.partners
+            cut_of_others = cut(others, seed, None)
+            candidates = cut_of_others.test if part == "test" else cut_of_others.train
+            labels, whose = joined(others, "labels"), others.name
+        rng = _generator(seed, PARTNERS + stream)
+        return draw_partners(rng, attributes, candidates, labels[candidates], whose=f"{whose} ({part})")
+
+
+def counts(members: np.ndarray, number: int) -> np.ndarray:
+    """(R, number) how often each of 0 to number - 1 is among the members (R, M) of each replica; others are not counted."""
+    return np.stack([np.bincount(own, minlength=number)[:number] for own in members])
+
+
+def _flipped(labels: np.ndarray, num_classes: int, probability: float, rng: np.random.Generator) -> np.ndarray:
+    """(N,) each label replaced with that probability by one of the others, all equally likely."""
+    others = (labels + rng.integers(1, num_classes, size=len(labels))) % num_classes
+    return np.where(rng.random(len(labels)) < probability, others, labels).astype(np.int32)
+
+
+def _generator(seed: int, stream: int) -> np.random.Generator:
+    return np.random.default_rng([seed, stream])
