@@ -1,4 +1,4 @@
-"""docs/methods.md has a card for everything that can be chosen, and what the documents show can be typed as it stands."""
+"""The pages have a card for everything that can be chosen, and what the documents show can be typed as it stands."""
 
 import ast
 import re
@@ -10,16 +10,26 @@ import pytest
 from lamv import config as configs
 from lamv import theorems
 from lamv.config import KNOB
+from lamv.core import mitigation
 from lamv.core.losses import LOSSES
 from lamv.core.methods import METHODS, knobs_of
+from lamv.core.mitigation import MITIGATIONS
 
 ROOT = Path(__file__).parents[1]
 METHODS_PAGE = (ROOT / "docs" / "methods.md").read_text()
+MITIGATIONS_PAGE = (ROOT / "docs" / "mitigations.md").read_text()
 PAGES = {path.name: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
-CARDS = {
-    heading.strip("`"): text
-    for heading, text in re.findall(r"^### (`[^\n]+`)\n(.*?)(?=^##|\Z)", METHODS_PAGE, flags=re.DOTALL | re.MULTILINE)
-}
+
+
+def cards_of(page):
+    """Heading -> text of every card of a page."""
+    found = re.findall(r"^### (`[^\n]+`)\n(.*?)(?=^##|\Z)", page, flags=re.DOTALL | re.MULTILINE)
+    return {heading.strip("`"): text for heading, text in found}
+
+
+CARDS = cards_of(METHODS_PAGE)
+MITIGATION_CARDS = cards_of(MITIGATIONS_PAGE)
+PARTS = ("\n```\n", "- **Knobs.**", "- **Paper.**", "- **Watch.**", "python -m experiments.")
 #: A command on theory: its experiment has knobs of its own.
 THEORY = r"^[\w./]*python -m experiments\.theory .*"
 #: Every command of training on a page, with lines that end in a backslash put together.
@@ -42,10 +52,30 @@ def flags_of(words):
 
 @pytest.mark.parametrize("name", [*METHODS, *LOSSES, "confidence_penalty", "distillation", "switch", "label noise"])
 def test_everything_that_can_be_chosen_has_a_card(name):
-    card = CARDS[name]
-    assert all(
-        part in card for part in ("\n```\n", "- **Knobs.**", "- **Paper.**", "- **Watch.**", "python -m experiments.")
-    )
+    assert all(part in CARDS[name] for part in PARTS)
+
+
+@pytest.mark.parametrize("name", [*MITIGATIONS, "pairing rules", "early stopping"])
+def test_every_mitigation_has_a_card(name):
+    assert all(part in MITIGATION_CARDS[name] for part in PARTS)
+    commands = [words for _, words in COMMANDS if f"--config.mitigation.name={name}" in words]
+    assert commands or name in ("erm", "pairing rules", "early stopping"), "the command on a card is one of another"
+
+
+def test_there_is_no_card_of_a_mitigation_that_does_not_exist():
+    assert set(MITIGATION_CARDS) == {*MITIGATIONS, "pairing rules", "early stopping"}
+
+
+def test_every_knob_of_mitigation_and_selection_is_on_a_card():
+    listed = {name: card.split("- **Knobs.**")[1].split("- **Paper.**")[0] for name, card in MITIGATION_CARDS.items()}
+    named = {knob for text in listed.values() for knob in re.findall(r"`((?:mitigation|select)\.\w+)`", text)}
+    assert named == {key for key in KNOB if key.startswith(("mitigation.", "select."))} - {"mitigation.name"}
+    for name in MITIGATIONS:
+        line = re.search(rf"^\| {name} \|.*\|$", MITIGATIONS_PAGE.split("## Overview")[1], flags=re.MULTILINE)[0]
+        of_overview = set(re.findall(r"`(\w+)`", line.split("|")[-2]))
+        assert of_overview == set(re.findall(r"`mitigation\.(\w+)`", listed[name])), name
+        functions = re.findall(r"`([\w.]+)`", line.split("|")[-3])
+        assert all(hasattr(mitigation, function) for function in functions if not function.startswith("lamv."))
 
 
 def test_there_is_no_card_of_what_does_not_exist():
@@ -71,11 +101,13 @@ def test_a_card_of_a_method_names_no_knob_that_the_method_does_not_take(name):
     assert set(re.findall(r"`(method\.\w+)`", listed)) <= takes
 
 
-def test_knobs_that_the_page_names_exist_with_the_defaults_that_it_gives():
-    assert set(re.findall(r"`((?:method|loss|distill|data|optim)\.\w+)`", METHODS_PAGE)) <= set(KNOB)
-    text = " ".join(METHODS_PAGE.split())
+@pytest.mark.parametrize("page, at_least", [("methods.md", 40), ("mitigations.md", 15)])
+def test_knobs_that_the_page_names_exist_with_the_defaults_that_it_gives(page, at_least):
+    parts = "method|loss|distill|data|optim|mitigation|select"
+    assert set(re.findall(rf"`((?:{parts})\.[\w.]+)`", PAGES[page])) <= set(KNOB)
+    text = " ".join(PAGES[page].split())
     given = re.findall(r"`([\w.]+)` \(default ([^,:;)]+(?:\([^)]*\))?)", text)
-    assert len(given) > 40
+    assert len(given) > at_least
     for key, default in given:
         shown = default if default != "empty" else ""
         if default.startswith("("):
@@ -116,14 +148,23 @@ def test_laws_on_the_page_are_laws():
     assert len(shown) == 4 and all(KNOB["method.law"].allowed.holds(law) for law in shown)
 
 
-def test_the_recipe_on_the_page_is_one(monkeypatch):
+@pytest.mark.parametrize(
+    "page, knob, expected",
+    [
+        ("methods.md", "method.name", ["erm", "cutmix", "mixup"]),
+        ("mitigations.md", "mitigation.name", ["erm", "group_dro"]),
+    ],
+)
+def test_the_recipe_on_the_page_is_one(page, knob, expected, monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
-    [code] = re.findall(r"```python\n(.*?)```", METHODS_PAGE, flags=re.DOTALL)
+    [code] = re.findall(r"```python\n(.*?)```", PAGES[page], flags=re.DOTALL)
     namespace = {}
     exec(code, namespace)
-    assert [row.config.method.name for row in configs.expand(namespace["get_config"]())] == ["erm", "cutmix", "mixup"]
+    assert [configs.get(row.config, knob) for row in configs.expand(namespace["get_config"]())] == expected
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", METHODS_PAGE):
-        assert target[1:] in CARDS if target.startswith("#") else (ROOT / "docs" / target).exists(), target
+@pytest.mark.parametrize("page", ["methods.md", "mitigations.md"])
+def test_links_lead_somewhere(page):
+    anchors = {f"#{name.replace(' ', '-')}" for name in cards_of(PAGES[page])}
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", PAGES[page]):
+        assert target in anchors if target.startswith("#") else (ROOT / "docs" / target).exists(), target

@@ -18,13 +18,15 @@ class Augmented(NamedTuple):
 
     weights: (B,) share of each example in the loss, which is sum of weights times losses over the number of examples
     that came in; None for 1 each. hidden: (layer name, activations that enter it) -> activations, of the same shape;
-    None where the network is left alone.
+    None where the network is left alone. memberships: (B, G) shares of each example in the groups, where they were
+    given; mixed as the targets are.
     """
 
     inputs: jax.Array
     targets: jax.Array
     weights: jax.Array | None = None
     hidden: Callable[[str, jax.Array], jax.Array] | None = None
+    memberships: jax.Array | None = None
 
 
 class Rows(NamedTuple):
@@ -33,17 +35,27 @@ class Rows(NamedTuple):
     positions: (B_local,) int32, global positions, contiguous and in order.
     batch_size: number of rows of the global batch.
     axis_name: the mapped device axis the batch is spread over, or None where the batch is whole.
+    allowed: (B_local, batch_size) bool, who of the global batch may be whose partner, where there is a rule
+        (lamv.core.mitigation); None: anyone.
     """
 
     positions: jax.Array
     batch_size: int
     axis_name: str | None = None
+    allowed: jax.Array | None = None
 
-    def take(self, values: jax.Array, indices: jax.Array) -> jax.Array:
-        """Rows `indices` of the global batch: (B_local, ...) values and (B_local,) global indices -> (B_local, ...)."""
+    def take(self, values, indices: jax.Array):
+        """Rows `indices` of the global batch: (B_local, ...) values and (n,) global indices -> (n, ...).
+
+        values: an array or a tree of arrays.
+        """
         if self.axis_name is not None:
             values = lax.all_gather(values, self.axis_name, tiled=True)
-        return jnp.take(values, indices, axis=0)
+        return jax.tree.map(lambda leaf: jnp.take(leaf, indices, axis=0), values)
+
+    def everyone(self, values):
+        """All rows of the global batch: (B_local, ...) values, or a tree of such -> (batch_size, ...)."""
+        return self.take(values, jnp.arange(self.batch_size))
 
     def keys(self, key: jax.Array) -> jax.Array:
         """One key for each local row, (B_local,), folded from its global position."""

@@ -79,21 +79,43 @@ def smoothed_first(mix: Callable) -> Callable:
     """The mixing method `mix`, on smoothed labels."""
 
     def method(key, inputs, targets, *, smoothing=0.0, convention="uniform", **knobs):
-        return mix(key, inputs, labels.smooth(targets, smoothing, convention), **knobs)
+        if isinstance(targets, tuple):
+            smoothed = (labels.smooth(targets[0], smoothing, convention), *targets[1:])
+        else:
+            smoothed = labels.smooth(targets, smoothing, convention)
+        return mix(key, inputs, smoothed, **knobs)
 
     signature = inspect.signature(mix)
     own = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in ("smoothing", "convention")]
     method.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *own])
     method.__doc__ = mix.__doc__
     method.__name__ = mix.__name__
+    method.combines = True
     return method
 
 
-def apply(method: Callable, key, inputs, targets, *, knobs: Mapping, rows: Rows, **offered) -> Augmented:
-    """Call `method` with those of `knobs`, of `rows` and of what else is `offered` that it names."""
+def combines(method: Callable) -> bool:
+    """Whether a method combines examples: whether it has partners, and mixes what comes with the targets."""
+    return getattr(method, "combines", False)
+
+
+def apply(
+    method: Callable, key, inputs, targets, *, knobs: Mapping, rows: Rows, memberships=None, **offered
+) -> Augmented:
+    """Call `method` with those of `knobs`, of `rows` and of what else is `offered` that it names.
+
+    memberships: (B, G) shares of each example in the groups, rows sum to 1. A method that combines examples mixes them
+    as it mixes the targets, so that a mixture belongs to the groups of its parts; any other leaves them as they are.
+    """
     given = {**knobs, **offered, "rows": rows}
-    made = method(key, inputs, targets, **{name: given[name] for name in knobs_of(method)})
-    return made if isinstance(made, Augmented) else Augmented(*made)
+    together = memberships is not None and combines(method)
+    made = method(key, inputs, (targets, memberships) if together else targets,
+                  **{name: given[name] for name in knobs_of(method)})  # fmt: skip
+    made = made if isinstance(made, Augmented) else Augmented(*made)
+    if together:
+        targets, memberships = made.targets
+        made = made._replace(targets=targets)
+    return made._replace(memberships=memberships)
 
 
 def knobs_of(method: Callable) -> tuple[str, ...]:

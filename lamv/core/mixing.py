@@ -10,10 +10,13 @@ lam follows any law of lamv.core.laws: `law=uniform(0.5, 1)`, say, or for short 
 that Mixup was proposed with; alpha = 1 is the uniform law, small values stay close to ERM, large ones to the midpoint.
 It is drawn for each example or once for the batch (`lam_per`). Where lam = 1 the batch comes back bit for bit.
 
+Targets may also be a tuple (q, ...) of the targets proper and other values of each example, such as its (B, G) shares
+in groups. All are mixed alike, by the partner and the weight of q; where targets choose the pairs, it is q that does.
+
 Labels may be smoothed before: that is the order in which lamv composes the two (see lamv.core.methods).
 
-`rows` is only needed where the batch is spread over devices (see lamv.core.batch); leave it out otherwise. Members that
-combine regions of images are in lamv.core.regions.
+`rows` is only needed where the batch is spread over devices, or where not everyone may be everyone's partner (see
+lamv.core.batch); leave it out otherwise. Members that combine regions of images are in lamv.core.regions.
 """
 
 import jax
@@ -68,7 +71,10 @@ def input_mixup(key, inputs, targets, *, alpha=1.0, law=None, lam_per="example",
 
 
 def target_mixup(key, inputs, targets, *, alpha=1.0, law=None, lam_per="example", rows=None):
-    """Mixup of the targets alone, the heavier part being the example's own: noise on labels, in the form of Mixup."""
+    """Mixup of the targets alone, the heavier part being the example's own: noise on labels, in the form of Mixup.
+
+    What comes with the targets is mixed as they are, although the input stays that of one example.
+    """
     rows = rows or whole(inputs.shape[0])
     partner, lam = _draw_pair(key, rows, alpha, law, lam_per)
     return inputs, mix(targets, rows.take(targets, partner), jnp.maximum(lam, 1 - lam))
@@ -81,7 +87,7 @@ def same_class_mixup(key, inputs, targets, *, alpha=1.0, law=None, lam_per="exam
     """
     rows = rows or whole(inputs.shape[0])
     partner_key, lam_key = jax.random.split(key)
-    partner = draw_partner_within(partner_key, rows, jnp.argmax(targets, axis=-1))
+    partner = draw_partner_within(partner_key, rows, jnp.argmax(_choosing(targets), axis=-1))
     lam = draw_lam(lam_key, rows, law_of(alpha, law), lam_per)
     return mix(inputs, rows.take(inputs, partner), lam), mix(targets, rows.take(targets, partner), lam)
 
@@ -105,7 +111,7 @@ def kway_mixup(key, inputs, targets, *, alpha=1.0, ways: int = 3, lam_per="examp
 
     def mixed(values):
         parts = [values, *(rows.take(values, partner) for partner in partners[1:])]
-        return sum(_along(weights[:, w], part) * part for w, part in enumerate(parts))
+        return jax.tree.map(lambda *of: sum(_along(weights[:, w], part) * part for w, part in enumerate(of)), *parts)
 
     return mixed(inputs), mixed(targets)
 
@@ -143,7 +149,7 @@ def regmixup(key, inputs, targets, *, alpha=1.0, law=None, weight=1.0, lam_per="
     ones = jnp.ones(inputs.shape[:1], jnp.float32)
     return Augmented(
         jnp.concatenate([inputs, mixed_inputs.astype(inputs.dtype)]),
-        jnp.concatenate([targets, mixed_targets]),
+        jax.tree.map(lambda *halves: jnp.concatenate(halves), targets, mixed_targets),
         weights=jnp.concatenate([ones, weight * ones]),
     )
 
@@ -156,7 +162,7 @@ def c_mixup(key, inputs, targets, *, alpha=1.0, law=None, bandwidth=1.0, lam_per
     """
     rows = rows or whole(inputs.shape[0])
     partner_key, lam_key = jax.random.split(key)
-    partner = draw_partner_near(partner_key, rows, targets, bandwidth)
+    partner = draw_partner_near(partner_key, rows, _choosing(targets), bandwidth)
     lam = draw_lam(lam_key, rows, law_of(alpha, law), lam_per)
     return mix(inputs, rows.take(inputs, partner), lam), mix(targets, rows.take(targets, partner), lam)
 
@@ -174,15 +180,15 @@ def rc_mixup(
     check_range("noise_rate", noise_rate, low=0.0, below=1.0)
     rows = rows or whole(inputs.shape[0])
     partner_key, lam_key = jax.random.split(key)
-    everyone = jnp.arange(rows.batch_size)
-    error = rows.take(jnp.sum(jnp.square(predict(inputs) - targets), axis=-1), everyone)
-    all_targets = rows.take(targets, everyone)
+    own = _choosing(targets)
+    error = rows.everyone(jnp.sum(jnp.square(predict(inputs) - own), axis=-1))
+    all_targets = rows.everyone(own)
     number = jnp.maximum(rows.batch_size - jnp.round(noise_rate * rows.batch_size), 1.0)
     # By rank and not by a quantile of the errors: equal ones, or rounding at the quantile, would keep another number.
     kept = (jnp.argsort(jnp.argsort(error)) < number).astype(jnp.float32)
     centre = jnp.sum(kept[:, None] * all_targets, axis=0, keepdims=True) / number
     spread = jnp.sqrt(jnp.sum(kept[:, None] * jnp.square(all_targets - centre)) / number)
-    partner = draw_partner_near(partner_key, rows, targets, bandwidth * jnp.maximum(spread, 1e-6), among=kept > 0)
+    partner = draw_partner_near(partner_key, rows, own, bandwidth * jnp.maximum(spread, 1e-6), among=kept > 0)
     lam = draw_lam(lam_key, rows, law_of(alpha, law), lam_per)
     return Augmented(
         mix(inputs, rows.take(inputs, partner), lam),
@@ -191,20 +197,38 @@ def rc_mixup(
     )
 
 
-def mix(first: jax.Array, second: jax.Array, lam: jax.Array) -> jax.Array:
-    """lam first + (1 - lam) second, row by row: (B, ...) twice and lam (B,) in [0, 1]. lam = 1 gives `first` exactly."""
-    lam = _along(lam, first)
-    return lam * first + (1 - lam) * second
+def mix(first, second, lam: jax.Array):
+    """lam first + (1 - lam) second, row by row: (B, ...) twice and lam (B,) in [0, 1]. lam = 1 gives `first` exactly.
+
+    first, second: arrays, or trees of arrays that are mixed alike.
+    """
+
+    def mixed(first, second):
+        share = _along(lam, first)
+        return share * first + (1 - share) * second
+
+    return jax.tree.map(mixed, first, second)
 
 
 def draw_partner(key: jax.Array, rows: Rows) -> jax.Array:
-    """(B_local,) global positions of the partners: one uniform permutation of the global batch."""
+    """(B_local,) global positions of the partners: one uniform permutation of the global batch.
+
+    Where `rows.allowed` says who may be whose partner, each row draws uniformly among those instead, apart from the
+    others; a row that is allowed nobody is its own partner.
+    """
+    if rows.allowed is not None:
+        return _draw_among(key, rows, rows.allowed)
     return jax.random.permutation(key, rows.batch_size)[rows.positions]
 
 
 def draw_partner_within(key: jax.Array, rows: Rows, labels: jax.Array) -> jax.Array:
-    """Partners of the same label, (B_local,) int: a uniform permutation of each class. labels: (B_local,) int."""
-    labels = rows.take(labels, jnp.arange(rows.batch_size))
+    """Partners of the same label, (B_local,) int: a uniform permutation of each class. labels: (B_local,) int.
+
+    Where `rows.allowed` has a say too, as in `draw_partner`, among those of the same label.
+    """
+    own, labels = labels, rows.everyone(labels)
+    if rows.allowed is not None:
+        return _draw_among(key, rows, rows.allowed & (own[:, None] == labels[None]))
     ordered = [jnp.lexsort((jax.random.bits(k, labels.shape), labels)) for k in jax.random.split(key)]
     # Both orders list the classes one after the other, each shuffled by itself: what stands in one place is a pair.
     partner = jnp.zeros_like(ordered[0]).at[ordered[0]].set(ordered[1])
@@ -212,16 +236,23 @@ def draw_partner_within(key: jax.Array, rows: Rows, labels: jax.Array) -> jax.Ar
 
 
 def draw_partner_near(key: jax.Array, rows: Rows, targets, bandwidth, among: jax.Array | None = None) -> jax.Array:
-    """Partners drawn by the nearness of targets, (B_local,): see c_mixup. among: (B,) bool, who may be a partner."""
-    check_range("bandwidth", bandwidth, low=jnp.finfo(jnp.float32).tiny, below=float("inf"))
-    everyone = rows.take(targets, jnp.arange(rows.batch_size))
+    """Partners drawn by the nearness of targets, (B_local,): see c_mixup. among: (B,) bool, who may be a partner.
 
-    def draw(key, target):
+    So does `rows.allowed` say; a row to which the two leave nobody is its own partner.
+    """
+    check_range("bandwidth", bandwidth, low=jnp.finfo(jnp.float32).tiny, below=float("inf"))
+    everyone = rows.everyone(targets)
+
+    def draw(key, target, among):
         # Divided before it is squared: the square of a small bandwidth would be 0.
         log_odds = -0.5 * jnp.sum(jnp.square((everyone - target[None]) / bandwidth), axis=-1)
         return jax.random.categorical(key, log_odds if among is None else jnp.where(among, log_odds, -jnp.inf))
 
-    return jax.vmap(draw)(rows.keys(key), targets)
+    if rows.allowed is None:
+        return jax.vmap(draw, (0, 0, None))(rows.keys(key), targets, among)
+    allowed = rows.allowed if among is None else rows.allowed & among[None]
+    partner = jax.vmap(draw)(rows.keys(key), targets, allowed)
+    return jnp.where(jnp.any(allowed, axis=1), partner, rows.positions)
 
 
 def draw_lam(key: jax.Array, rows: Rows, law: Law, lam_per: str) -> jax.Array:
@@ -239,6 +270,19 @@ def law_of(alpha, law: Law | None) -> Law:
     """`law`, or the symmetric Beta(alpha, alpha) where there is none. Raises ValueError for alpha <= 0 (where known)."""
     check_range("alpha", alpha, low=jnp.finfo(jnp.float32).tiny, below=float("inf"), note="(Beta(alpha, alpha))")
     return beta(alpha) if law is None else law
+
+
+def _draw_among(key: jax.Array, rows: Rows, allowed: jax.Array) -> jax.Array:
+    """For each row a uniform draw among its `allowed`, (B_local, B) bool; itself where there is none."""
+    number = jnp.sum(allowed, axis=1)
+    nth = jax.vmap(lambda key, number: jax.random.randint(key, (), 0, number))(rows.keys(key), jnp.maximum(number, 1))
+    partner = jnp.argmax(jnp.cumsum(allowed, axis=1) > nth[:, None], axis=1)
+    return jnp.where(number > 0, partner, rows.positions)
+
+
+def _choosing(targets) -> jax.Array:
+    """The targets proper, q of (q, ...), which alone choose pairs."""
+    return targets[0] if isinstance(targets, tuple) else targets
 
 
 def _per(lam_per: str, draw, key, rows: Rows) -> jax.Array:

@@ -2,7 +2,7 @@
 
 inputs are (B, H, W, C) images or (B, D) vectors, floats; a vector counts as an image with one axis, in which a box is a
 segment. What is said below holds for any such spatial shape: (H, W), or (D,). targets are (B, K) probabilities. Both
-come back in the same shape. Partners, laws of lam, `lam_per` and `rows` are those of lamv.core.mixing.
+come back in the same shape. Partners, laws of lam, `lam_per`, `rows` and tuples of targets are as in lamv.core.mixing.
 
 With a mask m, 1 on the pixels that are kept and 0 on those of the partner, which are shared by all channels,
 
@@ -102,12 +102,12 @@ def combine(mask, inputs, partner_inputs, targets, partner_targets):
     """The pixels of `inputs` where the mask is set, else those of the partner; the targets by the number of each.
 
     mask: (B, *spatial) bool, or (1, *spatial) for one that all share. All pixels set gives `inputs` and `targets` bit
-    for bit, and none gives the partner's.
+    for bit, and none gives the partner's. targets: (B, K), or a tree of (B, ...) values that are mixed alike.
     """
     pixels = tuple(range(1, mask.ndim))
     kept, rest = (jnp.sum(m, axis=pixels, dtype=jnp.float32) for m in (mask, ~mask))
     # A constant denominator would be compiled to a product with its reciprocal, which is off in the last digit.
-    share = jnp.broadcast_to(kept / (kept + rest), targets.shape[:1])
+    share = jnp.broadcast_to(kept / (kept + rest), inputs.shape[:1])
     mask = mask.reshape(mask.shape + (1,) * (inputs.ndim - mask.ndim))
     return jnp.where(mask, inputs, partner_inputs), mix(targets, partner_targets, share)
 

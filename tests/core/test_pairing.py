@@ -1,0 +1,232 @@
+"""Who is mixed with whom: rules of pairing, and memberships that are mixed as targets are."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lamv.core import batch
+from lamv.core.laws import uniform
+from lamv.core.methods import METHODS, apply, combines
+from lamv.core.mitigation import PAIRINGS, across_attributes, lisa, paired, within_groups
+from lamv.core.mixing import draw_partner, draw_partner_near, draw_partner_within
+from lamv.core.targets import one_hot
+
+KEY = jax.random.key(3)
+LABELS = jnp.array([0, 0, 0, 1, 1, 1, 0, 1])
+ATTRIBUTES = jnp.array([0, 1, 0, 1, 0, 1, 1, 1])
+GROUPS = 2 * LABELS + ATTRIBUTES
+COMBINING = [name for name, method in METHODS.items() if combines(method)]
+KNOBS = {
+    "smoothing": 0.0, "convention": "uniform", "alpha": 1.0, "law": uniform(0.1, 0.9), "target_law": None,
+    "lam_per": "example", "ways": 3, "layers": ("input",), "weight": 0.5, "bandwidth": 0.7, "noise_rate": 0.2,
+    "over_smoothing": 0.9, "scale_low": 0.3, "scale_high": 0.7, "decay_power": 2.0,
+}  # fmt: skip
+INPUTS = np.random.default_rng(0).normal(size=(8, 40)).astype(np.float32)
+
+
+def augmented(name, rows, inputs, targets, memberships, **knobs):
+    """What a method makes of the batch, without what it does to hidden activations."""
+    offered = {
+        "prior": jnp.full(targets.shape[1], 1 / targets.shape[1]),
+        "running": jnp.full(targets.shape, 1 / targets.shape[1]),
+        "predict": lambda inputs: jnp.sin(inputs[:, : targets.shape[1]]),
+    }
+    made = apply(
+        METHODS[name], KEY, inputs, targets, knobs=KNOBS | knobs, rows=rows, memberships=memberships, **offered
+    )
+    return made._replace(hidden=None)
+
+
+def on_parts(function, parts, *values):
+    """The function of Rows and of a batch that is spread over `parts` devices, put together again."""
+    cut = [value.reshape(parts, len(value) // parts, *value.shape[1:]) for value in values]
+    made = jax.jit(jax.vmap(lambda *values: function(batch.part(8, "data"), *values), axis_name="data"))(*cut)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), made)
+
+
+# Memberships
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_memberships_change_nothing_else(name):
+    run = jax.jit(partial(augmented, name, batch.whole(8)))
+    without = run(INPUTS, one_hot(LABELS, 2), None)
+    made = run(INPUTS, one_hot(LABELS, 2), one_hot(GROUPS, 4))
+    assert without.memberships is None
+    for one, other in zip(made[:3], without[:3], strict=True):
+        assert (one is None) == (other is None)
+        assert one is None or np.asarray(one).tobytes() == np.asarray(other).tobytes()
+    assert made.memberships.shape == (len(made.inputs), 4)
+    np.testing.assert_allclose(made.memberships.sum(axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", COMBINING)
+def test_memberships_are_mixed_as_targets_are(name):
+    """Where a group is a class, the memberships are the targets; where it is two, they are sums of targets."""
+    classes = jnp.arange(8) % 4
+    made = augmented(name, batch.whole(8), INPUTS, one_hot(classes, 4), one_hot(classes, 4))
+    np.testing.assert_array_equal(made.memberships, made.targets)
+    pairs = augmented(name, batch.whole(8), INPUTS, one_hot(classes, 4), one_hot(classes // 2, 2)).memberships
+    np.testing.assert_allclose(pairs, np.asarray(made.targets).reshape(-1, 2, 2).sum(axis=2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", COMBINING)
+def test_labels_are_smoothed_and_memberships_are_not(name):
+    made = augmented(name, batch.whole(8), INPUTS, one_hot(LABELS, 2), one_hot(LABELS, 2), smoothing=0.5)
+    plain = augmented(name, batch.whole(8), INPUTS, one_hot(LABELS, 2), one_hot(LABELS, 2))
+    assert np.all(made.targets >= 0.25 - 1e-6)
+    assert np.any(np.asarray(plain.memberships) < 0.25)
+    if name not in ("c_mixup", "rc_mixup"):  # partners of smoothed targets are chosen by those
+        np.testing.assert_array_equal(made.memberships, plain.memberships)
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in COMBINING])
+def test_methods_of_labels_alone_leave_memberships_as_they_came(name):
+    memberships = one_hot(GROUPS, 4)
+    made = augmented(name, batch.whole(8), INPUTS, one_hot(LABELS, 2), memberships, smoothing=0.9)
+    assert made.memberships is memberships
+
+
+def test_both_halves_of_regmixup_have_memberships():
+    made = augmented("regmixup", batch.whole(8), INPUTS, one_hot(LABELS, 2), one_hot(GROUPS, 4))
+    np.testing.assert_array_equal(made.memberships[:8], one_hot(GROUPS, 4))
+    assert np.any((made.memberships[8:] > 0) & (made.memberships[8:] < 1))
+
+
+# Draws among the allowed
+
+
+def allowed_by(seed, size):
+    allowed = np.random.default_rng(seed).random((size, size)) < 0.4
+    allowed[2] = False
+    return jnp.asarray(allowed)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 8])
+def test_partners_do_not_depend_on_the_number_of_devices(parts):
+    targets = one_hot(LABELS, 2)
+
+    def draws(rows, allowed, labels, targets):
+        rows = rows._replace(allowed=allowed)
+        among = jnp.arange(8) != 5
+        return (draw_partner(KEY, rows), draw_partner_within(KEY, rows, labels),
+                draw_partner_near(KEY, rows, targets, 1.0), draw_partner_near(KEY, rows, targets, 1.0, among))  # fmt: skip
+
+    allowed = allowed_by(0, 8)
+    found = on_parts(draws, parts, allowed, LABELS, targets)
+    for one, other in zip(found, draws(batch.whole(8), allowed, LABELS, targets), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("draw", ["anyone", "within", "near"])
+def test_partners_are_uniform_among_the_allowed(draw):
+    allowed = allowed_by(1, 8)
+    rows = batch.whole(8)._replace(allowed=allowed)
+    of = {
+        "anyone": lambda key: draw_partner(key, rows),
+        "within": lambda key: draw_partner_within(key, rows, LABELS),
+        "near": lambda key: draw_partner_near(key, rows, one_hot(LABELS, 2), 1e6),
+    }[draw]
+    partners = np.asarray(jax.jit(jax.vmap(of))(jax.random.split(KEY, 4000)))
+    counts = (partners[..., None] == np.arange(8)).sum(axis=0)
+    expected = np.array(allowed)
+    if draw == "within":
+        expected &= np.equal.outer(LABELS, LABELS)
+    alone = ~expected.any(axis=1)
+    assert alone[2]
+    expected[alone, alone] = True
+    expected = 4000 * expected / expected.sum(axis=1, keepdims=True)
+    assert np.all(np.abs(counts - expected) <= 5 * np.sqrt(expected)), "beyond five standard deviations"
+
+
+def test_the_nearest_of_the_allowed_are_the_likeliest():
+    targets = jnp.array([[0.0], [1.0], [3.0]])
+    rows = batch.whole(3)._replace(allowed=~jnp.eye(3, dtype=bool))
+    draw = jax.jit(jax.vmap(lambda key: draw_partner_near(key, rows, targets, 1.0)))
+    partners = np.asarray(draw(jax.random.split(KEY, 4000)))
+    np.testing.assert_allclose((partners[:, 0] == 1).mean(), 0.982014, atol=0.01, err_msg="without itself")
+
+
+def test_everyone_allowed_is_everyone():
+    rows = batch.whole(5)._replace(allowed=jnp.ones((5, 5), bool))
+    partners = np.asarray(jax.jit(jax.vmap(lambda key: draw_partner(key, rows)))(jax.random.split(KEY, 5000)))
+    counts = (partners[..., None] == np.arange(5)).sum(axis=0)
+    assert np.all(np.abs(counts - 1000) < 5 * np.sqrt(1000))
+
+
+# Rules
+
+
+def eight():
+    return {"labels": LABELS, "attributes": ATTRIBUTES, "groups": GROUPS}
+
+
+def test_partners_within_groups():
+    allowed = within_groups(batch.whole(8), GROUPS)
+    np.testing.assert_array_equal(allowed, np.equal.outer(GROUPS, GROUPS))
+
+
+def test_partners_across_attributes_may_have_another_label():
+    allowed = np.asarray(across_attributes(batch.whole(8), ATTRIBUTES))
+    np.testing.assert_array_equal(allowed, np.not_equal.outer(ATTRIBUTES, ATTRIBUTES))
+    assert np.any(allowed & np.not_equal.outer(LABELS, LABELS))
+
+
+@pytest.mark.parametrize("mix_ratio", [0.0, 0.3, 1.0])
+def test_lisa_takes_one_of_two_rules_for_each_row(mix_ratio):
+    rows = batch.whole(8)
+    draw = jax.jit(jax.vmap(lambda key: lisa(key, rows, LABELS, ATTRIBUTES, mix_ratio)))
+    allowed = np.asarray(draw(jax.random.split(KEY, 2000)))
+    same_label, same_attribute = np.equal.outer(LABELS, LABELS), np.equal.outer(ATTRIBUTES, ATTRIBUTES)
+    intra_label = np.all(allowed == (same_label & ~same_attribute), axis=2)
+    intra_domain = np.all(allowed == (same_attribute & ~same_label), axis=2)
+    assert np.all(intra_label ^ intra_domain)
+    np.testing.assert_allclose(intra_label.mean(axis=0), mix_ratio, atol=5 * 0.5 / np.sqrt(2000))
+    assert 0 < mix_ratio < 1 or intra_label.mean() == mix_ratio
+
+
+@pytest.mark.parametrize("name", PAIRINGS)
+def test_rules_do_not_depend_on_the_number_of_devices(name):
+    def allowed(rows, labels, attributes, groups):
+        return paired(name, KEY, rows, labels=labels, attributes=attributes, groups=groups).allowed
+
+    whole = allowed(batch.whole(8), **eight())
+    assert whole.shape == (8, 8)
+    np.testing.assert_array_equal(on_parts(allowed, 4, *eight().values()), whole)
+
+
+def test_other_names_are_no_rule():
+    rows = batch.whole(8)
+    assert paired("reweight", KEY, rows, **eight()) is rows
+
+
+@pytest.mark.parametrize("pairing", PAIRINGS)
+@pytest.mark.parametrize("name", COMBINING)
+def test_every_method_that_combines_obeys_the_rules(name, pairing):
+    rows = paired(pairing, KEY, batch.whole(8), **eight())
+    # Memberships tell the examples apart, and so do targets, except where pairs are of one class.
+    targets = one_hot(LABELS, 2) if name == "same_class_mixup" else jnp.eye(8)
+    parts = np.asarray(augmented(name, rows, INPUTS, targets, jnp.eye(8)).memberships)[-8:] > 0
+    allowed = np.asarray(rows.allowed) | np.eye(8, dtype=bool)
+    assert np.all(allowed[parts]), "a partner that the rule forbids"
+    assert np.any(parts & ~np.eye(8, dtype=bool)), "nobody has anything of anybody else"
+
+
+def test_a_lone_group_is_left_as_it_is():
+    groups = jnp.array([0, 0, 1])
+    rows = paired("lisa", KEY, batch.whole(3), labels=groups, attributes=groups, groups=groups)
+    assert not rows.allowed.any()
+    inputs = jnp.arange(6.0).reshape(3, 2)
+    made = augmented("mixup", rows, inputs, one_hot(groups, 2), None)
+    np.testing.assert_allclose(made.inputs, inputs, rtol=1e-6)
+    np.testing.assert_allclose(made.targets, one_hot(groups, 2), rtol=1e-6)
+
+
+def test_intra_label_pairs_keep_their_labels_and_mix_their_attributes():
+    rows = paired("lisa", KEY, batch.whole(8), **eight(), mix_ratio=1.0)
+    made = augmented("mixup", rows, INPUTS, one_hot(LABELS, 2), one_hot(GROUPS, 4))
+    np.testing.assert_allclose(made.targets, one_hot(LABELS, 2), rtol=1e-6)
+    assert np.all((made.memberships > 0).sum(axis=1) == 2), "two groups of one label, of which nobody is alone"
