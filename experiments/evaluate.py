@@ -57,12 +57,14 @@ def main() -> None:
         for line in lines:
             if line["step"] == step:
                 rows.setdefault(line["row"], []).append(line)
-        summaries = [
-            summary_row(name, {}, {key: [line[key] for line in own] for key in own[0] if "/" in key})
-            for name, own in rows.items()
-        ]
+        summaries = []
+        for name, own in rows.items():
+            # A metric may lack a value in some seeds: that of a group without examples, for one.
+            common = [key for key in own[0] if "/" in key and all(key in line for line in own)]
+            summaries.append(summary_row(name, {}, {key: [line[key] for line in own] for key in common}))
         claims = stated if step == ended else []
-        print(table.as_text({"title": f"step {step}", "rows": summaries, "claims": claims}), end="\n\n")
+        of_step = {"title": f"step {step}", "step": step, "rows": summaries, "claims": claims}
+        print(table.as_text(of_step), end="\n\n")
     print(f"report: {report.write(WORKDIR.value)}")
 
 

@@ -24,7 +24,7 @@ from lamv.core.mitigation import BY, MITIGATIONS
 from lamv.core.mixing import LAM_PER
 from lamv.core.shortcuts import CODINGS, SHORTCUTS
 from lamv.core.targets import CONVENTIONS
-from lamv.data import DATASETS
+from lamv.data import DATASETS, MAX_IMAGE_SIZE
 from lamv.errors import ConfigError, nearest
 from lamv.models import MODELS
 
@@ -128,7 +128,7 @@ KNOBS = (
     Knob("data.verify", "warn", one_of("warn", "official"), "what to do about files without the official sha256", free=True),
     Knob("data.classes", (), whole_numbers(0), "keep only these classes, renumbered in this order; (): all"),
     Knob("data.superclasses", (), whole_numbers(0), "the new class of each of these classes, in order; (): as they are"),
-    Knob("data.image_size", 64, at_least(8), "side, in pixels, of the images that are read from folders"),
+    Knob("data.image_size", 64, between(8, MAX_IMAGE_SIZE), "side, in pixels, of the images that are read from folders"),
     Knob("data.train_size", int, at_least(1), "examples of the training set, drawn by the seed; unset: all there are"),
     Knob("data.valid_size", 0, at_least(0), "examples for validation, drawn by the seed from those that do not train; 0: the"
          " data set's own, if any"),
@@ -309,6 +309,16 @@ def validate(config) -> None:
         )
     if config.distill.row:
         _check_student(config)
+    if config.select.rule != "last" and not config.eval_every:
+        raise ConfigError(
+            f"config.select.rule is {config.select.rule!r}, but config.eval_every is 0: there is one evaluation, at the end;"
+            " set it, for example --config.eval_every=100"
+        )
+    if config.select.patience and config.select.rule == "last":
+        raise ConfigError(
+            f"config.select.patience is {config.select.patience}, must be 0 for the last step; early stopping needs a"
+            " config.select.rule, for example valid_worst_group"
+        )
     if config.method.scale_low > config.method.scale_high:
         raise ConfigError(
             f"config.method.scale_low is {config.method.scale_low:g}, must be at most scale_high, which is"
@@ -331,6 +341,50 @@ def _check_student(config) -> None:
                 f"config.method.name is {name!r}, must be another with config.distill.row: it mixes inside of the student,"
                 " where the teacher cannot follow"
             )
+
+
+#: Mitigations that no step of training knows of: they choose its data, or come after it.
+OUTSIDE_OF_STEPS = ("subsample", "dfr")
+#: What a mitigation needs to know of every training example; "balanced" is what mitigation.by says.
+NEEDS = {
+    "reweight": "balanced", "resample": "balanced", "subsample": "balanced", "group_dro": "balanced",
+    "logit_adjustment": "balanced", "irm": "environment", "vrex": "environment", "dfr": "group", "lisa": "attribute",
+    "within_groups": "group", "across_attributes": "attribute",
+}  # fmt: skip
+
+
+def check_mitigation(config, plan) -> None:
+    """Whether the data has what the mitigation and the rule of selection ask for. plan: a lamv.data.resident.Plan."""
+    name, rule = config.mitigation.name, config.select.rule
+    where = f"config.mitigation.name is {name!r}"
+    if name != "erm" and plan.regression:
+        raise ConfigError(f"{where}, must be erm for {config.data.name}: its labels are numbers, not classes")
+    need = NEEDS.get(name)
+    if need == "balanced":
+        need = {"class": None, "group": "attribute" if name == "logit_adjustment" else "group"}[config.mitigation.by]
+    has = {"group": plan.num_groups, "attribute": plan.num_attributes,
+           "environment": plan.num_environments or plan.num_attributes}  # fmt: skip
+    if need and not has[need]:
+        column = "group or attribute" if need == "group" else "attribute"
+        raise ConfigError(
+            f"{where}, which needs the {need} of every training example, but {config.data.name} has no {column} column;"
+            " plant a cue (config.data.shortcut.kind), give data that has it"
+            + (", or balance by class (--config.mitigation.by=class)" if NEEDS[name] == "balanced" else "")
+        )
+    if name == "dfr" and config.mitigation.refit_on == "valid" and "valid" not in plan.tests:
+        raise ConfigError(
+            f"{where}, which fits the last layer on validation examples, but there are none; set config.data.valid_size, or"
+            " --config.mitigation.refit_on=train"
+        )
+    split, _, metric = SELECTIONS[rule].partition("/")
+    if split and split not in plan.tests:
+        raise ConfigError(
+            f"config.select.rule is {rule!r}, but there are no validation examples; set config.data.valid_size"
+        )
+    if "group" in metric and not plan.num_groups:
+        raise ConfigError(
+            f"config.select.rule is {rule!r}, but {config.data.name} has no group or attribute column; use valid_accuracy"
+        )
 
 
 def check_against_data(
@@ -401,6 +455,8 @@ def program_key(config, without: tuple[str, ...] = ()) -> str:
     """
     flat = {k: v for k, v in flatten(config).items() if not (KNOB[k].free or k.startswith(without))}
     same = {k: bool(v) if KNOB[k].optional else v for k, v in flat.items() if KNOB[k].optional or not KNOB[k].traced}
+    if same.get("mitigation.name") in OUTSIDE_OF_STEPS:
+        same["mitigation.name"] = "erm"
     return json.dumps(same, sort_keys=True)
 
 
@@ -518,7 +574,7 @@ def _set(config, key: str, value: Any, where: str) -> None:
 def _check_common(rows: list[Row]) -> None:
     """What belongs to the run and not to a row must be the same in all rows."""
     run_wide = ("seed", "seeds", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name", "data.path",
-                "data.verify", "parallel.map", "parallel.spread", "parallel.devices")  # fmt: skip
+                "data.verify", "data.image_size", "parallel.map", "parallel.spread", "parallel.devices")  # fmt: skip
     for row in rows:
         for key in run_wide:
             if get(row.config, key) != get(rows[0].config, key):

@@ -11,7 +11,7 @@ from lamv.errors import ConfigError
 
 RUN_WIDE = [
     "seed", "seeds", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name", "data.path",
-    "data.verify", "parallel.map", "parallel.spread", "parallel.devices",
+    "data.verify", "data.image_size", "parallel.map", "parallel.spread", "parallel.devices",
 ]  # fmt: skip
 NOT_OF_A_ROW = ("rows", "claims")
 #: Another value than the default that is allowed, for every knob.
@@ -45,6 +45,7 @@ ANOTHER = {
 }  # fmt: skip
 #: Knobs that are set together or not at all, with what the others are then.
 BESIDE = {key: {"method.switch": 5, "method.then": "erm"} for key in ("method.switch", "method.then")}
+BESIDE |= {"select.rule": {"eval_every": 5}, "select.patience": {"eval_every": 5, "select.rule": "valid_accuracy"}}
 OF_A_ROW = [knob for knob in KNOBS if knob.key not in (*NOT_OF_A_ROW, "epochs")]
 
 
@@ -183,7 +184,12 @@ def test_whole_numbers_become_floats_and_lists_tuples():
         ("distill.temperature", 0.0, "above 0"),
         ("distill.temperature", math.inf, "above 0"),
         ("distill.weight", 1.01, "from 0 to 1"),
-        ("data.shortcut.kind", "tags", "one of none, tag, pixel (did you mean 'tag'?)"),
+        (
+            "data.shortcut.kind",
+            "tags",
+            "one of none, tag, pixel, colour, patch, watermark, colour_cast, frequency,"
+            " dominoes, cat_channel (did you mean 'tag'?)",
+        ),
         ("batch_size", 0, "at least 1"),
         ("seed", -1, "from 0 to"),
         ("optim.weight_decay", -0.1, "at least 0"),

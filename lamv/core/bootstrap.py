@@ -28,7 +28,7 @@ def interval(values, *, draws: int = 2000, level: float = 0.95, seed: int = 0) -
     """
     values = np.asarray(values, np.float64)
     _check(values, draws, level)
-    low, high = np.quantile(_resampled_means(values, draws, seed), [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(resampled_means(values, draws, seed), [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(values.mean()), float(low), float(high))
 
 
@@ -43,8 +43,12 @@ def paired(a, b, *, draws: int = 2000, level: float = 0.95, seed: int = 0) -> In
     return interval(a - b, draws=draws, level=level, seed=seed)
 
 
-def _resampled_means(values: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """(draws,) means of resamples. Raw draws of Philox are a stream that numpy guarantees never to change."""
+def resampled_means(values: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """(draws,) means of resamples. Raw draws of Philox are a stream that numpy guarantees never to change.
+
+    Which of the N values a resample has depends on N, draws and seed alone: of two arrays of the same examples, draw
+    number i is of the same examples.
+    """
     number = len(values)
     stream = np.random.Philox(key=seed)
     together = max(1, BLOCK // number)

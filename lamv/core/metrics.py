@@ -1,7 +1,9 @@
-"""Accuracy, calibration and group metrics: sums first, ratios last.
+"""Accuracy, calibration, groups and reliance on a cue: sums first, ratios last.
 
 `prediction_sums` of disjoint batches add up, across batches and devices; `prediction_metrics` turns the sum into
 numbers at the very end, on the host. Masked rows are in no sum.
+
+Axis letters: B examples of a batch, K classes, G groups, A attributes; where both are known, group g = y A + a.
 """
 
 from typing import NamedTuple
@@ -11,16 +13,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamv.core.losses import cross_entropy
+from lamv.core.proportion import wilson
 from lamv.core.targets import one_hot
 
 ECE_BINS = 15
+#: Up to so many groups have a metric each; of more there is `group_table`.
+NAMED_GROUPS = 16
 
 
 class PredictionSums(NamedTuple):
-    """Sums over examples, float32: count (), correct (), nll (), calibration (bins, 3), groups (G, 2).
+    """Sums over examples, float32: count (), correct (), nll (), calibration (bins, 3), groups (G, 2), cue (4,).
 
     A calibration row holds count, confidence and correct of the examples whose confidence lies in its bin; a group row
-    holds count and correct.
+    holds count and correct. cue: over examples whose cue says a class, their count, how many the network puts in that
+    class, and the sums of two contrasts of logits: of the label, and of the class that the cue says.
     """
 
     count: jax.Array
@@ -28,14 +34,23 @@ class PredictionSums(NamedTuple):
     nll: jax.Array
     calibration: jax.Array
     groups: jax.Array
+    cue: jax.Array
 
 
 def prediction_sums(
-    logits: jax.Array, labels: jax.Array, mask: jax.Array, groups: jax.Array | None = None, num_groups: int = 0
+    logits: jax.Array,
+    labels: jax.Array,
+    mask: jax.Array,
+    groups: jax.Array | None = None,
+    num_groups: int = 0,
+    *,
+    cue: jax.Array | None = None,
 ) -> PredictionSums:
     """Sums of one batch: logits (B, K), labels (B,), mask (B,) of 0 / 1, groups (B,) int in [0, num_groups) or None.
 
-    Confidence bins have equal width and are closed on the left: bin = floor(confidence * 15), 1 falling in the last.
+    A group of num_groups or more is none. cue: (B,) int, the class that the cue of an example says; one outside [0, K)
+    says none; None where there are no cues. Confidence bins have equal width and are closed on the left:
+    bin = floor(confidence * 15), 1 falling in the last.
     """
     counts = mask.astype(bool)
     # A masked row may hold anything, NaN included; 0 * nan is nan, so it is replaced rather than weighted.
@@ -43,7 +58,8 @@ def prediction_sums(
     labels = jnp.where(counts, labels, 0)
     member = counts.astype(jnp.float32)
     confidence = member * jnp.max(jax.nn.softmax(logits, axis=-1), axis=-1)
-    correct = member * (jnp.argmax(logits, axis=-1) == labels)
+    predicted = jnp.argmax(logits, axis=-1)
+    correct = member * (predicted == labels)
     nll = member * cross_entropy(logits, one_hot(labels, logits.shape[-1]))
     bins = jnp.minimum((confidence * ECE_BINS).astype(jnp.int32), ECE_BINS - 1)
     groups = jnp.zeros_like(labels) if groups is None else groups
@@ -53,14 +69,55 @@ def prediction_sums(
         jnp.sum(nll),
         jax.ops.segment_sum(jnp.stack([member, confidence, correct], axis=1), bins, ECE_BINS),
         jax.ops.segment_sum(jnp.stack([member, correct], axis=1), groups, num_groups),
+        jnp.zeros(4) if cue is None else _cue_sums(logits, labels, predicted, counts, cue),
     )
 
 
-def prediction_metrics(sums: PredictionSums) -> dict[str, float]:
-    """accuracy, nll (nats), ece and, where there are groups, worst_group_accuracy and mean_group_accuracy.
+def _cue_sums(logits, labels, predicted, counts, cue) -> jax.Array:
+    """The row `cue` of PredictionSums. counts: (B,) bool, which rows are no padding."""
+    classes = logits.shape[-1]
+    says = (counts & (cue >= 0) & (cue < classes)).astype(jnp.float32)
+    total = jnp.sum(logits, axis=-1)
 
-    Fractions in [0, 1]. ece = sum over bins of (n_b / N) |accuracy_b - confidence_b| (Guo et al. 2017, equation 3).
-    Groups without examples are left out of the worst and of the mean.
+    def contrast(which):
+        own = jnp.take_along_axis(logits, which[:, None], axis=-1)[:, 0]
+        return own - (total - own) / (classes - 1)
+
+    told = jnp.clip(cue, 0, classes - 1)
+    parts = [jnp.ones_like(says), predicted == told, contrast(labels), contrast(told)]
+    return jnp.sum(jnp.stack(parts, axis=1) * says[:, None], axis=0)
+
+
+def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 0) -> dict[str, float]:
+    """accuracy, nll (nats), ece, and what there is to say of groups and of a cue. Fractions are in [0, 1].
+
+    ece = sum over bins of (n_b / N) |accuracy_b - confidence_b| (Guo et al. 2017, equation 3).
+
+    Groups, where an example is in one:
+
+    worst_group_accuracy, mean_group_accuracy   smallest and mean accuracy of the groups
+    adjusted_accuracy    sum of share_g accuracy_g over sum of share_g, with the groups' shares of the training set: the
+                         accuracy on data in which groups are as frequent as they were in training (Sagawa et al. 2020;
+                         elsewhere the word is used of the plain mean). shares: (G,) of any scale, counts for instance;
+                         None, or 0 for all groups that have examples here: no such metric
+    groups_left_out      how many of the G groups have no example here: they are in none of the three above, and the shares
+                         of the others are scaled up
+    group_Y_A/accuracy, group_Y_A/count    of each group with examples, where G is at most 16; A is in [0, num_attributes).
+                         group_G/... where num_attributes is 0, that is where groups are not told apart by an attribute
+
+    A cue, where it says a class a of any example; means over those examples, with z the logits:
+
+    cue_accuracy    share of examples whose predicted class is the one that the cue says
+    label_logit     E [z_y - mean of the z of the K - 1 other classes]
+    cue_logit       E [z_a - mean of the z of the K - 1 other classes]
+    cue_over_label  cue_logit / label_logit, where label_logit is above 0
+
+    Let the logits be additive, z_c = core [y = c] + cue [a = c] + rest, rest the same for all c. Where a = y, either
+    contrast is core + cue. Where a is not y, z_y exceeds the mean of the others by core - cue / (K - 1). With a uniform
+    over the classes and independent of y, a = y has probability 1 / K, so the mean over examples is
+    core + cue / K - cue (1 - 1/K) / (K - 1) = core; and by the same sum with y and a exchanged, cue_logit is cue. On such a
+    split cue_over_label is thus how much the cue moves the margin, next to the label's own features; on others, in
+    which a goes along with y, both contrasts hold some of each.
     """
     sums = PredictionSums(*(np.asarray(value, np.float64) for value in sums))
     _, confidence, correct = sums.calibration.T
@@ -69,12 +126,62 @@ def prediction_metrics(sums: PredictionSums) -> dict[str, float]:
         "nll": sums.nll / sums.count,
         "ece": np.abs(correct - confidence).sum() / sums.count,
     }
-    occupied = sums.groups[sums.groups[:, 0] > 0]
-    if len(occupied):
-        count, right = occupied.T
-        metrics["worst_group_accuracy"] = (right / count).min()
-        metrics["mean_group_accuracy"] = (right / count).mean()
+    if sums.groups[:, 0].any():
+        metrics |= _group_metrics(sums.groups, shares, num_attributes)
+    if sums.cue[0]:
+        names = ("cue_accuracy", "label_logit", "cue_logit")
+        metrics |= dict(zip(names, sums.cue[1:] / sums.cue[0], strict=True))
+        if metrics["label_logit"] > 0:
+            metrics["cue_over_label"] = metrics["cue_logit"] / metrics["label_logit"]
     return {name: float(value) for name, value in metrics.items()}
+
+
+def _group_metrics(groups: np.ndarray, shares, num_attributes: int) -> dict[str, float]:
+    """Those of `prediction_metrics` that speak of groups; groups: (G, 2) count and correct, some of them with examples."""
+    occupied = np.flatnonzero(groups[:, 0])
+    count, right = groups[occupied].T
+    accuracy = right / count
+    metrics = {
+        "worst_group_accuracy": accuracy.min(),
+        "mean_group_accuracy": accuracy.mean(),
+        "groups_left_out": len(groups) - len(occupied),
+    }
+    weights = np.zeros(len(occupied)) if shares is None else np.asarray(shares, np.float64)[occupied]
+    if weights.sum() > 0:
+        metrics["adjusted_accuracy"] = (weights * accuracy).sum() / weights.sum()
+    if len(groups) <= NAMED_GROUPS:
+        for group, number, share in zip(occupied, count, accuracy, strict=True):
+            name = "group_{}_{}".format(*divmod(group, num_attributes)) if num_attributes else f"group_{group}"
+            metrics |= {f"{name}/accuracy": share, f"{name}/count": number}
+    return metrics
+
+
+def group_table(groups, num_attributes: int = 0, most: int = 400) -> tuple[list[list], int]:
+    """([[y, a, count, correct, low, high], ...], how many groups were left out) of the groups that have examples.
+
+    groups: (G, 2) count and correct, of PredictionSums. In the order of the groups, at most the `most` largest ones. low
+    and high are the ends of the 95 % interval of Wilson. Where num_attributes is 0, the first entry is the group and the
+    second None.
+    """
+    groups = np.asarray(groups, np.float64)
+    occupied = np.flatnonzero(groups[:, 0])
+    largest = occupied[np.argsort(-groups[occupied, 0], kind="stable")[:most]]
+    chosen = np.sort(largest)
+    lines = []
+    for group, (count, correct) in zip(chosen.tolist(), groups[chosen].tolist(), strict=True):
+        y, a = divmod(group, num_attributes) if num_attributes else (group, None)
+        low, high = wilson(correct, count)
+        lines.append([y, a, int(count), int(correct), round(float(low), 6), round(float(high), 6)])
+    return lines, len(occupied) - len(chosen)
+
+
+def cue_drop(found: dict[str, float]) -> dict[str, float]:
+    """test/cue_drop, of metrics keyed "split/metric"; {} unless both splits are there.
+
+    It is the accuracy with an aligned cue minus that with a conflicting one, of the same examples: only the cue is swapped.
+    """
+    ends = [found.get(f"test_{placement}/accuracy") for placement in ("aligned", "conflicting")]
+    return {} if None in ends else {"test/cue_drop": ends[0] - ends[1]}
 
 
 class RegressionSums(NamedTuple):
@@ -105,3 +212,12 @@ def weight_norm_ratio(kernel, cue) -> float:
     """
     kernel, cue = np.asarray(kernel, np.float64), np.asarray(cue, bool)
     return float(np.linalg.norm(kernel[cue]) / np.linalg.norm(kernel[~cue]))
+
+
+def weight_norm_share(kernel, cue) -> float:
+    """||W_cue||^2 / ||W||^2 (Frobenius), in [0, 1], of the same kernel and cue as `weight_norm_ratio`.
+
+    With r the ratio it is r^2 / (1 + r^2).
+    """
+    kernel, cue = np.asarray(kernel, np.float64), np.asarray(cue, bool)
+    return float(np.square(kernel[cue]).sum() / np.square(kernel).sum())

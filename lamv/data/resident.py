@@ -43,7 +43,8 @@ class Plan(NamedTuple):
     same for every seed. regression: whether labels are numbers to be predicted; then there is one class. validation: the
     split "valid" where there is one, else the examples of an official training part that `train_size` leaves out, with
     the cue as in training; None where it leaves none. num_attributes: A, 0 where there are none. num_environments: of the
-    training set, 0 where it is not divided. group_counts: (R, num_groups) sizes of the groups in the training sets.
+    training set, 0 where it is not divided. group_counts: (R, num_groups) sizes of the groups in the training
+    sets, before a mitigation takes examples away.
     """
 
     train: Table
@@ -94,6 +95,7 @@ def plan(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> Plan:
         for name, placement in placements.items()
     }
     train = table("train", "as_train", 0)
+    group_counts = counts(train.groups, tables.num_groups)
     if config.mitigation.name == "subsample":
         train = tables.subsampled(train, config.mitigation.by)
     validation = table("left_out", "as_train", LEFT_OUT) if len(cuts[0].left_out) else None
@@ -102,7 +104,7 @@ def plan(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> Plan:
     return Plan(
         train, tests, _normalisation(splits, raw_shape), splits.num_classes, tables.num_groups, shape, cue,
         _class_frequencies(splits), splits.is_regression, validation, raw_shape, tables.num_attributes,
-        len(config.data.shortcut.environments), counts(train.groups, tables.num_groups),
+        len(config.data.shortcut.environments), group_counts,
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """What experiments.evaluate left in a workdir, read without jax, and put together with what training measured.
 
 evaluation.jsonl             a line per (step, row, replica): {"step", "row", "replica", "seed", KEY: number}
-evaluation_curves.jsonl      reliability, risk and coverage, projections, and bootstrap intervals over examples
+evaluation_curves.jsonl      reliability, risk and coverage, projections, groups, and bootstrap intervals over examples
 evaluation_provenance.json   how the evaluation was made; "layers" in order of depth; "notes" on what was not computed
 
 All three may be missing, torn or damaged; `Analysis.notes` says so.
@@ -39,13 +39,21 @@ class Analysis(NamedTuple):
     def last_step(self, row: str) -> int | None:
         return max((line["step"] for line in self.lines if line["row"] == row), default=None)
 
-    def curves(self, *kinds: str) -> list[dict[str, Any]]:
-        """The curves of these kinds, of the last evaluated step of their row; read from disk at every call."""
+    def at(self, row: str, steps: Sequence[int]) -> list[Mapping[str, Any]]:
+        """The lines of a row, each replica at its own step; fewer than there are steps where one was not evaluated."""
+        found = [at_step(self.lines, row, step) for step in steps]
+        return [line for replica, lines in enumerate(found) for line in lines if line["replica"] == replica]
+
+    def curves(self, *kinds: str, steps: Mapping[str, Sequence[int]] | None = None) -> list[dict[str, Any]]:
+        """The curves of these kinds, of the last evaluated step of their row; read from disk at every call.
+
+        steps: {row: step of each replica} for rows of which others are wanted.
+        """
         found = files.read_curves(self.path / CURVES, kinds, [])
         last: dict[str, int] = {}
         for curve in found:
             last[curve["row"]] = max(curve["step"], last.get(curve["row"], 0))
-        return [curve for curve in found if curve["step"] == last[curve["row"]]]
+        return [curve for curve in found if curve["step"] == _step_of(curve, steps or {}, last)]
 
     def intervals(self) -> dict[tuple[str, str, str | None], "Interval"]:
         """{(row, metric, name of the ERM row or None): its bootstrap interval over examples}."""
@@ -81,6 +89,14 @@ def read(workdir: Path) -> Analysis:
         notes.append(f"{LINES} holds no whole line.")
     notes += [f"Evaluation: {note}" for note in files.strings(provenance.get("notes"))]
     return Analysis(workdir, lines, provenance, notes)
+
+
+def _step_of(curve: Mapping[str, Any], steps: Mapping[str, Sequence[int]], last: Mapping[str, int]) -> int | None:
+    """The step at which the curve of a row and replica is wanted."""
+    row, replica = curve["row"], curve["replica"]
+    if row not in steps:
+        return last[row]
+    return steps[row][replica] if replica < len(steps[row]) else None
 
 
 def at_step(lines: Iterable[Mapping[str, Any]], row: str, step: int) -> list[Mapping[str, Any]]:

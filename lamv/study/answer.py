@@ -19,11 +19,14 @@ from lamv.study.runs import Row, Run, Spread, spread
 from lamv.study.table import percent
 
 FALL = "fall"
-CUE_WORDS = {"tag": "tag", "pixel": "pixel"}
+CUE_WORDS = {kind: kind.replace("_", " ") for kind in ("tag", "pixel", "colour", "patch", "watermark", "colour_cast")}
 ALIGNED, RANDOM, TEST = "test_aligned/accuracy", "test_random/accuracy", "test/accuracy"
+WORST = "test/worst_group_accuracy"
 RMSE = "test/rmse"
 #: Falls that differ by less than this, as a fraction, are called alike, even where they surely differ.
 GAP = 0.03
+#: Rows that are named one by one; of more, only their number is told.
+MOST_NAMED = 12
 #: What a comparison can come to.
 MORE, LESS, ALIKE, UNDECIDED = "more", "less", "alike", "undecided"
 #: Student's t, 97.5 % quantile, for 1, 2, ... degrees of freedom; beyond the table the last one, on the safe side.
@@ -86,7 +89,11 @@ def _answer(run: Run) -> Answer:
         return Answer("No accuracy has been measured yet.", [], [])
     if run.cue and any(fall_of(row) for row in run.rows):
         return _about_cue(run)
-    return _about_accuracy(run)
+    if any(WORST in row.metrics for row in run.rows):
+        return _about_accuracy(run, WORST, "test accuracy of the worst group")
+    if any(TEST in row.metrics for row in run.rows):
+        return _about_accuracy(run, TEST, "test accuracy")
+    return _about_accuracy(run, RANDOM, "accuracy under a random cue")
 
 
 def fall_of(row: Row) -> Spread | None:
@@ -111,6 +118,12 @@ def compare(
             over = (intervals or {}).get((row.name, measure, baseline.name)) if difference.n == 1 else None
             comparisons.append(Comparison(row, baseline, measure, difference, over and (over.low, over.high)))
     return comparisons
+
+
+def difference_of(row: Row, baseline: Row, measure: str) -> Comparison | None:
+    """A row against another one; None where they were not measured alike."""
+    difference = _minus(row.metrics.get(measure), baseline.metrics.get(measure))
+    return difference and Comparison(row, baseline, measure, difference)
 
 
 def _about_cue(run: Run) -> Answer:
@@ -169,24 +182,25 @@ def _falls(comparisons: Sequence[Comparison], kind: str) -> str:
     return f"When the {kind} turns random, {them} {ranges[0]} points of accuracy, {base} {ranges[1]}."
 
 
-def _about_accuracy(run: Run) -> Answer:
-    rows = [row for row in run.rows if TEST in row.metrics]
-    comparisons = compare(rows, TEST, run.analysis.intervals())
-    numbers = [_in_turn("Test accuracy: ", rows, TEST)] if len(rows) > 1 else []
-    if not run.cue:
+def _about_accuracy(run: Run, measure: str, what: str) -> Answer:
+    """measure: the accuracy that counts; what: it is called."""
+    rows = [row for row in run.rows if measure in row.metrics]
+    comparisons = compare(rows, measure, run.analysis.intervals())
+    numbers = [_in_turn(f"{what[0].upper()}{what[1:]}: ", rows, measure)] if len(rows) > 1 else []
+    if measure == WORST:
+        numbers.append(_in_turn("Over all test examples: ", rows, TEST))
+    elif not run.cue:
         numbers.append("No shortcut was planted, so this run does not say which of two features was learned.")
     if comparisons:
         words = {MORE: "higher", LESS: "lower", ALIKE: "the same", UNDECIDED: "not clearly different"}
         counts = _and([f"{words[verdict]} in {number}" for verdict, number in _verdicts(comparisons).items()])
         of = f" of {len(comparisons)} rows" if len(comparisons) > 1 else ""
         start = "With" if any(c.interval for c in comparisons) else "In one seed: with"
-        headline = (
-            f"{start} label augmentation, test accuracy is {counts}{of}, next to ERM with the same other settings."
-        )
+        headline = f"{start} label augmentation, {what} is {counts}{of}, next to ERM with the same other settings."
     else:
-        best = max(rows, key=lambda row: row.mean(TEST))
+        best = max(rows, key=lambda row: row.mean(measure))
         most = " at the most" if len(rows) > 1 else ""
-        headline = f"{best.name} reaches {percent(best.metrics[TEST])} test accuracy{most}."
+        headline = f"{best.name} reaches {percent(best.metrics[measure])} {what}{most}."
     paragraphs = _paragraphs(numbers, _variances(comparisons), _sureness(run.rows, comparisons))
     return Answer(headline, paragraphs, comparisons)
 
@@ -253,10 +267,12 @@ def _not_compared(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> lis
     """What could not be compared, and why."""
     if len(rows) == 1:
         return ["The run has a single row, so there is nothing to compare it with."]
-    alone = [row.name for row in rows if not is_erm(row) and row.name not in {c.row.name for c in comparisons}]
+    compared = {c.row.name for c in comparisons}
+    alone = [row.name for row in rows if not is_erm(row) and row.name not in compared]
     if not alone:
         return []
-    return [f"Not compared, as no ERM row is otherwise the same and measured alike: {', '.join(alone)}."]
+    named = ", ".join(alone[:MOST_NAMED]) + (f" and {len(alone) - MOST_NAMED} more" if alone[MOST_NAMED:] else "")
+    return [f"Not compared, as no ERM row is otherwise the same and measured alike: {named}."]
 
 
 def _paragraphs(*parts: Sequence[str]) -> list[str]:

@@ -64,7 +64,7 @@ def tables(group: Group) -> list[Block]:
     """The tables of a group, family by family."""
     made = []
     for family in families.measured(group.metrics):
-        blocks = [_block(family, columns, group.baseline) for columns in _across(group)]
+        blocks = [_block(family, columns, group.baseline, group.selection) for columns in _across(group)]
         blocks = [block for block in blocks if block.lines]
         made += [block._replace(place=(place, len(blocks))) for place, block in enumerate(blocks, 1)]
     return made
@@ -78,7 +78,7 @@ def _across(group: Group) -> list[tuple[Column, ...]]:
     return [(*base, *others[start : start + each]) for start in range(0, max(1, len(others)), each)]
 
 
-def _block(family: families.Family, columns: Sequence[Column], baseline: Column | None) -> Block:
+def _block(family: families.Family, columns: Sequence[Column], baseline: Column | None, selection: str) -> Block:
     lines, differences = [], []
     for metric in family.metrics:
         if any(metric.key in column.values for column in columns):
@@ -86,7 +86,7 @@ def _block(family: families.Family, columns: Sequence[Column], baseline: Column 
             lines.append(_line(metric, columns, found))
             differences += [(column, d) for column, d in zip(columns, found, strict=True) if d]
     heads = tuple((column.name, column.short, column.n) for column in columns)
-    remarks = _remarks(lines, differences, columns, baseline)
+    remarks = (*_remarks(lines, differences, columns, baseline), *((selection,) if selection else ()))
     return Block(family.name, family.slug, family.says, heads, tuple(lines), remarks, tuple(columns))
 
 

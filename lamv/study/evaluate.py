@@ -13,6 +13,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ import numpy as np
 
 from lamv import config as configs
 from lamv import data
-from lamv.core import selection, shortcuts
+from lamv.core import metrics, selection, shortcuts
 from lamv.core.corruptions import CORRUPTIONS
 from lamv.core.information import mutual_information
 from lamv.core.projection import project, template_plane
@@ -35,12 +36,15 @@ from lamv.study.runs import Row
 from lamv.train import loop, parallel
 from lamv.train.checkpoint import Checkpoints
 from lamv.train.rows import Bench, Lane, RowRun
+from lamv.train.step import WEIGHING
 from lamv.train.tracking import provenance, recorded, write_whole
 
 #: Views of an image, images of a class, and examples of a class: for the estimate of information and the projections.
 VIEWS, INFORMATION_EXAMPLES, PROJECTED = 20, 200, 100
 #: How many of its own training examples are looked at for each value of lam.
 OWN_EXAMPLES = 4000
+#: Rows that a note names.
+NAMED = 4
 logger = logging.getLogger("lamv.evaluate")
 #: Methods that weigh their rows: their loss is no plain mean, and not what the bounds speak of.
 WEIGHTED = ("regmixup", "rc_mixup")
@@ -120,9 +124,14 @@ def evaluate(
 
 
 def claims_of(workdir: str | Path) -> tuple[int | None, list[dict[str, Any]]]:
-    """The last step of a finished run, and its claims as summary.json has them: they speak of that step. Else (None, [])."""
+    """The last step of a finished run, and its claims as summary.json has them: they speak of that step. Else (None, []).
+
+    Where a rule chose the steps of a row, claims speak of no single step.
+    """
     try:
         summary = json.loads((Path(workdir) / "summary.json").read_text())
+        if any(row.get("selected") for row in summary["rows"]):
+            return None, []
         return max(line["step"] for line in loop.read_lines(Path(workdir) / "metrics.jsonl")), summary["claims"]
     except (OSError, ValueError, KeyError):  # not finished
         return None, []
@@ -137,13 +146,12 @@ class Found(NamedTuple):
 
 
 class Analysis:
-    """All that is computed of one row. `notes`: what was not, and why."""
+    """All that is computed of one row. `notes`: what was not, and why, as keys."""
 
     def __init__(self, row: configs.Row, bench: Bench, wanted: Wanted):
         self.row, self.wanted = RowRun(row, bench), wanted
         self.passes = Passes(self.row)
         self.notes: dict[str, None] = {}
-        self._labels = parallel.fetch(self.row.examples.labels)
         self._regression = self.row.plan.regression
         self._check()
         self._other = self._other_data() if wanted.probe else None
@@ -160,15 +168,15 @@ class Analysis:
         tables = self._tables(replicas)
         found = [Found({}, [], {}) for _ in lane.seeds]
         kernels = self._last_kernels(lane)
-        held = self._held(lane, tables.pop("validation", None))
+        held = self._held(lane, tables.get("valid") or tables.pop("validation", None))
         centres = None
         for split, table in tables.items():
             seen = self.passes.seen(lane, table, centres)
             if split == "train" and not self._regression:
                 centres = seen.geometry.mean
                 seen = seen._replace(nearest=self.passes.seen(lane, table, centres).nearest)
-            self._add_split(found, split, seen, table, kernels, held, with_nearest=centres is not None)
-        self._add_weight_ratio(found, lane)
+            self._add_split(found, split, seen, table, kernels, held, replicas.start, with_nearest=centres is not None)
+        self._add_reliance(found, lane)
         if not self.wanted.brief:
             self._add_own(found, lane, step)
             if not self._regression:
@@ -181,21 +189,26 @@ class Analysis:
                 self._add_deviations(found[0], lane, tables["test"])
         return found
 
-    def _add_split(self, found, split, seen, table: Table, kernels, held, with_nearest: bool) -> None:
+    def _add_split(self, found, split, seen, table: Table, kernels, held, first: int, with_nearest: bool) -> None:
+        """first: number of the replica that is `found[0]`."""
         if not np.isfinite(seen.logits).all():
             raise NotFiniteError(
                 f"the outputs of row {self.row.name!r} on {split} are not finite; look at an earlier step with --checkpoints"
             )
         by_layer = measures.variances(seen)
         for r, one in enumerate(found):
-            labels = self._labels[table.rows[r]]
+            labels = self.row.labels_of(table, r)
             hold = held and held[r]
             kernel = None if kernels is None else kernels[r]
-            metrics = measures.of_split(seen, r, labels, kernel, hold, self._regression)
-            metrics |= {name: float(values[r]) for name, values in by_layer.items()}
+            predictions = jax.tree.map(itemgetter(r), seen.predictions)
+            numbers = self.row.in_numbers(predictions, first + r)
+            numbers |= {} if self._regression else measures.of_split(seen, r, labels, kernel, hold)
+            numbers |= {name: float(values[r]) for name, values in by_layer.items()}
             if with_nearest:
-                metrics["collapse/nc4"] = 1 - float(seen.nearest[r]) / len(labels)
-            self._add(one, split, metrics)
+                numbers["collapse/nc4"] = 1 - float(seen.nearest[r]) / len(labels)
+            self._add(one, split, numbers)
+            if not self._regression and not self.wanted.brief:
+                one.curves.extend(measures.groups_of_split(predictions, split, self.row.plan.num_attributes))
             if split == "test" and not self._regression and not self.wanted.brief:
                 curves = measures.curves_of_split(seen, r, labels, hold)
                 one.curves.extend({"split": split, **curve} for curve in curves)
@@ -203,21 +216,21 @@ class Analysis:
 
     def _note(self, what: str) -> None:
         """Something was not computed, and why; said once, however many checkpoints."""
-        self.notes[f"{self.row.name}: {what}."] = None
+        self.notes[what] = None
 
-    def _add(self, one: Found, split: str, metrics: Mapping[str, float]) -> None:
+    def _add(self, one: Found, split: str, numbers: Mapping[str, float]) -> None:
         """The metrics under the name of their split; what is not finite is left out."""
-        kept = measures.finite(metrics)
-        lost = [name for name in metrics if name not in kept]
+        kept = measures.finite(numbers)
+        lost = [name for name in numbers if name not in kept]
         if lost:
             self._note(f"not finite and left out: {', '.join(f'{split}/{name}' for name in lost)}")
         one.metrics.update({f"{split}/{name}": value for name, value in kept.items()})
 
-    def _add_weight_ratio(self, found, lane: Lane) -> None:
-        ratios = self.row.weight_norm_ratios(lane)
-        for one, ratio in zip(found, ratios or [None] * len(found), strict=True):
-            if ratio is not None:
-                one.metrics["test/weight_norm_ratio"] = ratio
+    def _add_reliance(self, found, lane: Lane) -> None:
+        """What speaks of the cue and is of no single split."""
+        for one, of_weights in zip(found, self.row.weight_norm_ratios(lane) or [{}] * len(found), strict=True):
+            one.metrics.update({f"test/{name}": value for name, value in of_weights.items()})
+            one.metrics.update(metrics.cue_drop(one.metrics))
 
     def _add_own(self, found, lane: Lane, step: int) -> None:
         config = self.row.config
@@ -225,6 +238,8 @@ class Analysis:
             why = "its loss is not the cross-entropy"
         elif any(name in WEIGHTED for name in configs.methods_of(config)):
             why = "its method weighs the rows of a batch"
+        elif config.mitigation.name in WEIGHING:
+            why = "its mitigation weighs the rows of a batch"
         else:
             why = "its loss has the teacher's share in it" if config.distill.row else ""
         if why:
@@ -242,7 +257,7 @@ class Analysis:
     def _add_deviations(self, one: Found, lane: Lane, table: Table) -> None:
         """How far each test example is from its class, of which V_W is the mean, for a bootstrap over examples."""
         kept = self.passes.kept(lane, table)
-        labels = self._labels[table.rows[0]]
+        labels = self.row.labels_of(table, 0)
         for where in ("features", "outputs"):
             one.examples[f"{where}/within_variance"] = measures.deviations(kept[where][0], labels)
 
@@ -265,7 +280,7 @@ class Analysis:
                     self._note("no projection, as its templates lie on a line")
                     continue
                 x, y = project(features[r], plane).T
-                labels = self._labels[chosen.rows[r]]
+                labels = self.row.labels_of(chosen, r)
                 one.curves.append({
                     "split": split, "kind": "projection", "classes": list(classes),
                     "names": [self.row.class_names[c] for c in classes],
@@ -294,7 +309,7 @@ class Analysis:
         if self._regression or not (self.wanted.attacks or self.wanted.corruptions):
             return
         few = jax.tree.map(lambda values: values[:, : self.wanted.robust_examples], table)
-        labels = [self._labels[rows] for rows in few.rows]
+        labels = [self.row.labels_of(few, r) for r in range(len(found))]
 
         def add(name: str, logits: np.ndarray) -> None:
             for one, own, true in zip(found, logits, labels, strict=True):
@@ -319,7 +334,7 @@ class Analysis:
         if self._regression:
             self._note("no probe, as the labels are numbers")
             return
-        name, parts, examples, labels = self._other or (self.row.config.data.name, tables, None, self._labels)
+        name, parts, examples, labels = self._other or (self.row.config.data.name, tables, None, None)
         if "train" not in parts:
             self._note("no probe, as data.eval_train_size is 0; give --examples")
             return
@@ -327,7 +342,10 @@ class Analysis:
         kept = {split: self.passes.kept(lane, table, examples) for split, table in parts.items()}
         layers = self._layers() if self.wanted.probe == ("all",) else self.wanted.probe
         for r, one in enumerate(found):
-            own = {split: labels[table.rows[r]] for split, table in parts.items()}
+            own = {
+                split: self.row.labels_of(table, r) if labels is None else labels[table.rows[r]]
+                for split, table in parts.items()
+            }
             for layer in layers:
                 where = layer if layer in ("features", "logits", "outputs") else f"layers/{layer}"
                 train, test = kept["train"][where][r], kept["test"][where][r]
@@ -343,7 +361,9 @@ class Analysis:
     def _tables(self, replicas: slice) -> dict[str, Table]:
         """The splits, training first, as later ones are compared with its class means."""
         plan = self.row.plan
-        tables = {"train": plan.train, "validation": plan.validation, **plan.tests}
+        # Left-out examples, which are no split of the run; where the run has a split for validation, it is that.
+        validation = None if "valid" in plan.tests else plan.validation
+        tables = {"train": plan.train, "validation": validation, **plan.tests}
         most = {"train": self._most, "validation": self._most}
 
         def own(split: str, values: np.ndarray) -> np.ndarray:
@@ -359,11 +379,12 @@ class Analysis:
         if table is None or self._regression:
             return None
         logits = self.passes.seen(lane, table).logits
-        return [measures.Held(own, self._labels[rows]) for own, rows in zip(logits, table.rows, strict=True)]
+        return [measures.Held(own, self.row.labels_of(table, r)) for r, own in enumerate(logits)]
 
     def _of_classes(self, table: Table, classes: Sequence[int], most: int) -> Table | None:
         """The first examples of each of these classes, equally many in all replicas; None where a class has none."""
-        places = [[np.flatnonzero(self._labels[rows] == c)[:most] for c in classes] for rows in table.rows]
+        labels = [self.row.labels_of(table, r) for r in range(len(table.rows))]
+        places = [[np.flatnonzero(own == c)[:most] for c in classes] for own in labels]
         fewest = min(len(of) for replica in places for of in replica)
         if not fewest:
             self._note(
@@ -474,11 +495,25 @@ def _provenance(
     layers = dict.fromkeys(layer for analysis in analyses for layer in analysis._layers()[:-3])
     settings = {**wanted._asdict(), "checkpoints": list(steps), "lam_nodes": NODES, "views": VIEWS, "jitter": JITTER,
                 "own_examples": OWN_EXAMPLES}  # fmt: skip
-    notes = dict.fromkeys([*notes, *(note for analysis in analyses for note in analysis.notes)])
+    notes = [*notes, *_notes_in_words(analyses)]
     return {
-        **provenance(bench.splits.sources, bench.layout.mesh.shape),
-        "settings": settings, "layers": list(layers), "notes": list(notes),
+        **provenance(bench.sources, bench.layout.mesh.shape),
+        "settings": settings, "layers": list(layers), "notes": notes,
     }  # fmt: skip
+
+
+def _notes_in_words(analyses: Sequence[Analysis]) -> list[str]:
+    """ "ERM, LS .1 and 3 more rows: no projection, which ...": what was not computed, and of which rows."""
+    rows: dict[str, list[str]] = {}
+    for analysis in analyses:
+        for what in analysis.notes:
+            rows.setdefault(what, []).append(analysis.row.name)
+    told = []
+    for what, names in rows.items():
+        more = f" and {len(names) - NAMED} more rows" if len(names) > NAMED else ""
+        every = len(names) == len(analyses) > 1
+        told.append(f"{'All rows' if every else ', '.join(names[:NAMED]) + more}: {what}.")
+    return told
 
 
 def _write(workdir: Path, lines: Sequence[dict], curves: Sequence[dict], about: Mapping[str, Any]) -> None:

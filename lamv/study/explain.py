@@ -4,16 +4,22 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lamv.study import glossary, methods
+from lamv.study import glossary, methods, mitigations
 from lamv.study.runs import Row, Run, Term, flatten
 
 #: Knobs that `method_in_words` tells.
-TOLD = ("method.", "loss.", "distill.", "optim.after_switch")
+TOLD = ("method.", "loss.", "distill.", "mitigation.", "select.", "optim.after_switch")
 
 
 def method_in_words(row: Row, num_classes: int | None) -> str:
-    """The label augmentation and the loss of a row, with the target that the loss sees. K, or None where not known."""
-    return methods.in_words(row.config, 1 if _regression(row) else num_classes)
+    """The label augmentation and the loss of a row, with the target that the loss sees; what was done against shortcuts.
+
+    num_classes: K, or None where it is not known.
+    """
+    words = [methods.in_words(row.config, 1 if _regression(row) else num_classes), mitigations.in_words(row.config)]
+    if row.selected:
+        words.append(f"Its numbers are of the steps {', '.join(map(str, row.selected))}, seed by seed.")
+    return " ".join(part for part in words if part)
 
 
 def _regression(row: Row) -> bool:
@@ -68,15 +74,40 @@ def setup(run: Run) -> list[Term]:
     ]
 
 
+#: By kind, with its strength.
+CUES = {
+    "tag": "a tag: {strength} × one-hot of the class, written over or next to the inputs",
+    "pixel": "a pixel: one input that tells class 1 from class 0, of size {strength}",
+    "colour": "the colour of the image, of strength {strength}",
+    "patch": "a coloured patch in the image’s upper left corner, of strength {strength}",
+    "watermark": "a number in white digits in the image’s lower right corner, of strength {strength}",
+    "colour_cast": "a colour cast over the image, of strength {strength}",
+    "frequency": "a grating over the image, of strength {strength}",
+    "dominoes": "a second image, of another data set, above the image, of strength {strength}",
+    "cat_channel": "a second image of the class in channels of its own, of strength {strength}",
+}
+
+
 def _cue_in_words(row: Row) -> str:
     kind, strength, noise = (row.knob(f"data.shortcut.{k}") for k in ("kind", "strength", "noise"))
     if kind in (None, "none"):
         return "none was planted"
-    what = {"tag": f"a tag: {strength} × one-hot of the class, written over or next to the inputs"}.get(
-        kind, f"“{kind}” of strength {strength}"
-    )
+    what = CUES.get(kind, "“{kind}” of strength {strength}").format(kind=kind, strength=strength)
     varies = f"plus Gaussian noise of standard deviation {noise:g}" if noise else "without noise"
-    return f"{what}, {varies}; in training it says the label with probability {row.knob('data.shortcut.reliability'):g}"
+    return f"{what}, {varies}; in training it says the label with probability {_reliabilities(row)}"
+
+
+def _reliabilities(row: Row) -> str:
+    """ "0.9", or "0.8 or 0.9, by environment; in the split test with probability 0.1"."""
+    of = {key: row.knob(f"data.shortcut.{key}") for key in ("reliability", "environments", "valid_reliability",
+                                                            "test_reliability")}  # fmt: skip
+    words = f"{of['reliability']:g}"
+    if of["environments"]:
+        words = " or ".join(f"{share:g}" for share in of["environments"]) + ", by environment"
+    for split in ("valid", "test"):
+        if of[f"{split}_reliability"] is not None:
+            words += f"; in the split {split} with probability {of[f'{split}_reliability']:g}"
+    return words
 
 
 def _noise_in_words(row: Row) -> str:
@@ -87,14 +118,14 @@ def _noise_in_words(row: Row) -> str:
     return f"each training label was replaced with probability {rate:g}, once, by {by}; test labels are as they were"
 
 
-def how_to_read(run: Run) -> list[Term]:
-    """Definitions of the splits and metrics that this run has."""
+def how_to_read(run: Run, more: Sequence[Term] = ()) -> list[Term]:
+    """Definitions of the splits and metrics that this run has. more: of what else the page shows."""
     keys = {key for row in run.rows for key in row.metrics}
     terms = [CUE] if run.cue else []
     terms += [term for prefix, term in SPLITS if any(key.startswith(prefix) for key in keys)]
     terms += [term for part, term in METRICS if any(part in key for key in keys)]
     tables = glossary.TABLES if keys else ()
-    return [*terms, *glossary.terms(keys), *SURENESS, *tables]
+    return [*terms, *glossary.of_design(run.rows), *more, *glossary.terms(keys), *SURENESS, *tables]
 
 
 CUE = Term(
@@ -104,7 +135,11 @@ CUE = Term(
     " learned shows where it is random.",
 )
 SPLITS = (
-    ("test/", Term("test", "Examples not trained on; the cue, if any, as in training.")),
+    ("valid/", Term("validation", "Examples not trained on, by which a step may be chosen.")),
+    (
+        "test/",
+        Term("test", "Examples not trained on; the cue, if any, as in training, unless the setting says otherwise."),
+    ),
     ("test_aligned/", Term("aligned", "The same examples; the cue always says the label.")),
     ("test_random/", Term("random", "The cue says any of the classes, all equally likely: it carries no information.")),
     ("test_conflicting/", Term("conflicting", "The cue always says a class other than the label.")),
@@ -120,10 +155,36 @@ METRICS = (
         " are said to rely on it alike where the interval of their difference lies within 3 points of 0; where it does"
         " not, yet includes 0, it cannot be told.",
     )),
+    ("worst_group_accuracy", Term(
+        "group", "The examples of one label y and one attribute a: what the cue says of them, or a column of the data.")),
+    ("worst_group_accuracy", Term(
+        "worst, mean group",
+        "The smallest accuracy of any group, and the plain mean over groups. Groups without an example in the split are"
+        " left out. Chance alone makes the worst of many small groups low.",
+    )),
+    ("adjusted_accuracy", Term(
+        "adjusted accuracy",
+        "The mean over groups, each weighted by its share of the training set, of those that the split has. Elsewhere the"
+        " word is used of the plain mean.",
+    )),
+    ("cue_accuracy", Term(
+        "follows the cue", "Share of examples that the network puts into the class that the cue says, right or wrong.")),
+    ("test/cue_drop", Term(
+        "cue drop",
+        "Accuracy with an aligned cue minus accuracy with a conflicting one: of the same examples, only the cue is swapped.",
+    )),
+    ("cue_over_label", Term(
+        "cue : label",
+        "How far the logit of the class that the cue says lies above the mean of the others, over how far that of the label"
+        " does; with a random cue, where the two are independent. If logits are a part from the label plus a part from the"
+        " cue, it is the one part over the other: 0 ignores the cue, above 1 follows it.",
+    )),
     ("weight_norm_ratio", Term(
         "weight ratio",
         "‖W_cue‖ / ‖W_rest‖ (Frobenius), of the first layer: the weights on the cue’s inputs over those on all others.",
     )),
+    ("weight_norm_share", Term(
+        "weight share", "‖W_cue‖² / ‖W‖², of the same weights: r² / (1 + r²) with r the weight ratio.")),
     ("features/", Term("features", "h, the activations that the last layer reads.")),
     ("outputs/", Term(
         "outputs",

@@ -75,6 +75,8 @@ def sources_in_words(group: Group, most: int = 6) -> str:
 
 def place(source: Source) -> str:
     """The workdir and the step of some numbers."""
+    if source.chosen:
+        return f"{source.workdir} (chosen steps, {source.chosen})"
     at = source.step if source.step is not None else source.at
     return f"{source.workdir} ({'the end of training' if at is None else f'step {at}'})"
 

@@ -27,7 +27,7 @@ class Family(NamedTuple):
 
 
 SPLIT_NAMES = {
-    "train": "training set", "validation": "validation", "test": "test", "test_aligned": "cue aligned",
+    "train": "training set", "valid": "validation", "test": "test", "test_aligned": "cue aligned",
     "test_random": "cue random", "test_conflicting": "cue conflicting", "test_absent": "cue absent",
 }  # fmt: skip
 VARIANCES = (
@@ -59,6 +59,10 @@ MARGINS = (
     ("margin_p25", "25th percentile"), ("margin_median", "median"), ("margin_mean", "mean"),
     ("margin_cv", "coefficient of variation"),
 )  # fmt: skip
+GROUPS = (
+    ("worst_group_accuracy", "worst group"), ("mean_group_accuracy", "mean of groups"),
+    ("adjusted_accuracy", "adjusted to the groups of training"),
+)  # fmt: skip
 BOUND = (
     ("loss", "loss on own augmented inputs"), ("floor", "entropy floor"), ("kl", "KL to the mean output of a cell"),
     ("variance_half", "variance term, factor 1/2"), ("variance_sharp", "variance term, sharp factor"),
@@ -83,10 +87,20 @@ def _split_metrics(splits: Iterable[str], parts: Iterable[tuple]) -> tuple[Metri
 FAMILIES = (
     Family("Accuracy and groups", "accuracy", "In percent; errors of regression in the units of the labels.", (
         *(Metric(f"{split}/accuracy", f"{name}, %", True) for split, name in SPLIT_NAMES.items()),
-        Metric("test/worst_group_accuracy", "test: worst group, %", True),
-        Metric("test/mean_group_accuracy", "test: mean of groups, %", True),
-        Metric("test_random/worst_group_accuracy", "cue random: worst group, %", True),
+        *(Metric(f"{split}/{key}", f"{SPLIT_NAMES[split]}: {name}, %", True)
+          for split in ("valid", "test", "test_random") for key, name in GROUPS),
         Metric("test/rmse", "test: RMSE"), Metric("test/mae", "test: MAE"), Metric("train/rmse", "training set: RMSE"),
+    )),
+    Family("Reliance on the cue", "reliance", "How far the network follows what the cue says; differences of accuracies in"
+           " points.", (
+        Metric("test/cue_drop", "accuracy lost from aligned to conflicting, points", True),
+        Metric("test_random/cue_accuracy", "cue random: goes with the cue, %", True),
+        Metric("test_conflicting/cue_accuracy", "cue conflicting: goes with the cue, %", True),
+        Metric("test_random/label_logit", "cue random: logit of the label over the others"),
+        Metric("test_random/cue_logit", "cue random: logit of the cue’s class over the others"),
+        Metric("test_random/cue_over_label", "cue random: the logit of the cue’s class over that of the label"),
+        Metric("test/weight_norm_ratio", "first layer: weight ratio"),
+        Metric("test/weight_norm_share", "first layer: share of the squared weights, %", True),
     )),
     Family("Variance of features and outputs", "variance", "Summed over units; shares in percent.", tuple(
         Metric(f"{split}/{where}/{key}", f"{where}, {SPLIT_NAMES[split]}: {name}", percent)
@@ -110,6 +124,7 @@ FAMILIES = (
 ATTACK = re.compile(r"(?P<split>[^/]+)/attack/(?P<kind>.+)_(?P<size>[^_/]+)/(?P<what>accuracy|margin_mean)")
 CORRUPTION = re.compile(r"(?P<split>[^/]+)/corruption/(?P<kind>.+)_(?P<size>[^_/]+)/(?P<what>accuracy)")
 PROBE = re.compile(r"probe/(?P<data>[^/]+)/(?P<layer>.+)/accuracy")
+GROUP = re.compile(r"(?P<split>[^/]+)/group_(?P<y>\d+)(?:_(?P<a>\d+))?/accuracy")
 ATTACK_NAMES = {"fgsm": "FGSM", "pgd": "PGD", "jpeg_like": "JPEG-like"}
 
 
@@ -119,7 +134,7 @@ def measured(keys: Iterable[str]) -> list[Family]:
     found = []
     for family in FAMILIES:
         metrics = [metric for metric in family.metrics if metric.key in keys]
-        metrics += {"robustness": _robustness, "probe": _probes}.get(family.slug, lambda _: [])(keys)
+        metrics += OF_KEYS.get(family.slug, lambda _: [])(keys)
         if metrics:
             found.append(family._replace(metrics=tuple(metrics)))
     return found
@@ -136,6 +151,28 @@ def level(size: str) -> float | None:
         return float(size)
     except ValueError:
         return None
+
+
+def group_name(y: str | int, a: str | int | None) -> str:
+    """A group in words: "y 0, a 1", or "group 3" where groups are not told apart by an attribute."""
+    return f"group {y}" if a is None else f"y {y}, a {a}"
+
+
+def split_of_groups(keys: Iterable[str]) -> str:
+    """The test split whose groups say most: with a random cue, where there is one; "" where there are no groups."""
+    keys = set(keys)
+    splits = ("test_random", "test")
+    return next((split for split in splits if f"{split}/worst_group_accuracy" in keys), "")
+
+
+def _groups(keys: set[str]) -> list[Metric]:
+    """The accuracy of each group on one split."""
+    split = split_of_groups(keys)
+    matches = [(match, key) for key in keys if (match := GROUP.fullmatch(key)) and match["split"] == split]
+    matches.sort(key=lambda pair: (int(pair[0]["y"]), int(pair[0]["a"] or 0)))
+    return [
+        Metric(key, f"{SPLIT_NAMES[split]}: {group_name(match['y'], match['a'])}, %", True) for match, key in matches
+    ]
 
 
 def _robustness(keys: set[str]) -> list[Metric]:
@@ -158,3 +195,7 @@ def _place(match: re.Match) -> tuple:
 def _probes(keys: set[str]) -> list[Metric]:
     matches = [(match, key) for key in sorted(keys) if (match := PROBE.fullmatch(key))]
     return [Metric(key, f"probe of {match['layer']} on {match['data']}, %", True) for match, key in matches]
+
+
+#: Families whose metrics have more in their keys than can be listed beforehand.
+OF_KEYS = {"accuracy": _groups, "robustness": _robustness, "probe": _probes}

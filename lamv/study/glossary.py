@@ -1,9 +1,10 @@
 """What the metrics of an evaluation mean, for "How to read this": only those that a page has numbers for."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from lamv.study.runs import Term
+from lamv.study import mitigations, selections
+from lamv.study.runs import Row, Term
 
 #: (pattern that a metric's key must hold, term), in the order of the page.
 TERMS: tuple[tuple[str, Term], ...] = (
@@ -80,6 +81,40 @@ TABLES = (
          " examples (†) where there is one seed, which leaves out how seeds differ. Of few seeds it is shorter than"
          " Student’s t."),
 )  # fmt: skip
+
+
+MITIGATION = Term(
+    "mitigation",
+    "What is done against shortcuts, beside the method: to the weights of examples, to who is drawn or mixed, to"
+    " the loss, or to the last layer. A method is compared with ERM under the same mitigation.",
+)
+ORACLE = Term(
+    "oracle", "A step chosen by the test set itself. It says how good a step there was, not what a user would get."
+)
+REPAIR = Term(
+    "repair",
+    "A mitigation repairs a method where the method, under it, is no more than 3 points below ERM: below ERM under the"
+    " same mitigation, and below ERM alone. The interval is Student’s t, of the difference seed by seed.",
+)
+DOSE = Term(
+    "dose", "The noise on the cue, or its strength: the only number, beside the method, in which those rows differ."
+)
+CROSSING = Term(
+    "crossing",
+    "Where the mean difference from ERM, linear between neighbouring doses, changes its sign; the interval is a"
+    " bootstrap over seeds, of those resamples that have such a crossing.",
+)
+INTERVAL = Term(
+    "Wilson’s interval",
+    "Where the accuracy of a group would have to lie for its count to be within 1.96 standard deviations: how"
+    " sure it is of these networks, given how few examples the group has.",
+)
+
+
+def of_design(rows: Sequence[Row]) -> list[Term]:
+    """Terms that the settings of the rows call for, and not their metrics."""
+    found = [MITIGATION] if any(mitigations.told(row.config) for row in rows) else []
+    return found + ([ORACLE] if any(row.knob("select.rule") == selections.ORACLE for row in rows) else [])
 
 
 def terms(keys: Iterable[str]) -> list[Term]:

@@ -1,13 +1,16 @@
-"""Rows that can be compared: the same data set, network and all else but for the method and the seed.
+"""Rows that can be compared: the same data set, network, mitigation and all else but for the method and the seed.
 
 Within a workdir and across workdirs. In a group, rows of one method are one column, with the seeds of all of them; the
-ERM column is what the others are compared with, on the seeds that both have.
+ERM column is what the others are compared with, on the seeds that both have. ERM with a mitigation is a baseline like ERM
+without: it is the one of the rows that have the same mitigation.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lamv.core import bootstrap
+from lamv.study import mitigations, selections
 from lamv.study.analysis import Interval
 from lamv.study.runs import Row, Run, flatten
 
@@ -40,12 +43,16 @@ UNSAID = {
 
 
 class Source(NamedTuple):
-    """Where numbers of a column come from. `workdir`: as the page names it; `step`: None for the end of training."""
+    """Where numbers of a column come from. `workdir`: as the page names it; `step`: None for the end of training.
+
+    chosen: the steps that a rule chose, in short, "" where they are of one step.
+    """
 
     workdir: str
     row: str
     step: int | None
     at: int | None
+    chosen: str = ""
 
 
 class Column(NamedTuple):
@@ -64,13 +71,18 @@ class Column(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Columns that can be compared. `baseline`: the ERM column, None where there is none."""
+    """Columns that can be compared. `baseline`: the ERM column, None where there is none.
+
+    mitigation: of all columns, in short. selection: a sentence on which step the numbers are of.
+    """
 
     title: str
     settings: str
     columns: tuple[Column, ...]
     baseline: Column | None
     notes: tuple[str, ...] = ()
+    mitigation: str = ""
+    selection: str = ""
 
     @property
     def metrics(self) -> set[str]:
@@ -130,19 +142,42 @@ def method_in_short(config: Mapping[str, Any]) -> str:
     return words
 
 
+def row_in_short(config: Mapping[str, Any]) -> str:
+    """ "mixup α=0.2 + group_dro": the method, and the mitigation where there is one."""
+    return " + ".join(part for part in (method_in_short(config), mitigations.in_short(config)) if part)
+
+
+def common_name(rows: Sequence[Row]) -> str:
+    """The words with which the names of all rows begin: "LS .1" of "LS .1 · none" and "LS .1 · jtt"; "" for none."""
+    words = [[word.rstrip(",;:") for word in row.name.split()] for row in rows]
+    common = list(itertools.takewhile(lambda at: len(set(at)) == 1, zip(*words, strict=False)))
+    while common and not any(letter.isalnum() for letter in common[-1][0]):
+        common.pop()  # what stood between the common part and the rest
+    return " ".join(at[0] for at in common)
+
+
 def is_erm(row: Row) -> bool:
-    """Neither label augmentation nor a teacher."""
+    """Neither label augmentation nor a teacher; whether with a mitigation or without."""
     return row.knob("method.name") == "erm" and not row.knob("distill.row") and not row.knob("method.switch")
+
+
+def settings_of(row: Row, without: tuple[str, ...] = METHOD) -> dict[str, Any]:
+    """The knobs of a row by dotted key, but for those that nothing looks at, and those whose key begins with `without`.
+
+    What a mitigation does not use, and how to select where the last step counts, say nothing.
+    """
+    flat = {key: value for key, value in flatten(row.config).items() if not key.startswith("mitigation.")}
+    if flat.get("select.rule") in (None, selections.LAST):
+        flat = {key: value for key, value in flat.items() if not key.startswith("select.")}
+    return {k: v for k, v in {**flat, **mitigations.told(row.config)}.items() if not k.startswith(without)}
 
 
 def baseline_of(row: Row, rows: Sequence[Row]) -> Row | None:
     """The ERM row that differs from this one in the method only, at the same step."""
-
-    def rest(r: Row) -> dict:
-        return {key: value for key, value in flatten(r.config).items() if not key.startswith(METHOD)}
-
-    same = (r for r in rows if is_erm(r) and r.step == row.step and rest(r) == rest(row))
-    return None if is_erm(row) else next(same, None)
+    if is_erm(row):
+        return None
+    own = settings_of(row)
+    return next((r for r in rows if is_erm(r) and r.step == row.step and settings_of(r) == own), None)
 
 
 def difference(column: Column, baseline: Column | None, metric: str) -> Difference | None:
@@ -170,7 +205,7 @@ def difference(column: Column, baseline: Column | None, metric: str) -> Differen
 def _group(rest: tuple, members: Sequence[Member], differing: set[str]) -> Group:
     by_method: dict[str, list[Member]] = {}
     for member in members:
-        by_method.setdefault(_method_key(member), []).append(member)
+        by_method.setdefault(method_key(member.row), []).append(member)
     notes: list[str] = []
     columns = [_column(own, notes) for own in by_method.values()]
     columns = _apart(columns)
@@ -178,8 +213,12 @@ def _group(rest: tuple, members: Sequence[Member], differing: set[str]) -> Group
     columns.sort(key=lambda column: column is not baseline)
     knob = members[0].row.knob
     title = f"{knob('data.name') or 'unknown data'}, {knob('model.name') or 'unknown network'}"
-    settings = "; ".join(f"{key} = {value}" for key, value in _pairs(rest) if key in differing)
-    return Group(title, settings, tuple(columns), baseline, tuple(notes))
+    mitigation = mitigations.in_short(members[0].row.config)
+    title += f", {mitigation}" if mitigation else ""
+    told = {key: value for key, value in _pairs(rest) if key in differing and not key.startswith("mitigation.")}
+    settings = "; ".join(f"{key} = {value}" for key, value in told.items())
+    said = selections.caption([member.row for member in members])
+    return Group(title, settings, tuple(columns), baseline, tuple(notes), mitigation, said)
 
 
 def _column(members: Sequence[Member], notes: list[str]) -> Column:
@@ -199,7 +238,7 @@ def _column(members: Sequence[Member], notes: list[str]) -> Column:
     first = members[0].row
     if twice:
         notes.append(f"{first.name}: seeds that several workdirs have ({_listed(sorted(twice))}) count once.")
-    sources = tuple(Source(member.workdir, member.row.name, member.row.step, member.end) for member in members)
+    sources = tuple(Source(m.workdir, m.row.name, m.row.step, m.end, selections.steps_in_short(m.row)) for m in members)
     return Column(first.name, method_in_short(first.config), is_erm(first), sources, values, intervals)
 
 
@@ -215,9 +254,8 @@ def _apart(columns: Sequence[Column]) -> list[Column]:
     return result
 
 
-def _method_key(member: Member) -> str:
+def method_key(row: Row) -> str:
     """The same for rows of the same method: its knobs, but for those that ERM does not look at."""
-    row = member.row
     if not row.config:
         return row.name
     if is_erm(row):
@@ -232,11 +270,10 @@ def _rest(member: Member) -> tuple:
     row = member.row
     if not row.config:
         return (("workdir", member.workdir), ("step", repr(row.step)))
-    flat = flatten(row.config)
     same = [
         (key, repr(value))
-        for key, value in flat.items()
-        if not key.startswith((*METHOD, "parallel.")) and key not in ASIDE
+        for key, value in settings_of(row, without=(*METHOD, "parallel.")).items()
+        if key not in ASIDE
     ]
     return (*sorted(same), ("step", repr(row.step)))
 

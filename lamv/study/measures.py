@@ -35,18 +35,24 @@ def variances(seen: Seen) -> dict[str, np.ndarray]:
 
 
 def of_split(
-    seen: Seen, replica: int, labels: np.ndarray, kernel: np.ndarray | None, held: Held | None, regression: bool
+    seen: Seen, replica: int, labels: np.ndarray, kernel: np.ndarray | None, held: Held | None
 ) -> dict[str, float]:
-    """All but the variances of one replica on one split. kernel: (D, K) of the last layer, None where it has another."""
+    """Calibration, selection, margins and collapse of one replica on one split.
+
+    kernel: (D, K) of the last layer, None where it has another.
+    """
     own = jax.tree.map(lambda leaf: leaf[replica], seen._replace(moments={}))
-    if regression:
-        return metrics.regression_metrics(own.predictions)
-    found = metrics.prediction_metrics(own.predictions)
-    found |= calibration.calibration_metrics(own.logits, labels, held)
+    found = calibration.calibration_metrics(own.logits, labels, held)
     found |= selection.selection_metrics(own.logits, labels)
     found |= selection.margin_metrics(own.logits, labels)
     found |= collapse_metrics(Geometry(*own.geometry), kernel)
     return found
+
+
+def groups_of_split(predictions: metrics.PredictionSums, split: str, num_attributes: int) -> list[dict[str, Any]]:
+    """The table of groups of one replica on one split as a curve; none where no example is in a group."""
+    groups, left_out = metrics.group_table(predictions.groups, num_attributes)
+    return [{"kind": "groups", "split": split, "groups": groups, "left_out": left_out}] if groups else []
 
 
 def of_own(passes: Sequence[tuple[float, Mapping[str, np.ndarray]]]) -> dict[str, float]:

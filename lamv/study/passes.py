@@ -29,7 +29,7 @@ from lamv.data.resident import Table
 from lamv.models.layers import entering, hidden_widths, watching
 from lamv.train import parallel
 from lamv.train.rows import Lane, RowRun
-from lamv.train.step import DATA_AXIS, batch_places, root_key, step_key
+from lamv.train.step import DATA_AXIS, root_key, step_key
 
 #: Points of the Gauss rule that stands for a continuous law of lam.
 NODES = 8
@@ -84,7 +84,7 @@ class Passes:
         run = self._function("seen", lambda: self.row.repeated(self._seen, shared=2))
         batches = table.rows.shape[1] // self.batch
         return run(
-            nothing(table), lane.state, lane.knobs, table, centres, self.row.examples, np.int32(count), 0, batches
+            nothing(table), lane.network, lane.knobs, table, centres, self.row.examples, np.int32(count), 0, batches
         )
 
     def kept(self, lane: Lane, table: Table, examples=None) -> dict[str, np.ndarray]:
@@ -126,20 +126,20 @@ class Passes:
         batches; of a method that does not combine examples, none twice. lam: in place of the method's law (see `nodes`).
         """
         config, train_size = self.row.config, self.row.train_size
-        phase = self._phase(step)
+        phase = self.row.phase_at(step)
         per_epoch = train_size // config.batch_size
         first = -(-self.row.steps // per_epoch) * per_epoch  # an epoch that training has not seen
         batches = max(1, most // config.batch_size)
-        if "rows" not in knobs_of(self.program.methods[phase]):
+        if "rows" not in knobs_of(self.program.method(phase)):
             batches = min(batches, per_epoch)
 
         def body(kept, state, knobs, table, lam_here, examples, b):
             rows, t = batch.part(config.batch_size, DATA_AXIS), first + b
-            places = batch_places(root_key(knobs), t, rows, train_size)
+            places = self.program.places(phase, state, knobs, t, rows)
             inputs, labels = self.program.examples_at(examples, table, places, knobs, augment=(t, rows))
             targets = self.program.targets_of(labels, table, places, examples, knobs)
             law = None if lam is None else laws.fixed(lam_here)
-            made = self.program.augmented(phase, state, knobs, inputs, targets, places, rows, t, law=law)
+            made = self.program.augmented(phase, state, knobs, table, inputs, labels, targets, places, rows, t, law=law)
             with entering(made.hidden):
                 values = self._activations(state, made.inputs)
             return self._stored(kept, b, {**values, "targets": made.targets})
@@ -155,7 +155,7 @@ class Passes:
     def nodes(self, step: int) -> list[tuple[float | None, float]]:
         """(lam, weight) at which `own` is to be run: [(None, 1)] where the method has no law that could be replaced."""
         config = self.row.config.method
-        asks = set(knobs_of(self.program.methods[self._phase(step)]))
+        asks = set(knobs_of(self.program.method(self.row.phase_at(step))))
         if not {"law", "rows"} <= asks or "target_law" in asks:
             return [(None, 1.0)]
         law = laws.parse(config.law) if config.law else laws.beta(config.alpha)
@@ -204,16 +204,13 @@ class Passes:
         )
         return kept["logits"]
 
-    def _phase(self, step: int) -> int:
-        """Which of its methods a run has on at a step."""
-        switch = self.row.config.method.switch
-        return int(bool(switch) and step >= switch)
-
     def _seen(self, seen: Seen, state, knobs, table: Table, centres, examples, count, b) -> Seen:
         inputs, labels, (places, mask) = self.inputs_of(table, knobs, examples, count, b)
         values = self._activations(state, inputs)
         classes = jnp.zeros_like(labels, jnp.int32) if self.program.plan.regression else labels
-        predictions = self.program.predictions(values["logits"], labels, mask, table.groups[places])
+        predictions = self.program.predictions(
+            values["logits"], labels, mask, table.groups[places], table.attributes[places]
+        )
         geometry = collapse.geometry(values["features"], classes, self.classes, mask)
         nearest = collapse.nearest_class(values["features"], centres, present=jnp.any(centres != 0, axis=-1))
         agree = jnp.argmax(values["logits"], axis=-1) == nearest
@@ -235,7 +232,7 @@ class Passes:
     def _nothing(self, table: Table) -> Seen:
         nobody = jnp.zeros(0, jnp.int32)
         return Seen(
-            self.program.predictions(jnp.zeros((0, self.classes)), nobody, nobody, nobody),
+            self.program.predictions(jnp.zeros((0, self.classes)), nobody, nobody, nobody, nobody),
             {where: variance.empty(self.classes, dim) for where, dim in self._widths.items()},
             collapse.empty(self.classes, self.program.feature_size),
             jnp.int32(0),
@@ -282,7 +279,7 @@ class Passes:
         given = [self._per_replica(value, lane) for value in per_replica]
         start = self._buffers(shapes, length, len(lane.seeds))
         examples = self.row.examples if examples is None else examples
-        kept = run(start, lane.state, lane.knobs, table, *given, examples, np.int32(count), 0, length // self.batch)
+        kept = run(start, lane.network, lane.knobs, table, *given, examples, np.int32(count), 0, length // self.batch)
         return {where: values[:, :count] for where, values in parallel.fetch(kept).items()}
 
     def _buffers(self, shapes: Mapping[str, int], length: int, replicas: int) -> dict[str, jax.Array]:
@@ -302,7 +299,7 @@ class Passes:
         """What eps = 1 is in the units that the network sees, and the range of valid inputs there; per coordinate."""
         plan, config = self.program.plan, self.row.config.data
         normalisation = plan.normalisation
-        stored = self.row.stored_shape
+        stored = plan.raw_shape
         spread = np.broadcast_to(np.float32(normalisation.std if config.normalise else 1.0), stored)
         mean = np.broadcast_to(np.float32(normalisation.mean if config.normalise else 0.0), stored)
         images = len(stored) == 3

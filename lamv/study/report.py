@@ -29,6 +29,8 @@ from lamv.study import (
     groups,
     prediction_figures,
     runs,
+    sections,
+    selections,
     table,
     theory,
     variance_figures,
@@ -42,6 +44,8 @@ MAIN_ANALYSIS = (variance_figures.over_training, variance_figures.loss_parts)
 FEW_RUNS = 12
 #: Groups of comparable rows that a page shows the tables of; the files beside it have all.
 FEW_GROUPS = 16
+#: Rows beyond which what has a line for each of them is folded away, and figures with a curve for each are not drawn.
+MANY_ROWS = 30
 #: What a comparison came to, in the words of the table.
 RELIES = {
     answers.MORE: "relies more on the {}",
@@ -123,9 +127,14 @@ def _read(workdir: Path, folder: str | Path, page: Path, whole: bool) -> Read:
 def _report(run: Run, compared: Sequence[Compared]) -> dict[str, Any]:
     """Everything that report.html.j2 shows."""
     found = answers.answer(run)
+    shown = sections.of(run)
     return {
         "title": run.title,
         "run": run,
+        "many": len(run.rows) > MANY_ROWS,
+        "selection": selections.caption(run.rows),
+        "chosen": any(row.selected for row in run.rows),
+        "steps": [selections.steps_in_short(row) or "–" for row in run.rows],
         "seeds": table.seeds_of(run.rows),
         "spread": any(row.n > 1 for row in run.rows),
         "uneven": len({row.n for row in run.rows}) > 1,
@@ -134,18 +143,39 @@ def _report(run: Run, compared: Sequence[Compared]) -> dict[str, Any]:
         "comparisons": [_comparison(c, run.cue) for c in found.comparisons],
         "over_examples": any(c.over_examples for c in found.comparisons),
         "numbers": _table(run.rows),
-        "compared": [c for c in compared if len(c.group.columns) > 1 or run.analysis.lines],
+        "of_groups": _table(run.rows, table.GROUP_COLUMNS),
+        "left_out": table.left_out(run.rows),
+        **shown.content,
+        "compared": _with_headings([c for c in compared if len(c.group.columns) > 1 or run.analysis.lines]),
         "source": _source(run),
-        "figures": [*figures.figures(run), *_analysis_figures(run, (*VARIANCE_FIGURES, *PREDICTION_FIGURES))],
+        "figures": _figures_of_rows(run),
         "methods": [
             (row.name, explain.method_in_words(row, run.num_classes), explain.differences(row, run.rows))
             for row in run.rows
         ],
         "setup": explain.setup(run),
         "settings": explain.common_settings(run.rows),
-        "reading": explain.how_to_read(run),
+        "reading": explain.how_to_read(run, shown.terms),
         "provenance": _provenance(run),
     }
+
+
+def _figures_of_rows(run: Run) -> list[figures.Drawn]:
+    """The figures that have something for each row; of many rows those alone that can still be read."""
+    if len(run.rows) > MANY_ROWS:
+        return [*figures.figures(run, MAIN_FIGURES), *_analysis_figures(run, MANY_FIGURES)]
+    return [*figures.figures(run), *_analysis_figures(run, (*VARIANCE_FIGURES, *PREDICTION_FIGURES))]
+
+
+def _with_headings(compared: Sequence[Compared]) -> list[tuple[str, Compared]]:
+    """Each group with what tells it from the others of its run: the mitigation, and other settings."""
+    several = len({one.group.mitigation for one in compared}) > 1
+    found = []
+    for one in compared:
+        mitigation = one.group.mitigation or ("no mitigation" if several else "")
+        heading = "; ".join(part for part in (mitigation, one.group.settings) if part)
+        found.append((heading or one.group.title, one))
+    return found
 
 
 def _overview(
@@ -169,6 +199,7 @@ def _overview(
         "unfinished": [(name, " ".join(each.notes)) for name, each in unfinished],
         "lines": _lines(readable, broken),
         "numbers": _table(rows, table.RUN_COLUMNS),
+        "selection": selections.caption([row for row in rows if row.step is None]),
         "pooled": variance_figures.drawn(scatter),
         "compared": several[:FEW_GROUPS],
         "compared_more": len(several[FEW_GROUPS:]),
@@ -193,8 +224,14 @@ def _one_of_several(each: Read) -> dict[str, Any]:
         "seeds": table.seeds_of(run.rows),
         "answer": answers.answer(run),
         "source": f"{each.workdir}, {_steps(each)}",
-        "figures": [*figures.figures(run, MAIN_FIGURES), *_analysis_figures(run, MAIN_ANALYSIS)],
+        "figures": _main_figures(run),
     }
+
+
+def _main_figures(run: Run) -> list[figures.Drawn]:
+    """The figures of a run among others: of many rows those that put them together, if there are any."""
+    together = sections.of(run).figures if len(run.rows) > MANY_ROWS else []
+    return together or [*figures.figures(run, MAIN_FIGURES), *_analysis_figures(run, MAIN_ANALYSIS)]
 
 
 def _lines(readable: Sequence[Read], broken: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
@@ -204,9 +241,10 @@ def _lines(readable: Sequence[Read], broken: Sequence[tuple[str, str]]) -> list[
         for row in each.run.rows:
             lines.append({
                 "workdir": each.workdir, "link": each.link, "title": each.run.title, "name": row.name,
-                "method": groups.method_in_short(row.config) if row.config else "–",
+                "method": groups.row_in_short(row.config) if row.config else "–",
                 "data": row.knob("data.name", "–"), "model": row.knob("model.name", "–"), "n": row.n,
-                "step": each.end if row.step is None else row.step, "state": each.run.state, "place": len(lines),
+                "step": max(row.selected, default=each.end if row.step is None else row.step), "state": each.run.state,
+                "place": len(lines),
             })  # fmt: skip
     link_and_why = {"link": "", "title": "why: see above", "state": "broken"}
     nothing = dict.fromkeys(("name", "method", "data", "model"), "–") | dict.fromkeys(("n", "step", "place"))
@@ -222,6 +260,7 @@ VARIANCE_FIGURES = (
     variance_figures.loss_over_training,
     variance_figures.geometry_over_training,
 )
+MANY_FIGURES = (lambda run: variance_figures.scatter(run.rows),)
 PREDICTION_FIGURES = (
     prediction_figures.reliability,
     prediction_figures.risk_coverage,
@@ -250,16 +289,16 @@ def _kind(row: runs.Row) -> str:
 
 
 def _source(run: Run) -> str:
-    return (
-        f"{run.path.resolve().name}, {_steps_in_words([run.end if row.step is None else row.step for row in run.rows])}"
-    )
+    return f"{run.path.resolve().name}, {_steps_in_words(run.rows, run.end)}"
 
 
 def _steps(each: Read) -> str:
-    return _steps_in_words([each.end if row.step is None else row.step for row in each.run.rows])
+    return _steps_in_words(each.run.rows, each.end)
 
 
-def _steps_in_words(steps: Sequence[int | None]) -> str:
+def _steps_in_words(rows: Sequence[runs.Row], end: int | None) -> str:
+    """Of which steps the numbers of rows are."""
+    steps = [step for row in rows for step in row.selected or [end if row.step is None else row.step]]
     known = sorted({step for step in steps if step is not None})
     if not known:
         return "the end of training"

@@ -44,7 +44,8 @@ class Spread(NamedTuple):
 class Row(NamedTuple):
     """A row of a run. `step`: where its metrics were taken, None for the end of training.
 
-    `seeds`: of a metric whose values are not those of the seeds seed, seed + 1, ..., which they are.
+    `seeds`: of a metric whose values are not those of the seeds seed, seed + 1, ..., which they are. `selected`: the
+    steps, seed by seed, that a rule chose (lamv.study.selections); () where the numbers are of one step.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Row(NamedTuple):
     metrics: Mapping[str, Spread]
     step: int | None = None
     seeds: Mapping[str, Sequence[int]] = {}
+    selected: Sequence[int] = ()
 
     def mean(self, metric: str) -> float | None:
         return self.metrics[metric].mean if metric in self.metrics else None
@@ -217,9 +219,12 @@ def read(workdir: str | Path) -> Run:
 def rows_of(summary: Mapping[str, Any]) -> list[Row]:
     """The rows of a summary.json."""
     return [
-        Row(str(row["name"]), dict(row.get("config", {})), {key: _spread(m) for key, m in row["metrics"].items()})
+        Row(
+            str(row["name"]), dict(row.get("config", {})), {key: _spread(m) for key, m in row["metrics"].items()},
+            selected=tuple(int(step) for step in row.get("selected") or ()),
+        )
         for row in summary["rows"]
-    ]
+    ]  # fmt: skip
 
 
 def claims_of(summary: Mapping[str, Any], rows: Sequence[Row]) -> list[Claim]:
@@ -302,6 +307,8 @@ def _evaluated(
     row: Row, evaluated: Analysis, lines: Sequence[Mapping[str, Any]], finished: bool, notes: list[str]
 ) -> Row:
     """The row at the last step that was evaluated: what the evaluation has, and what training measured there."""
+    if row.selected:
+        return _evaluated_where_selected(row, evaluated, notes)
     step = evaluated.last_step(row.name)
     if step is None:
         if evaluated.lines:
@@ -317,6 +324,24 @@ def _evaluated(
                 f"Row {row.name}: the numbers are those of step {step}, the last that was evaluated, of {end}."
             )
     new = row._replace(**_measured(analysis.at_step(evaluated.lines, row.name, step), row.config))
+    return _together(trained, new, evaluated, notes)
+
+
+def _evaluated_where_selected(row: Row, evaluated: Analysis, notes: list[str]) -> Row:
+    """The row with what was evaluated at the steps that its rule chose; as it was trained where any of them was not."""
+    lines = evaluated.at(row.name, row.selected)
+    if len(lines) == len(row.selected):
+        return _together(row, row._replace(**_measured(lines, row.config)), evaluated, notes)
+    if evaluated.last_step(row.name) is not None:
+        notes.append(
+            f"Row {row.name}: its numbers are those of the steps that its rule chose, which were not all evaluated; what"
+            " the evaluation has of other steps is in no table."
+        )
+    return row
+
+
+def _together(trained: Row, new: Row, evaluated: Analysis, notes: list[str]) -> Row:
+    """What training measured, and over it what the evaluation did; a note where they differ."""
     differing = analysis.disagreements(*({m: r.by_seed(m) for m in r.metrics} for r in (new, trained)))
     if evaluated.of_fewer_examples:
         differing = [metric for metric in differing if not metric.startswith("train/")]

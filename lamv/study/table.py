@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from lamv.study import selections
 from lamv.study.runs import Claim, Row, Spread, claims_of, rows_of
 
 
@@ -32,7 +33,9 @@ class Cell(NamedTuple):
 
 
 ACCURACY, ERROR, WEIGHTS, VARIANCE = "Accuracy, %", "Error", "First layer", "Within-class variance"
-PREDICTIONS = "Predictions"
+PREDICTIONS, GROUPS, RELIANCE, RANDOM_GROUPS = (
+    "Predictions", "Groups of test, %", "Reliance on the cue", "Cue random, %"
+)  # fmt: skip
 COLUMNS = (
     Column("test/rmse", ERROR, "RMSE", "test, root mean square", "test RMSE"),
     Column("test/mae", ERROR, "MAE", "test, mean absolute", "test MAE"),
@@ -46,20 +49,46 @@ COLUMNS = (
     Column("test/features/within_variance", VARIANCE, "features", "activations h", "features var."),
     Column("test/outputs/within_variance", VARIANCE, "outputs", "of the network", "outputs var."),
 )
+#: Those of a second table.
+GROUP_COLUMNS = (
+    Column("test/worst_group_accuracy", GROUPS, "worst", "lowest of any", "worst group %", percent=True),
+    Column("test/mean_group_accuracy", GROUPS, "mean", "all alike", "mean group %", percent=True),
+    Column("test/adjusted_accuracy", GROUPS, "adjusted", "as frequent as in training", "adjusted %", percent=True),
+    Column(
+        "test_random/worst_group_accuracy",
+        RANDOM_GROUPS,
+        "worst group",
+        "lowest of any",
+        "random, worst %",
+        percent=True,
+    ),
+    Column(
+        "test_random/cue_accuracy", RELIANCE, "follows", "says what a random cue says, %", "follows %", percent=True
+    ),
+    Column("test/cue_drop", RELIANCE, "drop", "points, aligned to conflicting", "drop", percent=True),
+    Column("test_random/cue_over_label", RELIANCE, "cue : label", "logits, random cue", "cue : label"),
+    Column(
+        "test/weight_norm_share", WEIGHTS, "weight share", "cue inputs, % of squares", "weight share %", percent=True
+    ),
+)
 #: Those of the table of many runs.
 RUN_COLUMNS = (
     *COLUMNS,
+    *GROUP_COLUMNS,
     Column("test/nll", PREDICTIONS, "NLL", "nats", "NLL"),
     Column("test/ece", PREDICTIONS, "ECE", "points", "ECE", percent=True),
 )
 
 
 def as_text(summary: Mapping[str, Any]) -> str:
-    """A summary.json as a text table, with the claims below it."""
-    rows = rows_of(summary)
+    """A summary.json as a text table, with the claims below it. summary["step"]: of numbers that are not of the end."""
+    rows = [row._replace(step=summary.get("step")) for row in rows_of(summary)]
     columns = columns_of(rows)
     lines = [*([summary["title"]] if summary.get("title") else []), _legend(rows), ""]
     lines += _text_table(rows, columns)
+    of_groups = columns_of(rows, GROUP_COLUMNS)
+    if of_groups:
+        lines += ["", *_text_table(rows, of_groups), *left_out(rows)]
     claims = claims_of(summary, rows)
     if claims:
         lines += ["", "Claims"]
@@ -105,6 +134,24 @@ def measured(mean: float | None) -> str:
     return "not measured" if mean is None else f"measured {mean:.4g}"
 
 
+def left_out(rows: Sequence[Row]) -> list[str]:
+    """A sentence on groups that a test split has no example of; none where there are no such groups."""
+    sentences = []
+    for split, words in (("test", "test"), ("test_random", "test with a random cue")):
+        metric = f"{split}/groups_left_out"
+        empty = {row.name: row.mean(metric) for row in rows if row.mean(metric)}
+        if not empty or f"{split}/worst_group_accuracy" not in {key for row in rows for key in row.metrics}:
+            continue
+        low, high = (f"{end(empty.values()):g}" for end in (min, max))
+        number = low if low == high else f"{low} to {high}"
+        which = "" if len(empty) == len([row for row in rows if metric in row.metrics]) else f" ({', '.join(empty)})"
+        are = "group has" if number == "1" else "groups have"
+        sentences.append(
+            f"{number} {are} no example in {words}{which} and stay out of worst, mean and adjusted accuracy."
+        )
+    return sentences
+
+
 def seeds_of(rows: Sequence[Row]) -> str:
     """How many seeds stand behind the numbers: "n = 5 seeds"."""
     counts = sorted({row.n for row in rows})
@@ -121,7 +168,22 @@ def _cell(spread: Spread | None, scale: float, decimals: int) -> Cell:
 
 def _legend(rows: Sequence[Row]) -> str:
     shows = "mean ± sd" if any(row.n > 1 for row in rows) else "value"
-    return f"Each cell: {shows}, {seeds_of(rows)}. Accuracy in %; variances within the class, on the test split."
+    parts = [
+        f"Each cell: {shows}, {seeds_of(rows)}. Accuracy in %; variances within the class, on the test split.",
+        selections.caption(rows),
+        _selected(rows),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _selected(rows: Sequence[Row]) -> str:
+    """ "Steps that were chosen: 400–800 (DFR)."; of many rows the range of all."""
+    chosen = [row for row in rows if row.selected]
+    steps = [f"{selections.steps_in_short(row)} ({row.name})" for row in chosen]
+    if len(chosen) > 8:
+        every = [step for row in chosen for step in row.selected]
+        steps = [f"{min(every)}–{max(every)}"]
+    return f"Steps that were chosen: {', '.join(steps)}." if steps else ""
 
 
 def _text_table(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:

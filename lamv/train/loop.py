@@ -23,10 +23,10 @@ from jax.experimental import multihost_utils
 from lamv import claims
 from lamv import config as configs
 from lamv.errors import Preempted
-from lamv.train import parallel, teacher, tracking
+from lamv.train import parallel, selection, teacher, tracking
 from lamv.train.checkpoint import Checkpoints
 from lamv.train.progress import Progress
-from lamv.train.rows import Bench, RowRun, describe
+from lamv.train.rows import Bench, Cohort, RowRun, cohorts, describe
 
 #: A dispatch lasts about this long at most, so that progress moves and a signal is heard. Bits do not depend on it.
 SECONDS_A_PIECE = 2.0
@@ -58,7 +58,7 @@ def train(
         row_runs = [RowRun(row, bench, teachers.get(row.name)) for row in rows]
         place.claim(run)
         described = teacher.described(teachers.values())
-        place.write("provenance.json", tracking.provenance(bench.splits.sources, bench.layout.mesh.shape, described))
+        place.write("provenance.json", tracking.provenance(bench.sources, bench.layout.mesh.shape, described))
         _announce(row_runs, bench)
         checkpoints = Checkpoints(
             place.path / "checkpoints", configs.fingerprint(run), [row.name for row in rows], config.keep_checkpoints
@@ -87,17 +87,16 @@ def _resume(row_runs: Sequence[RowRun], checkpoints: Checkpoints) -> int:
 def _run(row_runs, config, step: int, place: tracking.Workdir, checkpoints: Checkpoints, stop: "_StopSignal") -> None:
     last = max(row.steps for row in row_runs)
     marks = [period for period in (config.log_every, config.eval_every, config.checkpoint_every) if period]
+    trained_together = cohorts(row_runs)
     with Progress([(row.name, row.steps) for row in row_runs], step) as progress:
         while step < last:
             active = [row for row in row_runs if row.steps > step]
             # The next step at which anything is due; a row that is shorter than the others ends on one of its own.
             due = min([step + mark - step % mark for mark in marks] + [row.steps for row in active])
             step, start = min(due, step + _piece(active, progress)), step
-            for row in active:
-                before = time.perf_counter()
-                row.advance(start, step)
-                row.wait()
-                progress.advanced(row.name, step - start, time.perf_counter() - before)
+            for cohort in trained_together:
+                if cohort.steps > start:
+                    _advance(cohort, start, step, progress)
             if step == due:
                 _record(active, step, config, place, progress)
             stop.ask_others(step)
@@ -108,6 +107,15 @@ def _run(row_runs, config, step: int, place: tracking.Workdir, checkpoints: Chec
                 raise Preempted(
                     f"stopped by {stop.asked} at step {step} of {last}, all saved; run the same command again"
                 )
+
+
+def _advance(cohort: Cohort, start: int, stop: int, progress: Progress) -> None:
+    before = time.perf_counter()
+    cohort.advance(start, stop)
+    cohort.wait()
+    share = (time.perf_counter() - before) / len(cohort.rows)
+    for row in cohort.rows:
+        progress.advanced(row.name, stop - start, share)
 
 
 def _piece(rows: Sequence[RowRun], progress: Progress) -> int:
@@ -131,7 +139,8 @@ def _record(rows: Sequence[RowRun], step: int, config, place: tracking.Workdir, 
             for r, loss in enumerate(losses)
         ]
         if evaluates or ends:
-            found = row.evaluate(None if ends else row.test_splits)
+            # A row whose numbers may be those of this step wants all of them.
+            found = row.evaluate(row.test_splits if row.config.select.rule == "last" and not ends else None)
             lines = [line | new for line, new in zip(lines, found, strict=True)]
         place.append("metrics.jsonl", lines)
         place.append("timing.jsonl", [{"step": step, "row": row.name, **progress.take_timing(row.name)}])
@@ -139,19 +148,24 @@ def _record(rows: Sequence[RowRun], step: int, config, place: tracking.Workdir, 
 
 
 def _finish(row_runs, place: tracking.Workdir, config, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """summary.json from the last line of every row and seed, so that it says what metrics.jsonl says; then DONE."""
+    """summary.json from one line of every row and seed, so that it says what metrics.jsonl says; then DONE."""
     arrays = [array for row in row_runs for array in row.arrays().values()]
     if not place.writes:
         return {"title": config.title, "overrides": dict(overrides), "rows": [], "claims": []}
-    final: dict[str, list[dict]] = {row.name: [] for row in row_runs}
+    measured: dict[tuple[str, int], list[dict]] = {}
     for line in read_lines(place.path / "metrics.jsonl"):
-        if any(line["row"] == row.name and line["step"] == row.steps for row in row_runs):
-            final[line["row"]].append(line)
+        measured.setdefault((line["row"], line["replica"]), []).append(line)
     rows = []
     for row in row_runs:
-        lines = sorted(final[row.name], key=lambda line: line["replica"])
-        values = {key: [line[key] for line in lines] for key in lines[0] if "/" in key}
-        rows.append(tracking.summary_row(row.name, configs.nested(row.config), values))
+        lines = [
+            selection.selected(measured[row.name, replica], row.config.select, row.first_step)
+            for replica in range(row.config.seeds)
+        ]
+        # A group may have no test example in some seeds: then it has no accuracy there.
+        common = [key for key in lines[0] if "/" in key and all(key in line for line in lines)]
+        values = {key: [line[key] for line in lines] for key in common}
+        told = {} if row.config.select.rule == "last" else {"selected": [line["step"] for line in lines]}
+        rows.append(tracking.summary_row(row.name, configs.nested(row.config), values) | told)
     # A claim speaks of the recipe as it stands: with other settings it is listed, but not judged.
     kept = all(configs.KNOB[key].free or key in ("seed", "seeds") for key in overrides if key in configs.KNOB)
     means = {(row["name"], metric): spread["mean"] for row in rows for metric, spread in row["metrics"].items()}

@@ -4,23 +4,28 @@ A row's seeds are trained in lanes: a lane is what one call of a compiled functi
 that pays, or one seed for each device group. Rows of the same program (lamv.config.program_key) share its compilation.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lamv import config as configs
 from lamv.core import methods, metrics, variance
 from lamv.core.batch import whole
 from lamv.core.targets import one_hot
-from lamv.data import load
-from lamv.data.resident import Plan, examples_of, plan, select_classes
+from lamv.data import Source, Splits, load
+from lamv.data.classes import select_classes
+from lamv.data.partners import WithPartners, with_partners
+from lamv.data.resident import Plan, Table, examples_of, plan
 from lamv.errors import NotFiniteError
-from lamv.train import parallel
+from lamv.train import parallel, stages
 from lamv.train.checkpoint import flat, unflat
-from lamv.train.step import Measured, Program, traced_knobs
+from lamv.train.step import FIRST_STAGE, Measured, Program, State, traced_knobs
 from lamv.train.teacher import Teacher
 
 
@@ -30,18 +35,43 @@ class Bench:
     def __init__(self, rows: Sequence[configs.Row], devices: Sequence | None = None):
         config = rows[0].config
         self.layout = parallel.Layout(config, config.seeds, devices)
-        self.splits = load(config.data.name, config.data.path or None, config.data.verify)
+        self.splits = load(config.data.name, config.data.path or None, config.data.verify, config.data.image_size)
+        self._splits: dict[tuple, Splits] = {}
         self._examples: dict[tuple, Any] = {}
         self._functions: dict[tuple, Callable] = {}
 
     def splits_for(self, config):
-        return select_classes(self.splits, config.data.classes)
+        key = self._key(config)
+        if key not in self._splits:
+            splits = select_classes(self.splits, config.data.classes, config.data.superclasses)
+            if config.data.shortcut.kind == "dominoes":
+                splits = with_partners(splits, config.data)
+            self._splits[key] = splits
+        return self._splits[key]
 
     def examples_for(self, config):
-        if config.data.classes not in self._examples:
-            host = examples_of(self.splits_for(config))
-            self._examples[config.data.classes] = self.layout.place(host, replicas=False)
-        return self._examples[config.data.classes]
+        key = self._key(config)
+        if key not in self._examples:
+            self._examples[key] = self.layout.place(examples_of(self.splits_for(config)), replicas=False)
+        return self._examples[key]
+
+    @property
+    def sources(self) -> list[Source]:
+        """The files that were read: of the data, and of images that cues are made of."""
+        others = [of.partners.sources for of in self._splits.values() if isinstance(of, WithPartners) and of.partners]
+        return list(dict.fromkeys([*self.splits.sources, *itertools.chain.from_iterable(others)]))
+
+    @staticmethod
+    def _key(config) -> tuple:
+        """What the examples of a row depend on, beside what is common to the run."""
+        shortcut, key = config.data.shortcut, (config.data.classes, config.data.superclasses)
+        if shortcut.kind != "dominoes":
+            return key
+        return (*key, shortcut.images, shortcut.images_path, shortcut.images_classes)
+
+    def labels_for(self, config) -> np.ndarray:
+        """The labels of `examples_for`, on the host."""
+        return parallel.fetch(self.examples_for(config).labels)
 
     def function(self, name: str, key: str, make: Callable[[], Callable]) -> Callable:
         """The compiled function of that name and program key, made at the first call."""
@@ -51,7 +81,7 @@ class Bench:
 
 
 class Lane:
-    """The seeds of a row that one call trains: knobs, tables and state, on the devices, with a leading axis of seeds.
+    """Replicas that one call trains: knobs, tables and state, on the devices, with a leading axis of replicas.
 
     teacher: the variables of their teachers, () for none.
     """
@@ -59,6 +89,11 @@ class Lane:
     def __init__(self, seeds: Sequence[int], knobs, train, tests, teacher=()):
         self.seeds, self.knobs, self.train, self.tests, self.teacher = list(seeds), knobs, train, tests, teacher
         self.state = None
+
+    @property
+    def network(self) -> State:
+        """The state as evaluation sees it: without what only training has, which differs by optimiser and mitigation."""
+        return self.state._replace(optimiser=(), running=(), mitigation={})
 
 
 class RowRun:
@@ -75,32 +110,39 @@ class RowRun:
         self.class_names = splits.class_names
         self.stored_shape = next(iter(splits.parts.values())).inputs.shape[1:]
         configs.check_against_data(config, splits.num_classes, self.train_size, self.stored_shape, splits.is_regression)
-        self.steps = configs.steps_of(config, self.train_size)
+        configs.check_mitigation(config, self.plan)
+        own_steps = configs.steps_of(config, self.train_size)
+        #: After how many steps the network starts anew (mitigation jtt); 0: it never does.
+        self.first_step = config.mitigation.first_steps if config.mitigation.name == "jtt" else 0
+        self.steps = self.first_step + own_steps
         self._teacher_config = None if teacher is None else teacher.config
-        self.program = Program(config, self.plan, self.steps, self._teacher_config)
+        self.program = Program(config, self.plan, own_steps, self._teacher_config, first_step=self.first_step)
         self._counts, evaluated = self._evaluated()
         size = parallel.together(config, len(seeds), self._teacher_config)
         self.lanes = [self._lane(seeds[first : first + size], first, evaluated) for first in range(0, len(seeds), size)]
 
     def init(self) -> None:
         for lane in self.lanes:
-            lane.state = self._init(lane.knobs)
+            lane.state = stages.begun(self, lane)
 
     def advance(self, start: int, stop: int) -> None:
         """Train from step `start` up to, not including, step `stop`."""
-        if self.config.distill.row and self._teacher is None:
-            raise ValueError(f"row {self.name!r} learns from a teacher and was made without; see lamv.train.teacher")
-        examples = self.examples
-        switch = self.config.method.switch or self.steps
-        for phase, (first, last) in enumerate(((0, switch), (switch, self.steps))):
-            first, last = max(first, start), min(last, stop)
-            if first < last:
-                run = self.function(f"step {phase}", lambda p, phase=phase: self._phase(p, phase))
-                for lane in self.lanes:
-                    lane.state = run(lane.state, lane.knobs, lane.teacher, lane.train, examples, first, last)
+        Cohort([self]).advance(start, stop)
 
     def wait(self) -> None:
+        """Until what was asked for has been computed."""
         jax.block_until_ready([lane.state for lane in self.lanes])
+
+    def phases(self) -> list[tuple[int, int, int]]:
+        """(phase, first step, end) of what is trained differently: see Program.step."""
+        first, switch = self.first_step, self.config.method.switch
+        switch = min(first + switch, self.steps) if switch else self.steps
+        return [(FIRST_STAGE, 0, first), (0, first, switch), (1, switch, self.steps)]
+
+    def phase_at(self, step: int) -> int:
+        """Which phase a state that has taken so many steps goes on with, or ended in."""
+        within = min(step, self.steps - 1)
+        return next(phase for phase, first, end in self.phases() if first <= within < end)
 
     def take_loss(self, step: int) -> list[float]:
         """Mean training loss of every seed since this was last asked. Raises NotFiniteError (exit 70)."""
@@ -126,8 +168,23 @@ class RowRun:
             for split in self._counts if splits is None else splits:
                 for found, new in zip(of_lane, self._metrics(lane, split), strict=True):
                     found |= {f"{split}/{metric}": value for metric, value in new.items()}
-            results += of_lane
+            results += [found | metrics.cue_drop(found) for found in of_lane]
         return results
+
+    def labels_of(self, table: Table, replica: int) -> np.ndarray:
+        """(M,) labels of the examples of a split (host arrays), as one replica has them."""
+        if len(table.labels):
+            return np.asarray(table.labels[replica])
+        return self._bench.labels_for(self.config)[table.rows[replica]]
+
+    def check_teacher(self) -> None:
+        if self.config.distill.row and self._teacher is None:
+            raise ValueError(f"row {self.name!r} learns from a teacher and was made without; see lamv.train.teacher")
+
+    def lane_of(self, lane: Lane) -> slice:
+        """The replicas of a lane among those of the row."""
+        first = lane.seeds[0] - self.config.seed
+        return slice(first, first + len(lane.seeds))
 
     @property
     def examples(self):
@@ -147,7 +204,7 @@ class RowRun:
         """Take the state from a checkpoint. Raises WorkdirMismatch for the state of another model."""
         first = 0
         for lane in self.lanes:
-            shapes = jax.eval_shape(self._init, lane.knobs)
+            shapes = jax.eval_shape(self._init(), lane.knobs)
             own = {name: array[first : first + len(lane.seeds)] for name, array in arrays.items()}
             lane.state = self.layout.place(unflat(shapes, own), replicas=True)
             first += len(lane.seeds)
@@ -156,15 +213,14 @@ class RowRun:
         sums = self.sums(lane, split)
         predictions = parallel.fetch(sums.predictions)
         moments = parallel.fetch({"features": decomposed(sums.features), "outputs": decomposed(sums.outputs)})
-        in_numbers = metrics.regression_metrics if self.plan.regression else metrics.prediction_metrics
-        ratios = self.weight_norm_ratios(lane) if split == "test" else None
+        of_weights = self.weight_norm_ratios(lane) if split == "test" else None
         results = []
-        for r in range(len(lane.seeds)):
-            found = in_numbers(jax.tree.map(itemgetter(r), predictions))
+        for r, seed in enumerate(lane.seeds):
+            found = self.in_numbers(jax.tree.map(itemgetter(r), predictions), seed - self.config.seed)
             for where, parts in moments.items():
                 found |= {f"{where}/{VARIANCE_NAMES[part]}": float(value[r]) for part, value in parts.items()}
-            if ratios is not None:
-                found["weight_norm_ratio"] = ratios[r]
+            if of_weights is not None:
+                found |= of_weights[r]
             wrong = [name for name, value in found.items() if not np.isfinite(value)]
             if wrong:
                 raise NotFiniteError(
@@ -174,6 +230,12 @@ class RowRun:
             results.append(found)
         return results
 
+    def in_numbers(self, predictions, replica: int) -> dict[str, float]:
+        """The metrics of the sums of one replica, of the kind that the task has."""
+        if self.plan.regression:
+            return metrics.regression_metrics(predictions)
+        return metrics.prediction_metrics(predictions, self.plan.group_counts[replica], self.plan.num_attributes)
+
     def sums(self, lane: Lane, split: str) -> Measured:
         """One pass over a split, on the devices."""
         nothing = self.function("nothing", lambda p: self.layout.mapped(p.nothing, shared=0), method=False)
@@ -182,12 +244,34 @@ class RowRun:
         batches = -(-count // self.config.eval_batch_size)
         examples = self.examples
         return tally(
-            nothing(lane.knobs), lane.state, lane.knobs, lane.tests[split], examples, np.int32(count), 0, batches
+            nothing(lane.knobs), lane.network, lane.knobs, lane.tests[split], examples, np.int32(count), 0, batches
         )
 
-    def _init(self, knobs):
-        name = "init with memory" if self.program.remembers else "init"
-        return self.function(name, lambda p: self.layout.mapped(p.init, shared=0), method=False)(knobs)
+    def initial(self, lane: Lane) -> State:
+        """The state before the first step, but for what stages.begun puts into it."""
+        return self._init()(lane.knobs)
+
+    def _init(self) -> Callable:
+        name = f"init {self.program.remembers} {sorted(self.program.mitigation_shapes.items())}"
+        return self.function(name, lambda p: self.layout.mapped(p.init, shared=0), method=False)
+
+    def step_function(self, phase: int) -> Callable:
+        """(state, knobs, teacher, table, examples, start, stop) -> state, for any number of replicas."""
+        return self.function(f"step {phase}", lambda p: self._phase(p, phase))
+
+    def trained_with(self) -> tuple | None:
+        """What rows must have in common to be trained by one call; None for a row that is trained by itself."""
+        config = self.config
+        together = config.parallel.rows == "together"
+        if config.parallel.rows == "auto":
+            together = len(self.lanes) == 1 and config.parallel.spread == 1
+        if not together or len(self.lanes) > 1:
+            return None
+        return self._program_key(), self.steps, config.method.switch, self.train_size, id(self.examples)
+
+    def _program_key(self) -> str:
+        key = configs.program_key(self.config, without=("method.switch",))
+        return key if self._teacher is None else key + self._teacher.program_key
 
     def _phase(self, program: Program, phase: int) -> Callable:
         def step(state, knobs, teacher, *rest):
@@ -201,9 +285,7 @@ class RowRun:
 
     def function(self, name: str, make: Callable[[Program], Callable], method: bool = True) -> Callable:
         """Shared with all rows of the same program; `method`: whether what is trained against is part of what it is."""
-        key = configs.program_key(self.config, without=("method.switch",) if method else OF_TRAINING)
-        if method and self._teacher is not None:
-            key += self._teacher.program_key
+        key = self._program_key() if method else configs.program_key(self.config, without=OF_TRAINING)
         return self._bench.function(name, key, lambda: make(self.program))
 
     def _evaluated(self):
@@ -211,7 +293,9 @@ class RowRun:
         tables = dict(self.plan.tests)
         train_size = min(self.config.data.eval_train_size, self.train_size)
         if train_size:
-            tables["train"] = jax.tree.map(lambda table: table[:, :train_size], self.plan.train)
+            # Without what only training looks at, so that all splits have tables of one structure.
+            seen = self.plan.train._replace(environments=())
+            tables["train"] = jax.tree.map(lambda table: table[:, :train_size], seen)
         counts = {name: table.rows.shape[1] for name, table in tables.items()}
         longest = max(counts.values())
 
@@ -228,22 +312,94 @@ class RowRun:
         )
         return Lane(seeds, *self.layout.place((knobs, *own), replicas=True))
 
-    def weight_norm_ratios(self, lane: Lane) -> list[float] | None:
-        """Of every seed: the weight on the cue's inputs over that on all others, in the layer that reads the inputs.
+    def weight_norm_ratios(self, lane: Lane) -> list[dict[str, float]] | None:
+        """Of every seed: weight on the cue's inputs, next to that on all others, in the layer that reads the inputs.
 
-        None where there is no cue, or no such layer.
+        None where there is no cue, where all inputs carry it, or where there is no such layer.
         """
         if self.plan.cue is None or "first" not in lane.state.params:
             return None
         kernels = parallel.fetch(lane.state.params["first"]["kernel"])
         if "head" not in lane.state.params:  # linear: the softmax does not see the mean over classes
             kernels = kernels - kernels.mean(axis=-1, keepdims=True)
-        return [metrics.weight_norm_ratio(kernel, self.plan.cue) for kernel in kernels]
+        measures = {"weight_norm_ratio": metrics.weight_norm_ratio, "weight_norm_share": metrics.weight_norm_share}
+        return [{name: of(kernel, self.plan.cue) for name, of in measures.items()} for kernel in kernels]
+
+
+class Cohort:
+    """Rows of one program, whose replicas are all trained by one call, side by side; or a single row, lane by lane."""
+
+    def __init__(self, rows: Sequence[RowRun]):
+        self.rows, self.steps = list(rows), rows[0].steps
+        lanes = [row.lanes[0] for row in rows]
+        # What does not change while training is put together once.
+        self._given = None if len(rows) == 1 else _joined([(lane.knobs, lane.teacher, lane.train) for lane in lanes])
+
+    def advance(self, start: int, stop: int) -> None:
+        """Train from step `start` up to, not including, step `stop`."""
+        for row in self.rows:
+            row.check_teacher()
+        one = self.rows[0]
+        for phase, first, end in one.phases():
+            first, last = max(first, start), min(end, stop)
+            if first >= last:
+                continue
+            if phase == 0 and first == one.first_step > 0:
+                self._each(stages.second_stage)
+            self._run(one.step_function(phase), one.examples, first, last)
+        if stop == self.steps:
+            self._each(stages.ended)
+
+    def wait(self) -> None:
+        for row in self.rows:
+            row.wait()
+
+    def _run(self, run: Callable, examples, first: int, last: int) -> None:
+        if self._given is None:
+            for lane in self.rows[0].lanes:
+                lane.state = run(lane.state, lane.knobs, lane.teacher, lane.train, examples, first, last)
+            return
+        lanes = [row.lanes[0] for row in self.rows]
+        state = run(_joined([lane.state for lane in lanes]), *self._given, examples, first, last)
+        for lane, own in zip(lanes, _parted(state, [len(lane.seeds) for lane in lanes]), strict=True):
+            lane.state = own
+
+    def _each(self, event: Callable) -> None:
+        for row in self.rows:
+            for lane in row.lanes:
+                lane.state = event(row, lane)
+
+
+def cohorts(rows: Sequence[RowRun]) -> list[Cohort]:
+    """The rows of a run, put together as they are trained."""
+    together: dict[Any, list[RowRun]] = {}
+    for row in rows:
+        together.setdefault(row.trained_with() or row.name, []).append(row)
+    return [Cohort(of) for of in together.values()]
+
+
+@jax.jit
+def _joined(trees: Sequence[Any]):
+    """Trees of arrays, put one behind the other along their first axis."""
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *trees)
+
+
+@partial(jax.jit, static_argnums=1)
+def _split(tree, ends: tuple[int, ...]):
+    bounds = list(zip((0, *ends), ends, strict=False))
+    return [jax.tree.map(lambda leaf, a=first, b=end: leaf[a:b], tree) for first, end in bounds]
+
+
+def _parted(tree, sizes: Sequence[int]) -> list[Any]:
+    """The inverse of _joined."""
+    return _split(tree, tuple(np.cumsum(sizes).tolist()))
 
 
 #: Knobs that initialisation and evaluation do not look at.
-OF_TRAINING = ("method.", "distill.", "data.label_noise", "loss.confidence_penalty", "loss.entropy_threshold",
-               "loss.anneal", "optim.after_switch")  # fmt: skip
+OF_TRAINING = (
+    "method.", "distill.", "mitigation.", "select.", "data.label_noise", "loss.confidence_penalty",
+    "loss.entropy_threshold", "loss.anneal", "optim.after_switch",
+)  # fmt: skip
 #: How the parts of lamv.core.variance.decompose are called as metrics.
 VARIANCE_NAMES = {
     "total": "total_variance",
@@ -261,10 +417,12 @@ decomposed = jax.jit(jax.vmap(variance.decompose))
 def describe(config, num_classes: int) -> str:
     """The methods of a row with those knobs that they use and, where the label decides it, the target that they give.
 
-    Last, where there is one, the teacher.
+    Last, where there are any, the mitigation and the teacher.
     """
     first, *then = (_described(name, config, num_classes) for name in configs.methods_of(config))
     words = first + "".join(f"; from step {config.method.switch} on {words}" for words in then)
+    if config.mitigation.name != "erm":
+        words += f"; mitigation {config.mitigation.name}"
     distill = config.distill
     if not distill.row:
         return words

@@ -20,16 +20,23 @@ from jax import lax
 
 from lamv import models
 from lamv.config import KNOBS, decay_of, methods_of
-from lamv.core import batch, images, laws, metrics, shortcuts, variance
+from lamv.core import batch, images, laws, metrics, mitigation, mixing, shortcuts, variance
 from lamv.core.losses import LOSSES, confidence_penalty, decays, distillation, weight_penalty
-from lamv.core.methods import METHODS, apply, knobs_of
+from lamv.core.methods import METHODS, apply, combines, knobs_of
 from lamv.core.targets import flip, one_hot
+from lamv.data.partners import SCALE as PARTNER_SCALE
 from lamv.data.resident import Examples, Plan, Table
 from lamv.errors import ConfigError, nearest
 from lamv.models.layers import entering, layer_names
 
 #: The named streams of randomness. Numbers are part of the definition of a run: never renumber, only add.
-INIT, ORDER, AUGMENT, MIX, CUE, LABEL_NOISE = range(6)
+INIT, ORDER, AUGMENT, MIX, CUE, LABEL_NOISE, PAIRS = range(7)
+
+#: The phase of a first stage (mitigation jtt); those of the run itself are 0, and 1 from the switch on.
+FIRST_STAGE = -1
+#: Mitigations that draw the examples of a batch by weight, and those that look at the groups of its rows in the loss.
+SAMPLING = ("resample", "lisa", "jtt")
+WEIGHING = ("reweight", "group_dro", "irm", "vrex", "logit_adjustment")
 
 #: Name of the mapped axis that the batch is spread over; lamv.train.parallel binds it, on one device too.
 DATA_AXIS = "data"
@@ -47,6 +54,7 @@ class Knobs(NamedTuple):
     strength: jax.Array
     noise: jax.Array
     method: dict[str, jax.Array]
+    mitigation: dict[str, jax.Array]
     distill: dict[str, jax.Array]
 
 
@@ -54,7 +62,7 @@ class State(NamedTuple):
     """What training changes. `loss_sum` and `loss_steps` gather the loss since the last logged step.
 
     running: (train_size, K) running mean of the predictions for each place of the training set, or () where no method
-    of the run asks for it.
+    of the run asks for it. mitigation: what the mitigation of the run keeps, see Program.mitigation_shapes.
     """
 
     params: Any
@@ -63,6 +71,7 @@ class State(NamedTuple):
     loss_sum: jax.Array
     loss_steps: jax.Array
     running: Any
+    mitigation: dict[str, jax.Array]
 
 
 class Measured(NamedTuple):
@@ -85,25 +94,30 @@ def traced_knobs(config, seed: int) -> Knobs:
         keys = [knob.key for knob in KNOBS if knob.traced and knob.key.startswith(f"{part}.")]
         return {name: np.float32(config[part][name]) for _, name in (key.split(".") for key in keys)}
 
-    return Knobs(np.uint32(seed), *(np.float32(value) for value in values), traced_in("method"), traced_in("distill"))
+    return Knobs(
+        np.uint32(seed), *(np.float32(value) for value in values),
+        traced_in("method"), traced_in("mitigation"), traced_in("distill"),
+    )  # fmt: skip
 
 
 class Program:
     """What is computed for a row of a recipe: `init`, one `step` of training, the `tally` of one batch of evaluation.
 
     config: of any row of the program; its traced knobs are not looked at. plan: the data of its replicas; only shapes
-    and the normalisation enter. steps: length of training, for the schedule of the learning rate. teacher: the config of
-    the row that teaches, of which only the model enters; None without one. Raises ConfigError for a model that does not
-    fit the data.
+    and the normalisation enter. steps: length of training, for the schedule of the learning rate; first_step: those of a
+    first stage, which come before. teacher: the config of the row that teaches, of which only the model enters; None
+    without one. Raises ConfigError for a model that does not fit the data.
     """
 
-    def __init__(self, config, plan: Plan, steps: int, teacher=None):
-        self.config, self.plan, self.steps = config, plan, steps
+    def __init__(self, config, plan: Plan, steps: int, teacher=None, *, first_step: int = 0):
+        self.config, self.plan, self.steps, self.first_step = config, plan, steps, first_step
         self.model, self.teacher = _model(config, plan), None if teacher is None else _model(teacher, plan)
         self.methods = [METHODS[name] for name in methods_of(config)]
         self.loss = LOSSES[config.loss.name]
         self.remembers = any("running" in knobs_of(method) for method in self.methods)
         self.train_size = plan.train.rows.shape[1]
+        #: What the mitigation balances or weighs: "group", "class", "environment" or "attribute".
+        self.balances = _balanced(config, plan)
         # Traced now, so that a model which does not fit the data says so before anything is written or compiled.
         self.feature_size = jax.eval_shape(self._initial, jax.random.key(0))[0][1].shape[-1]
         self._check_layers()
@@ -115,20 +129,41 @@ class Program:
         optimiser = self._optimiser(knobs).init(params)
         classes = self.plan.num_classes
         running = jnp.full((self.train_size, classes), 1 / classes) if self.remembers else ()
-        return State(params, variables.get("batch_stats", {}), optimiser, jnp.float32(0), jnp.int32(0), running)
+        kept = {name: jnp.zeros(shape) for name, shape in self.mitigation_shapes.items()}
+        return State(params, variables.get("batch_stats", {}), optimiser, jnp.float32(0), jnp.int32(0), running, kept)
+
+    @property
+    def mitigation_shapes(self) -> dict[str, tuple[int, ...]]:
+        """What of State.mitigation this program has.
+
+        counts: training examples of each group (or what else is balanced). log_q: log weights of the groups. sampling: how
+        often each example of the training set is to be drawn, next to the others. The first and the last are filled in by
+        lamv.train.stages.
+        """
+        name, plan = self.config.mitigation.name, self.plan
+        number = plan.num_classes if self.balances == "class" else plan.num_groups
+        if name == "logit_adjustment" and self.balances == "group":
+            return {"counts": (plan.num_attributes, plan.num_classes)}
+        if name in ("reweight", "logit_adjustment"):
+            return {"counts": (number,)}
+        if name == "group_dro":
+            return {"counts": (number,), "log_q": (number,)}
+        return {"sampling": (self.train_size,)} if name in SAMPLING else {}
 
     def step(
         self, state: State, knobs: Knobs, table: Table, examples: Examples, t, *, phase: int = 0, teacher=None
     ) -> State:
-        """Step number t. table: the training set of the replica, each array (M,). phase: 1 from the switch on.
+        """Step number t. table: the training set of the replica, each array (M,).
 
-        teacher: the variables of the replica's teacher, where the program has one.
+        phase: 1 from the switch on; FIRST_STAGE before `first_step`, which is plain ERM. teacher: the variables of the
+        replica's teacher, where the program has one.
         """
         rows = batch.part(self.config.batch_size, DATA_AXIS)
-        places = batch_places(root_key(knobs), t, rows, self.train_size)
+        places = self.places(phase, state, knobs, t, rows)
         inputs, labels = self.examples_at(examples, table, places, knobs, augment=(t, rows))
         targets = self.targets_of(labels, table, places, examples, knobs)
-        made = self.augmented(phase, state, knobs, inputs, targets, places, rows, t)
+        made = self.augmented(phase, state, knobs, table, inputs, labels, targets, places, rows, t)
+        offsets = self._logit_offsets(state, knobs, made)
         only_head = phase == 1 and self.config.optim.after_switch == "head"
         taught = None if self.teacher is None else self.teacher.apply(teacher, made.inputs, train=False)[0]
 
@@ -139,17 +174,21 @@ class Program:
                 (logits, _), updated = self.model.apply(
                     variables, made.inputs, train=not only_head, mutable=["batch_stats"]
                 )
-            losses = self.loss.function(logits, made.targets)
+            scored = logits if offsets is None else mitigation.adjusted_logits(logits, *offsets)
+            losses = self.loss.function(scored, made.targets)
             if taught is not None:
                 share = knobs.distill["weight"]
                 losses = (1 - share) * losses + share * distillation(logits, taught, knobs.distill["temperature"])
             weighted = losses if made.weights is None else losses * made.weights
             loss = jnp.sum(weighted) / len(labels)
             penalty = knobs.weight_decay * weight_penalty(params) if decay_of(self.config) == "penalty" else 0.0
-            total = loss + penalty + self._confidence_penalty(logits, knobs, t)
-            return total, (loss, updated.get("batch_stats", {}), logits)
+            weighed, kept = self._weighed(state, knobs, made, losses, scored, t)
+            to_minimise = loss if weighed is None else jnp.sum(weighed) / len(labels)
+            rest = penalty + self._confidence_penalty(logits, knobs, t)
+            total = to_minimise + self._share_of_rest(knobs, t) * rest
+            return total, (loss, updated.get("batch_stats", {}), logits, kept)
 
-        gradient, (loss, batch_stats, logits) = jax.grad(objective, has_aux=True)(state.params)
+        gradient, (loss, batch_stats, logits, kept) = jax.grad(objective, has_aux=True)(state.params)
         # The step is mapped without replication tracking, so a gradient is this device's own until it is averaged.
         gradient, loss = lax.pmean((gradient, loss), DATA_AXIS)
         frozen = only_head and "head" in state.params  # a single layer is the last one
@@ -160,14 +199,24 @@ class Program:
             updates = jax.tree_util.tree_map_with_path(_of_head, updates)
         params = optax.apply_updates(state.params, updates)
         running = self._remembered(state.running, places, logits, knobs) if self.remembers else ()
-        return State(params, batch_stats, optimiser, state.loss_sum + loss, state.loss_steps + 1, running)
+        return State(params, batch_stats, optimiser, state.loss_sum + loss, state.loss_steps + 1, running, kept)
+
+    def method(self, phase: int):
+        """What is done to a batch in that phase."""
+        return METHODS["erm"] if phase == FIRST_STAGE else self.methods[phase]
+
+    def places(self, phase: int, state: State, knobs: Knobs, t, rows: batch.Rows):
+        """(B_local,) places in the training set of this device's share of batch t."""
+        if "sampling" not in self.mitigation_shapes or phase == FIRST_STAGE:
+            return batch_places(root_key(knobs), t, rows, self.train_size)
+        return mitigation.draw_places(step_key(knobs, ORDER, t), rows, state.mitigation["sampling"])
 
     def nothing(self, knobs: Knobs) -> Measured:
         """The sums of no example, where a tally starts."""
         classes = self.plan.num_classes
         nobody = jnp.zeros(0, jnp.int32)
         return Measured(
-            self.predictions(jnp.zeros((0, classes)), nobody, nobody, nobody),
+            self.predictions(jnp.zeros((0, classes)), nobody, nobody, nobody, nobody),
             variance.empty(classes, self.feature_size),
             variance.empty(classes, classes),
         )
@@ -178,7 +227,7 @@ class Program:
         inputs, labels = self.examples_at(examples, table, places, knobs)
         logits, features = self.forward(state, inputs)
         classes = self.plan.num_classes
-        predictions = self.predictions(logits, labels, mask, table.groups[places])
+        predictions = self.predictions(logits, labels, mask, table.groups[places], table.attributes[places])
         if self.plan.regression:
             labels = jnp.zeros_like(labels, jnp.int32)  # of one class, for the moments
         of_features = variance.class_moments(features, labels, classes, mask)
@@ -201,11 +250,13 @@ class Program:
         """(logits, features) of the network as it is tested."""
         return self.model.apply({"params": state.params, **_collection(state.batch_stats)}, inputs, train=False)
 
-    def predictions(self, logits, labels, mask, groups):
+    def predictions(self, logits, labels, mask, groups, attributes):
         """The sums of these examples, of the kind that the task has."""
         if self.plan.regression:
             return metrics.regression_sums(self.loss.outputs(logits), labels, mask)
-        return metrics.prediction_sums(logits, labels, mask, groups, self.plan.num_groups)
+        # Only a planted cue says a class: an attribute that comes with the data is of its own kind.
+        cue = attributes if self.config.data.shortcut.kind != "none" else None
+        return metrics.prediction_sums(logits, labels, mask, groups, self.plan.num_groups, cue=cue)
 
     def _initial(self, key):
         """((logits, features), variables) of one blank example."""
@@ -218,7 +269,8 @@ class Program:
         scale, that is images in [0, 1], and row numbers) -> inputs, before they are normalised.
         """
         config, rows_of_data = self.config.data, table.rows[places]
-        inputs, labels = examples.inputs[rows_of_data], examples.labels[rows_of_data]
+        inputs = examples.inputs[rows_of_data]
+        labels = examples.labels[rows_of_data] if isinstance(table.labels, tuple) else table.labels[places]
         keys = None
         if augment is not None and inputs.ndim == 4:
             t, rows = augment
@@ -230,6 +282,9 @@ class Program:
         inputs = inputs.astype(jnp.float32) / normalisation.scale
         if change is not None:
             inputs = change(inputs, rows_of_data)
+        if shortcuts.acts_on_images(config.shortcut.kind):
+            second = self._second(inputs, examples, table, places, knobs, augment)
+            inputs = self._planted(inputs, rows_of_data, table.attributes[places], knobs, **second)
         if config.normalise:
             mean, std = (np.expand_dims(v, tuple(range(inputs.ndim - 1))) for v in np.float32(normalisation[1:]))
             inputs = (inputs - mean) / std
@@ -237,21 +292,51 @@ class Program:
             inputs = jax.vmap(lambda k, x: images.cutout(k, x, size=config.augment.cutout))(keys[:, 2], inputs)
         if config.flatten:
             inputs = inputs.reshape(len(inputs), -1)
-        if config.shortcut.kind != "none":
+        if config.shortcut.kind != "none" and not shortcuts.acts_on_images(config.shortcut.kind):
             inputs = self._planted(inputs, rows_of_data, table.attributes[places], knobs)
         return inputs, labels
 
-    def _planted(self, inputs, rows_of_data, attributes, knobs: Knobs):
+    def _planted(self, inputs, rows_of_data, attributes, knobs: Knobs, **second):
+        """Every example with its cue. second: what `_second` gives of each."""
         shortcut, classes = self.config.data.shortcut, self.plan.num_classes
-        write, size = shortcuts.SHORTCUTS[shortcut.kind], shortcuts.width(shortcut.kind, classes)
+        shape = shortcuts.noise_shape(shortcut.kind, inputs.shape[1:], classes)
         cue_key = jax.random.fold_in(root_key(knobs), CUE)
 
-        def plant(x, row, attribute):
+        def plant(x, row, attribute, second):
             # Keyed by the example, not by the step: the noise is part of the data.
-            noise = knobs.noise * jax.random.normal(jax.random.fold_in(cue_key, row), (size,))
-            return write(x, attribute, knobs.strength, noise, num_classes=classes, coding=shortcut.coding)
+            noise = knobs.noise * jax.random.normal(jax.random.fold_in(cue_key, row), shape)
+            return shortcuts.plant(
+                shortcut.kind, x, attribute, knobs.strength, noise,
+                num_classes=classes, coding=shortcut.coding, **second,
+            )  # fmt: skip
 
-        return jax.vmap(plant)(inputs, rows_of_data, attributes)
+        return jax.vmap(plant)(inputs, rows_of_data, attributes, second)
+
+    def _second(self, inputs, examples: Examples, table: Table, places, knobs: Knobs, augment) -> dict:
+        """The second image of each example, where the cue is made of one, and the first one's share in cat_channel.
+
+        The share is drawn anew at every step of training, and once for an example where it is evaluated.
+        """
+        kind = self.config.data.shortcut.kind
+        if not shortcuts.needs_partner(kind):
+            return {}
+        if isinstance(table.partners, tuple):  # examples of elsewhere, which have no cue
+            partner = jnp.zeros_like(inputs)
+        elif isinstance(examples.partners, tuple):
+            partner = examples.inputs[table.partners[places]].astype(jnp.float32) / self.plan.normalisation.scale
+        else:
+            partner = examples.partners[table.partners[places]].astype(jnp.float32) / PARTNER_SCALE
+        if kind != "cat_channel":
+            return {"partner": partner}
+        if augment is None:
+            cue_key = jax.random.fold_in(root_key(knobs), CUE)
+            keys = jax.vmap(jax.random.fold_in, (None, 0))(cue_key, table.rows[places])
+        else:
+            t, rows = augment
+            keys = rows.keys(step_key(knobs, AUGMENT, t))
+        # Crop, flip and cutout have the first three keys that are split off; this one is apart from them and from noise.
+        share = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 3)))(keys)
+        return {"partner": partner, "share": share}
 
     def targets_of(self, labels, table: Table, places, examples: Examples, knobs: Knobs):
         """(B, K) targets of the training labels, with the noise that they were given once and for all."""
@@ -269,9 +354,11 @@ class Program:
         return labels[:, None]
 
     def augmented(
-        self, phase: int, state: State, knobs: Knobs, inputs, targets, places, rows, t, law=None
+        self, phase: int, state: State, knobs: Knobs, table: Table, inputs, labels, targets, places, rows, t, law=None
     ) -> batch.Augmented:
         """What the method of this phase makes of the batch. law: of lam, in place of the method's own."""
+        if phase == FIRST_STAGE:
+            return batch.Augmented(inputs, targets)
         config = self.config.method
         given = {name: laws.parse(config[name]) if config[name] else None for name in ("law", "target_law")}
         given["law"] = given["law"] if law is None else law
@@ -282,16 +369,97 @@ class Program:
         offered = {"prior": self.plan.class_frequencies, "predict": predict}
         if self.remembers:
             offered["running"] = state.running[places]
-        return apply(
-            self.methods[phase], step_key(knobs, MIX, t), inputs, targets,
-            knobs={**config.to_dict(), **given, **knobs.method}, rows=rows, **offered,
+        pairs = self._pairs(table, places, labels, knobs, rows, t)
+        memberships = self._memberships(table, places, labels)
+        made = apply(
+            self.method(phase), step_key(knobs, MIX, t), inputs, targets,
+            knobs={**config.to_dict(), **given, **knobs.method}, rows=pairs, memberships=memberships, **offered,
         )  # fmt: skip
+        if pairs is rows or combines(self.methods[phase]):
+            return made
+        # A rule for pairs, and a method that makes none: the mitigation brings a Mixup of its own.
+        mixed = mixing.mixup(
+            step_key(knobs, PAIRS, t), made.inputs, made.targets, alpha=knobs.mitigation["alpha"], rows=pairs
+        )
+        return made._replace(inputs=mixed[0], targets=mixed[1])
+
+    def _pairs(self, table: Table, places, labels, knobs: Knobs, rows: batch.Rows, t) -> batch.Rows:
+        """The rows of the batch, and who of them may be mixed with whom where the mitigation has a rule for that."""
+        return mitigation.paired(
+            self.config.mitigation.name, jax.random.fold_in(step_key(knobs, PAIRS, t), 1), rows,
+            labels=labels, attributes=table.attributes[places], groups=table.groups[places],
+            mix_ratio=knobs.mitigation["mix_ratio"],
+        )  # fmt: skip
+
+    def _memberships(self, table: Table, places, labels):
+        """(B_local, G) what an example is in of that which the mitigation looks at; None where it looks at nothing."""
+        name, plan = self.config.mitigation.name, self.plan
+        if name not in WEIGHING:
+            return None
+        if self.balances == "class":
+            return one_hot(labels, plan.num_classes)
+        if self.balances == "environment":
+            return one_hot(table.environments[places], plan.num_environments)
+        if self.balances == "attribute":
+            return one_hot(table.attributes[places], plan.num_attributes)
+        return one_hot(table.groups[places], plan.num_groups)
+
+    def _logit_offsets(self, state: State, knobs: Knobs, made: batch.Augmented) -> tuple | None:
+        """What logits are adjusted by in the loss, and the shares of each row in that; None where they are not."""
+        if made.memberships is None or self.config.mitigation.name != "logit_adjustment":
+            return None
+        offsets = mitigation.logit_offsets(state.mitigation["counts"], knobs.mitigation["tau"])
+        if offsets.ndim == 1:
+            return (offsets,)
+        return offsets, mitigation.attribute_shares(made.memberships, self.plan.num_attributes)
+
+    def _penalty(self, knobs: Knobs, t):
+        """The factor of the penalty of irm and vrex at step t."""
+        return mitigation.annealed(knobs.mitigation["penalty"], t - self.first_step, self.config.mitigation.anneal)
+
+    def _share_of_rest(self, knobs: Knobs, t):
+        """What all that is added to the loss is multiplied by: irm divides the whole of it by its penalty above 1."""
+        return 1 / jnp.maximum(self._penalty(knobs, t), 1.0) if self.config.mitigation.name == "irm" else 1.0
+
+    def _weighed(self, state: State, knobs: Knobs, made: batch.Augmented, losses, logits, t):
+        """(the losses of this device's rows as the mitigation weighs them, State.mitigation from now on).
+
+        None for the losses where it does not. Its weights are computed from risks of the global batch, and are held fixed
+        in the gradient: lamv.core.mitigation says why the gradient is the right one.
+        """
+        name, kept = self.config.mitigation.name, state.mitigation
+        members = made.memberships
+        if members is None or name == "logit_adjustment":
+            return None, kept
+        importance = jnp.ones_like(losses) if made.weights is None else made.weights
+        if name == "reweight":
+            return importance * mitigation.reweight(kept["counts"], members) * losses, kept
+
+        def risks(values):
+            return mitigation.risks(lax.stop_gradient(values), members, importance, lambda x: lax.psum(x, DATA_AXIS))
+
+        def weights(coefficients):
+            return mitigation.row_weights(coefficients, members, importance, mass)
+
+        risk, mass = risks(losses)
+        if name == "group_dro":
+            log_q, q = mitigation.group_dro(
+                kept["log_q"], risk, mass, kept["counts"], step_size=knobs.mitigation["step_size"],
+                adjustment=knobs.mitigation["adjustment"],
+            )  # fmt: skip
+            return weights(q) * losses, {**kept, "log_q": log_q}
+        penalty = self._penalty(knobs, t)
+        if name == "vrex":
+            return weights(mitigation.vrex(risk, mass, penalty)) * losses, kept
+        slopes = mitigation.scale_slopes(self.loss.function, logits, made.targets)
+        of_losses, of_slopes = mitigation.irm(risks(slopes)[0], mass, penalty)
+        return weights(of_losses) * losses + weights(of_slopes) * slopes, kept
 
     def _confidence_penalty(self, logits, knobs: Knobs, t):
         config = self.config.loss
         if not config.confidence_penalty:
             return 0.0
-        risen = jnp.minimum((t + 1) / config.anneal, 1.0) if config.anneal else 1.0
+        risen = jnp.minimum((t + 1 - self.first_step) / config.anneal, 1.0) if config.anneal else 1.0
         return risen * knobs.confidence_penalty * jnp.mean(confidence_penalty(logits, knobs.entropy_threshold))
 
     def _remembered(self, running, places, logits, knobs: Knobs):
@@ -365,6 +533,12 @@ def schedule(config, steps: int) -> Callable:
         return jnp.where(t < warmup, (t + 1) / max(warmup, 1), after)
 
     return shape
+
+
+def _balanced(config, plan: Plan) -> str:
+    if config.mitigation.name in ("irm", "vrex"):
+        return "environment" if plan.num_environments else "attribute"
+    return "group" if config.mitigation.name == "lisa" else config.mitigation.by
 
 
 def _model(config, plan: Plan):

@@ -33,7 +33,7 @@ def test_resampled_fractions_are_binomial():
     found = interval(values, draws=20_000, level=0.9)
     exact = binom.ppf([0.05, 0.95], 50, 0.6) / 50
     np.testing.assert_allclose(found[1:], exact, atol=0.02 + 1e-9)  # within one example
-    means = bootstrap._resampled_means(values.astype(float), 20_000, seed=3)
+    means = bootstrap.resampled_means(values.astype(float), 20_000, seed=3)
     share = np.bincount(np.round(means * 50).astype(int), minlength=51) / 20_000
     np.testing.assert_allclose(share, binom.pmf(np.arange(51), 50, 0.6), atol=0.012)
 

@@ -1,16 +1,31 @@
 """Prediction metrics: by hand and by numpy; sums add over batches, and masked rows are in none."""
 
+from itertools import product
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
-from lamv.core.metrics import ECE_BINS, PredictionSums, prediction_metrics, prediction_sums, weight_norm_ratio
+from lamv.core.metrics import (
+    ECE_BINS,
+    NAMED_GROUPS,
+    PredictionSums,
+    cue_drop,
+    group_table,
+    prediction_metrics,
+    prediction_sums,
+    weight_norm_ratio,
+    weight_norm_share,
+    wilson,
+)
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(24, 5)).astype(np.float32) * 2
 LABELS = RNG.integers(5, size=24)
 GROUPS = RNG.integers(3, size=24)
+CUE = RNG.integers(-1, 5, size=24)
 ALL = np.ones(24, bool)
 sums_of = jax.jit(prediction_sums, static_argnames="num_groups")
 
@@ -63,6 +78,9 @@ def test_metrics_against_numpy():
             "ece": sum(abs((correct - confidence)[bins == b].sum()) for b in range(15)) / 24,
             "worst_group_accuracy": min(by_group),
             "mean_group_accuracy": np.mean(by_group),
+            "groups_left_out": 0,
+            **{f"group_{group}/accuracy": by_group[group] for group in range(3)},
+            **{f"group_{group}/count": np.sum(group == GROUPS) for group in range(3)},
         },
         rel=1e-5,
     )
@@ -70,14 +88,14 @@ def test_metrics_against_numpy():
 
 def test_sums_of_batches_add_up():
     parts = [slice(0, 1), slice(1, 24)]
-    batches = [sums_of(LOGITS[rows], LABELS[rows], ALL[rows], GROUPS[rows], 3) for rows in parts]
-    assert_same(jax.tree.map(lambda *values: sum(values), *batches), sums_of(LOGITS, LABELS, ALL, GROUPS, 3))
+    batches = [sums_of(LOGITS[rows], LABELS[rows], ALL[rows], GROUPS[rows], 3, cue=CUE[rows]) for rows in parts]
+    assert_same(jax.tree.map(lambda *values: sum(values), *batches), sums_of(LOGITS, LABELS, ALL, GROUPS, 3, cue=CUE))
 
 
 def test_a_masked_row_is_in_no_sum():
     mask = np.arange(24) % 3 > 0
-    masked = sums_of(LOGITS, LABELS, mask, GROUPS, 3)
-    assert_same(masked, sums_of(LOGITS[mask], LABELS[mask], ALL[mask], GROUPS[mask], 3))
+    masked = sums_of(LOGITS, LABELS, mask, GROUPS, 3, cue=CUE)
+    assert_same(masked, sums_of(LOGITS[mask], LABELS[mask], ALL[mask], GROUPS[mask], 3, cue=CUE[mask]))
     assert masked.count == 16
 
 
@@ -87,8 +105,8 @@ def test_what_a_masked_row_holds_does_not_count(filler):
     dirty = np.where(mask[:, None], LOGITS, np.float32(filler))
     for name, found, clean in zip(
         PredictionSums._fields,
-        sums_of(dirty, LABELS, mask, GROUPS, 3),
-        sums_of(LOGITS, LABELS, mask, GROUPS, 3),
+        sums_of(dirty, LABELS, mask, GROUPS, 3, cue=CUE),
+        sums_of(LOGITS, LABELS, mask, GROUPS, 3, cue=CUE),
         strict=True,
     ):
         np.testing.assert_array_equal(found, clean, err_msg=f"{name}: a masked row of {filler} got through (0 * nan?)")
@@ -102,6 +120,108 @@ def test_groups_by_hand():
     found = prediction_metrics(sums)
     assert found["worst_group_accuracy"] == pytest.approx(2 / 3), "a group without examples is not the worst"
     assert found["mean_group_accuracy"] == pytest.approx((2 / 3 + 1) / 2), "the mean is over groups with examples"
+    assert found["groups_left_out"] == 2
+    assert (found["group_0/accuracy"], found["group_0/count"]) == (pytest.approx(2 / 3), 3)
+    assert not {"group_1/accuracy", "group_1/count"} & set(found)
+
+
+@pytest.mark.parametrize("shares, expected", [
+    ([3, 0, 1, 0], 0.75 * 2 / 3 + 0.25),
+    ([30, 50, 10, 10], 0.75 * 2 / 3 + 0.25),  # those of the groups without examples fall away
+    ([0.0, 0.5, 0.5, 0.0], 1.0),
+    ([0, 1, 0, 1], None),  # of what was trained on there is nothing here
+])  # fmt: skip
+def test_the_adjusted_accuracy_weighs_groups_as_training_did(shares, expected):
+    logits = np.eye(2, dtype=np.float32)[[0, 0, 0, 1, 1]]
+    sums = sums_of(logits, np.array([0, 1, 0, 1, 1]), np.ones(5), np.array([0, 0, 0, 2, 2]), 4)
+    found = prediction_metrics(sums, np.array(shares))
+    assert found.get("adjusted_accuracy") == (expected if expected is None else pytest.approx(expected))
+
+
+def test_groups_are_named_by_label_and_attribute_where_there_are_few():
+    labels, attributes = np.array([0, 1, 1, 1]), np.array([2, 0, 0, 2])
+    sums = sums_of(np.eye(2, dtype=np.float32)[[0, 1, 0, 1]], labels, np.ones(4), labels * 3 + attributes, 6)
+    found = prediction_metrics(sums, num_attributes=3)
+    named = {key: value for key, value in found.items() if key.startswith("group_")}
+    assert named == {
+        "group_0_2/accuracy": 1, "group_0_2/count": 1, "group_1_0/accuracy": 0.5, "group_1_0/count": 2,
+        "group_1_2/accuracy": 1, "group_1_2/count": 1,
+    }  # fmt: skip
+
+
+def test_of_many_groups_there_is_a_table_instead():
+    groups = np.zeros((NAMED_GROUPS + 1, 2))
+    groups[[0, 3, 16]] = [[10, 9], [1, 0], [5, 5]]
+    sums = PredictionSums(16.0, 14.0, 1.0, np.zeros((ECE_BINS, 3)), groups, np.zeros(4))
+    assert not [key for key in prediction_metrics(sums) if key.startswith("group_")]
+    table, left_out = group_table(groups, num_attributes=2)
+    assert [line[:4] for line in table] == [[0, 0, 10, 9], [1, 1, 1, 0], [8, 0, 5, 5]] and left_out == 0
+    assert table[0][4:] == pytest.approx(np.array(wilson(9, 10)), abs=1e-6)
+    assert group_table(groups)[0][1][:2] == [3, None]
+    largest, left_out = group_table(groups, most=2)
+    assert [line[0] for line in largest] == [0, 16] and left_out == 1
+
+
+# Reliance on a cue
+
+
+@pytest.mark.parametrize("classes, core, cue", [(2, 3.0, 1.0), (3, 1.0, 2.5), (7, 0.5, -0.25)])
+def test_the_contrasts_of_additive_logits_are_their_parts(classes, core, cue):
+    """Over all pairs of a label and a class that the cue says, which is what independent and uniform means."""
+    labels, says = np.array(list(product(range(classes), repeat=2))).T
+    rest = RNG.normal(size=(len(labels), 1))  # the same for all classes
+    logits = core * np.eye(classes)[labels] + cue * np.eye(classes)[says] + rest
+    found = prediction_metrics(sums_of(logits, labels, np.ones(len(labels)), cue=says))
+    assert found["label_logit"] == pytest.approx(core, rel=1e-5)
+    assert found["cue_logit"] == pytest.approx(cue, rel=1e-5)
+    assert found["cue_over_label"] == pytest.approx(cue / core, rel=1e-5)
+    assert found["cue_accuracy"] == (1.0 if cue > core else pytest.approx(1 / classes))
+
+
+def test_reliance_is_that_of_the_examples_whose_cue_says_a_class():
+    logits = np.array([[2.0, 0.0, 1.0], [0.0, 5.0, 1.0], [9.0, 9.0, 8.0]], np.float32)
+    found = prediction_metrics(sums_of(logits, np.array([0, 2, 0]), np.ones(3), cue=np.array([2, 1, -1])))
+    assert found["cue_accuracy"] == 0.5, "the second goes with its cue; the third has none"
+    assert found["label_logit"] == pytest.approx(((2 - 0.5) + (1 - 2.5)) / 2)
+    assert found["cue_logit"] == pytest.approx(((1 - 1) + (5 - 0.5)) / 2)
+    assert "cue_over_label" not in found, "the label has no part in these margins, so there is no ratio"
+
+
+@pytest.mark.parametrize("cue", [None, np.full(24, -1), np.full(24, 5)])
+def test_without_a_cue_that_says_a_class_nothing_is_said_of_reliance(cue):
+    found = prediction_metrics(sums_of(LOGITS, LABELS, ALL, cue=cue))
+    assert set(found) == {"accuracy", "nll", "ece"}
+
+
+def test_the_drop_is_between_the_ends_of_the_cue():
+    found = {"test_aligned/accuracy": 0.9, "test_conflicting/accuracy": 0.25, "test/accuracy": 0.8}
+    assert cue_drop(found) == {"test/cue_drop": pytest.approx(0.65)}
+    assert cue_drop({"test_aligned/accuracy": 0.9}) == {}
+
+
+# Wilson's interval
+
+
+@pytest.mark.parametrize("correct, count", [(0, 20), (20, 20), (81, 263), (15, 148), (1, 29), (1, 1), (4000, 5000)])
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+def test_wilson_agrees_with_scipy(correct, count, confidence):
+    theirs = scipy.stats.binomtest(correct, count).proportion_ci(confidence, method="wilson")
+    assert wilson(correct, count, confidence) == pytest.approx(tuple(theirs), rel=1e-9, abs=1e-12)
+
+
+def test_wilson_by_hand():
+    """None of n correct: from 0 to z^2 / (n + z^2). Half of n: 1/2 -+ z / (2 sqrt(n + z^2)). Arrays go along."""
+    z = 1.959963984540054
+    low, high = wilson([0, 10, 20], [20, 20, 20])
+    end, half = z**2 / (20 + z**2), z / (2 * np.sqrt(20 + z**2))
+    np.testing.assert_allclose(low, [0, 0.5 - half, 1 - end], atol=1e-12)
+    np.testing.assert_allclose(high, [end, 0.5 + half, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize("correct, count, confidence", [(0, 0, 0.95), (3, 2, 0.95), (-1, 2, 0.95), (1, 2, 1.0)])
+def test_wilson_refuses_what_is_no_share(correct, count, confidence):
+    with pytest.raises(ValueError, match="must be"):
+        wilson(correct, count, confidence)
 
 
 def test_the_index_past_the_last_group_counts_in_no_group():
@@ -118,8 +238,8 @@ def test_without_groups_there_are_no_group_metrics(groups, num_groups):
 
 def test_a_batch_of_no_examples_adds_nothing():
     nobody = jnp.zeros(0, jnp.int32)
-    sums = sums_of(jnp.zeros((0, 5)), nobody, nobody, nobody, 3)
-    assert [value.shape for value in sums] == [(), (), (), (ECE_BINS, 3), (3, 2)]
+    sums = sums_of(jnp.zeros((0, 5)), nobody, nobody, nobody, 3, cue=nobody)
+    assert [value.shape for value in sums] == [(), (), (), (ECE_BINS, 3), (3, 2), (4,)]
     assert not any(np.any(value) for value in sums)
 
 
@@ -132,3 +252,11 @@ def test_weight_norm_ratio_by_hand():
     assert weight_norm_ratio(kernel, np.array([True, False, False])) == pytest.approx(5 / 10)
     assert weight_norm_ratio(kernel, np.array([False, True, True])) == pytest.approx(10 / 5)
     assert weight_norm_ratio(jnp.asarray(10 * kernel), [True, False, False]) == pytest.approx(5 / 10)
+
+
+def test_weight_norm_share_by_hand():
+    kernel = np.array([[3.0, 4.0], [0.0, 6.0], [8.0, 0.0]])
+    cue = np.array([True, False, False])
+    assert weight_norm_share(kernel, cue) == pytest.approx(25 / 125)
+    ratio = weight_norm_ratio(kernel, cue)
+    assert weight_norm_share(-7 * kernel, cue) == pytest.approx(ratio**2 / (1 + ratio**2))

@@ -131,7 +131,7 @@ def test_label_smoothing_makes_classes_tighter_than_erm_does(lines):
 
 def test_with_several_seeds_there_is_no_bootstrap_over_examples(workdir, lines):
     kinds = {curve["kind"] for curve in stored(workdir, "evaluation_curves.jsonl")}
-    assert kinds == {"reliability", "risk_coverage", "projection"}
+    assert kinds == {"reliability", "risk_coverage", "projection"}, "nor are there groups"
 
 
 def test_curves_say_what_the_metrics_say(workdir, lines):
@@ -221,6 +221,39 @@ def analysed(config):
     analysis.row.init()
     [found] = analysis.at(0)
     return found.metrics, list(analysis.notes)
+
+
+def test_groups_have_a_table_with_intervals_and_reliance_is_measured(monkeypatch):
+    """Of the network at its start, which takes no training; three classes, so that there are nine groups."""
+    for part in ("_add_own", "_add_projection", "_add_information"):
+        monkeypatch.setattr(Analysis, part, lambda *_: None)
+    knobs = {"data.shortcut.kind": "tag", "data.shortcut.reliability": 0.8, "data.classes": (1, 3, 8)}
+    [row] = configs.expand(recipe({"ERM": {}}, seeds=2, **{"data.train_size": 300, **knobs}))
+    analysis = Analysis(row, Bench([row]), Wanted())
+    analysis.row.init()
+    plan = analysis.row.plan
+    for replica, one in enumerate(analysis.at(0)):
+        tables = {curve["split"]: curve for curve in one.curves if curve["kind"] == "groups"}
+        assert set(tables) == {"train", "test", "test_aligned", "test_random", "test_conflicting"}, "absent: no groups"
+        for split, table in tables.items():
+            y, a, count, correct, low, high = np.array(table["groups"]).T
+            groups = (plan.train if split == "train" else plan.tests[split]).groups[replica]
+            np.testing.assert_array_equal(np.bincount(groups, minlength=9)[(3 * y + a).astype(int)], count)
+            assert count.sum() == len(groups) and table["left_out"] == 0
+            assert one.metrics[f"{split}/accuracy"] == pytest.approx(correct.sum() / count.sum())
+            assert one.metrics[f"{split}/worst_group_accuracy"] == pytest.approx(np.min(correct / count))
+            assert one.metrics[f"{split}/groups_left_out"] == 9 - len(count)
+            assert np.all((low <= correct / count) & (correct / count <= high) & (low < high))
+        shares = np.bincount(plan.train.groups[replica], minlength=9)
+        _, _, count, correct, _, _ = np.array(tables["test_random"]["groups"]).T
+        assert len(count) == 9
+        assert one.metrics["test_random/adjusted_accuracy"] == pytest.approx(shares @ (correct / count) / shares.sum())
+        drop = one.metrics["test_aligned/accuracy"] - one.metrics["test_conflicting/accuracy"]
+        assert one.metrics["test/cue_drop"] == pytest.approx(drop)
+        ratio = one.metrics["test/weight_norm_ratio"]
+        assert one.metrics["test/weight_norm_share"] == pytest.approx(ratio**2 / (1 + ratio**2))
+        assert {"test_random/cue_accuracy", "test_random/cue_logit", "test_random/label_logit"} <= set(one.metrics)
+        assert "test_absent/cue_accuracy" not in one.metrics and "test_absent/worst_group_accuracy" not in one.metrics
 
 
 def test_a_regression_is_evaluated_as_far_as_it_goes():

@@ -49,6 +49,33 @@ def row(name, values, **knobs):
     return {"name": name, "config": config(**knobs), "metrics": metrics}
 
 
+def changed(row, **knobs):
+    """The row with some knobs of its config set, dots written as double underscores."""
+    config = json.loads(json.dumps(row["config"]))
+    for key, value in knobs.items():
+        *parents, leaf = key.split("__")
+        node = config
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = value
+    return {**row, "config": config}
+
+
+def of_groups(accuracies, split="test", counts=None, seeds=3, left_out=0):
+    """Metrics of groups, a list of values each; accuracies: {(y, a): of the seed in the middle}."""
+    around = [0.01 * (seed - (seeds - 1) / 2) for seed in range(seeds)]
+    values = {}
+    for (y, a), accuracy in accuracies.items():
+        values[f"{split}/group_{y}_{a}/accuracy"] = [min(1.0, max(0.0, accuracy + v)) for v in around]
+        values[f"{split}/group_{y}_{a}/count"] = [(counts or {}).get((y, a), 50)] * seeds
+    found = list(accuracies.values())
+    values[f"{split}/worst_group_accuracy"] = [min(found) + v for v in around]
+    values[f"{split}/mean_group_accuracy"] = [sum(found) / len(found) + v for v in around]
+    values[f"{split}/adjusted_accuracy"] = [max(found) + v for v in around]
+    values[f"{split}/groups_left_out"] = [left_out] * seeds
+    return values
+
+
 def summary(*rows, claims=(), overrides=None):
     return {"title": "A made-up run", "overrides": overrides or {}, "rows": list(rows), "claims": list(claims)}
 

@@ -128,15 +128,15 @@ def test_periods_of_checkpoints_do_not_change_a_bit(finished, tmp_path):
 
 
 def test_a_signal_saves_and_the_same_command_goes_on_to_the_same_end(finished, tmp_path, monkeypatch):
-    advance = loop.RowRun.advance
+    advance = loop.Cohort.advance
 
     def interrupted(self, start, stop):
         advance(self, start, stop)
-        if stop == 20 and self.name == "ERM":
+        if stop == 20 and self.rows[0].name == "ERM":
             signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.RowRun, "advance", interrupted)
+        patch.setattr(loop.Cohort, "advance", interrupted)
         with pytest.raises(Preempted, match="SIGTERM at step 20 of 40"):
             train(tmp_path / "run")
     train(tmp_path / "run")

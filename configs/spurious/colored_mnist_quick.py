@@ -1,0 +1,14 @@
+"""configs/spurious/colored_mnist.py in a few minutes: two seeds, 100 steps.
+
+python -m experiments.train --config=configs/spurious/colored_mnist_quick.py --workdir=runs/colored_quick
+"""
+
+from configs.spurious import colored_mnist
+
+
+def get_config():
+    config = colored_mnist.get_config()
+    config.claims = ()
+    config.seeds = 2
+    config.steps = 100
+    return config

@@ -1,0 +1,186 @@
+"""What a row did against shortcuts, beside its method: in words, in short, and which knobs of `mitigation` matter to it.
+
+Nothing here imports jax. A describer takes the knobs under `mitigation`; configs of another make are told as far as they
+go. lamv.core.mitigation has the equations.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lamv.study.methods import UNREADABLE
+
+Knobs = Mapping[str, Any]
+#: Without any: empirical risk minimisation of what the method makes of the batch.
+NONE = "erm"
+#: The knobs that a mitigation looks at.
+KNOBS: dict[str, tuple[str, ...]] = {
+    "erm": (), "reweight": ("by",), "resample": ("by",), "subsample": ("by",),
+    "group_dro": ("by", "step_size", "adjustment"), "irm": ("penalty", "anneal"), "vrex": ("penalty", "anneal"),
+    "jtt": ("first_steps", "upweight"), "dfr": ("refit_on", "subsets"), "lisa": ("mix_ratio", "alpha"),
+    "within_groups": ("alpha",), "across_attributes": ("alpha",), "logit_adjustment": ("by", "tau"),
+}  # fmt: skip
+#: Values that a short name does not tell.
+UNSAID = {
+    "by": "group", "step_size": 0.01, "adjustment": 0.0, "penalty": 100.0, "anneal": 0, "first_steps": 100,
+    "upweight": 50.0, "refit_on": "valid", "subsets": 10, "mix_ratio": 0.5, "alpha": 2.0, "tau": 1.0,
+}  # fmt: skip
+
+
+def name_of(config: Knobs) -> str:
+    """The mitigation of a row's config; NONE where it has none."""
+    return str(_knobs(config).get("name") or NONE)
+
+
+def told(config: Knobs) -> dict[str, Any]:
+    """{knob: value} of the mitigation, dotted, without those that it does not look at; {} where there is none."""
+    knobs, name = _knobs(config), name_of(config)
+    if name == NONE:
+        return {}
+    matter = KNOBS.get(name, tuple(knobs))
+    return {f"mitigation.{key}": value for key, value in knobs.items() if key == "name" or key in matter}
+
+
+def in_short(config: Knobs) -> str:
+    """ "group_dro step_size=0.1": the mitigation, with those of its knobs that are not at their default; "" for none."""
+    name = name_of(config)
+    if name == NONE:
+        return ""
+    said = [key for key in KNOBS.get(name, ()) if key in _knobs(config) and _knobs(config)[key] != UNSAID.get(key)]
+    return " ".join([name, *(f"{key}={_plain(_knobs(config)[key])}" for key in said)])
+
+
+def in_words(config: Knobs) -> str:
+    """The mitigation in a sentence; "" where there is none."""
+    knobs, name = _knobs(config), name_of(config)
+    if name == NONE:
+        return ""
+    try:
+        return MITIGATIONS[name](knobs)
+    except UNREADABLE:
+        return f"Mitigation {in_short(config)}."
+
+
+def _reweight(knobs: Knobs) -> str:
+    what, plural = _balanced(knobs)
+    return (
+        f"Reweighting: the loss of an example is divided by the share of its {what} in the training set, so that all"
+        f" {plural} count alike."
+    )
+
+
+def _resample(knobs: Knobs) -> str:
+    return (
+        f"Resampling: examples are drawn with replacement so that all {_balanced(knobs)[1]} come up equally often in the"
+        " batches."
+    )
+
+
+def _subsample(knobs: Knobs) -> str:
+    what, plural = _balanced(knobs)
+    kept = "as many training examples are kept, drawn once,"
+    return f"Subsampling: of every {what} {kept} as the smallest of the {plural} has."
+
+
+def _group_dro(knobs: Knobs) -> str:
+    what, plural = _balanced(knobs)
+    raised = knobs["adjustment"]
+    more = f" raised by {raised:g} / √n, n being its number of training examples" if raised else ""
+    return (
+        f"Group DRO: the loss is a weighted mean over {plural}; at every step the weight of a {what} is multiplied by"
+        f" exp(η × its loss{more}), η = {knobs['step_size']:g}, so that those that are worst count most."
+    )
+
+
+def _irm(knobs: Knobs) -> str:
+    divided = ", and the sum is divided by that factor" if knobs["penalty"] > 1 else ""
+    return (
+        f"Invariant risk minimisation (IRMv1): to the mean loss of the training environments, {_penalty(knobs)} × the mean"
+        f" square of its derivative by a factor on the logits is added{divided}, so that one last layer is best in all of"
+        " them."
+    )
+
+
+def _vrex(knobs: Knobs) -> str:
+    added = f"{_penalty(knobs)} × the variance of their losses"
+    return f"V-REx: {added} is added to the mean loss of the training environments."
+
+
+def _jtt(knobs: Knobs) -> str:
+    return (
+        f"Just Train Twice: a first network is trained by ERM for {knobs['first_steps']} steps; a new one then sees the"
+        f" examples that the first gets wrong {knobs['upweight']:g} times as often as the others."
+    )
+
+
+def _dfr(knobs: Knobs) -> str:
+    split = {"valid": "validation", "train": "training"}.get(knobs["refit_on"], str(knobs["refit_on"]))
+    return (
+        f"Deep feature reweighting: after training, the last layer is fitted anew by logistic regression on {split}"
+        f" examples of which every group has equally many, and averaged over {knobs['subsets']} such subsets."
+    )
+
+
+def _lisa(knobs: Knobs) -> str:
+    ratio = knobs["mix_ratio"]
+    return (
+        f"LISA: in batches in which all groups come up equally often, an example is mixed, with probability {ratio:g}, with"
+        f" a partner of its label and another attribute, else with one of its attribute and another label;"
+        f" {_own_mixup(knobs)}."
+    )
+
+
+def _within_groups(knobs: Knobs) -> str:
+    return f"Pairs within groups: partners have the same label and the same attribute; {_own_mixup(knobs)}."
+
+
+def _across_attributes(knobs: Knobs) -> str:
+    return f"Pairs across attributes: partners have another attribute; {_own_mixup(knobs)}."
+
+
+def _logit_adjustment(knobs: Knobs) -> str:
+    among = "of the classes" if knobs["by"] == "class" else "of the classes among examples of its attribute"
+    tau = "" if knobs["tau"] == 1 else f"{knobs['tau']:g} × "
+    return (
+        f"Logit adjustment: in the training loss alone, {tau}the log of the frequencies {among} is added to the logits of"
+        " an example."
+    )
+
+
+MITIGATIONS: dict[str, Callable[[Knobs], str]] = {
+    "reweight": _reweight,
+    "resample": _resample,
+    "subsample": _subsample,
+    "group_dro": _group_dro,
+    "irm": _irm,
+    "vrex": _vrex,
+    "jtt": _jtt,
+    "dfr": _dfr,
+    "lisa": _lisa,
+    "within_groups": _within_groups,
+    "across_attributes": _across_attributes,
+    "logit_adjustment": _logit_adjustment,
+}
+
+
+def _balanced(knobs: Knobs) -> tuple[str, str]:
+    return ("class", "classes") if knobs["by"] == "class" else ("group", "groups")
+
+
+def _penalty(knobs: Knobs) -> str:
+    """ "100 (1 at the most before step 50)"."""
+    anneal = knobs["anneal"]
+    return f"{knobs['penalty']:g}" + (f" (1 at the most before step {anneal})" if anneal else "")
+
+
+def _own_mixup(knobs: Knobs) -> str:
+    alpha = knobs["alpha"]
+    return f"where the method itself does not mix, by Mixup with λ ~ Beta({alpha:g}, {alpha:g})"
+
+
+def _knobs(config: Knobs) -> Knobs:
+    knobs = config.get("mitigation")
+    return knobs if isinstance(knobs, Mapping) else {}
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

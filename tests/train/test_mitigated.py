@@ -1,0 +1,270 @@
+"""Mitigations in the engine: the same numbers on any number of devices, with rows side by side or apart, and resumed."""
+
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+from lamv import config as configs
+from lamv.core.mitigation import MITIGATIONS
+from lamv.data.resident import Table
+from lamv.errors import ConfigError
+from lamv.study.evaluate import Wanted, evaluate
+from lamv.train import loop, stages
+from lamv.train.refit import refit
+from lamv.train.rows import Bench, RowRun, cohorts
+
+SMALL = {
+    "steps": 8, "batch_size": 32, "seeds": 2, "eval_batch_size": 64, "data.flatten": True, "data.normalise": False,
+    "data.train_size": 200, "data.valid_size": 150, "data.superclasses": (0, 0, 0, 0, 0, 1, 1, 1, 1, 1),
+    "data.eval_train_size": 50, "data.shortcut.kind": "tag", "data.shortcut.reliability": 0.8,
+    "model.name": "mlp", "model.widths": (8,), "optim.name": "adam", "optim.lr": 0.02, "mitigation.first_steps": 4,
+    "mitigation.subsets": 2, "parallel.devices": 1,
+}  # fmt: skip
+
+
+#: Mixup of a linear model: quick to compile.
+LINEAR = {"method.name": "mixup", "model.name": "linear", "model.widths": (), "mitigation.first_steps": 2}
+
+
+def rows_of(changes, rows=None):
+    config = configs.defaults()
+    config.rows = rows or {}
+    return configs.expand(config, SMALL | changes)
+
+
+def run_of(**changes):
+    [row] = rows_of(changes)
+    run = RowRun(row, Bench([row], jax.devices()[:8]))
+    run.init()
+    return run
+
+
+def trained(**changes):
+    run = run_of(**changes)
+    run.advance(0, 3)
+    run.advance(3, run.steps)
+    return run
+
+
+def assert_same(one, other, **tolerance):
+    assert one.keys() == other.keys()
+    for name, values in one.items():
+        np.testing.assert_allclose(values, other[name], err_msg=name, **(tolerance or {"rtol": 2e-4, "atol": 2e-6}))
+
+
+def changed(one, other):
+    return not all(np.array_equal(one[name], other[name]) for name in one if name.startswith("params."))
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return trained(**LINEAR).arrays()
+
+
+@pytest.mark.parametrize("name", [name for name in MITIGATIONS if name not in ("erm", "subsample", "dfr")])
+def test_a_mitigation_changes_what_is_learned(name, plain):
+    assert changed(trained(**LINEAR, **{"mitigation.name": name}).arrays(), plain)
+
+
+#: One for each way in which a mitigation looks at the batch that other devices hold a part of.
+ACROSS = ("group_dro", "irm", "lisa", "jtt")
+
+
+@pytest.mark.parametrize("name", ACROSS)
+def test_the_number_of_devices_changes_no_number(name):
+    knobs = {**LINEAR, "mitigation.name": name}
+    assert_same(trained(**knobs).arrays(), trained(**knobs, **{"parallel.devices": 4}).arrays())
+
+
+@pytest.mark.parametrize("name", ["lisa", "within_groups", "across_attributes"])
+def test_a_rule_for_pairs_brings_a_mixup_to_a_method_that_has_none(name):
+    smooth = {"method.name": "label_smoothing", "method.smoothing": 0.1}
+    assert changed(trained(**smooth, **{"mitigation.name": name}).arrays(), trained(**smooth).arrays())
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("reweight", {}),
+        ("group_dro", {"mitigation.step_size": 0.0}),
+    ],
+)
+def test_weights_of_groups_that_count_alike_are_those_of_balanced_groups(name, changes):
+    """With all groups in every batch, equal weights of the four groups are reweighting; group DRO begins with them."""
+    first = run_of(**{"mitigation.name": name, "steps": 1, "batch_size": 200, **changes})
+    second = run_of(**{"mitigation.name": "reweight", "steps": 1, "batch_size": 200})
+    for run in (first, second):
+        run.advance(0, 1)
+    own, other = ({k: v for k, v in run.arrays().items() if k.startswith("params.")} for run in (first, second))
+    assert_same(own, other)
+
+
+def test_subsampled_training_sets_have_groups_of_one_size():
+    run = run_of(**{"mitigation.name": "subsample"})
+    for groups in run.plan.train.groups:
+        assert len(set(np.bincount(groups, minlength=4))) == 1
+    assert run.train_size < 200
+
+
+def test_resampling_draws_all_groups_alike():
+    run = run_of(**{"mitigation.name": "resample"})
+    weights = run.arrays()["mitigation.sampling"]
+    for own, groups in zip(weights, run.plan.train.groups, strict=True):
+        np.testing.assert_allclose(np.bincount(groups, own, minlength=4), 0.25, rtol=1e-5)
+
+
+# Two stages
+
+
+def test_the_second_stage_of_jtt_upweights_what_the_first_got_wrong_and_starts_anew():
+    run = run_of(**{"mitigation.name": "jtt", "mitigation.upweight": 7.0})
+    fresh = run.arrays()
+    run.advance(0, 4)
+    first = run.arrays()
+    assert changed(fresh, first)
+    [lane] = run.lanes
+    table = Table(*(values if isinstance(values, tuple) else np.asarray(values) for values in lane.train))
+    logits = [
+        run.program.forward(
+            jax.tree.map(lambda leaf, r=r: leaf[r], lane.state),
+            run.program.examples_at(
+                run.examples,
+                jax.tree.map(lambda leaf, r=r: leaf[r], table),
+                np.arange(200),
+                jax.tree.map(lambda k, r=r: k[r], lane.knobs),
+            )[0],
+        )[0]
+        for r in range(2)
+    ]
+    second = stages.second_stage(run, lane)
+    for r in range(2):
+        right = np.argmax(logits[r], axis=-1) == run.labels_of(table, r)
+        np.testing.assert_array_equal(second.mitigation["sampling"][r], np.where(right, 1.0, 7.0))
+    for name in ("first", "head"):
+        np.testing.assert_array_equal(second.params[name]["kernel"], fresh[f"params.{name}.kernel"])
+    assert run.steps == 12 and run.phase_at(4) == 0 and run.phase_at(3) == -1
+
+
+def test_a_run_of_two_stages_goes_on_in_either(tmp_path):
+    recipe = configs.defaults()
+    changes = SMALL | {
+        "mitigation.name": "jtt", "log_every": 2, "checkpoint_every": 2, "keep_checkpoints": 9, "eval_every": 4,
+        "method.name": "label_smoothing", "method.smoothing": 0.1,
+    }  # fmt: skip
+    loop.train(recipe, tmp_path / "whole", changes)
+    for kept in (2, 4, 6):
+        again = tmp_path / str(kept)
+        shutil.copytree(tmp_path / "whole", again)
+        for name in ("DONE", "summary.json"):
+            (again / name).unlink()
+        for step in (again / "checkpoints").iterdir():
+            if step.name.isdigit() and int(step.name) > kept:
+                shutil.rmtree(step)
+        loop.train(recipe, again, changes)
+        for name in ("DONE", "metrics.jsonl", "summary.json"):
+            assert (again / name).read_text() == (tmp_path / "whole" / name).read_text(), (kept, name)
+
+
+@pytest.mark.parametrize("split", ["valid", "train"])
+def test_dfr_replaces_the_last_layer_by_one_fitted_to_balanced_features(split):
+    knobs = {"mitigation.refit_on": split}
+    plain, refitted = trained(**knobs), trained(**knobs, **{"mitigation.name": "dfr"})
+    before, after = plain.arrays(), refitted.arrays()
+    np.testing.assert_array_equal(before["params.first.kernel"], after["params.first.kernel"])
+    table = plain.plan.train if split == "train" else plain.plan.tests["valid"]
+    [lane] = plain.lanes
+    features = stages._features(plain, lane, table)
+    for r in range(2):
+        kernel, bias, _ = refit(
+            features[r], plain.labels_of(table, r), table.groups[r], classes=2, subsets=2, seed=lane.seeds[r]
+        )
+        np.testing.assert_allclose(after["params.head.kernel"][r], kernel, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(after["params.head.bias"][r], bias, rtol=1e-5, atol=1e-6)
+
+
+# Rows side by side
+
+DOSES = {
+    f"{method} {strength}": {"method.name": method, "data.shortcut.strength": strength}
+    for method in ("erm", "mixup")
+    for strength in (0.2, 0.5, 1.0)
+}
+
+
+def test_rows_of_one_program_are_trained_by_one_call_and_end_as_they_do_apart():
+    ends = {}
+    for how in ("together", "apart"):
+        rows = rows_of({"parallel.rows": how}, DOSES)
+        bench = Bench(rows)
+        runs = [RowRun(row, bench) for row in rows]
+        for run in runs:
+            run.init()
+        groups = cohorts(runs)
+        assert [len(group.rows) for group in groups] == ([3, 3] if how == "together" else [1] * 6)
+        for group in groups:
+            group.advance(0, 8)
+        ends[how] = [run.arrays() for run in runs]
+    for one, other in zip(ends["together"], ends["apart"], strict=True):
+        assert_same(one, other, rtol=1e-4, atol=1e-5)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"mitigation.name": "group_dro"},
+            ("group_dro", "group of every training example", "no group or attribute column"),
+        ),
+        ({"mitigation.name": "lisa"}, ("lisa", "attribute", "no attribute column")),
+        ({"mitigation.name": "vrex"}, ("vrex", "environment")),
+        ({"mitigation.name": "dfr"}, ("dfr", "no group")),
+        ({"mitigation.name": "reweight"}, ("reweight", "--config.mitigation.by=class")),
+        ({"select.rule": "valid_worst_group", "eval_every": 2}, ("valid_worst_group", "no group", "valid_accuracy")),
+    ],
+)
+def test_data_without_groups_are_refused_by_what_needs_them(changes, words):
+    [row] = rows_of({"data.shortcut.kind": "none", **changes})
+    with pytest.raises(ConfigError) as caught:
+        RowRun(row, Bench([row]))
+    assert "\n" not in str(caught.value) and all(word in str(caught.value) for word in words), caught.value
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"mitigation.name": "dfr"}, ("validation", "data.valid_size", "refit_on=train")),
+        ({"select.rule": "valid_accuracy", "eval_every": 2}, ("valid_accuracy", "data.valid_size")),
+    ],
+)
+def test_runs_without_validation_examples_are_refused_by_what_needs_them(changes, words):
+    [row] = rows_of({"data.valid_size": 0, **changes})
+    with pytest.raises(ConfigError) as caught:
+        RowRun(row, Bench([row]))
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_classes_can_be_balanced_without_groups():
+    run = trained(**{"data.shortcut.kind": "none", "mitigation.name": "reweight", "mitigation.by": "class"})
+    assert run.arrays()["mitigation.counts"].shape == (2, 2)
+
+
+# The evaluation of such runs
+
+
+def test_a_grid_is_evaluated_with_one_program_for_all_its_rows(tmp_path):
+    rows = {"ERM": {}, "DRO": {"mitigation.name": "group_dro"}, "JTT": {"mitigation.name": "jtt"}}
+    recipe = configs.defaults()
+    recipe.rows = rows
+    summary = loop.train(recipe, tmp_path, SMALL)
+    lines = evaluate(tmp_path, wanted=Wanted(brief=True))
+    for row in summary["rows"]:
+        told = row["metrics"]["test_random/worst_group_accuracy"]["values"]
+        again = [line["test_random/worst_group_accuracy"] for line in lines if line["row"] == row["name"]]
+        np.testing.assert_allclose(told, again, rtol=1e-6)
+    assert json.loads((tmp_path / "summary.json").read_text())["rows"][0]["config"]["mitigation"]["name"] == "erm"
