@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from lamv.study import findings
+from lamv.study import findings, mitigations
 from lamv.study.analysis import Interval
 from lamv.study.groups import baseline_of, is_erm
 from lamv.study.runs import Row, Run, Spread, spread
@@ -138,7 +138,13 @@ def _about_cue(run: Run) -> Answer:
     reach = f"{low}\xa0%" if low == high else f"{low} to {high}\xa0%"
     numbers.append(f"When the {kind} agrees with the label, {'it gets' if len(rows) == 1 else 'the rows get'} {reach}.")
     paragraphs = _paragraphs(numbers, _variances(comparisons), _sureness(run.rows, comparisons))
-    return Answer(_cue_headline(kind, rows, comparisons), paragraphs, comparisons)
+    headline = _cue_headline(kind, rows, comparisons)
+    plain = [c for c in comparisons if mitigations.name_of(c.row.config) == mitigations.NONE]
+    if plain and len(plain) < len(comparisons):
+        # What a mitigation makes of it is a question of its own (lamv.study.grids).
+        alone = _cue_headline(kind, rows, plain)
+        headline = f"Without mitigation, {alone[0].lower()}{alone[1:]}"
+    return Answer(headline, paragraphs, comparisons)
 
 
 def _cue_headline(kind: str, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> str:

@@ -105,3 +105,11 @@ def test_differences_are_taken_seed_by_seed(tmp_path):
     # Both rows vary by the same from seed to seed, so the difference does not vary at all.
     assert found.comparisons[0].difference.mean == pytest.approx(0.5)
     assert found.comparisons[0].difference.sd == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_headline_is_about_rows_without_mitigation_where_there_are_any(tmp_path):
+    erm, smooth = pair(0.3)
+    mitigated = [workdirs.changed({**row, "name": f"{row['name']}, jtt"}, mitigation__name="jtt") for row in pair(0.79)]
+    found, _ = said_of(tmp_path, erm, smooth, *mitigated)
+    assert found.headline.startswith("Without mitigation, label augmentation made the network rely more on the tag")
+    assert [c.verdict for c in found.comparisons] == ["more", "alike"]
