@@ -175,7 +175,8 @@ KNOBS = (
     Knob("method.scale_low", 0.1, share, "resizemix: smallest side of the pasted example", traced=True),
     Knob("method.scale_high", 0.8, share, "resizemix: largest side of the pasted example", traced=True),
     Knob("method.decay_power", 3.0, at_least(0), "fmix: the mask's spectrum falls as frequency to minus this", traced=True),
-    Knob("method.switch", 0, at_least(0), "step from which method.then takes over; 0: never"),
+    Knob("method.switch", 0, at_least(0), "step from which method.then takes over; 0: never; with jtt, of the"
+         " second stage"),
     Knob("method.then", "none", one_of("none", *METHODS), "label augmentation from method.switch on"),
     Knob("loss.name", "cross_entropy", one_of(*LOSSES), "loss against the targets"),
     Knob("loss.confidence_penalty", 0.0, at_least(0), "factor of the negative entropy of the outputs in the loss",
@@ -329,7 +330,11 @@ def validate(config) -> None:
 
 
 def _check_student(config) -> None:
-    """Whether loss and methods leave something that a teacher's probabilities can be compared with."""
+    """Whether loss, methods and mitigation leave something that a teacher's probabilities can be compared with."""
+    if config.mitigation.name == "irm":
+        raise ConfigError(
+            "config.mitigation.name is 'irm', must be another with config.distill.row: its penalty is on a loss of targets"
+        )
     if config.loss.name != "cross_entropy":
         raise ConfigError(
             f"config.loss.name is {config.loss.name!r}, must be cross_entropy with config.distill.row: a teacher's"
@@ -347,7 +352,7 @@ def _check_student(config) -> None:
 OUTSIDE_OF_STEPS = ("subsample", "dfr")
 #: What a mitigation needs to know of every training example; "balanced" is what mitigation.by says.
 NEEDS = {
-    "reweight": "balanced", "resample": "balanced", "subsample": "balanced", "group_dro": "balanced",
+    "reweight": "balanced", "resample": "balanced", "group_dro": "balanced",
     "logit_adjustment": "balanced", "irm": "environment", "vrex": "environment", "dfr": "group", "lisa": "attribute",
     "within_groups": "group", "across_attributes": "attribute",
 }  # fmt: skip
@@ -573,8 +578,10 @@ def _set(config, key: str, value: Any, where: str) -> None:
 
 def _check_common(rows: list[Row]) -> None:
     """What belongs to the run and not to a row must be the same in all rows."""
-    run_wide = ("seed", "seeds", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name", "data.path",
-                "data.verify", "data.image_size", "parallel.map", "parallel.spread", "parallel.devices")  # fmt: skip
+    run_wide = (
+        "seed", "seeds", "eval_batch_size", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name",
+        "data.path", "data.verify", "data.image_size", "parallel.map", "parallel.spread", "parallel.devices",
+    )  # fmt: skip
     for row in rows:
         for key in run_wide:
             if get(row.config, key) != get(rows[0].config, key):

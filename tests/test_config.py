@@ -10,8 +10,8 @@ from lamv.config import KNOB, KNOBS
 from lamv.errors import ConfigError
 
 RUN_WIDE = [
-    "seed", "seeds", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name", "data.path",
-    "data.verify", "data.image_size", "parallel.map", "parallel.spread", "parallel.devices",
+    "seed", "seeds", "eval_batch_size", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name",
+    "data.path", "data.verify", "data.image_size", "parallel.map", "parallel.spread", "parallel.devices",
 ]  # fmt: skip
 NOT_OF_A_ROW = ("rows", "claims")
 #: Another value than the default that is allowed, for every knob.

@@ -12,7 +12,6 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,8 +34,8 @@ from lamv.study.probe import probe
 from lamv.study.runs import Row
 from lamv.train import loop, parallel
 from lamv.train.checkpoint import Checkpoints
-from lamv.train.rows import Bench, Lane, RowRun
-from lamv.train.step import WEIGHING
+from lamv.train.mitigated import WEIGHING
+from lamv.train.rows import Bench, Lane, RowRun, evenly
 from lamv.train.tracking import provenance, recorded, write_whole
 
 #: Views of an image, images of a class, and examples of a class: for the estimate of information and the projections.
@@ -363,17 +362,10 @@ class Analysis:
         plan = self.row.plan
         # Left-out examples, which are no split of the run; where the run has a split for validation, it is that.
         validation = None if "valid" in plan.tests else plan.validation
-        tables = {"train": plan.train, "validation": validation, **plan.tests}
-        most = {"train": self._most, "validation": self._most}
-
-        def own(split: str, values: np.ndarray) -> np.ndarray:
-            return values[replicas, : most.get(split)]
-
-        return {
-            split: jax.tree.map(partial(own, split), table)
-            for split, table in tables.items()
-            if table is not None and most.get(split, 1)
-        }
+        few = {"train": plan.train._replace(environments=()), "validation": validation}
+        limited = {split: evenly(table, self._most) for split, table in few.items() if table is not None and self._most}
+        tables = {**limited, **plan.tests}
+        return {split: jax.tree.map(lambda values: values[replicas], table) for split, table in tables.items()}
 
     def _held(self, lane: Lane, table: Table | None) -> list[measures.Held] | None:
         if table is None or self._regression:

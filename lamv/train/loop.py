@@ -158,7 +158,7 @@ def _finish(row_runs, place: tracking.Workdir, config, overrides: Mapping[str, A
     rows = []
     for row in row_runs:
         lines = [
-            selection.selected(measured[row.name, replica], row.config.select, row.first_step)
+            selection.selected(measured[row.name, replica], row.config.select, row.selectable_after)
             for replica in range(row.config.seeds)
         ]
         # A group may have no test example in some seeds: then it has no accuracy there.

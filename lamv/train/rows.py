@@ -22,7 +22,7 @@ from lamv.data import Source, Splits, load
 from lamv.data.classes import select_classes
 from lamv.data.partners import WithPartners, with_partners
 from lamv.data.resident import Plan, Table, examples_of, plan
-from lamv.errors import NotFiniteError
+from lamv.errors import ConfigError, NotFiniteError
 from lamv.train import parallel, stages
 from lamv.train.checkpoint import flat, unflat
 from lamv.train.step import FIRST_STAGE, Measured, Program, State, traced_knobs
@@ -114,6 +114,11 @@ class RowRun:
         own_steps = configs.steps_of(config, self.train_size)
         #: After how many steps the network starts anew (mitigation jtt); 0: it never does.
         self.first_step = config.mitigation.first_steps if config.mitigation.name == "jtt" else 0
+        if self.first_step > own_steps:
+            raise ConfigError(
+                f"config.mitigation.first_steps is {self.first_step}, must be at most the {own_steps} steps of the"
+                " run: the first stage has the beginning of its schedule"
+            )
         self.steps = self.first_step + own_steps
         self._teacher_config = None if teacher is None else teacher.config
         self.program = Program(config, self.plan, own_steps, self._teacher_config, first_step=self.first_step)
@@ -129,6 +134,11 @@ class RowRun:
         """Train from step `start` up to, not including, step `stop`."""
         Cohort([self]).advance(start, stop)
 
+    @property
+    def selectable_after(self) -> int:
+        """The step up to and with which the network is not yet that of the row: of a first stage, or before a refit."""
+        return self.steps - 1 if self.config.mitigation.name == "dfr" else self.first_step
+
     def wait(self) -> None:
         """Until what was asked for has been computed."""
         jax.block_until_ready([lane.state for lane in self.lanes])
@@ -140,7 +150,9 @@ class RowRun:
         return [(FIRST_STAGE, 0, first), (0, first, switch), (1, switch, self.steps)]
 
     def phase_at(self, step: int) -> int:
-        """Which phase a state that has taken so many steps goes on with, or ended in."""
+        """Which phase a state that has taken so many steps goes on with, or ended in; a first stage ends in its own."""
+        if 0 < step == self.first_step:
+            return FIRST_STAGE
         within = min(step, self.steps - 1)
         return next(phase for phase, first, end in self.phases() if first <= within < end)
 
@@ -252,7 +264,8 @@ class RowRun:
         return self._init()(lane.knobs)
 
     def _init(self) -> Callable:
-        name = f"init {self.program.remembers} {sorted(self.program.mitigation_shapes.items())}"
+        remembered = self.train_size if self.program.remembers else 0
+        name = f"init {remembered} {sorted(self.program.mitigation.shapes.items())}"
         return self.function(name, lambda p: self.layout.mapped(p.init, shared=0), method=False)
 
     def step_function(self, phase: int) -> Callable:
@@ -267,10 +280,11 @@ class RowRun:
             together = len(self.lanes) == 1 and config.parallel.spread == 1
         if not together or len(self.lanes) > 1:
             return None
-        return self._program_key(), self.steps, config.method.switch, self.train_size, id(self.examples)
+        return self._program_key(), config.method.switch, id(self.examples)
 
     def _program_key(self) -> str:
-        key = configs.program_key(self.config, without=("method.switch",))
+        # Subsampling may leave rows with the same knobs training sets of several sizes, and epochs of several lengths.
+        key = f"{configs.program_key(self.config, without=('method.switch', 'select.'))} {self.train_size} {self.steps}"
         return key if self._teacher is None else key + self._teacher.program_key
 
     def _phase(self, program: Program, phase: int) -> Callable:
@@ -295,7 +309,7 @@ class RowRun:
         if train_size:
             # Without what only training looks at, so that all splits have tables of one structure.
             seen = self.plan.train._replace(environments=())
-            tables["train"] = jax.tree.map(lambda table: table[:, :train_size], seen)
+            tables["train"] = evenly(seen, train_size)
         counts = {name: table.rows.shape[1] for name, table in tables.items()}
         longest = max(counts.values())
 
@@ -393,6 +407,13 @@ def _split(tree, ends: tuple[int, ...]):
 def _parted(tree, sizes: Sequence[int]) -> list[Any]:
     """The inverse of _joined."""
     return _split(tree, tuple(np.cumsum(sizes).tolist()))
+
+
+def evenly(table: Table, number: int) -> Table:
+    """So many places of a split, evenly spaced: of data in the order of their classes, the first ones are of few."""
+    size = table.rows.shape[1]
+    places = np.arange(size) if number >= size else np.linspace(0, size - 1, number).astype(np.int64)
+    return jax.tree.map(lambda values: values[:, places], table)
 
 
 #: Knobs that initialisation and evaluation do not look at.

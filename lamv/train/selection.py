@@ -15,7 +15,8 @@ def selected(lines: Sequence[Mapping[str, Any]], select, first_step: int = 0) ->
     """The line of one replica that a row's numbers are taken from.
 
     lines: of that replica, in order. select: the knobs select.rule and select.patience. first_step: lines up to and with
-    this step do not count (the first stage of two). Of several that are equally good it is the first.
+    this step do not count (the first stage of two, or all before a last layer is fitted anew). Of several that are equally
+    good it is the first.
     """
     metric = SELECTIONS[select.rule]
     if not metric:

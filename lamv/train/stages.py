@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 
 from lamv.core import mitigation
-from lamv.data.resident import Table
+from lamv.data.tables import Table, counts
 from lamv.train import parallel
 from lamv.train.step import DATA_AXIS, State
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 def begun(row: "RowRun", lane: "Lane") -> State:
     """The state of a lane before its first step."""
     state = row.initial(lane)
-    asked = row.program.mitigation_shapes
+    asked = row.program.mitigation.shapes
     if not asked:
         return state
-    counts, members = _counts(row, lane)
+    sizes, members = _sizes(row, lane)
     held = parallel.fetch(state.mitigation)
     if "counts" in asked:
-        held["counts"] = counts
+        held["counts"] = sizes
     if "sampling" in asked and row.first_step == 0:
         held["sampling"] = np.stack(
-            [mitigation.sampling(own, of) for own, of in zip(counts, members, strict=True)]
+            [mitigation.sampling(own, of) for own, of in zip(sizes, members, strict=True)]
         ).astype(np.float32)
     return state._replace(mitigation=row.layout.place(held, replicas=True))
 
@@ -109,16 +109,16 @@ def _features(row: "RowRun", lane: "Lane", table: Table) -> np.ndarray:
     return parallel.fetch(kept)[:, :count]
 
 
-def _counts(row: "RowRun", lane: "Lane") -> tuple[np.ndarray, np.ndarray]:
+def _sizes(row: "RowRun", lane: "Lane") -> tuple[np.ndarray, np.ndarray]:
     """(R, ...) numbers of training examples by what the mitigation balances, and (R, M) which of these each one is in."""
     table = jax.tree.map(lambda values: values[row.lane_of(lane)], row.plan.train)
     classes, attributes = row.plan.num_classes, row.plan.num_attributes
     labels = np.stack([row.labels_of(table, r) for r in range(len(lane.seeds))])
-    if row.program.balances == "class":
+    if row.program.mitigation.balances == "class":
         number, members = classes, labels
     else:
         number, members = row.plan.num_groups, table.groups
-    counts = np.stack([np.bincount(of, minlength=number)[:number] for of in members]).astype(np.float32)
-    if row.config.mitigation.name == "logit_adjustment" and row.program.balances == "group":
-        counts = counts.reshape(-1, classes, attributes).swapaxes(1, 2)  # (R, A, K)
-    return counts, members
+    sizes = counts(members, number).astype(np.float32)
+    if row.config.mitigation.name == "logit_adjustment" and row.program.mitigation.balances == "group":
+        sizes = sizes.reshape(-1, classes, attributes).swapaxes(1, 2)  # (R, A, K)
+    return sizes, members

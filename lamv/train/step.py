@@ -20,23 +20,22 @@ from jax import lax
 
 from lamv import models
 from lamv.config import KNOBS, decay_of, methods_of
-from lamv.core import batch, images, laws, metrics, mitigation, mixing, shortcuts, variance
+from lamv.core import batch, images, laws, metrics, mixing, shortcuts, variance
 from lamv.core.losses import LOSSES, confidence_penalty, decays, distillation, weight_penalty
 from lamv.core.methods import METHODS, apply, combines, knobs_of
+from lamv.core.mitigation import scale_slopes
 from lamv.core.targets import flip, one_hot
 from lamv.data.partners import SCALE as PARTNER_SCALE
 from lamv.data.resident import Examples, Plan, Table
 from lamv.errors import ConfigError, nearest
 from lamv.models.layers import entering, layer_names
+from lamv.train.mitigated import Mitigation, nothing_kept
 
 #: The named streams of randomness. Numbers are part of the definition of a run: never renumber, only add.
 INIT, ORDER, AUGMENT, MIX, CUE, LABEL_NOISE, PAIRS = range(7)
 
 #: The phase of a first stage (mitigation jtt); those of the run itself are 0, and 1 from the switch on.
 FIRST_STAGE = -1
-#: Mitigations that draw the examples of a batch by weight, and those that look at the groups of its rows in the loss.
-SAMPLING = ("resample", "lisa", "jtt")
-WEIGHING = ("reweight", "group_dro", "irm", "vrex", "logit_adjustment")
 
 #: Name of the mapped axis that the batch is spread over; lamv.train.parallel binds it, on one device too.
 DATA_AXIS = "data"
@@ -62,7 +61,7 @@ class State(NamedTuple):
     """What training changes. `loss_sum` and `loss_steps` gather the loss since the last logged step.
 
     running: (train_size, K) running mean of the predictions for each place of the training set, or () where no method
-    of the run asks for it. mitigation: what the mitigation of the run keeps, see Program.mitigation_shapes.
+    of the run asks for it. mitigation: what that of the run keeps, see lamv.train.mitigated.
     """
 
     params: Any
@@ -116,8 +115,7 @@ class Program:
         self.loss = LOSSES[config.loss.name]
         self.remembers = any("running" in knobs_of(method) for method in self.methods)
         self.train_size = plan.train.rows.shape[1]
-        #: What the mitigation balances or weighs: "group", "class", "environment" or "attribute".
-        self.balances = _balanced(config, plan)
+        self.mitigation = Mitigation(config, plan, axis=DATA_AXIS, first_step=first_step)
         # Traced now, so that a model which does not fit the data says so before anything is written or compiled.
         self.feature_size = jax.eval_shape(self._initial, jax.random.key(0))[0][1].shape[-1]
         self._check_layers()
@@ -129,26 +127,8 @@ class Program:
         optimiser = self._optimiser(knobs).init(params)
         classes = self.plan.num_classes
         running = jnp.full((self.train_size, classes), 1 / classes) if self.remembers else ()
-        kept = {name: jnp.zeros(shape) for name, shape in self.mitigation_shapes.items()}
+        kept = nothing_kept(self.mitigation.shapes)
         return State(params, variables.get("batch_stats", {}), optimiser, jnp.float32(0), jnp.int32(0), running, kept)
-
-    @property
-    def mitigation_shapes(self) -> dict[str, tuple[int, ...]]:
-        """What of State.mitigation this program has.
-
-        counts: training examples of each group (or what else is balanced). log_q: log weights of the groups. sampling: how
-        often each example of the training set is to be drawn, next to the others. The first and the last are filled in by
-        lamv.train.stages.
-        """
-        name, plan = self.config.mitigation.name, self.plan
-        number = plan.num_classes if self.balances == "class" else plan.num_groups
-        if name == "logit_adjustment" and self.balances == "group":
-            return {"counts": (plan.num_attributes, plan.num_classes)}
-        if name in ("reweight", "logit_adjustment"):
-            return {"counts": (number,)}
-        if name == "group_dro":
-            return {"counts": (number,), "log_q": (number,)}
-        return {"sampling": (self.train_size,)} if name in SAMPLING else {}
 
     def step(
         self, state: State, knobs: Knobs, table: Table, examples: Examples, t, *, phase: int = 0, teacher=None
@@ -163,9 +143,9 @@ class Program:
         inputs, labels = self.examples_at(examples, table, places, knobs, augment=(t, rows))
         targets = self.targets_of(labels, table, places, examples, knobs)
         made = self.augmented(phase, state, knobs, table, inputs, labels, targets, places, rows, t)
-        offsets = self._logit_offsets(state, knobs, made)
         only_head = phase == 1 and self.config.optim.after_switch == "head"
-        taught = None if self.teacher is None else self.teacher.apply(teacher, made.inputs, train=False)[0]
+        plain = phase == FIRST_STAGE
+        taught = None if self.teacher is None or plain else self.teacher.apply(teacher, made.inputs, train=False)[0]
 
         def objective(params):
             variables = {"params": params, **_collection(state.batch_stats)}
@@ -174,7 +154,7 @@ class Program:
                 (logits, _), updated = self.model.apply(
                     variables, made.inputs, train=not only_head, mutable=["batch_stats"]
                 )
-            scored = logits if offsets is None else mitigation.adjusted_logits(logits, *offsets)
+            scored = self.mitigation.scored(state.mitigation, knobs.mitigation, logits, made.memberships)
             losses = self.loss.function(scored, made.targets)
             if taught is not None:
                 share = knobs.distill["weight"]
@@ -182,10 +162,13 @@ class Program:
             weighted = losses if made.weights is None else losses * made.weights
             loss = jnp.sum(weighted) / len(labels)
             penalty = knobs.weight_decay * weight_penalty(params) if decay_of(self.config) == "penalty" else 0.0
-            weighed, kept = self._weighed(state, knobs, made, losses, scored, t)
+            weighed, kept = self.mitigation.weighed(
+                state.mitigation, knobs.mitigation, made, losses,
+                lambda: scale_slopes(self.loss.function, scored, made.targets), t,
+            )  # fmt: skip
             to_minimise = loss if weighed is None else jnp.sum(weighed) / len(labels)
-            rest = penalty + self._confidence_penalty(logits, knobs, t)
-            total = to_minimise + self._share_of_rest(knobs, t) * rest
+            rest = penalty + (0.0 if plain else self._confidence_penalty(logits, knobs, t))
+            total = to_minimise + self.mitigation.share_of_rest(knobs.mitigation, t) * rest
             return total, (loss, updated.get("batch_stats", {}), logits, kept)
 
         gradient, (loss, batch_stats, logits, kept) = jax.grad(objective, has_aux=True)(state.params)
@@ -207,9 +190,9 @@ class Program:
 
     def places(self, phase: int, state: State, knobs: Knobs, t, rows: batch.Rows):
         """(B_local,) places in the training set of this device's share of batch t."""
-        if "sampling" not in self.mitigation_shapes or phase == FIRST_STAGE:
+        if phase == FIRST_STAGE or not self.mitigation.draws:
             return batch_places(root_key(knobs), t, rows, self.train_size)
-        return mitigation.draw_places(step_key(knobs, ORDER, t), rows, state.mitigation["sampling"])
+        return self.mitigation.places(state.mitigation, step_key(knobs, ORDER, t), rows)
 
     def nothing(self, knobs: Knobs) -> Measured:
         """The sums of no example, where a tally starts."""
@@ -255,7 +238,8 @@ class Program:
         if self.plan.regression:
             return metrics.regression_sums(self.loss.outputs(logits), labels, mask)
         # Only a planted cue says a class: an attribute that comes with the data is of its own kind.
-        cue = attributes if self.config.data.shortcut.kind != "none" else None
+        # (And in cat_channel, another class than the label.)
+        cue = attributes if self.config.data.shortcut.kind not in ("none", "cat_channel") else None
         return metrics.prediction_sums(logits, labels, mask, groups, self.plan.num_groups, cue=cue)
 
     def _initial(self, key):
@@ -369,8 +353,11 @@ class Program:
         offered = {"prior": self.plan.class_frequencies, "predict": predict}
         if self.remembers:
             offered["running"] = state.running[places]
-        pairs = self._pairs(table, places, labels, knobs, rows, t)
-        memberships = self._memberships(table, places, labels)
+        pairs_key = step_key(knobs, PAIRS, t)
+        # Mixup splits its key in two, which is what folding in 0 and 1 does.
+        rule_key = jax.random.fold_in(pairs_key, 2)
+        pairs = self.mitigation.pairs(rule_key, table, places, labels, knobs.mitigation, rows)
+        memberships = self.mitigation.memberships(table, places, labels)
         made = apply(
             self.method(phase), step_key(knobs, MIX, t), inputs, targets,
             knobs={**config.to_dict(), **given, **knobs.method}, rows=pairs, memberships=memberships, **offered,
@@ -378,82 +365,8 @@ class Program:
         if pairs is rows or combines(self.methods[phase]):
             return made
         # A rule for pairs, and a method that makes none: the mitigation brings a Mixup of its own.
-        mixed = mixing.mixup(
-            step_key(knobs, PAIRS, t), made.inputs, made.targets, alpha=knobs.mitigation["alpha"], rows=pairs
-        )
+        mixed = mixing.mixup(pairs_key, made.inputs, made.targets, alpha=knobs.mitigation["alpha"], rows=pairs)
         return made._replace(inputs=mixed[0], targets=mixed[1])
-
-    def _pairs(self, table: Table, places, labels, knobs: Knobs, rows: batch.Rows, t) -> batch.Rows:
-        """The rows of the batch, and who of them may be mixed with whom where the mitigation has a rule for that."""
-        return mitigation.paired(
-            self.config.mitigation.name, jax.random.fold_in(step_key(knobs, PAIRS, t), 1), rows,
-            labels=labels, attributes=table.attributes[places], groups=table.groups[places],
-            mix_ratio=knobs.mitigation["mix_ratio"],
-        )  # fmt: skip
-
-    def _memberships(self, table: Table, places, labels):
-        """(B_local, G) what an example is in of that which the mitigation looks at; None where it looks at nothing."""
-        name, plan = self.config.mitigation.name, self.plan
-        if name not in WEIGHING:
-            return None
-        if self.balances == "class":
-            return one_hot(labels, plan.num_classes)
-        if self.balances == "environment":
-            return one_hot(table.environments[places], plan.num_environments)
-        if self.balances == "attribute":
-            return one_hot(table.attributes[places], plan.num_attributes)
-        return one_hot(table.groups[places], plan.num_groups)
-
-    def _logit_offsets(self, state: State, knobs: Knobs, made: batch.Augmented) -> tuple | None:
-        """What logits are adjusted by in the loss, and the shares of each row in that; None where they are not."""
-        if made.memberships is None or self.config.mitigation.name != "logit_adjustment":
-            return None
-        offsets = mitigation.logit_offsets(state.mitigation["counts"], knobs.mitigation["tau"])
-        if offsets.ndim == 1:
-            return (offsets,)
-        return offsets, mitigation.attribute_shares(made.memberships, self.plan.num_attributes)
-
-    def _penalty(self, knobs: Knobs, t):
-        """The factor of the penalty of irm and vrex at step t."""
-        return mitigation.annealed(knobs.mitigation["penalty"], t - self.first_step, self.config.mitigation.anneal)
-
-    def _share_of_rest(self, knobs: Knobs, t):
-        """What all that is added to the loss is multiplied by: irm divides the whole of it by its penalty above 1."""
-        return 1 / jnp.maximum(self._penalty(knobs, t), 1.0) if self.config.mitigation.name == "irm" else 1.0
-
-    def _weighed(self, state: State, knobs: Knobs, made: batch.Augmented, losses, logits, t):
-        """(the losses of this device's rows as the mitigation weighs them, State.mitigation from now on).
-
-        None for the losses where it does not. Its weights are computed from risks of the global batch, and are held fixed
-        in the gradient: lamv.core.mitigation says why the gradient is the right one.
-        """
-        name, kept = self.config.mitigation.name, state.mitigation
-        members = made.memberships
-        if members is None or name == "logit_adjustment":
-            return None, kept
-        importance = jnp.ones_like(losses) if made.weights is None else made.weights
-        if name == "reweight":
-            return importance * mitigation.reweight(kept["counts"], members) * losses, kept
-
-        def risks(values):
-            return mitigation.risks(lax.stop_gradient(values), members, importance, lambda x: lax.psum(x, DATA_AXIS))
-
-        def weights(coefficients):
-            return mitigation.row_weights(coefficients, members, importance, mass)
-
-        risk, mass = risks(losses)
-        if name == "group_dro":
-            log_q, q = mitigation.group_dro(
-                kept["log_q"], risk, mass, kept["counts"], step_size=knobs.mitigation["step_size"],
-                adjustment=knobs.mitigation["adjustment"],
-            )  # fmt: skip
-            return weights(q) * losses, {**kept, "log_q": log_q}
-        penalty = self._penalty(knobs, t)
-        if name == "vrex":
-            return weights(mitigation.vrex(risk, mass, penalty)) * losses, kept
-        slopes = mitigation.scale_slopes(self.loss.function, logits, made.targets)
-        of_losses, of_slopes = mitigation.irm(risks(slopes)[0], mass, penalty)
-        return weights(of_losses) * losses + weights(of_slopes) * slopes, kept
 
     def _confidence_penalty(self, logits, knobs: Knobs, t):
         config = self.config.loss
@@ -533,12 +446,6 @@ def schedule(config, steps: int) -> Callable:
         return jnp.where(t < warmup, (t + 1) / max(warmup, 1), after)
 
     return shape
-
-
-def _balanced(config, plan: Plan) -> str:
-    if config.mitigation.name in ("irm", "vrex"):
-        return "environment" if plan.num_environments else "attribute"
-    return "group" if config.mitigation.name == "lisa" else config.mitigation.by
 
 
 def _model(config, plan: Plan):

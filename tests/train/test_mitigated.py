@@ -109,6 +109,23 @@ def test_subsampled_training_sets_have_groups_of_one_size():
     assert run.train_size < 200
 
 
+def test_a_subsampled_row_beside_another_is_trained_as_by_itself():
+    """Their knobs in a step are the same; the size of the training set and the length of an epoch are not."""
+    instances = {"method.name": "instance_smoothing", "method.smoothing": 0.1}
+    changes = {**instances, "steps": None, "epochs": 4.0, "batch_size": 8}
+    rows = rows_of(changes, {"all": {}, "few": {"mitigation.name": "subsample"}})
+    bench = Bench(rows)
+    beside = [RowRun(row, bench) for row in rows]
+    for run in beside:
+        run.init()
+        run.advance(0, run.steps)
+    alone = RowRun(rows[1], Bench(rows[1:]))
+    alone.init()
+    alone.advance(0, alone.steps)
+    assert beside[0].steps != alone.steps
+    assert_same(beside[1].arrays(), alone.arrays())
+
+
 def test_resampling_draws_all_groups_alike():
     run = run_of(**{"mitigation.name": "resample"})
     weights = run.arrays()["mitigation.sampling"]
@@ -145,7 +162,16 @@ def test_the_second_stage_of_jtt_upweights_what_the_first_got_wrong_and_starts_a
         np.testing.assert_array_equal(second.mitigation["sampling"][r], np.where(right, 1.0, 7.0))
     for name in ("first", "head"):
         np.testing.assert_array_equal(second.params[name]["kernel"], fresh[f"params.{name}.kernel"])
-    assert run.steps == 12 and run.phase_at(4) == 0 and run.phase_at(3) == -1
+    assert run.steps == 12 and run.phase_at(5) == 0 and run.phase_at(4) == run.phase_at(3) == -1
+
+
+def test_the_first_stage_of_jtt_has_no_confidence_penalty():
+    ends = []
+    for penalty in (0.0, 1.0):
+        run = run_of(**LINEAR, **{"mitigation.name": "jtt", "loss.confidence_penalty": penalty, "loss.anneal": 2})
+        run.advance(0, 2)
+        ends.append(run.arrays())
+    assert_same(*ends)
 
 
 def test_a_run_of_two_stages_goes_on_in_either(tmp_path):
@@ -183,6 +209,12 @@ def test_dfr_replaces_the_last_layer_by_one_fitted_to_balanced_features(split):
         )
         np.testing.assert_allclose(after["params.head.kernel"][r], kernel, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(after["params.head.bias"][r], bias, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "step"), [("erm", 0), ("jtt", 4), ("dfr", 7)])
+def test_a_rule_of_selection_looks_at_the_network_of_the_mitigation_alone(name, step):
+    """Of 8 steps: that of a first stage, and that whose last layer is not fitted yet, are none."""
+    assert run_of(**{"mitigation.name": name}).selectable_after == step
 
 
 # Rows side by side
