@@ -2,6 +2,21 @@
 
     python -m experiments.train --config=configs/spurious/dominoes.py --workdir=runs/dominoes \
         --config.data.path=DIR_OR_ARCHIVE
+
+Airplane or automobile, below; above, a T-shirt or a pair of trousers that goes along with 90 % of the training labels. A CNN
+with 3 layers; 9,000 images of the two classes train, 1,000 validate with a garment that is right for half of them (dfr fits
+the last layer on those). 21 minutes on two cores that were shared
+with other work; configs/spurious/dominoes_quick.py takes a few.
+
+Expected, %, mean ± sd over 5 seeds (images went through JPEG once): accuracy with a random garment, and worst group of that
+
+                         none         reweight     DFR
+    random       ERM     80.5 ± 1.7   88.5 ± .5    86.6 ± 1.6
+                 LS .1   78.8 ± 1.8   88.5 ± .6    83.4 ± 1.7
+                 Mixup   73.0 ± 2.2   87.1 ± 1.2   81.9 ± 1.6
+    worst group  ERM     57.7 ± 4.3   84.6 ± 1.4   80.2 ± 4.3
+                 LS .1   55.2 ± 1.8   84.3 ± 2.3   69.2 ± 7.8
+                 Mixup   44.4 ± 5.0   77.8 ± 4.2   68.2 ± 3.2
 """
 
 from configs.spurious_common import ERM, crossed, mixup, smoothing
@@ -36,4 +51,11 @@ def get_config():
     config.model.widths = (16, 32, 64)
     config.optim.name = "adam"
     config.optim.lr = 2e-3
+    random = "test_random/accuracy"
+    config.claims = (
+        ("Mixup", random, "<=", 0.96, "ERM"),
+        ("ERM · reweight", random, ">=", 1.05, "ERM"),
+        ("LS .1 · reweight", random, ">=", 0.98, "ERM · reweight"),
+        ("Mixup · reweight", random, ">=", 0.97, "ERM · reweight"),
+    )
     return config

@@ -5,6 +5,7 @@ and doses. Each gives None where there is nothing to draw.
 """
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from matplotlib.cm import ScalarMappable
@@ -50,7 +51,7 @@ def many_groups(section: group_tables.Section | None) -> Drawn | None:
         axes.pcolormesh(shares, cmap=HEAT, norm=norm, edgecolors="white", linewidth=0.3)
         axes.set_title(_short(name))
         axes.grid(visible=False)
-        axes.invert_yaxis()
+        axes.set_ylim(labels, 0)  # not inverted: the axis is shared, and would be turned once for each map
         for axis, number in ((axes.xaxis, attributes), (axes.yaxis, labels)):
             every = math.ceil(number / 10)
             axis.set_ticks([v + 0.5 for v in range(0, number, every)], [str(v) for v in range(0, number, every)])
@@ -77,7 +78,7 @@ def method_by_mitigation(grid: Grid, number: int = 0) -> Drawn | None:
         return None
     across, down = len(grid.mitigations), len(grid.methods)
     side_by_side = across <= 4 and len(measures) > 1
-    tall = 0.9 + (0.36 + 0.12 * (across > 8)) * down
+    tall = 0.9 + 0.2 * side_by_side + (0.36 + 0.12 * (across > 8)) * down
     size = (WIDTH, 0.3 + tall * (1 if side_by_side else len(measures)))
     fig = Figure(figsize=size, layout="constrained")
     shape = (1, len(measures)) if side_by_side else (len(measures), 1)
@@ -87,7 +88,7 @@ def method_by_mitigation(grid: Grid, number: int = 0) -> Drawn | None:
     for axes, (metric, words) in zip(axes_of, measures, strict=True):
         cells = {place: row.metrics[metric] for place, row in grid.rows.items() if metric in row.metrics}
         _cells(axes, grid, cells, norm, small=across > 6)
-        axes.set_title(f"{words} (%)")
+        axes.set_title(textwrap.fill(f"{words} (%)", 32) if side_by_side else f"{words} (%)")
         named = [f"{method} with {way} {100 * s.mean:.1f}" for (method, way), s in cells.items()]
         texts.append(f"{words}: " + ", ".join(named))
     _bar(fig, axes_of, norm, "accuracy (%)")
@@ -140,7 +141,7 @@ def _cells(axes, grid: Grid, cells: Mapping[tuple[str, str], Spread], norm, smal
     """One heat map with its numbers."""
     shares = [[cells[m, w].mean if (m, w) in cells else math.nan for w in grid.mitigations] for m in grid.methods]
     axes.pcolormesh(shares, cmap=HEAT, norm=norm, edgecolors="white", linewidth=1)
-    axes.invert_yaxis()
+    axes.set_ylim(len(grid.methods), 0)
     axes.grid(visible=False)
     tilted = len(grid.mitigations) > 4 and max(map(len, grid.mitigations)) > 60 / len(grid.mitigations)
     ways = [_short(name) for name in grid.mitigations]
