@@ -1,6 +1,23 @@
-"""Colour or shape? Colored MNIST in two protocols, on Fashion-MNIST, with a network of width 2,048.
+"""Colour or shape? Colored MNIST in its protocols, on Fashion-MNIST, with a network of width 2,048.
 
-python -m experiments.train --config=configs/spurious/colored_mnist.py --workdir=runs/colored
+    python -m experiments.train --config=configs/spurious/colored_mnist.py --workdir=runs/colored
+    python -m experiments.train --config=configs/spurious/colored_mnist.py:mnist --workdir=runs/mnist --config.data.path=DIR
+    python -m experiments.train --config=configs/spurious/colored_mnist.py:digits --workdir=runs/digits
+
+Two colours, a quarter of the labels flipped: no network that looks at the shape gets over 75 %, one that looks at the colour
+gets 90 and 80 % in training and 10 % in the test. Ten colours: right for 98 %, and a little noisy. 10,000 images train.
+37 minutes on two cores that were shared with other work; configs/spurious/colored_mnist_quick.py takes a few.
+
+Expected on Fashion-MNIST, %, mean ± sd over 5 seeds:
+
+                          ERM          LS .1        LS .5        Mixup        irm          vrex
+    IRM: test             11.2 ± .8    11.4 ± .7    11.5 ± .6    10.5 ± .3    62.5 ± 4.3   30.3 ± 7.3
+    one environment: test 16.2 ± 1.5   16.2 ± 1.4   16.9 ± 1.4   13.8 ± 1.4
+    ten colours: random   50.9 ± 2.1   46.6 ± 1.8   41.4 ± 1.2   41.8 ± 1.4
+    follows the colour    36.7 ± .6    41.6 ± .8    44.1 ± .4    36.3 ± .6
+
+With two colours everybody follows the colour, Mixup a little more than ERM, smoothing alike; with ten it is smoothing that
+does, while Mixup, which is less accurate too, does not.
 """
 
 from configs.spurious_common import ERM, mixup, smoothing
@@ -51,4 +68,15 @@ def get_config(data: str = "fashion_mnist"):
     config.model.widths = (2048,)
     config.optim.name = "adam"
     config.optim.lr = 1e-3
+    random, follows = "test_random/accuracy", "test_random/cue_accuracy"
+    config.claims = (
+        # Which sign was found where: two colours for Mixup, ten for smoothing.
+        ("one environment · Mixup", "test_conflicting/accuracy", "<=", 0.85, "one environment · ERM"),
+        ("one environment · Mixup", "test/accuracy", "<=", 0.95, "one environment · ERM"),
+        ("ten colours · LS .1", random, "<=", 0.97, "ten colours · ERM"),
+        ("ten colours · LS .5", random, "<=", 0.92, "ten colours · ERM"),
+        ("ten colours · LS .5", follows, ">=", 1.1, "ten colours · ERM"),
+        ("ten colours · Mixup", random, "<=", 0.92, "ten colours · ERM"),
+        ("IRM · irm", "test/accuracy", ">=", 0.4),
+    )
     return config
