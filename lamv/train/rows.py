@@ -277,7 +277,8 @@ class RowRun:
         config = self.config
         together = config.parallel.rows == "together"
         if config.parallel.rows == "auto":
-            together = len(self.lanes) == 1 and config.parallel.spread == 1
+            # Where two seeds would be, of which a single one does not tell.
+            together = parallel.together(config, 2, self._teacher_config) == 2 and config.parallel.spread == 1
         if not together or len(self.lanes) > 1:
             return None
         return self._program_key(), config.method.switch, id(self.examples)

@@ -243,6 +243,13 @@ def test_rows_of_one_program_are_trained_by_one_call_and_end_as_they_do_apart():
         assert_same(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("changes", "number"), [({}, 1), ({"model.name": "cnn", "data.flatten": False}, 2)])
+def test_rows_of_one_seed_go_together_where_seeds_would(changes, number):
+    rows = rows_of({"seeds": 1, "data.shortcut.kind": "pixel", **changes}, {"a": {}, "b": {"optim.lr": 0.1}})
+    bench = Bench(rows)
+    assert len(cohorts([RowRun(row, bench) for row in rows])) == number
+
+
 # What is refused
 
 
