@@ -59,7 +59,7 @@ def test_the_numbers_are_those_of_the_step_that_validation_chose(grid):
 
 def test_the_page_shows_the_grid_and_its_rule(grid):
     page = (grid[0] / "report.html").read_text()
-    assert "group DRO" in page and "validation worst-group accuracy" in page
+    assert "Group DRO" in page and "validation worst-group accuracy" in page
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
     python -m experiments.train --config=configs/spurious/pixel_cifar10.py --workdir=runs/pixel \
         --config.data.path=DIR_OR_ARCHIVE
 
-Logistic regression on 3,072 inputs and one more, +1 or -1. A minute and a half on two cores. Expected, mean ± sd over 5 seeds, on a
-copy of the images that went through JPEG once:
+Logistic regression on 3,072 inputs and one more, +1 or -1. A minute and a half on two cores. Expected, mean ± sd over 5
+seeds, on a copy of the images that went through JPEG once:
 
              pixel absent   pixel reversed   weight-norm ratio
     ERM      81.6 ± .2      38.2 ± 1.0       1.00 ± .02
