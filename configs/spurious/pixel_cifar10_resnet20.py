@@ -3,8 +3,8 @@
     python -m experiments.train --config=configs/spurious/pixel_cifar10_resnet20.py --workdir=runs/pixel_resnet \
         --config.data.path=DIR_OR_ARCHIVE
 
-Four methods, 20 epochs of 10,000 images, 5 seeds: some four hours on two cores, and not run there, so that nothing is expected.
-configs/spurious/pixel_cifar10_resnet20_quick.py was: in six epochs of 5,000 images no network finds the pixel.
+Four methods, 20 epochs of 10,000 images, 5 seeds: some four hours on two cores, and not run there, so that nothing is
+expected. configs/spurious/pixel_cifar10_resnet20_quick.py was: in six epochs of 5,000 images no network finds the pixel.
 """
 
 from configs.spurious import pixel_cifar10
