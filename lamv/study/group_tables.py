@@ -18,7 +18,7 @@ NAMED = 12
 SPLIT_WORDS = {"test": "the test split", "test_random": "the test split with a random cue"}
 TOO_MANY = (
     "There are more than 16 groups, which training does not tell one by one: experiments.evaluate gives the accuracy of"
-    " each. The worst is in the table above."
+    " each."
 )
 
 Group = tuple[int, int | None]

@@ -143,7 +143,7 @@ def _report(run: Run, compared: Sequence[Compared]) -> dict[str, Any]:
         "comparisons": [_comparison(c, run.cue) for c in found.comparisons],
         "over_examples": any(c.over_examples for c in found.comparisons),
         "numbers": _table(run.rows),
-        "of_groups": _table(run.rows, table.GROUP_COLUMNS),
+        "of_groups": _table(run.rows, table.group_columns(run.rows)),
         "left_out": table.left_out(run.rows),
         **shown.content,
         "compared": _with_headings([c for c in compared if len(c.group.columns) > 1 or run.analysis.lines]),

@@ -86,7 +86,7 @@ def as_text(summary: Mapping[str, Any]) -> str:
     columns = columns_of(rows)
     lines = [*([summary["title"]] if summary.get("title") else []), _legend(rows), ""]
     lines += _text_table(rows, columns)
-    of_groups = columns_of(rows, GROUP_COLUMNS)
+    of_groups = group_columns(rows)
     if of_groups:
         lines += ["", *_text_table(rows, of_groups), *left_out(rows)]
     claims = claims_of(summary, rows)
@@ -102,6 +102,18 @@ def as_text(summary: Mapping[str, Any]) -> str:
 def columns_of(rows: Sequence[Row], which: Sequence[Column] = COLUMNS) -> list[Column]:
     """Those columns that any row has a number for."""
     return [column for column in which if any(column.metric in row.metrics for row in rows)]
+
+
+def group_columns(rows: Sequence[Row]) -> list[Column]:
+    """Those of the second table that rows have numbers for.
+
+    A cue of many values makes groups of a few examples each, whose worst says little: where training does not tell them one
+    by one, they are left to the evaluation.
+    """
+    found = columns_of(rows, GROUP_COLUMNS)
+    told = any("/group_" in key for row in rows for key in row.metrics)
+    planted = any(row.knob("data.shortcut.kind", "none") != "none" for row in rows)
+    return found if told or not planted else [c for c in found if c.group not in (GROUPS, RANDOM_GROUPS)]
 
 
 def cells_of(rows: Sequence[Row], column: Column) -> list[Cell]:
@@ -137,13 +149,15 @@ def measured(mean: float | None) -> str:
 def left_out(rows: Sequence[Row]) -> list[str]:
     """A sentence on groups that a test split has no example of; none where there are no such groups."""
     sentences = []
+    shown = {column.metric for column in group_columns(rows)}
     for split, words in (("test", "test"), ("test_random", "test with a random cue")):
         metric = f"{split}/groups_left_out"
         empty = {row.name: row.mean(metric) for row in rows if row.mean(metric)}
-        if not empty or f"{split}/worst_group_accuracy" not in {key for row in rows for key in row.metrics}:
+        if not empty or f"{split}/worst_group_accuracy" not in shown:
             continue
         low, high = (f"{end(empty.values()):g}" for end in (min, max))
         number = low if low == high else f"{low} to {high}"
+        number += "" if all(value.is_integer() for value in empty.values()) else " (mean over seeds)"
         which = "" if len(empty) == len([row for row in rows if metric in row.metrics]) else f" ({', '.join(empty)})"
         are = "group has" if number == "1" else "groups have"
         sentences.append(

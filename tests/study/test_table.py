@@ -84,3 +84,16 @@ def test_what_training_could_not_judge_is_judged_by_the_numbers_at_hand():
     rows = [workdirs.row("ERM", workdirs.measured()), workdirs.row("LS", workdirs.measured(), method="label_smoothing")]
     [line] = lines_of(*rows, claims=[claim | {"bound": None, "mean": None, "holds": None}])[-1:]
     assert line.split()[:2] == ["falls", "short"] and ">= 3 × LS = 12" in line, "both have 4"
+
+
+def test_groups_of_a_cue_of_many_values_are_left_to_the_evaluation():
+    """Groups of ten classes and ten tags have a few examples each; those of data without a cue are told all the same."""
+    values = workdirs.measured() | {
+        "test/worst_group_accuracy": [0.5] * 3, "test/groups_left_out": [90.0] * 3, "test/cue_drop": [0.25] * 3
+    }  # fmt: skip
+    planted = "\n".join(lines_of(workdirs.row("ERM", values)))
+    assert "worst group %" not in planted and "90 groups" not in planted and "drop" in planted
+    own = "\n".join(lines_of(workdirs.row("ERM", values, shortcut="none")))
+    assert "worst group %" in own and "90 groups have no example" in own
+    told = "\n".join(lines_of(workdirs.row("ERM", values | {"test/group_0_1/accuracy": [0.5] * 3})))
+    assert "worst group %" in told
