@@ -24,8 +24,9 @@ from lamv.train.checkpoint import Checkpoints, unflat
 
 #: Knobs that student and teacher have in common: which examples a seed trains on, and what a network sees of them.
 COMMON = (
-    "seed", "seeds", "data.name", "data.classes", "data.train_size", "data.flatten", "data.normalise",
-    *(knob.key for knob in configs.KNOBS if knob.key.startswith("data.shortcut.")),
+    "seed", "seeds", "data.name", "data.image_size", "data.classes", "data.superclasses", "data.train_size", "data.flatten",
+    "data.normalise",
+    *(knob.key for knob in configs.KNOBS if knob.key.startswith("data.shortcut.") and not knob.free),
 )  # fmt: skip
 
 
