@@ -45,7 +45,7 @@ PROTOCOLS = {
 
 def get_config(data: str = "fashion_mnist"):
     config = configs.defaults()
-    config.title = f"Colored {data}"
+    config.title = f"Colored {data.replace('fashion_mnist', 'Fashion-MNIST').replace('mnist', 'MNIST')}"
     config.about = "Colour goes along with the label better than shape does, in training. Which of the two is learned?"
     config.rows = {
         f"{protocol} · {name}": {**PROTOCOLS[protocol], **knobs}

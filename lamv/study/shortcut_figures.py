@@ -87,7 +87,7 @@ def method_by_mitigation(grid: Grid, number: int = 0) -> Drawn | None:
     texts = []
     for axes, (metric, words) in zip(axes_of, measures, strict=True):
         cells = {place: row.metrics[metric] for place, row in grid.rows.items() if metric in row.metrics}
-        _cells(axes, grid, cells, norm, small=across > 6)
+        _cells(axes, grid, cells, norm, small=across > 6, letters=30 if side_by_side else 60)
         axes.set_title(textwrap.fill(f"{words} (%)", 32) if side_by_side else f"{words} (%)")
         named = [f"{method} with {way} {100 * s.mean:.1f}" for (method, way), s in cells.items()]
         texts.append(f"{words}: " + ", ".join(named))
@@ -137,13 +137,13 @@ def dose_response(panels: Sequence[doses.Panel]) -> Drawn | None:
     return Drawn("dose-response", _svg(fig), f"Lines: accuracy over {words}. " + "; ".join(texts) + ".", caption)
 
 
-def _cells(axes, grid: Grid, cells: Mapping[tuple[str, str], Spread], norm, small: bool) -> None:
-    """One heat map with its numbers."""
+def _cells(axes, grid: Grid, cells: Mapping[tuple[str, str], Spread], norm, small: bool, letters: int) -> None:
+    """One heat map with its numbers. letters: of the names of mitigations that fit beside one another."""
     shares = [[cells[m, w].mean if (m, w) in cells else math.nan for w in grid.mitigations] for m in grid.methods]
     axes.pcolormesh(shares, cmap=HEAT, norm=norm, edgecolors="white", linewidth=1)
     axes.set_ylim(len(grid.methods), 0)
     axes.grid(visible=False)
-    tilted = len(grid.mitigations) > 4 and max(map(len, grid.mitigations)) > 60 / len(grid.mitigations)
+    tilted = max(map(len, grid.mitigations)) > letters / len(grid.mitigations)
     ways = [_short(name) for name in grid.mitigations]
     look = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if tilted else {}
     axes.set_xticks([v + 0.5 for v in range(len(ways))], ways, **look)
