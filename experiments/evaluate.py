@@ -46,7 +46,7 @@ def main() -> None:
     launch.join_processes()
     from lamv.study import evaluate, report, table
     from lamv.train.parallel import is_main_process
-    from lamv.train.tracking import summary_row
+    from lamv.train.tracking import summary_row, values_of
 
     lines = evaluate.evaluate(WORKDIR.value, CHECKPOINTS.value, DATA_PATH.value, wanted=evaluate.Wanted(**asked))
     if not is_main_process():
@@ -57,11 +57,7 @@ def main() -> None:
         for line in lines:
             if line["step"] == step:
                 rows.setdefault(line["row"], []).append(line)
-        summaries = []
-        for name, own in rows.items():
-            # A metric may lack a value in some seeds: that of a group without examples, for one.
-            common = [key for key in own[0] if "/" in key and all(key in line for line in own)]
-            summaries.append(summary_row(name, {}, {key: [line[key] for line in own] for key in common}))
+        summaries = [summary_row(name, {}, values_of(own)) for name, own in rows.items()]
         claims = stated if step == ended else []
         of_step = {"title": f"step {step}", "step": step, "rows": summaries, "claims": claims}
         print(table.as_text(of_step), end="\n\n")

@@ -161,11 +161,8 @@ def _finish(row_runs, place: tracking.Workdir, config, overrides: Mapping[str, A
             selection.selected(measured[row.name, replica], row.config.select, row.selectable_after)
             for replica in range(row.config.seeds)
         ]
-        # A group may have no test example in some seeds: then it has no accuracy there.
-        common = [key for key in lines[0] if "/" in key and all(key in line for line in lines)]
-        values = {key: [line[key] for line in lines] for key in common}
         told = {} if row.config.select.rule == "last" else {"selected": [line["step"] for line in lines]}
-        rows.append(tracking.summary_row(row.name, configs.nested(row.config), values) | told)
+        rows.append(tracking.summary_row(row.name, configs.nested(row.config), tracking.values_of(lines)) | told)
     # A claim speaks of the recipe as it stands: with other settings it is listed, but not judged.
     kept = all(configs.KNOB[key].free or key in ("seed", "seeds") for key in overrides if key in configs.KNOB)
     means = {(row["name"], metric): spread["mean"] for row in rows for metric, spread in row["metrics"].items()}

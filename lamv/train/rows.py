@@ -38,6 +38,7 @@ class Bench:
         self.splits = load(config.data.name, config.data.path or None, config.data.verify, config.data.image_size)
         self._splits: dict[tuple, Splits] = {}
         self._examples: dict[tuple, Any] = {}
+        self._labels: dict[tuple, np.ndarray] = {}
         self._functions: dict[tuple, Callable] = {}
 
     def splits_for(self, config):
@@ -70,8 +71,11 @@ class Bench:
         return (*key, shortcut.images, shortcut.images_path, shortcut.images_classes)
 
     def labels_for(self, config) -> np.ndarray:
-        """The labels of `examples_for`, on the host."""
-        return parallel.fetch(self.examples_for(config).labels)
+        """The labels of `examples_for`, on the host; fetched once, as every split and seed of an evaluation asks."""
+        key = self._key(config)
+        if key not in self._labels:
+            self._labels[key] = parallel.fetch(self.examples_for(config).labels)
+        return self._labels[key]
 
     def function(self, name: str, key: str, make: Callable[[], Callable]) -> Callable:
         """The compiled function of that name and program key, made at the first call."""

@@ -155,6 +155,15 @@ def summary_row(name: str, config: Mapping[str, Any], values: Mapping[str, Seque
     return {"name": name, "config": config, "metrics": {metric: spread(list(v)) for metric, v in values.items()}}
 
 
+def values_of(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """The metrics that all of these lines have, one line a seed: {metric: values}.
+
+    A group may have no test example in some seeds: then it has no accuracy there.
+    """
+    common = [key for key in lines[0] if "/" in key and all(key in line for line in lines)]
+    return {key: [line[key] for line in lines] for key in common}
+
+
 def spread(values: list[float]) -> dict[str, Any]:
     """mean, sd, n and values; of values that are not all finite, mean NaN and no sd."""
     if not all(map(math.isfinite, values)):  # which the statistics module fails on
