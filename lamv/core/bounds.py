@@ -13,7 +13,7 @@ not. Expectations are over the rows given, each with weight 1 / N, so that the b
 
 All results are float32 scalars: loss, floor = E H(q), kl, variance_half, variance_sharp (the sums over i above),
 bound_sharp, bound_half and bound_simple (the three bounds from left to right). 0 log 0 is 0; a probability of 0 that
-has a positive target makes the loss infinite. probs are softmax outputs: not negative, with rows that sum to 1. The
+has a positive target makes the loss infinite, and NaN makes everything NaN. probs are softmax outputs: not negative, with rows that sum to 1. The
 loss is computed as floor + kl + slack, so that rounding does not lift a bound above it: a cell of one row has slack 0.
 """
 
@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import entr
 
+from lamv.core.checks import check_shape, inside, integers
 from lamv.core.mixing import mix
 from lamv.core.targets import one_hot, smooth
 
@@ -50,7 +51,10 @@ def mixup_bound(
 
 
 def sharp_coefficient(mean: jax.Array) -> jax.Array:
-    """c(m) = (ln m + (1 - m) / m) / (1 - m)^2 for m in [0, 1]: 1/2 at 1, about 1 / m for small m, infinite at 0."""
+    """c(m) = (ln m + (1 - m) / m) / (1 - m)^2 for m in [0, 1]: 1/2 at 1, about 1 / m for small m, infinite at 0.
+
+    NaN for any other m, up to rounding.
+    """
     mean = jnp.asarray(mean, jnp.float32)
     off = jnp.maximum(1 - mean, 0.0)  # a mean may be rounded to just above 1
     near = off < 0.3
@@ -60,31 +64,39 @@ def sharp_coefficient(mean: jax.Array) -> jax.Array:
         series = series * off + (j + 1) / (j + 2)
     far = jnp.where(near, 0.5, mean)
     formula = (jnp.log(far) + (1 - far) / far) / jnp.square(1 - far)
-    return jnp.where(near, series, jnp.where(mean > 0, formula, jnp.inf))
+    formula = jnp.where(mean == 0, jnp.inf, formula)  # the logarithm of a negative m is NaN
+    return jnp.where(near, jnp.where(mean < 1.001, series, jnp.nan), formula)
 
 
 def cell_bounds(probs: jax.Array, targets: jax.Array, cells: jax.Array, num_cells: int) -> dict[str, jax.Array]:
     """The bounds for probs (N, K) and any targets (N, K), with cells (N,) int in [0, num_cells).
 
     All rows of a cell have the same target; two cells may have the same one. Under that condition alone the bounds hold,
-    for every method and every way to group its rows.
+    for every method and every way to group its rows. Raises ValueError for shapes that do not fit; a cell out of range
+    makes the results NaN.
     """
-    probs = probs.astype(jnp.float32)
+    check_shape("targets", targets, probs.shape)
+    check_shape("cells", cells, probs.shape[:1])
+    probs, targets, cells = probs.astype(jnp.float32), targets.astype(jnp.float32), integers("cells", cells)
+    # Where a row holds NaN, it is NaN as a whole: a target of 0 would hide it.
+    lost = jnp.any(jnp.isnan(probs), axis=1) | ~inside(cells, num_cells)
+    probs = jnp.where(lost[:, None], jnp.nan, probs)
     count = jax.ops.segment_sum(jnp.ones(len(probs)), cells, num_cells)
 
     def cell_mean(values):
-        return (jax.ops.segment_sum(values, cells, num_cells) / jnp.maximum(count, 1.0)[:, None])[cells]
+        means = (jax.ops.segment_sum(values, cells, num_cells) / jnp.maximum(count, 1.0)[:, None])[cells]
+        return jnp.where(lost[:, None], jnp.nan, means)
 
     mean = cell_mean(probs)
     mean = mean + cell_mean(probs - mean)  # takes back the rounding of a long sum
     # Where all of a cell is 0, m = 0 and V = 0: the bounds are infinite there by their KL, and by nothing else.
-    some = jnp.where(mean > 0, mean, 1.0)
+    some = jnp.where(mean == 0, 1.0, mean)
     variance = cell_mean(jnp.square(probs - mean))
     off = (probs - mean) / some
     log_ratio = jnp.where(jnp.abs(off) < 0.5, jnp.log1p(jnp.clip(off, -0.5, 0.5)), jnp.log(probs / some))
-    slack = _mean_sum(targets, -jnp.where(mean > 0, log_ratio, 0.0))
+    slack = _mean_sum(targets, -jnp.where(mean == 0, 0.0, log_ratio))
     floor = jnp.mean(jnp.sum(entr(targets), axis=1))
-    kl = _mean_sum(targets, jnp.log(jnp.where(targets > 0, targets, 1.0)) - jnp.log(mean))
+    kl = _mean_sum(targets, jnp.log(jnp.where(targets == 0, 1.0, targets)) - jnp.log(mean))
     half = 0.5 * _mean_sum(targets, variance)
     sharp = _mean_sum(targets, sharp_coefficient(some) * variance)
     return {
@@ -101,7 +113,7 @@ def cell_bounds(probs: jax.Array, targets: jax.Array, cells: jax.Array, num_cell
 
 def _mean_sum(targets, values) -> jax.Array:
     """E sum_i q_i values_i, with 0 times anything, the infinite included, being 0."""
-    return jnp.mean(jnp.sum(jnp.where(targets > 0, targets * jnp.where(targets > 0, values, 0.0), 0.0), axis=1))
+    return jnp.mean(jnp.sum(targets * jnp.where(targets == 0, 0.0, values), axis=1))
 
 
 def _cells(*keys: jax.Array) -> jax.Array:

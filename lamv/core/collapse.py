@@ -36,6 +36,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lamv.core.checks import check_shape, inside, integers
+
 #: Relative to the mean, a difference of means below this is the rounding of float32 and not a difference.
 ROUNDING = 2e-6
 #: Relative to the trace, an eigenvalue of the covariance below this is rounding too.
@@ -69,12 +71,18 @@ def empty(num_classes: int, dim: int) -> Geometry:
 def geometry(features: jax.Array, labels: jax.Array, num_classes: int, mask: jax.Array | None = None) -> Geometry:
     """Geometry of one batch: features (B, D), labels (B,) int in [0, K), mask (B,) with 0 for rows that do not count.
 
-    A masked row has no influence at all, whatever it holds, NaN included.
+    A masked row has no influence at all, whatever it holds, NaN included. Another label outside of [0, K) makes all of it
+    NaN. Raises ValueError for shapes that do not fit, and TypeError for labels that are no integers.
     """
+    labels = integers("labels", labels)
+    check_shape("labels", labels, features.shape[:1])
     counts = jnp.ones(labels.shape, bool) if mask is None else mask.astype(bool)
+    check_shape("mask", counts, labels.shape)
     features = jnp.where(counts[:, None], features.astype(jnp.float32), 0.0)
     labels = jnp.where(counts, labels, 0)
-    member = jnp.where(counts[:, None], jax.nn.one_hot(labels, num_classes, dtype=jnp.float32), 0.0)
+    member = jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
+    member = jnp.where(inside(labels, num_classes)[:, None], member, jnp.nan)
+    member = jnp.where(counts[:, None], member, 0.0)
     count = member.sum(axis=0)
 
     def class_means(values):
@@ -86,7 +94,9 @@ def geometry(features: jax.Array, labels: jax.Array, num_classes: int, mask: jax
     mean = class_means(features)
     apart = deviations(features, mean)
     norm = jnp.sqrt(jnp.sum(jnp.square(features), axis=-1))
-    unit = features / jnp.where(norm > 0, norm, 1.0)[:, None]
+    # By a norm beyond float32, which is infinite, every direction would be 0.
+    norm = jnp.where(jnp.isinf(norm), jnp.nan, norm)
+    unit = features / jnp.where(norm == 0, 1.0, norm)[:, None]
     direction = class_means(unit)
     # 1 - u.m summed over a class is its sum of ||u - m||^2, which does not cancel, and of 1 - ||u||^2: 1 where u = 0.
     distance = jnp.sum(jnp.square(deviations(unit, direction)), axis=-1) + (norm == 0)
@@ -139,9 +149,13 @@ def collapse_metrics(geometry: Geometry, kernel=None) -> dict[str, float]:
 
     kernel: (D, K) of the last layer, features @ kernel; without it nc2_weights_* and nc3 are left out. A number that is
     not defined is left out too: nc1 where all class means coincide, what speaks of pairs of classes where there is one.
-    Classes without examples do not count, nor do their columns of the kernel. At least one example is needed.
+    Classes without examples do not count, nor do their columns of the kernel. Raises ValueError where there is no example,
+    or where counts, means or products are not finite; norms and directions that are not are left out.
     """
     g = Geometry(*(np.asarray(value, np.float64) for value in geometry))
+    if not all(np.isfinite(values).all() for values in (g.count, g.mean, g.cross)) or not g.count.sum() > 0:
+        raise ValueError(f"the geometry is of {g.count.sum():g} examples, or holds nan or infinity; must be finite, of 1 or"
+                         " more examples whose labels lie in [0, K)")  # fmt: skip
     present = g.count > 0
     number, share = g.count.sum(), g.count[present] / g.count.sum()
     means = _around(g.mean[present], np.full_like(share, 1 / len(share)))
@@ -170,12 +184,13 @@ def nearest_class(features: jax.Array, means: jax.Array, present: jax.Array | No
 
     features (B, D), means (K, D), present (K,) bool: which classes may be chosen, all by default. The squares of the
     differences are summed: expanded into products they would cancel where the means are large or close to each other.
+    -1 where no distance is known: features or means that are not finite, or no class that may be chosen.
     """
     apart = features.astype(jnp.float32)[:, None, :] - means.astype(jnp.float32)[None]
     distance = jnp.sum(jnp.square(apart), axis=-1)
     if present is not None:
         distance = jnp.where(present[None], distance, jnp.inf)
-    return jnp.argmin(distance, axis=-1)
+    return jnp.where(jnp.min(distance, axis=-1) < jnp.inf, jnp.argmin(distance, axis=-1), -1)
 
 
 def _nc1(within: np.ndarray, means: np.ndarray) -> float:
@@ -215,7 +230,7 @@ def _effective_rank(covariance: np.ndarray, mean: np.ndarray) -> float:
 def _around(means: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Means (K, D) minus their mean with weights `share` (K,); where that is but rounding, 0."""
     centre = (share[:, None] * means).sum(axis=0)
-    return np.where(np.abs(means - centre) > ROUNDING * np.abs(centre), means - centre, 0.0)
+    return np.where(np.abs(means - centre) <= ROUNDING * np.abs(centre), 0.0, means - centre)
 
 
 def _product(left: jax.Array, right: jax.Array) -> jax.Array:

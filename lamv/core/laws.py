@@ -3,7 +3,8 @@
     beta(a, b)   uniform(lo, hi)   fixed(value)   discrete(values, weights)
 
 A law is a pytree: its parameters may be traced, so that one compiled program serves many of them. `draw` samples it
-inside of a program; `nodes` gives it as a sum of point masses on the host, exactly or as a Gauss rule.
+inside of a program, as NaN where traced parameters of a Beta law are not above 0; `nodes` gives it as a sum of point
+masses on the host, exactly or as a Gauss rule.
 """
 
 import ast
@@ -15,7 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import digamma, xlogy
-from scipy.special import betaln, roots_jacobi
+from scipy.linalg import eigh_tridiagonal
+from scipy.special import betaln
+
+from lamv.core.checks import known
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("parameters",), meta_fields=("kind",))
@@ -50,8 +54,11 @@ class Law:
     def nodes(self, number: int = 64) -> tuple[np.ndarray, np.ndarray]:
         """(values, weights), float64, weights summing to 1: E f(lam) = sum of weights f(values).
 
-        Exact for a discrete law; else a Gauss rule of `number` points, exact for polynomials below degree 2 number.
+        Exact for a discrete law; else a Gauss rule of `number` points, exact for polynomials below degree 2 number. Raises
+        ValueError for a number below 1.
         """
+        if number < 1:
+            raise ValueError(f"number is {number}, must be 1 or more nodes")
         if self.kind == "fixed":
             return np.array([self.parameters[0]], np.float64), np.ones(1)
         if self.kind == "discrete":
@@ -59,8 +66,8 @@ class Law:
             return values, weights / weights.sum()
         a, b = (1.0, 1.0) if self.kind == "uniform" else (float(p) for p in self.parameters)
         lo, hi = (float(p) for p in self.parameters) if self.kind == "uniform" else (0.0, 1.0)
-        points, weights = roots_jacobi(number, b - 1, a - 1)  # the weight (1 - t)^(b - 1) (1 + t)^(a - 1) on [-1, 1]
-        return lo + (hi - lo) * (points + 1) / 2, weights / weights.sum()
+        points, weights = _gauss_jacobi(a, b, number)
+        return lo + (hi - lo) * points, weights
 
     def density(self, lam: np.ndarray) -> np.ndarray:
         """Density at lam, float64, of a law that has one. Raises ValueError for a discrete law."""
@@ -98,21 +105,21 @@ def beta(a, b=None) -> Law:
     """lam ~ Beta(a, b); b defaults to a. Raises ValueError unless both are above 0 (where known)."""
     b = a if b is None else b
     for name, value in (("a", a), ("b", b)):
-        if _known(value) and not 0 < float(value) < float("inf"):
+        if known(value) and not 0 < float(value) < float("inf"):
             raise ValueError(f"beta: {name} is {float(value):g}, must be above 0 and finite")
     return Law("beta", (a, b))
 
 
 def uniform(lo=0.0, hi=1.0) -> Law:
     """lam uniform on [lo, hi]. Raises ValueError unless 0 <= lo < hi <= 1 (where known)."""
-    if _known(lo) and _known(hi) and not 0 <= float(lo) < float(hi) <= 1:
+    if known(lo) and known(hi) and not 0 <= float(lo) < float(hi) <= 1:
         raise ValueError(f"uniform: lo and hi are {float(lo):g} and {float(hi):g}, must be 0 <= lo < hi <= 1")
     return Law("uniform", (lo, hi))
 
 
 def fixed(value) -> Law:
     """lam is `value`, always. Raises ValueError unless it is in [0, 1] (where known)."""
-    if _known(value) and not 0 <= float(value) <= 1:
+    if known(value) and not 0 <= float(value) <= 1:
         raise ValueError(f"fixed: the value is {float(value):g}, must be in [0, 1]")
     return Law("fixed", (value,))
 
@@ -152,8 +159,21 @@ def parse(text: str) -> Law:
 LAWS = {"beta": beta, "uniform": uniform, "fixed": fixed, "discrete": discrete}
 
 
-def _known(value) -> bool:
-    return not isinstance(value, jax.core.Tracer)
+def _gauss_jacobi(a: float, b: float, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points and weights, (number,) each, of the Gauss rule of Beta(a, b), for any a, b > 0.
+
+    The eigenvalues of the Jacobi matrix of its orthogonal polynomials, and the squared first components of its
+    eigenvectors (Golub & Welsch 1969). Written for [0, 1]: on [-1, 1], where scipy.special.roots_jacobi works, points near
+    an end lose their digits, and its weights overflow for a + b of a thousand.
+    """
+    s, n = a + b, np.arange(1, number, dtype=np.float64)
+    centre = np.append(a / s, (2 * n * (n + s - 1) + a * (s - 2)) / ((2 * n + s - 2) * (2 * n + s)))
+    # The factor n + s - 2 over 2 n + s - 3 is 1 for n = 1, also where s = 1 makes it 0 / 0.
+    ratio = np.where(n == 1, 1.0, (n + s - 2) / np.where(n == 1, 1.0, 2 * n + s - 3))
+    spread = n * (n + a - 1) * (n + b - 1) * ratio / ((2 * n + s - 2) ** 2 * (2 * n + s - 1))
+    points, vectors = eigh_tridiagonal(centre, np.sqrt(spread))
+    weights = np.square(vectors[0])
+    return np.clip(points, 0.0, 1.0), weights / weights.sum()
 
 
 def _xlog(factor: float, x: np.ndarray) -> np.ndarray:
@@ -164,4 +184,4 @@ def _xlog(factor: float, x: np.ndarray) -> np.ndarray:
 def _shown(parameter) -> str:
     if isinstance(parameter, tuple):
         return f"({', '.join(map(_shown, parameter))})"
-    return f"{float(parameter):g}" if _known(parameter) else "traced"
+    return f"{float(parameter):g}" if known(parameter) else "traced"

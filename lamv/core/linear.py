@@ -18,8 +18,9 @@ import numpy as np
 from scipy.optimize import linprog, nnls
 from scipy.special import expit
 
+from lamv.core.checks import check_range
 from lamv.core.laws import Law, beta
-from lamv.core.targets import check_range, smoothing_limit
+from lamv.core.targets import smoothing_limit
 
 LOSSES = ("erm", "label_smoothing", "mixup")
 

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamv.core.checks import check_shape, inside, integers
 from lamv.core.losses import cross_entropy
 from lamv.core.proportion import wilson
-from lamv.core.targets import one_hot
 
 ECE_BINS = 15
 #: Up to so many groups have a metric each; of more there is `group_table`.
@@ -48,35 +48,46 @@ def prediction_sums(
 ) -> PredictionSums:
     """Sums of one batch: logits (B, K), labels (B,), mask (B,) of 0 / 1, groups (B,) int in [0, num_groups) or None.
 
-    A group of num_groups or more is none. cue: (B,) int, the class that the cue of an example says; one outside [0, K)
+    A group outside of that is none. cue: (B,) int, the class that the cue of an example says; one outside [0, K)
     says none; None where there are no cues. Confidence bins have equal width and are closed on the left:
     bin = floor(confidence * 15), 1 falling in the last.
+
+    Raises ValueError for shapes that do not fit, and TypeError for labels that are no integers. A row with a label outside
+    of [0, K), or with a logit that is NaN, is neither right nor wrong: it makes the sums that it enters NaN.
     """
-    counts = mask.astype(bool)
+    if logits.ndim != 2:
+        raise ValueError(f"logits are of shape {logits.shape}, must be (B, K)")
+    check_shape("labels", labels, logits.shape[:1])
+    check_shape("mask", mask, logits.shape[:1])
+    counts, classes = mask.astype(bool), logits.shape[-1]
     # A masked row may hold anything, NaN included; 0 * nan is nan, so it is replaced rather than weighted.
     logits = jnp.where(counts[:, None], logits.astype(jnp.float32), 0.0)
-    labels = jnp.where(counts, labels, 0)
+    labels = jnp.where(counts, integers("labels", labels), 0)
     member = counts.astype(jnp.float32)
     confidence = member * jnp.max(jax.nn.softmax(logits, axis=-1), axis=-1)
     predicted = jnp.argmax(logits, axis=-1)
-    correct = member * (predicted == labels)
-    nll = member * cross_entropy(logits, one_hot(labels, logits.shape[-1]))
-    bins = jnp.minimum((confidence * ECE_BINS).astype(jnp.int32), ECE_BINS - 1)
-    groups = jnp.zeros_like(labels) if groups is None else groups
+    readable = inside(labels, classes) & ~jnp.any(jnp.isnan(logits), axis=-1)
+    correct = jnp.where(readable, member * (predicted == labels), jnp.nan)
+    nll = member * cross_entropy(logits, jax.nn.one_hot(labels, classes, dtype=jnp.float32))
+    nll = jnp.where(readable, nll, jnp.nan)
+    # A confidence of NaN has no bin, and would be lost in none: it goes to any, whose sums it makes NaN.
+    bins = (jnp.where(jnp.isnan(confidence), 0.0, confidence) * ECE_BINS).astype(jnp.int32)
+    bins = jnp.minimum(bins, ECE_BINS - 1)
+    groups = jnp.zeros_like(labels) if groups is None else integers("groups", groups)
     return PredictionSums(
         jnp.sum(member),
         jnp.sum(correct),
         jnp.sum(nll),
         jax.ops.segment_sum(jnp.stack([member, confidence, correct], axis=1), bins, ECE_BINS),
         jax.ops.segment_sum(jnp.stack([member, correct], axis=1), groups, num_groups),
-        jnp.zeros(4) if cue is None else _cue_sums(logits, labels, predicted, counts, cue),
+        jnp.zeros(4) if cue is None else _cue_sums(logits, labels, predicted, readable, counts, integers("cue", cue)),
     )
 
 
-def _cue_sums(logits, labels, predicted, counts, cue) -> jax.Array:
-    """The row `cue` of PredictionSums. counts: (B,) bool, which rows are no padding."""
+def _cue_sums(logits, labels, predicted, readable, counts, cue) -> jax.Array:
+    """The row `cue` of PredictionSums. readable, counts: (B,) bool, which rows can be judged, and which are no padding."""
     classes = logits.shape[-1]
-    says = (counts & (cue >= 0) & (cue < classes)).astype(jnp.float32)
+    says = counts & inside(cue, classes)
     total = jnp.sum(logits, axis=-1)
 
     def contrast(which):
@@ -84,8 +95,8 @@ def _cue_sums(logits, labels, predicted, counts, cue) -> jax.Array:
         return own - (total - own) / (classes - 1)
 
     told = jnp.clip(cue, 0, classes - 1)
-    parts = [jnp.ones_like(says), predicted == told, contrast(labels), contrast(told)]
-    return jnp.sum(jnp.stack(parts, axis=1) * says[:, None], axis=0)
+    parts = jnp.stack([jnp.ones_like(total), predicted == told, contrast(labels), contrast(told)], axis=1)
+    return jnp.sum(jnp.where(says[:, None], jnp.where(readable[:, None], parts, jnp.nan), 0.0), axis=0)
 
 
 def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 0) -> dict[str, float]:
@@ -193,7 +204,12 @@ class RegressionSums(NamedTuple):
 
 
 def regression_sums(outputs: jax.Array, values: jax.Array, mask: jax.Array) -> RegressionSums:
-    """Sums of one batch: outputs (B, 1), values (B,) that should have come out, mask (B,) of 0 / 1."""
+    """Sums of one batch: outputs (B, 1), values (B,) that should have come out, mask (B,) of 0 / 1.
+
+    Raises ValueError for shapes that do not fit: values (B, 1) would be set against every output.
+    """
+    for name, array, shape in (("outputs", outputs, (*values.shape, 1)), ("mask", mask, values.shape)):
+        check_shape(name, array, shape)
     error = jnp.where(mask.astype(bool), outputs[:, 0].astype(jnp.float32) - values, 0.0)
     return RegressionSums(jnp.sum(mask.astype(jnp.float32)), jnp.sum(jnp.square(error)), jnp.sum(jnp.abs(error)))
 

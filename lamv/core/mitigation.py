@@ -23,9 +23,11 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from lamv.core.batch import Rows
+from lamv.core.checks import check_shape, inside, integers, known
 
 MITIGATIONS = (
     "erm", "reweight", "resample", "subsample", "group_dro", "irm", "vrex", "jtt", "dfr", "lisa", "within_groups",
@@ -40,8 +42,14 @@ PAIRINGS = ("lisa", "within_groups", "across_attributes")
 # Risks of groups, and weights of rows
 
 
+def memberships_of(groups, num_groups: int) -> jax.Array:
+    """(B, G) of whole examples, one-hot, for groups (B,) of any integer type; one outside of [0, G) is none: zeros."""
+    return jax.nn.one_hot(integers("groups", groups), num_groups, dtype=jnp.float32)
+
+
 def risks(losses, memberships, importance, total: Callable = lambda x: x) -> tuple[jax.Array, jax.Array]:
     """(risk, mass) of each group over the global batch, (G,) twice; a group without mass in the batch has risk 0."""
+    check_shape("losses", losses, importance.shape)
     shares = importance[:, None] * memberships
     mass, summed = total(jnp.stack([jnp.sum(shares, axis=0), jnp.sum(shares * losses[:, None], axis=0)]))
     return _over(summed, mass), mass
@@ -78,9 +86,9 @@ def group_dro(log_q, risk, mass, counts, *, step_size, adjustment=0.0) -> tuple[
     enters only q.
     """
     adjusted = lax.stop_gradient(risk) + _over(adjustment, jnp.sqrt(counts))
-    moved = log_q + step_size * jnp.where(mass > 0, adjusted, 0.0)
+    moved = log_q + step_size * jnp.where(mass == 0, 0.0, adjusted)
     # Not -inf: the state of a run is finite, or it is not saved.
-    log_q = jax.nn.log_softmax(jnp.where(counts > 0, moved, -1e30))
+    log_q = jax.nn.log_softmax(jnp.where(counts == 0, -1e30, moved))
     return log_q, jnp.exp(log_q)
 
 
@@ -159,8 +167,9 @@ def sampling(counts, groups) -> jax.Array:
     counts: (G,) examples of each group; groups: (M,) int, the group of each example. An example of no group (outside of
     [0, G)) has 0.
     """
+    groups = integers("groups", groups)
     one = _over(1.0 / jnp.maximum(jnp.sum(counts > 0), 1), counts)
-    return jnp.where((groups >= 0) & (groups < len(counts)), one[jnp.clip(groups, 0, len(counts) - 1)], 0.0)
+    return jnp.where(inside(groups, len(counts)), one[jnp.clip(groups, 0, len(counts) - 1)], 0.0)
 
 
 def jtt_weights(correct, upweight) -> jax.Array:
@@ -176,7 +185,8 @@ def draw_places(key: jax.Array, rows: Rows, weights: jax.Array) -> jax.Array:
     """(B_local,) int32 places in [0, M), each drawn with probability weight / sum of weights, with replacement.
 
     By the inverse of the distribution function. Keyed by global position, so that the result does not depend on how many
-    devices the batch is spread over. weights: (M,) as for `distribution`; a weight of 0 is never drawn.
+    devices the batch is spread over. weights: (M,) as for `distribution`; a weight of 0 is never drawn. Where traced
+    weights are none, all places are M: there is no such example.
     """
     cumulative = distribution(weights)
     draw = jax.vmap(lambda key: jax.random.randint(key, (), 0, cumulative[-1], jnp.uint32))(rows.keys(key))
@@ -188,10 +198,16 @@ def distribution(weights: jax.Array) -> jax.Array:
 
     In whole numbers, since a cumulative sum in float32 is off by up to 2^-24 of the whole, which is a per cent of an
     example's share at M = 200,000, and a float32 draw has only 2^23 values. weights: at least 0 and not all 0, in any
-    unit. M up to a million, for which a share is good to 3e-4.
+    unit. M up to a million, for which a share is good to 3e-4. Other weights raise ValueError where they are known; where
+    they are traced, all shares are 0.
     """
+    if known(weights):
+        low, total = np.min(weights), np.sum(weights, dtype=np.float64)
+        if not (low >= 0 and 0 < total < np.inf):
+            raise ValueError(f"weights are {low:g} at the least, and {total:g} in sum; must be at least 0, not all 0, finite")
     shares = jnp.round(weights / jnp.sum(weights) * jnp.float32(2**31)).astype(jnp.uint32)
-    return jnp.cumsum(jnp.where(weights > 0, jnp.maximum(shares, 1), 0), dtype=jnp.uint32)
+    cumulative = jnp.cumsum(jnp.where(weights > 0, jnp.maximum(shares, 1), 0), dtype=jnp.uint32)
+    return jnp.where(jnp.all(weights >= 0) & (jnp.sum(weights) < jnp.inf), cumulative, 0)
 
 
 # Who may be mixed with whom: (B_local, B) bool each, for Rows.allowed. What a row is, labels (B_local,) and so on, is
@@ -238,10 +254,10 @@ def _of_rows(values, memberships) -> jax.Array:
 
 def _over(values, by) -> jax.Array:
     """values / by, and 0 where `by` is 0."""
-    return jnp.where(by > 0, values / jnp.where(by > 0, by, 1.0), 0.0)
+    return jnp.where(by == 0, 0.0, values / jnp.where(by == 0, 1.0, by))
 
 
 def _present(mass) -> tuple[jax.Array, jax.Array]:
     """(1 for environments that have mass in the batch and 0 for others, how many have)."""
-    present = (mass > 0).astype(jnp.float32)
+    present = jnp.sign(mass)  # a mass is not negative; one of NaN stays what it is
     return present, jnp.maximum(jnp.sum(present), 1.0)

@@ -1,8 +1,10 @@
 """The Mixup family: (key, inputs, targets) -> (inputs, targets).
 
-inputs are (B, ...) floats, targets (B, K) probabilities; both come back in the same shape. The partner of every example
-is drawn by one permutation of the batch, used for inputs and targets alike; an example may be its own partner
-(probability 1 / B), which is what makes the pair law the product law in expectation.
+inputs are (B, ...) numbers, targets (B, K) probabilities; both come back in the same shape. What is mixed is float32 if it
+was integers or booleans, pixels in uint8 for instance, and else of the type that it had. The partner of every example is
+drawn by one permutation of the batch, used for inputs and targets alike; an example may be its own partner (probability
+1 / B), which is what makes the pair law the product law in expectation. Every function raises ValueError for targets that
+are not (B, K), such as labels (B,): see lamv.core.targets.one_hot.
 
     x = lam x_i + (1 - lam) x_j,   q = lam q_i + (1 - lam) q_j        (Zhang et al. 2018, equation 1)
 
@@ -23,10 +25,10 @@ import jax
 import jax.numpy as jnp
 
 from lamv.core.batch import Augmented, Rows, whole
+from lamv.core.checks import check_range, check_shape, check_targets, floating
 from lamv.core.laws import Law, beta, fixed
 from lamv.core.laws import discrete as discrete  # the other laws, to be had from here too
 from lamv.core.laws import uniform as uniform
-from lamv.core.targets import check_range
 
 LAM_PER = ("example", "batch")
 
@@ -36,9 +38,9 @@ def mixup(
 ):
     """Mixup (Zhang et al. 2018) with lam ~ law, or Beta(alpha, alpha).
 
-    Raises ValueError for alpha <= 0 (where it is known) or an unknown lam_per.
+    Raises ValueError for alpha <= 0 (where it is known; a traced one gives NaN) or an unknown lam_per.
     """
-    rows = rows or whole(inputs.shape[0])
+    rows = rows_of(inputs, targets, rows)
     partner, lam = _draw_pair(key, rows, alpha, law, lam_per)
     return mix(inputs, rows.take(inputs, partner), lam), mix(targets, rows.take(targets, partner), lam)
 
@@ -56,7 +58,7 @@ def decoupled_mixup(
     tau ~ target_law, independent of lam; without target_law tau is lam, and this is Mixup bit for bit. With two fixed
     laws it is the two constants of the paper, which takes both from [1/2, 1].
     """
-    rows = rows or whole(inputs.shape[0])
+    rows = rows_of(inputs, targets, rows)
     partner, lam = _draw_pair(key, rows, alpha, law, lam_per)
     tau = lam if target_law is None else draw_lam(jax.random.fold_in(key, 2), rows, target_law, lam_per)
     return mix(inputs, rows.take(inputs, partner), lam), mix(targets, rows.take(targets, partner), tau)
@@ -64,7 +66,7 @@ def decoupled_mixup(
 
 def input_mixup(key, inputs, targets, *, alpha=1.0, law=None, lam_per="example", rows=None):
     """Mixup of the inputs alone: the target is that of whichever of the two weighs more."""
-    rows = rows or whole(inputs.shape[0])
+    rows = rows_of(inputs, targets, rows)
     partner, lam = _draw_pair(key, rows, alpha, law, lam_per)
     nearer = (lam >= 0.5).astype(jnp.float32)
     return mix(inputs, rows.take(inputs, partner), lam), mix(targets, rows.take(targets, partner), nearer)
@@ -75,7 +77,7 @@ def target_mixup(key, inputs, targets, *, alpha=1.0, law=None, lam_per="example"
 
     What comes with the targets is mixed as they are, although the input stays that of one example.
     """
-    rows = rows or whole(inputs.shape[0])
+    rows = rows_of(inputs, targets, rows)
     partner, lam = _draw_pair(key, rows, alpha, law, lam_per)
     return inputs, mix(targets, rows.take(targets, partner), jnp.maximum(lam, 1 - lam))
 
@@ -85,7 +87,7 @@ def same_class_mixup(key, inputs, targets, *, alpha=1.0, law=None, lam_per="exam
 
     The class is that of the largest target. The partners of each class are one permutation of it.
     """
-    rows = rows or whole(inputs.shape[0])
+    rows = rows_of(inputs, targets, rows)
     partner_key, lam_key = jax.random.split(key)
     partner = draw_partner_within(partner_key, rows, jnp.argmax(_choosing(targets), axis=-1))
     lam = draw_lam(lam_key, rows, law_of(alpha, law), lam_per)
@@ -100,7 +102,7 @@ def kway_mixup(key, inputs, targets, *, alpha=1.0, ways: int = 3, lam_per="examp
     if ways < 2:
         raise ValueError(f"ways is {ways}, must be at least 2 (examples that are mixed)")
     law_of(alpha, None)
-    rows = rows or whole(inputs.shape[0])
+    rows = rows_of(inputs, targets, rows)
     partner_key, lam_key = jax.random.split(key)
 
     def draw(key):
@@ -110,6 +112,7 @@ def kway_mixup(key, inputs, targets, *, alpha=1.0, ways: int = 3, lam_per="examp
     partners = [rows.positions, *(draw_partner(k, rows) for k in jax.random.split(partner_key, ways - 1))]
 
     def mixed(values):
+        values = jax.tree.map(floating, values)
         parts = [values, *(rows.take(values, partner) for partner in partners[1:])]
         return jax.tree.map(lambda *of: sum(_along(weights[:, w], part) * part for w, part in enumerate(of)), *parts)
 
@@ -123,11 +126,14 @@ def manifold_mixup(
 
     layers: names of the model's layers, dotted where they are nested; "input" is the batch itself, and with that alone
     this is Mixup bit for bit. There is one forward pass: the partner's activations are those of the same batch, and
-    BatchNorm sees the mixture from the chosen layer on (the reference code runs a second pass for the partner).
+    BatchNorm sees the mixture from the chosen layer on (the reference code runs a second pass for the partner). The
+    caller's model has to hand every one of `layers` to `hidden` once: targets are mixed either way.
     """
+    if isinstance(layers, str):
+        raise TypeError(f"layers is {layers!r}, must be a tuple of names, as in ({layers!r},)")
     if not layers or len(set(layers)) < len(layers):
         raise ValueError(f"layers is {layers}; name one or more layers, or 'input', each once")
-    rows = rows or whole(inputs.shape[0])
+    rows = rows_of(inputs, targets, rows)
     partner, lam = _draw_pair(key, rows, alpha, law, lam_per)
     chosen = jax.random.randint(jax.random.fold_in(key, 2), (), 0, len(layers))
 
@@ -148,8 +154,8 @@ def regmixup(key, inputs, targets, *, alpha=1.0, law=None, weight=1.0, lam_per="
     mixed_inputs, mixed_targets = mixup(key, inputs, targets, alpha=alpha, law=law, lam_per=lam_per, rows=rows)
     ones = jnp.ones(inputs.shape[:1], jnp.float32)
     return Augmented(
-        jnp.concatenate([inputs, mixed_inputs.astype(inputs.dtype)]),
-        jax.tree.map(lambda *halves: jnp.concatenate(halves), targets, mixed_targets),
+        jnp.concatenate([floating(inputs), mixed_inputs]),
+        jax.tree.map(lambda own, mixed: jnp.concatenate([floating(own), mixed]), targets, mixed_targets),
         weights=jnp.concatenate([ones, weight * ones]),
     )
 
@@ -160,7 +166,7 @@ def c_mixup(key, inputs, targets, *, alpha=1.0, law=None, bandwidth=1.0, lam_per
     P(j | i) is proportional to exp(-||q_i - q_j||^2 / (2 bandwidth^2)), i itself included, drawn for every example: so
     the partners are no permutation. bandwidth: above 0, in the units of the targets; large values give Mixup's pairs.
     """
-    rows = rows or whole(inputs.shape[0])
+    rows = rows_of(inputs, targets, rows)
     partner_key, lam_key = jax.random.split(key)
     partner = draw_partner_near(partner_key, rows, _choosing(targets), bandwidth)
     lam = draw_lam(lam_key, rows, law_of(alpha, law), lam_per)
@@ -178,10 +184,12 @@ def rc_mixup(
     of the kept targets. The source searches it among candidates by validation loss instead.
     """
     check_range("noise_rate", noise_rate, low=0.0, below=1.0)
-    rows = rows or whole(inputs.shape[0])
+    rows = rows_of(inputs, targets, rows)
     partner_key, lam_key = jax.random.split(key)
     own = _choosing(targets)
-    error = rows.everyone(jnp.sum(jnp.square(predict(inputs) - own), axis=-1))
+    predicted = predict(inputs)
+    check_shape("outputs of predict", predicted, own.shape)
+    error = rows.everyone(jnp.sum(jnp.square(predicted - own), axis=-1))
     all_targets = rows.everyone(own)
     number = jnp.maximum(rows.batch_size - jnp.round(noise_rate * rows.batch_size), 1.0)
     # By rank and not by a quantile of the errors: equal ones, or rounding at the quantile, would keep another number.
@@ -200,10 +208,17 @@ def rc_mixup(
 def mix(first, second, lam: jax.Array):
     """lam first + (1 - lam) second, row by row: (B, ...) twice and lam (B,) in [0, 1]. lam = 1 gives `first` exactly.
 
-    first, second: arrays, or trees of arrays that are mixed alike.
+    first, second: arrays, or trees of arrays that are mixed alike; integers and booleans give float32. lam: () or (1,)
+    is the same for all rows. Raises ValueError for shapes that do not fit.
     """
+    lam = jnp.asarray(lam)
 
     def mixed(first, second):
+        first, second = floating(first), floating(second)
+        rows = first.shape[: lam.ndim]
+        if first.shape != second.shape or any(of not in (1, row) for of, row in zip(lam.shape, rows, strict=True)):
+            raise ValueError(f"what is mixed is of shapes {first.shape} and {second.shape}, by lam of shape {lam.shape};"
+                             " must be (B, ...) twice, and (B,)")  # fmt: skip
         share = _along(lam, first)
         return share * first + (1 - share) * second
 
@@ -241,6 +256,7 @@ def draw_partner_near(key: jax.Array, rows: Rows, targets, bandwidth, among: jax
     So does `rows.allowed` say; a row to which the two leave nobody is its own partner.
     """
     check_range("bandwidth", bandwidth, low=jnp.finfo(jnp.float32).tiny, below=float("inf"))
+    targets = floating(targets)
     everyone = rows.everyone(targets)
 
     def draw(key, target, among):
@@ -280,9 +296,15 @@ def _draw_among(key: jax.Array, rows: Rows, allowed: jax.Array) -> jax.Array:
     return jnp.where(number > 0, partner, rows.positions)
 
 
+def rows_of(inputs, targets, rows: Rows | None) -> Rows:
+    """The rows at hand: `rows`, or the batch is all here. Raises ValueError unless targets are (B, K) for B inputs."""
+    check_targets(_choosing(targets), inputs.shape[0])
+    return rows or whole(inputs.shape[0])
+
+
 def _choosing(targets) -> jax.Array:
     """The targets proper, q of (q, ...), which alone choose pairs."""
-    return targets[0] if isinstance(targets, tuple) else targets
+    return floating(targets[0] if isinstance(targets, tuple) else targets)
 
 
 def _per(lam_per: str, draw, key, rows: Rows) -> jax.Array:

@@ -1,8 +1,9 @@
 """Mixup by regions: some pixels of an example, the others from its partner; (key, inputs, targets) -> (inputs, targets).
 
-inputs are (B, H, W, C) images or (B, D) vectors, floats; a vector counts as an image with one axis, in which a box is a
-segment. What is said below holds for any such spatial shape: (H, W), or (D,). targets are (B, K) probabilities. Both
-come back in the same shape. Partners, laws of lam, `lam_per`, `rows` and tuples of targets are as in lamv.core.mixing.
+inputs are (B, H, W, C) images or (B, D) vectors; a vector counts as an image with one axis, in which a box is a segment.
+What is said below holds for any such spatial shape: (H, W), or (D,). targets are (B, K) probabilities. Both come back in
+the same shape; integers come back as float32 in targets and in resized inputs, and as they are where pixels are only
+moved. Partners, laws of lam, `lam_per`, `rows` and tuples of targets are as in lamv.core.mixing.
 
 With a mask m, 1 on the pixels that are kept and 0 on those of the partner, which are shared by all channels,
 
@@ -24,10 +25,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamv.core.batch import Rows, whole
+from lamv.core.batch import Rows
+from lamv.core.checks import check_range
 from lamv.core.laws import Law
-from lamv.core.mixing import draw_lam, draw_partner, law_of, mix
-from lamv.core.targets import check_range
+from lamv.core.mixing import draw_lam, draw_partner, law_of, mix, rows_of
 
 
 def cutmix(
@@ -41,14 +42,14 @@ def cutmix(
     9/16 are inside on average (3/4 for a vector), and all of it only where the centre is the middle.
     """
     law = law_of(alpha, law)
-    rows, spatial = _rows_and_shape(inputs, rows)
+    rows, spatial = _rows_and_shape(inputs, targets, rows)
     partner_key, lam_key, region_key = jax.random.split(key, 3)
     partner = draw_partner(partner_key, rows)
     lam = draw_lam(lam_key, rows, law, lam_per)
     sides = box_sides((1 - lam) ** (1 / len(spatial)), spatial)
     centre = _uniform_place(region_key, rows, lam_per, np.asarray([spatial]))
     mask = ~box(centre - sides // 2, sides, spatial)
-    return combine(mask, inputs, rows.take(inputs, partner), targets, rows.take(targets, partner))
+    return combine(mask, inputs, rows.take(inputs, partner), targets, rows.take(targets, partner), lam=lam)
 
 
 def resizemix(
@@ -60,14 +61,15 @@ def resizemix(
     pixel; 0 < scale_low <= scale_high <= 1. With both at 1 the partner itself comes back.
     """
     _check_scales(scale_low, scale_high)
-    rows, spatial = _rows_and_shape(inputs, rows)
+    rows, spatial = _rows_and_shape(inputs, targets, rows)
     partner_key, lam_key, region_key = jax.random.split(key, 3)
     partner = draw_partner(partner_key, rows)
     scale = draw_lam(lam_key, rows, Law("uniform", (scale_low, scale_high)), lam_per)
     sides = jnp.maximum(box_sides(scale, spatial), 1)
     start = _uniform_place(region_key, rows, lam_per, np.asarray([spatial]) - sides + 1)
     pasted = jax.vmap(resize_into)(rows.take(inputs, partner), start, sides)
-    return combine(~box(start, sides, spatial), inputs, pasted, targets, rows.take(targets, partner))
+    mask = ~box(start, sides, spatial)
+    return combine(mask, inputs, pasted, targets, rows.take(targets, partner), lam=scale)
 
 
 def fmix(
@@ -88,26 +90,28 @@ def fmix(
     """
     check_range("decay_power", decay_power, low=0.0, below=float("inf"))
     law = law_of(alpha, law)
-    rows, spatial = _rows_and_shape(inputs, rows)
+    rows, spatial = _rows_and_shape(inputs, targets, rows)
     partner_key, lam_key, region_key = jax.random.split(key, 3)
     partner = draw_partner(partner_key, rows)
     lam = draw_lam(lam_key, rows, law, lam_per)
     field = _draw(lambda k: smooth_field(k, spatial, decay_power), region_key, rows, lam_per)
     number = jnp.round(lam * math.prod(spatial)).astype(jnp.int32)
     mask = jax.vmap(highest)(field, number[: len(field)])
-    return combine(mask, inputs, rows.take(inputs, partner), targets, rows.take(targets, partner))
+    return combine(mask, inputs, rows.take(inputs, partner), targets, rows.take(targets, partner), lam=lam)
 
 
-def combine(mask, inputs, partner_inputs, targets, partner_targets):
+def combine(mask, inputs, partner_inputs, targets, partner_targets, *, lam=0.0):
     """The pixels of `inputs` where the mask is set, else those of the partner; the targets by the number of each.
 
     mask: (B, *spatial) bool, or (1, *spatial) for one that all share. All pixels set gives `inputs` and `targets` bit
-    for bit, and none gives the partner's. targets: (B, K), or a tree of (B, ...) values that are mixed alike.
+    for bit, and none gives the partner's. targets: (B, K), or a tree of (B, ...) values that are mixed alike. lam: what
+    the mask was made of, () or (B,); where that is NaN, a mask says nothing, and the targets are NaN.
     """
+    mask = mask.astype(bool)
     pixels = tuple(range(1, mask.ndim))
     kept, rest = (jnp.sum(m, axis=pixels, dtype=jnp.float32) for m in (mask, ~mask))
     # A constant denominator would be compiled to a product with its reciprocal, which is off in the last digit.
-    share = jnp.broadcast_to(kept / (kept + rest), inputs.shape[:1])
+    share = jnp.where(jnp.isnan(lam), jnp.nan, jnp.broadcast_to(kept / (kept + rest), inputs.shape[:1]))
     mask = mask.reshape(mask.shape + (1,) * (inputs.ndim - mask.ndim))
     return jnp.where(mask, inputs, partner_inputs), mix(targets, partner_targets, share)
 
@@ -173,11 +177,11 @@ def highest(values: jax.Array, number: jax.Array) -> jax.Array:
     return mask.reshape(values.shape)
 
 
-def _rows_and_shape(inputs, rows: Rows | None) -> tuple[Rows, tuple[int, ...]]:
+def _rows_and_shape(inputs, targets, rows: Rows | None) -> tuple[Rows, tuple[int, ...]]:
     """The rows at hand and the spatial shape of one input."""
     if inputs.ndim not in (2, 4):
         raise ValueError(f"inputs are of shape {inputs.shape}, must be (B, H, W, C) images or (B, D) vectors")
-    return rows or whole(inputs.shape[0]), inputs.shape[1:3]
+    return rows_of(inputs, targets, rows), inputs.shape[1:3]
 
 
 def _uniform_place(key, rows: Rows, lam_per: str, number) -> jax.Array:

@@ -9,33 +9,53 @@ other classes; two conventions are in use and both are here under their own name
 
 The two are one family: "uniform" with smoothing s is "others" with s (K - 1) / K.
 
+Targets that are integers or booleans count as float32, and other floats stay what they are. A function of targets raises
+ValueError for what is not (B, K), labels above all.
+
 Flipping labels at random is smoothing in expectation: the cross-entropy is linear in the target. The backward correction
 for label noise undoes it, and is the one function here whose targets are not probabilities: some are negative.
 """
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import xlogy
+import numpy as np
 
 from lamv.core.batch import Rows, whole
+from lamv.core.checks import (
+    check_labels,
+    check_probabilities,
+    check_range,
+    check_targets,
+    floating,
+    inside,
+    integers,
+)
 
 CONVENTIONS = ("uniform", "others")
 
 
 def one_hot(labels: jax.Array, num_classes: int) -> jax.Array:
-    """(B,) int labels in [0, K) -> (B, K) float32. A label outside the range gives a row of zeros."""
-    return jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
+    """(B,) integer labels in [0, K), of any type -> (B, K) float32.
+
+    A label outside the range raises ValueError where its value is known, that is, outside of a trace; traced, it gives a
+    row of NaN, so that no loss of it is finite. Raises TypeError for labels that are no integers. For groups, of which an
+    example may be in none, see lamv.core.mitigation.memberships_of.
+    """
+    check_labels(labels, num_classes)
+    labels = integers("labels", labels)
+    member = jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
+    return jnp.where(inside(labels, num_classes)[..., None], member, jnp.nan)
 
 
 def smooth(targets: jax.Array, smoothing: jax.Array | float, convention: str = "uniform") -> jax.Array:
     """Label smoothing of (B, K) targets.
 
-    smoothing: 0 (unchanged, bit for bit) up to, not including, 1 ("uniform") or (K - 1) / K ("others"): beyond that
+    smoothing: a scalar, 0 (unchanged, bit for bit) up to, not including, 1 ("uniform") or (K - 1) / K ("others"): beyond that
     the true class is no longer the most probable one. Checked where the value is known, that is, outside of a trace.
     Linear in the targets, so mixed targets may be smoothed too: smoothing and mixing commute.
     Raises ValueError for a smoothing out of range or an unknown convention.
     """
-    num_classes = targets.shape[-1]
+    targets, num_classes = _checked(targets)
     limit = smoothing_limit(num_classes, convention)
     check_range(
         "smoothing", smoothing, low=0.0, below=limit, note=f"for the convention {convention!r}, K = {num_classes}"
@@ -49,9 +69,13 @@ def smooth(targets: jax.Array, smoothing: jax.Array | float, convention: str = "
 def smooth_towards(targets: jax.Array, smoothing, prior: jax.Array) -> jax.Array:
     """Smoothing towards a given distribution: (1 - smoothing) q + smoothing prior (Szegedy et al. 2016, section 7).
 
-    prior: (K,) or (B, K) probabilities. The frequencies of the classes give unigram smoothing (Pereyra et al. 2017).
+    prior: (K,) or (B, K) probabilities, checked where they are known. The frequencies of the classes give unigram smoothing (Pereyra et al. 2017).
     smoothing: 0 (unchanged) up to, not including, 1. Raises ValueError beyond.
     """
+    targets, num_classes = _checked(targets)
+    if prior.shape[-1] != num_classes:
+        raise ValueError(f"prior is of shape {prior.shape}, must be ({num_classes},), or that of the targets")
+    check_probabilities("prior", prior)
     check_range("smoothing", smoothing, low=0.0, below=1.0)
     return (1.0 - smoothing) * targets + smoothing * jnp.broadcast_to(prior, targets.shape)
 
@@ -64,7 +88,7 @@ def correct_noise(targets: jax.Array, noise_rate, convention: str = "uniform") -
     expectation over the noise, the loss against the clean ones. Rows sum to 1, but entries off the label are negative.
     noise_rate: as smoothing in `smooth`. Raises ValueError beyond.
     """
-    num_classes = targets.shape[-1]
+    targets, num_classes = _checked(targets)
     limit = smoothing_limit(num_classes, convention)
     check_range("noise_rate", noise_rate, low=0.0, below=limit, note=f"for the convention {convention!r}")
     share = noise_rate if convention == "uniform" else noise_rate / limit
@@ -75,9 +99,10 @@ def flip(key, targets: jax.Array, rate, convention: str = "uniform", rows: Rows 
     """DisturbLabel (Xie et al. 2016): with probability `rate`, a label is replaced by a random one.
 
     Drawn anew at every call, for each example, from all classes ("uniform") or from the others: then the expected target
-    is smooth(targets, rate, convention), whatever the targets. rate: as smoothing there. Raises ValueError beyond.
+    is smooth(targets, rate, convention), whatever the targets; a row that holds NaN stays as it is. rate: as smoothing
+    there. Raises ValueError beyond.
     """
-    num_classes = targets.shape[-1]
+    targets, num_classes = _checked(targets)
     check_range("rate", rate, low=0.0, below=smoothing_limit(num_classes, convention), note=f"for {convention!r}")
     rows = rows or whole(targets.shape[0])
 
@@ -86,14 +111,14 @@ def flip(key, targets: jax.Array, rate, convention: str = "uniform", rows: Rows 
         # Rounding may have left a target above 1.
         odds = jnp.ones(num_classes) if convention == "uniform" else jnp.maximum(1.0 - target, 0.0)
         label = jax.random.categorical(label_key, jnp.log(odds))
-        replaced = jax.random.uniform(flip_key) < rate
+        replaced = (jax.random.uniform(flip_key) < rate) & ~jnp.any(jnp.isnan(target))
         return jnp.where(replaced, jax.nn.one_hot(label, num_classes, dtype=targets.dtype), target)
 
     return jax.vmap(flipped)(rows.keys(key), targets)
 
 
 def matched_smoothing(mean_entropy, num_classes: int, convention: str = "uniform") -> jax.Array:
-    """The smoothing whose targets have this entropy, in nats; 0 to below log K. Found by bisection, to float32.
+    """The smoothing whose targets have this entropy, in nats; 0 to below log K, NaN beyond. By bisection, to float32.
 
     With the mean entropy of a Mixup's targets, it is Mixup's part in the targets without its part in the inputs.
     """
@@ -108,12 +133,16 @@ def matched_smoothing(mean_entropy, num_classes: int, convention: str = "uniform
         return jnp.where(below, middle, low), jnp.where(below, high, middle)
 
     low, high = jax.lax.fori_loop(0, 30, halve, (jnp.float32(0), jnp.float32(limit)))
-    return (low + high) / 2
+    return jnp.where(mean_entropy <= np.log(num_classes), (low + high) / 2, jnp.nan)
 
 
 def entropy(targets: jax.Array) -> jax.Array:
-    """(..., K) probabilities -> (...) entropy in nats: what the cross-entropy against them cannot fall below."""
-    return -jnp.sum(xlogy(targets, targets), axis=-1)
+    """(..., K) probabilities -> (...) entropy in nats: what the cross-entropy against them cannot fall below.
+
+    A probability of 0 has no part, in the gradient either.
+    """
+    some = jnp.where(targets == 0, 1.0, targets)
+    return -jnp.sum(some * jnp.log(some), axis=-1)
 
 
 def smoothing_limit(num_classes: int, convention: str) -> float:
@@ -123,9 +152,7 @@ def smoothing_limit(num_classes: int, convention: str) -> float:
     return 1.0 if convention == "uniform" else (num_classes - 1) / num_classes
 
 
-def check_range(name: str, value, *, low: float, below: float, note: str = "") -> None:
-    """Raise ValueError unless low <= value < below. A traced value cannot be looked at and passes."""
-    if isinstance(value, jax.core.Tracer):
-        return
-    if not low <= float(value) < below:
-        raise ValueError(f"{name} is {float(value):g}, must be in [{low:g}, {below:g})" + (f" {note}" if note else ""))
+def _checked(targets) -> tuple[jax.Array, int]:
+    """Targets as floats, and K."""
+    check_targets(targets)
+    return floating(targets), targets.shape[-1]

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import betaln, entr, expit
 
+from lamv.core.checks import check_range
 from lamv.core.laws import Law
 from lamv.core.linear import (
     gaussian_minimizer,
@@ -23,7 +24,7 @@ from lamv.core.linear import (
     linear_minimizer,
     max_margin,
 )
-from lamv.core.targets import check_range, smoothing_limit
+from lamv.core.targets import smoothing_limit
 
 __all__ = [
     "gaussian_minimizer",

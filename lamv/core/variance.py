@@ -18,6 +18,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from lamv.core.checks import check_shape, inside, integers
+
 
 class Moments(NamedTuple):
     """count (K,), mean (K, D), scatter (K, D) = sum over the class of (h - class mean)^2; all float32."""
@@ -35,11 +37,15 @@ def empty(num_classes: int, dim: int) -> Moments:
 def class_moments(features: jax.Array, labels: jax.Array, num_classes: int, mask: jax.Array | None = None) -> Moments:
     """Moments of one batch: features (B, D), labels (B,) int in [0, K), mask (B,) with 0 for rows that do not count.
 
-    A masked row has no influence at all, whatever it holds, NaN included.
+    A masked row has no influence at all, whatever it holds, NaN included. Another label outside of [0, K) makes all
+    moments NaN. Raises ValueError for shapes that do not fit, and TypeError for labels that are no integers.
     """
-    features = features.astype(jnp.float32)
+    features, labels = features.astype(jnp.float32), integers("labels", labels)
+    check_shape("labels", labels, features.shape[:1])
     member = jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
+    member = jnp.where(inside(labels, num_classes)[:, None], member, jnp.nan)
     if mask is not None:
+        check_shape("mask", mask, labels.shape)
         counts = mask.astype(bool)[:, None]
         features, member = jnp.where(counts, features, 0.0), jnp.where(counts, member, 0.0)
     count = member.sum(axis=0)
@@ -71,7 +77,7 @@ def decompose(moments: Moments) -> dict[str, jax.Array]:
 
     total, within, between: sums over units, 1/N normalisation. mean_square: E ||h||^2.
     within_per_unit: V_W / D. within_over_mean_square: V_W / E||h||^2, free of scale. within_over_total: V_W / V_T, free
-    of scale and of shifts. A ratio with denominator 0 is 0: nothing varies there.
+    of scale and of shifts. A ratio with denominator 0 is 0: nothing varies there. Moments of NaN give NaN.
     """
     number = jnp.sum(moments.count)
     units = per_unit(moments)
@@ -110,4 +116,4 @@ def _at_least_one(count: jax.Array) -> jax.Array:
 
 
 def _ratio(part: jax.Array, whole: jax.Array) -> jax.Array:
-    return jnp.where(whole > 0, part / jnp.where(whole > 0, whole, 1.0), 0.0)
+    return jnp.where(whole == 0, 0.0, part / jnp.where(whole == 0, 1.0, whole))

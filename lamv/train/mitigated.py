@@ -12,7 +12,6 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamv.core import batch, mitigation
-from lamv.core.targets import one_hot
 from lamv.data.resident import Plan, Table
 
 #: Those that draw the examples of a batch by weight, and those that look at the groups of its rows in the loss.
@@ -67,7 +66,7 @@ class Mitigation:
             "attribute": lambda: (table.attributes[places], self._plan.num_attributes),
             "environment": lambda: (table.environments[places], self._plan.num_environments),
         }
-        return one_hot(*members[self.balances]())
+        return mitigation.memberships_of(*members[self.balances]())
 
     def scored(self, kept, knobs, logits, memberships):
         """The logits (B, K) as the loss sees them."""
