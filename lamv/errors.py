@@ -25,8 +25,18 @@ from typing import Any
 
 def nearest(name: Any, known: Iterable) -> str:
     """' (did you mean X?)' for the closest of the known names, or nothing where none is close."""
-    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(name)[:200], [str(k) for k in known], n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def brief(value: Any, most: int = 80) -> str:
+    """repr of a value, cut to so many characters; for values that a user gave, which may be anything."""
+    try:
+        text = repr(value)
+    except Exception:  # a class of the user's, or an int with more digits than Python writes
+        text = f"<{type(value).__name__}>"
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 class LamvError(Exception):

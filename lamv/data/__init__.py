@@ -3,11 +3,15 @@
 Nothing is downloaded. Where the files are to be had is said in the error of a load without a path.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from lamv.data import arrays, celeba, cifar, diabetes, digits, idx, image_folder, integrity, waterbirds
+from lamv.data import arrays, celeba, cifar, diabetes, digits, idx, image_folder, integrity, tabular, waterbirds
+from lamv.data.classes import check_classes
+from lamv.data.integrity import shown
 from lamv.data.splits import Normalisation, Source, Split, Splits
 from lamv.errors import ConfigError, DataError, nearest
 
@@ -16,49 +20,68 @@ __all__ = ["DATASETS", "Normalisation", "Source", "Split", "Splits", "load"]
 
 # Some thousand photographs of this size fill the memory of a device; a larger one is a slip.
 MAX_IMAGE_SIZE = 1024
+ON_BROKEN = ("error", "skip")
+TASKS = ("auto", "classification", "regression")
+
+
+class Options(NamedTuple):
+    """How to read what comes in more than one way; a reader is passed those that it takes (Reader.takes).
+
+    image_size: the side, in pixels, of the squares that photographs become, 1 to MAX_IMAGE_SIZE.
+    on_broken: photographs that cannot be read: "error" refuses the data set, "skip" leaves them out and names them.
+    task: what labels are: "classification", "regression" (numbers to be predicted), or "auto", which tells by their type.
+    columns: of a table, what each column is: {"label": NAME, "split": ..., "group": ..., "attribute": ..., "drop": (NAME,
+        ...)}; what is not named has its usual name, see lamv.data.tabular.
+    """
+
+    image_size: int = 64
+    on_broken: str = "error"
+    task: str = "auto"
+    columns: Mapping[str, Any] = MappingProxyType({})
 
 
 class Reader(NamedTuple):
     """How a data set gets into memory.
 
-    read: path -> Splits, or () -> Splits where `holds` is empty; with image_size=... where `sized`.
+    read: path -> Splits, or () -> Splits where `holds` is empty; with the Options that it `takes` by name.
     holds: what the path must hold and where to get it.
     default: where it may already lie.
-    sized: whether it reads photographs, which come in any size.
     """
 
     read: Callable[..., Splits]
     holds: str = ""
     default: str = ""
-    sized: bool = False
+    takes: tuple[str, ...] = ()
 
 
-def load(name: str, path: str | Path | None = None, verify: str = "warn", image_size: int = 64) -> Splits:
+def load(name: str, path: str | Path | None = None, verify: str = "warn", **options: Any) -> Splits:
     """Reads a data set into memory.
 
     name: one of DATASETS.
     path: the file or folder that its reader takes (see there); None where it needs none or lies in its usual place.
     verify: "warn" logs a warning about files that are not the official ones, "official" refuses all that are not known
         to be.
-    image_size: the side, in pixels, of the squares that photographs become, 1 to MAX_IMAGE_SIZE; other data keep theirs.
-    Raises ConfigError for an unknown name or `verify`, a path that has no use or an image_size out of range, DataError for
-    a path that is missing, files that are missing, damaged, misshapen or hostile, and, under "official", files that are
-    not official; and WorkdirError where the cache of decoded photographs cannot be used.
+    options: fields of Options; a data set that has no use for one passes it over.
+    Raises ConfigError for an unknown name or `verify`, a path that has no use or an option out of range, DataError for
+    a path that is missing, files that are missing, damaged, misshapen or hostile, classes that cannot be learned
+    (lamv.data.classes.check_classes), and, under "official", files that are not official; and WorkdirError where the cache
+    of decoded photographs cannot be used.
     """
     if verify not in integrity.VERIFY:
         raise ConfigError(f"verify={verify!r} is unknown; allowed: {', '.join(integrity.VERIFY)}")
     if name not in DATASETS:
         raise ConfigError(f"data set {name!r} is unknown{nearest(name, DATASETS)}; known: {', '.join(DATASETS)}")
     reader = DATASETS[name]
-    options = _options(name, reader, verify, image_size)
+    taken = _taken(name, reader, verify, Options(**options))
+    located = _locate(name, reader, path)
     try:
-        splits = reader.read(*_locate(name, reader, path), **options)
+        splits = reader.read(*located, **taken)
     except OSError as error:
         raise DataError(
-            f"{name}: {error.filename or path}: cannot be read ({error.strerror or integrity.one_line(error)})"
+            f"{name}: {shown(error.filename or path)}: cannot be read ({error.strerror or integrity.one_line(error)})"
         ) from error
     integrity.enforce(splits, verify)
-    return splits
+    return check_classes(splits, ": ".join([name, *map(shown, located)]))
 
 
 def _locate(name: str, reader: Reader, path: str | Path | None) -> tuple[Path, ...]:
@@ -69,20 +92,32 @@ def _locate(name: str, reader: Reader, path: str | Path | None) -> tuple[Path, .
         return ()
     if not path and not (reader.default and Path(reader.default).exists()):
         raise DataError(f"{name}: needs a path, e.g. --config.data.path=DIR; it must hold {reader.holds}")
-    found = Path(path or reader.default).expanduser()
-    if not found.exists():
-        raise DataError(f"{name}: {found} does not exist; it must hold {reader.holds}")
+    needs = f"it must hold {reader.holds}"
+    try:
+        found = Path(path or reader.default).expanduser()
+        there = found.exists()
+    except (OSError, RuntimeError) as error:  # a name too long for the system; ~ of somebody unknown
+        raise DataError(f"{name}: {shown(path)} cannot be looked up ({integrity.one_line(error)}); {needs}") from error
+    if found.is_symlink() and not there:
+        target = shown(os.readlink(found))
+        raise DataError(f"{name}: {shown(found)} is a link to {target}, which is not there; fetch the data first")
+    if not there:
+        raise DataError(f"{name}: {shown(found)} does not exist; {needs}")
     return (found,)
 
 
-def _options(name: str, reader: Reader, verify: str, image_size: int) -> dict[str, int]:
-    if not reader.sized:
-        return {}
-    if type(image_size) is not int or not 1 <= image_size <= MAX_IMAGE_SIZE:
-        raise ConfigError(f"image_size={image_size!r} must be a whole number from 1 to {MAX_IMAGE_SIZE}; 64 is usual")
-    if verify == "official":  # said before hundreds of thousands of photographs are decoded
+def _taken(name: str, reader: Reader, verify: str, options: Options) -> dict[str, Any]:
+    """The options that a reader takes, once they are found to be in range."""
+    size = options.image_size
+    if type(size) is not int or not 1 <= size <= MAX_IMAGE_SIZE:
+        raise ConfigError(f"image_size={size!r} must be a whole number from 1 to {MAX_IMAGE_SIZE}; 64 is usual")
+    for option, allowed in (("on_broken", ON_BROKEN), ("task", TASKS)):
+        value = getattr(options, option)
+        if value not in allowed:
+            raise ConfigError(f"{option}={value!r} is unknown; allowed: {', '.join(allowed)}")
+    if "image_size" in reader.takes and verify == "official":  # said before all photographs are decoded
         raise DataError(f"{name}: no official sha256 of its photographs is known; set verify=warn")
-    return {"image_size": image_size}
+    return {option: getattr(options, option) for option in reader.takes}
 
 
 DATASETS = {
@@ -107,21 +142,26 @@ DATASETS = {
         cifar.read_cifar100,
         holds="cifar-100-binary.tar.gz or cifar-100-python.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html",
     ),
-    "npz": Reader(arrays.read, holds="arrays, as in numpy.savez('FILE.npz', inputs=..., labels=...)"),
+    "npz": Reader(arrays.read, holds="arrays, as in numpy.savez('FILE.npz', inputs=..., labels=...)", takes=("task",)),
+    "table": Reader(
+        tabular.read,
+        holds="a row of numbers and texts for every example and a column called label, in CSV or Parquet",
+        takes=("task", "columns"),
+    ),
     "image_folder": Reader(
         image_folder.read,
         holds="photographs in train/CLASS/ and test/CLASS/, or in CLASS/, or metadata.csv with path, label, split and group",
-        sized=True,
+        takes=("image_size", "on_broken"),
     ),
     "waterbirds": Reader(
         waterbirds.read,
         holds="waterbird_complete95_forest2water2/, as linked at https://github.com/kohpangwei/group_DRO",
-        sized=True,
+        takes=("image_size", "on_broken"),
     ),
     "celeba": Reader(
         celeba.read,
         holds="img_align_celeba/, list_attr_celeba.txt and list_eval_partition.txt from"
         " https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
-        sized=True,
+        takes=("image_size", "on_broken"),
     ),
 }

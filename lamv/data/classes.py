@@ -1,12 +1,63 @@
-"""Which classes a data set has, and the groups that they and the attributes make."""
+"""Which classes a data set has, whether they can be learned, and the groups that they and the attributes make."""
 
 import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
+from lamv.data.integrity import and_more
+from lamv.data.labels import listed
 from lamv.data.splits import Splits
-from lamv.errors import ConfigError
+from lamv.errors import ConfigError, DataError
+
+#: In place of the attribute or group of an example whose part has none.
+NONE = -1
+#: Training examples of a class below which it is said that there are few.
+FEW = 5
+
+
+def check_classes(splits: Splits, where: str) -> Splits:
+    """The data set, once its classes are found to be such as can be learned; what is odd about them is in its notes.
+
+    where: its name and path, for messages. Raises DataError for fewer than two classes with training examples, and for a
+    class that only other parts have.
+    """
+    if splits.is_regression:
+        return _checked_values(splits, where)
+    names, sizes = splits.class_names, class_sizes(splits)
+    learned = sizes["all" if "all" in sizes else "train"]
+    for part, size in sizes.items():
+        unseen = np.flatnonzero((size > 0) & (learned == 0))
+        if unseen.size:
+            raise DataError(
+                f"{where}: class {names[unseen[0]]!r} has {size[unseen[0]]} examples in {part!r} and none to train on"
+                f"{and_more(unseen)}; is its name mistyped? Give it training examples, or take it away"
+            )
+    if np.count_nonzero(learned) < 2:
+        one = names[int(np.argmax(learned))]
+        raise DataError(f"{where}: all training examples are of one class, {one!r}; at least 2 classes are needed")
+    notes = []
+    if not learned.all():
+        none = [names[c] for c in np.flatnonzero(learned == 0)]
+        notes.append(f"no example is of {listed(none)}; these classes count all the same")
+    few = np.flatnonzero((learned > 0) & (learned < FEW))
+    if few.size:
+        shown = [f"{names[c]} ({learned[c]})" for c in few]
+        notes.append(f"fewer than {FEW} training examples of {listed(shown)}: what is measured of these means little")
+    return dataclasses.replace(splits, notes=(*splits.notes, *notes))
+
+
+def _checked_values(splits: Splits, where: str) -> Splits:
+    """Of numbers that are to be predicted: DataError where they are all the same."""
+    trained = splits.parts["all" if "all" in splits.parts else "train"].labels
+    if trained.min() == trained.max():
+        raise DataError(f"{where}: all training labels are {trained[0]:g}; there is nothing to predict")
+    return splits
+
+
+def class_sizes(splits: Splits) -> dict[str, np.ndarray]:
+    """{part: (K,) number of examples of each class}."""
+    return {name: np.bincount(part.labels, minlength=splits.num_classes) for name, part in splits.parts.items()}
 
 
 def select_classes(
@@ -48,6 +99,10 @@ def _relabelled(splits: Splits, new: np.ndarray, names: tuple[str, ...]) -> Spli
     number, parts = number_of_attributes(splits), {}
     for name, part in splits.parts.items():
         keep = new[part.labels] >= 0
+        if not keep.any():
+            raise ConfigError(
+                f"config.data.classes keeps {listed(names)}, of which {name!r} of {splits.name} has no example"
+            )
         if not keep.all():
             part = part._replace(**{key: value[keep] for key, value in part._asdict().items() if value is not None})
         part = part._replace(labels=new[part.labels])
@@ -63,11 +118,16 @@ def groups_of(labels: np.ndarray, attributes: np.ndarray, num_attributes: int, n
 
 
 def number_of_attributes(splits: Splits) -> int:
+    """A, 0 where no part has attributes."""
     attributes = joined(splits, "attributes")
     return len(splits.attribute_names) or (0 if attributes is None else int(attributes.max()) + 1)
 
 
 def joined(splits: Splits, name: str) -> np.ndarray | None:
-    """A field of all parts in one array; None where a part lacks it."""
+    """A field of all parts in one array, with NONE for the examples of a part that lacks it; None where all lack it."""
     arrays = [getattr(part, name) for part in splits.parts.values()]
-    return None if any(array is None for array in arrays) else np.concatenate(arrays)
+    if all(array is None for array in arrays):
+        return None
+    sizes = [len(part.labels) for part in splits.parts.values()]
+    blank = [np.full(size, NONE, np.int32) for size in sizes]
+    return np.concatenate([other if array is None else array for array, other in zip(arrays, blank, strict=True)])

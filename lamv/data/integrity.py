@@ -9,6 +9,7 @@ returns, images then labels.
 
 import hashlib
 import logging
+import stat
 from collections.abc import Iterable, Sized
 from pathlib import Path
 
@@ -138,6 +139,22 @@ def one_line(error: BaseException) -> str:
 def shown(path: str | Path) -> str:
     """A path for a message of one line: in quotes, with escapes, where it holds a line break or the like."""
     return str(path) if str(path).isprintable() else repr(str(path))
+
+
+def kind_of(path: Path) -> str:
+    """What is at a path, in words, where a file was to be: "missing", "a folder", "a link to X, which is not there"."""
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            if not path.exists():
+                return f"a link to {shown(path.readlink())}, which is not there"
+            mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    except OSError as error:
+        return f"unreadable ({error.strerror})"
+    kinds = {stat.S_IFREG: "a file", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def and_more(culprits: Sized) -> str:

@@ -5,6 +5,7 @@ For regression the labels are real numbers, and there is one "class", the quanti
 Axis letters: N examples, H W C image height, width, channels, D input dimension, K classes, G groups.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,8 +18,8 @@ class Split(NamedTuple):
     inputs: (N, H, W, C) uint8 images, or (N, D) float32 vectors.
     labels: (N,) int32 in [0, K); or, for regression, (N,) float32, what is to be predicted.
     ids: (N,) int64, the position of each example in the source files; stable across subsets and seeds.
-    groups: (N,) int32 >= 0, or None where the data set has no groups.
-    attributes: (N,) int32 in [0, A), or None where the data set has none; with them, groups are y * A + a.
+    groups: (N,) int32 in [0, G), or None where this part has none.
+    attributes: (N,) int32 in [0, A), or None where this part has none; with them, groups are y * A + a.
     """
 
     inputs: np.ndarray
@@ -55,7 +56,11 @@ class Splits:
     """A data set: its parts by name, and what is common to them.
 
     The parts are "train" and "test", and perhaps "valid"; or "all" where the seed cuts it. attribute_names: of the A values
-    of the attribute, () where there is none.
+    of the attribute, () where there is none. own_group_names: of groups that are not made of labels and attributes.
+    crossing: how a class and an attribute are put into words, as the name of their group. input_names: of the D inputs of
+    a vector, () where they have none. standardise: which of them are standardised by what a seed trains on, () for none;
+    NaN in these is a missing value, which becomes their mean. notes: what was mapped, filled in or passed over, a sentence each. left_out: files
+    that were to be read and were not.
     """
 
     name: str
@@ -64,6 +69,19 @@ class Splits:
     normalisation: Normalisation = Normalisation()
     sources: tuple[Source, ...] = field(default=())
     attribute_names: tuple[str, ...] = ()
+    own_group_names: tuple[str, ...] = ()
+    crossing: str = "{label}, {attribute}"
+    input_names: tuple[str, ...] = ()
+    standardise: tuple[bool, ...] = ()
+    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """Of all groups in the order of their numbers, y * A + a where there are attributes; () where there are none."""
+        if not self.attribute_names:
+            return self.own_group_names
+        return crossed(self.class_names, self.attribute_names, self.crossing)
 
     @property
     def num_classes(self) -> int:
@@ -72,3 +90,9 @@ class Splits:
     @property
     def is_regression(self) -> bool:
         return any(part.labels.dtype.kind == "f" for part in self.parts.values())
+
+
+def crossed(classes: Sequence[str], attributes: Sequence[str], crossing: str) -> tuple[str, ...]:
+    """The names of the groups y * A + a."""
+    # replace, not format: a name may hold braces.
+    return tuple(crossing.replace("{label}", y).replace("{attribute}", a) for y in classes for a in attributes)

@@ -74,7 +74,8 @@ def test_image_size(tmp_path, name, image_size):
 def test_image_size_is_of_photographs_only(tmp_path):
     np.savez(tmp_path / "mine.npz", inputs=np.eye(3), labels=np.arange(3))
     assert data.load("npz", tmp_path / "mine.npz", image_size=8).parts["all"].inputs.shape == (3, 3)
-    assert {name for name, reader in data.DATASETS.items() if reader.sized} == {"image_folder", "waterbirds", "celeba"}
+    sized = {name for name, reader in data.DATASETS.items() if "image_size" in reader.takes}
+    assert sized == {"image_folder", "waterbirds", "celeba"}
 
 
 def test_unreadable_file(refused, monkeypatch, tmp_path):
