@@ -6,11 +6,10 @@ refused all the same, because the official archives have none.
 
 import gzip
 import tarfile
-import zlib
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
-from lamv.data.integrity import one_line
+from lamv.data.integrity import kind_of, one_line, shown
 from lamv.errors import DataError
 
 # The official archives unpack to 177 MiB and hold fewer than ten members.
@@ -21,13 +20,15 @@ MAX_MEMBERS = 64
 def read_folder(folder: Path, wanted: Collection[str]) -> dict[str, bytes]:
     """The bytes of those of the `wanted` file names that the folder holds.
 
-    Raises DataError, naming the file, beyond MAX_BYTES in all.
+    Raises DataError, naming the file, for what is there and no file, and beyond MAX_BYTES in all.
     """
     files = {}
     left = MAX_BYTES
     for name in wanted:
         path = folder / name
         if not path.is_file():
+            if (kind := kind_of(path)) != "missing":
+                raise DataError(f"{shown(path)} is {kind}; a file is needed")
             continue
         left -= path.stat().st_size
         if left < 0:
@@ -56,7 +57,9 @@ def read_tar_gz(path: Path, wanted: Collection[str]) -> dict[str, bytes]:
                         files[name] = tar.extractfile(member).read()
             while stream.read(1 << 20):
                 pass
-    except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError) as error:
+    except Exception as error:  # gzip, zlib and tarfile each have their own ways to say that bytes are wrong
+        if isinstance(error, DataError) or getattr(error, "errno", None):
+            raise
         raise DataError(f"{path}: damaged .tar.gz ({one_line(error)}); fetch the file again") from error
     return files
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lamv.data import images
-from lamv.data.integrity import and_more, shown
+from lamv.data.integrity import and_more, kind_of, shown
 from lamv.data.splits import Splits
 from lamv.errors import DataError
 
@@ -34,12 +34,12 @@ SIGNS = {"-1": 0, "0": 0, "1": 1}  # some mirrors write 0 for -1
 Row = tuple[str, dict[str, str]]  # where it stands, and its fields
 
 
-def read(path: Path, image_size: int) -> Splits:
+def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
     """parts={"train", "valid", "test"}: inputs (N, image_size, image_size, 3) uint8; LABEL and ATTRIBUTE are 1 where so.
 
     path: the folder with the lists and the photographs. The middle 178 x 178 pixels are what is scaled.
-    Raises DataError and WorkdirError as lamv.data.images.read does, and DataError for lists that are not as published or
-    do not name the same files.
+    Raises DataError and WorkdirError as lamv.data.images.walk and read do, and DataError for lists that are not as
+    published or do not name the same files.
     """
     attributes, partition, folder = (_find(path, what) for what in PLACES)
     signs, parts = {}, {}
@@ -58,7 +58,7 @@ def read(path: Path, image_size: int) -> Splits:
     labels, males = np.array(list(signs.values()), np.int32).T
     listing = images.Listing(
         folder=folder,
-        tree=images.walk(folder),
+        tree=images.walk("celeba", folder, on_broken),
         files=list(signs),
         parts=[parts[file] for file in signs],
         labels=labels,
@@ -67,16 +67,22 @@ def read(path: Path, image_size: int) -> Splits:
         attribute_names=(f"not {ATTRIBUTE}", ATTRIBUTE),
         source=partition,
         sources=(images.source_of(attributes), images.source_of(partition)),
+        crossing="{label}, {attribute}",
     )
-    return images.read("celeba", listing, image_size)
+    return images.read("celeba", listing, image_size, on_broken)
 
 
 def _find(path: Path, what: str) -> Path:
+    is_kind = Path.is_dir if what == PHOTOGRAPHS else Path.is_file
     for place in PLACES[what]:
-        if (path / place).exists():
+        if is_kind(path / place):
             return path / place
+    for place in PLACES[what]:
+        if (kind := kind_of(path / place)) != "missing":
+            needed = "a folder" if what == PHOTOGRAPHS else "a file"
+            raise DataError(f"celeba: {shown(path / place)} is {kind}; {needed} is needed")
     hint = f"; unpack {what}.zip there" if what == PHOTOGRAPHS else ""
-    raise DataError(f"celeba: {path} holds none of {', '.join(PLACES[what])}{hint}")
+    raise DataError(f"celeba: {shown(path)} holds none of {', '.join(PLACES[what])}{hint}")
 
 
 def _add(to: dict, where: str, file: str, value: object) -> None:
@@ -118,6 +124,7 @@ def _partition(path: Path) -> Iterator[Row]:
 
 def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:
     """The lines of a list that are not empty, split at white space, each with where it stands."""
+    images.check_text(path)
     try:
         with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamv.data import archive, pickles, prepared
-from lamv.data.integrity import check_class_names, identify, make_split, sha256_of
+from lamv.data.integrity import check_class_names, identify, kind_of, make_split, sha256_of, shown
 from lamv.data.splits import Normalisation, Source, Split, Splits
 from lamv.errors import DataError
 
@@ -86,11 +86,15 @@ def _read(path: Path, dataset: Dataset) -> Splits:
 
 def _locate(path: Path, dataset: Dataset) -> Path:
     """The archive, or the folder with the files, that `path` is or holds."""
+    if not (path.is_file() or path.is_dir()):
+        raise DataError(f"{dataset.name}: {shown(path)} is {kind_of(path)}; give an archive or a folder")
     if path.is_file() or _layout_of(path, dataset):
         return path
     for layout in dataset.layouts:
         if (path / layout.archive).is_file():
             return path / layout.archive
+        if (kind := kind_of(path / layout.archive)) != "missing":
+            raise DataError(f"{dataset.name}: {shown(path / layout.archive)} is {kind}; an archive is needed")
     for layout in dataset.layouts:
         if _layout_of(path / layout.folder, dataset):
             return path / layout.folder
@@ -169,6 +173,10 @@ def _pickled_batch(file: str, data: bytes, *, label_key: str) -> Batch:
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != IMAGE_BYTES:
         found = f"{rows.dtype} {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
         raise DataError(f"{file}: 'data' is {found}; a uint8 array (N, {IMAGE_BYTES}) is needed")
+    if rows.nbytes > len(data):
+        raise DataError(
+            f"{file}: 'data' claims {rows.nbytes} bytes, more than the file has; fetch the official archive"
+        )
     labels = _entry(file, content, label_key)
     if not isinstance(labels, list) or not all(type(label) is int for label in labels):
         raise DataError(f"{file}: {label_key!r} is not a list of integers")
@@ -177,7 +185,7 @@ def _pickled_batch(file: str, data: bytes, *, label_key: str) -> Batch:
 
 def _pickled_names(file: str, data: bytes, *, names_key: str) -> list[str]:
     names = _entry(file, pickles.read_dict(file, data), names_key)
-    if not isinstance(names, list):
+    if not isinstance(names, list) or not all(isinstance(name, str | bytes) for name in names):
         raise DataError(f"{file}: {names_key!r} is a {type(names).__name__}; a list of strings is needed")
     return [pickles.text(name) for name in names]
 

@@ -1,11 +1,13 @@
 """Photographs decoded once, to squares of one size, and kept.
 
-A photograph is turned as its EXIF orientation says and converted to RGB (grey, palette and CMYK alike; an alpha channel
-is dropped). Its largest centred square is then scaled to image_size pixels, bilinearly, each pixel averaging over the
-area that it covers. That is the same region at the same scale as "shorter side to image_size, then centre crop"; only
-next to the edges that were cut do the two differ, because here the filter does not look beyond them. In return a
-photograph of 1 x 60 000 pixels needs no more memory than any other. JPEGs are decoded in full, not at the nearest
-eighth of their size, which would be up to 1.5 times faster and give other pixels.
+A photograph is turned as its EXIF orientation says and converted to RGB (grey, palette and CMYK alike). What is
+transparent, wholly or in part, is put on white. Of a file with several frames or pages the first is read.
+
+Its largest centred square is then scaled to image_size pixels, bilinearly, each pixel averaging over the area that it
+covers. That is the same region at the same scale as "shorter side to image_size, then centre crop"; only next to the edges
+that were cut do the two differ, because here the filter does not look beyond them. In return a photograph of 1 x 60 000
+pixels needs no more memory than any other. JPEGs are decoded in full, not at the nearest eighth of their size, which would
+be up to 1.5 times faster and give other pixels.
 
 Threads decode, for Pillow lets go of Python's lock while it does: no processes are started beside JAX's own threads.
 What they make is the same bytes however many they are.
@@ -15,10 +17,14 @@ $LAMV_CACHE/images, or $XDG_CACHE_HOME/lamv/images, or ~/.cache/lamv/images (mod
 folder, the names, sizes and times of the files in order, image_size and the version of the decoder; so a photograph that
 changed in place with neither another size nor another time goes unnoticed. Beside it:
 
-NAME.json           the sha256 of the pixels, checked at every load; written when all are decoded
-NAME.partial.npy    chunks of CHUNK photographs, in place, while some are still to be decoded
-NAME.partial.txt    "chunk sha256" for every chunk that is; an interrupted decoding goes on from there
+NAME.json           sha256 of the pixels, checked at every load; the broken photographs and why; Facts of the others; a seal,
+                    the sha256 of all that; written when all are decoded
+NAME.partial.npy    chunks of CHUNK photographs, in place, while some are still to be decoded; black where broken
+NAME.partial.jsonl  sha256, broken and Facts of every chunk that is; an interrupted decoding goes on from there
 NAME.lock           held while decoding; another process waits, and finds the work done
+
+Broken photographs are not in NAME.npy: the others move together once all are decoded. A photograph that cannot be read
+at the moment (permissions, a disk that fails, memory that is short) ends the decoding; it never counts as broken.
 
 Nothing is ever deleted of it but what was never finished; the folder may be removed whenever no run uses it.
 """
@@ -35,10 +41,10 @@ import sys
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 import PIL
@@ -56,8 +62,26 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 # A file of a few KB can claim any size. Pillow's own limit is a third higher, and for a start warns only.
 MAX_PIXELS = 1 << 26
 
+# Uncompressed, MAX_PIXELS take half of it.
+MAX_BYTES = 1 << 29
+
+# What the system says of a file that may be sound.
+UNREADABLE = frozenset(
+    (
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOENT,
+        errno.EIO,
+        errno.ESTALE,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.ETIMEDOUT,
+    )
+)
+
 CHUNK = 64
-LAYOUT = 1  # of the files; raised whenever the pixels that this module makes change
+LAYOUT = 2  # of the files; raised whenever the pixels that this module makes change
 MOST_THREADS = 16
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -74,12 +98,50 @@ class Photograph(NamedTuple):
     modified: int
 
 
-class Chunk(NamedTuple):
-    """Decoded photographs, (CHUNK or fewer, S, S, 3) uint8, and of the broken ones what is wrong, by row in the set."""
+class Facts(NamedTuple):
+    """What decoded photographs are like: how many have transparent pixels, several frames, or fewer pixels than asked for.
+
+    smallest, largest: (pixels, width, height), upright; none of no photograph.
+    """
+
+    transparent: int = 0
+    frames: int = 0
+    enlarged: int = 0
+    smallest: tuple[int, ...] = ()
+    largest: tuple[int, ...] = ()
+
+    def joined(self, other: "Facts") -> "Facts":
+        sums = [a + b for a, b in zip(self[:3], other[:3], strict=True)]
+        least = min(filter(None, (self.smallest, other.smallest)), default=())
+        return Facts(*sums, least, max(self.largest, other.largest))
+
+
+class Square(NamedTuple):
+    """One photograph, (image_size, image_size, 3) uint8, and what it was like."""
+
+    pixels: np.ndarray
+    facts: Facts
+
+
+class Decoded(NamedTuple):
+    """The photographs that are not broken, (N, S, S, 3) uint8, with the sha256 of their bytes and what they are like.
+
+    broken: of the others what is wrong, by their position in the set, ascending.
+    """
 
     pixels: np.ndarray
     sha256: str
     broken: dict[int, str]
+    facts: Facts
+
+
+class Chunk(NamedTuple):
+    """Decoded photographs, (CHUNK or fewer, S, S, 3) uint8, black where broken; what is wrong there, by row in the set."""
+
+    pixels: np.ndarray
+    sha256: str
+    broken: dict[int, str]
+    facts: Facts
     stored: bool  # whether the pixels were read back rather than decoded
 
 
@@ -100,12 +162,15 @@ class Job(NamedTuple):
         return self.stem.with_name(self.stem.name + ending)
 
 
-def read(name: str, folder: Path, photographs: Sequence[Photograph], image_size: int) -> tuple[np.ndarray, str]:
-    """The photographs as one array (N, image_size, image_size, 3) uint8, mapped into memory, and its bytes' sha256.
+def read(
+    name: str, folder: Path, photographs: Sequence[Photograph], image_size: int, on_broken: str = "error"
+) -> Decoded:
+    """The photographs, scaled to image_size x image_size and mapped into memory.
 
-    name: of the data set, for messages. Decodes only what the cache does not hold; what it holds is checked.
-    Raises DataError that names the first file that is broken and says how many more there are, and WorkdirError where
-    the cache cannot be read or written.
+    name: of the data set, for messages. on_broken: "skip" leaves broken photographs out. Decodes only what the cache does
+    not hold; what it holds is checked.
+    Raises DataError that names the first file that is broken and says how many more there are, under "skip" only where all
+    are; DataError for a file that cannot be read at the moment; and WorkdirError where the cache cannot be read or written.
     """
     job = Job(name, folder, photographs, image_size, cache_folder() / _key(folder, photographs, image_size))
     try:
@@ -113,7 +178,7 @@ def read(name: str, folder: Path, photographs: Sequence[Photograph], image_size:
         if found is None:
             job.stem.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _locked(job):
-                found = _finished(job) or _decoded(job)  # another process may have finished it meanwhile
+                found = _finished(job) or _decoded(job, on_broken)  # another process may have finished it meanwhile
     except OSError as error:
         where = shown(error.filename or job.stem.parent)
         why = error.strerror or one_line(error)
@@ -121,6 +186,8 @@ def read(name: str, folder: Path, photographs: Sequence[Photograph], image_size:
             f"{name}: the cache of decoded photographs, {where}, cannot be used ({why}); set LAMV_CACHE to a folder with"
             f" {_mib(job)} free"
         ) from error
+    if found.broken and on_broken == "error":
+        raise _refusal(job, found.broken)
     return found
 
 
@@ -136,19 +203,42 @@ def cache_folder() -> Path:
     return folder / "images"
 
 
-def decode(path: Path, image_size: int) -> np.ndarray:
-    """One photograph as (image_size, image_size, 3) uint8. Raises ValueError, or what Pillow raises, if it is broken."""
+def decode(path: Path, image_size: int) -> Square:
+    """One photograph. Raises ValueError, or what Pillow raises, if it is broken."""
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ValueError(f"{size} bytes; at most {MAX_BYTES} are read")
     with Image.open(path, formats=FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"{image.width}x{image.height} pixels; at most {MAX_PIXELS} are read")
         image.load()
         if image.mode in ("I", "F") or image.mode.startswith("I;"):
-            raise ValueError(f"pixels of mode {image.mode}; at most 8 bits a channel are read")
+            raise ValueError(f"pixels of mode {image.mode}; at most 8 bits a channel are read, save it with 8")
         # An orientation that cannot be read is none.
         with contextlib.suppress(Exception):
             ImageOps.exif_transpose(image, in_place=True)
-        square = ImageOps.fit(image.convert("RGB"), (image_size, image_size), Image.Resampling.BILINEAR)
-        return np.asarray(square)
+        width, height = image.size
+        pixels, transparent = _on_white(image, image_size)
+        frames = False
+        # The first frame is whole, whatever follows it. is_animated looks no further than at the second.
+        with contextlib.suppress(Exception):
+            frames = bool(getattr(image, "is_animated", False))
+    size = (width * height, width, height)
+    return Square(pixels, Facts(int(transparent), int(frames), int(min(width, height) < image_size), size, size))
+
+
+def _on_white(image: Image.Image, image_size: int) -> tuple[np.ndarray, bool]:
+    """The middle square of an image on white, (image_size, image_size, 3), and whether the image has transparent pixels."""
+    shape, bilinear = (image_size, image_size), Image.Resampling.BILINEAR
+    if not image.has_transparency_data:
+        return np.asarray(ImageOps.fit(image.convert("RGB"), shape, bilinear)), False
+    # Pillow converts La to LA only.
+    image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    if image.getextrema()[3][0] == 255:
+        return np.asarray(ImageOps.fit(image.convert("RGB"), shape, bilinear)), False
+    # Scaled with colours times alpha, so that colours that cannot be seen do not bleed into those that can.
+    square = np.asarray(ImageOps.fit(image.convert("RGBa"), shape, bilinear)).astype(np.int32)
+    return np.minimum(square[..., :3] + 255 - square[..., 3:], 255).astype(np.uint8), True
 
 
 def _key(folder: Path, photographs: Sequence[Photograph], image_size: int) -> str:
@@ -157,19 +247,21 @@ def _key(folder: Path, photographs: Sequence[Photograph], image_size: int) -> st
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _finished(job: Job) -> tuple[np.ndarray, str] | None:
-    """The array and its digest, once its bytes are found to have it; None where there is none, or a damaged one."""
+def _finished(job: Job) -> Decoded | None:
+    """What the cache holds, once its bytes are found to have their digests; None where it holds nothing, or is damaged."""
     if not job.file(".json").exists() or not job.file(".npy").exists():
         return None
-    try:
-        sha256 = json.loads(job.file(".json").read_text())["sha256"]
+    # JSON or a header that was overwritten, a file that was cut off, a record of another form
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        record = json.loads(job.file(".json").read_text())
+        broken = {int(row): why for row, why in record["broken"].items()}
         pixels = np.load(job.file(".npy"), mmap_mode="r", allow_pickle=False)
         # A view of the base class: a memmap would hand its type on to whatever is computed from it.
         pixels = pixels.view(np.ndarray)
-        if pixels.dtype == np.uint8 and pixels.shape == job.shape and _sha256(pixels) == sha256:
-            return pixels, sha256
-    except (ValueError, KeyError, TypeError):  # JSON or a header that was overwritten, a file that was cut off
-        pass
+        shape = (len(job.photographs) - len(broken), *job.shape[1:])
+        sound = record["seal"] == _seal(record) and record["sha256"] == _sha256(pixels)
+        if pixels.dtype == np.uint8 and pixels.shape == shape and sound:
+            return Decoded(pixels, record["sha256"], broken, _facts(record["facts"]))
     logger.warning("%s: the cached file %s is damaged; decoding the photographs again", job.name, job.file(".npy"))
     return None
 
@@ -186,13 +278,13 @@ def _locked(job: Job) -> Iterator[None]:
         yield
 
 
-def _decoded(job: Job) -> tuple[np.ndarray, str]:
+def _decoded(job: Job, on_broken: str) -> Decoded:
     """Decodes what is not decoded yet, and finishes the cached file."""
     _check_space(job)
     logger.info("%s: decoding %d photographs, once, to %s", job.name, len(job.photographs), job.file(".npy"))
-    data_file, done_file = job.file(".partial.npy"), job.file(".partial.txt")
+    data_file, done_file = job.file(".partial.npy"), job.file(".partial.jsonl")
     done = _done(done_file)
-    whole, broken = hashlib.sha256(), {}
+    whole, broken, facts = hashlib.sha256(), {}, Facts()
     data_file.touch()
     with open(data_file, "r+b") as data, open(done_file, "a") as record, _Progress(job) as progress:
         start = _write_header(data, job.shape)
@@ -200,46 +292,87 @@ def _decoded(job: Job) -> tuple[np.ndarray, str]:
         chunks = _in_threads(lambda index: _chunk(job, index, start, done.get(index)), number)
         with contextlib.closing(chunks):
             for index, chunk in enumerate(chunks):
-                whole.update(chunk.pixels)
+                whole.update(chunk.pixels[_kept(chunk.broken, index * CHUNK, len(chunk.pixels))])
                 broken |= chunk.broken
-                if not chunk.stored and not chunk.broken:
+                facts = facts.joined(chunk.facts)
+                if not chunk.stored:
                     data.seek(start + index * CHUNK * _row_bytes(job))
                     data.write(chunk.pixels)
                     data.flush()
-                    record.write(f"{index} {chunk.sha256}\n")
+                    record.write(json.dumps(_record_of(chunk, chunk=index)) + "\n")
                     record.flush()
                 progress.advance(len(chunk.pixels))
+        if broken and (on_broken == "error" or len(broken) == len(job.photographs)):
+            # What was decoded goes: mended, the set has another key.
+            data_file.unlink()
+            done_file.unlink()
+            raise _refusal(job, broken)
+        if broken:
+            _close_gaps(job, data, start, broken)
         os.fsync(data.fileno())
-    if broken:
-        _refuse(job, broken)
-    # The digest first: the file of pixels appears under its name only when that can be checked.
+    # The record first: the file of pixels appears under its name only when that can be checked.
+    found = Decoded(np.empty(0), whole.hexdigest(), broken, facts)
     beside = job.file(".json.tmp")
-    beside.write_text(json.dumps({"sha256": whole.hexdigest(), "shape": job.shape, "folder": str(job.folder)}))
+    beside.write_text(json.dumps(_record_of(found, folder=str(job.folder))))
     os.replace(beside, job.file(".json"))
     os.replace(data_file, job.file(".npy"))
     done_file.unlink()
-    return np.load(job.file(".npy"), mmap_mode="r", allow_pickle=False).view(np.ndarray), whole.hexdigest()
+    return found._replace(pixels=np.load(job.file(".npy"), mmap_mode="r", allow_pickle=False).view(np.ndarray))
 
 
-def _chunk(job: Job, index: int, start: int, sha256: str | None) -> Chunk:
-    """The photographs of a chunk: read back if they are stored with that digest, otherwise decoded."""
+def _chunk(job: Job, index: int, start: int, record: Mapping | None) -> Chunk:
+    """The photographs of a chunk: read back if they are stored as that record says, otherwise decoded."""
     rows = range(index * CHUNK, min((index + 1) * CHUNK, len(job.photographs)))
     shape = (len(rows), *job.shape[1:])
-    if sha256 is not None:
+    if record is not None:
         size, offset = len(rows) * _row_bytes(job), start + rows.start * _row_bytes(job)
         stored = np.fromfile(job.file(".partial.npy"), np.uint8, size, offset=offset)
-        if len(stored) == size and _sha256(stored) == sha256:
-            return Chunk(stored.reshape(shape), sha256, {}, stored=True)
-    pixels, broken = np.zeros(shape, np.uint8), {}
+        if len(stored) == size and _sha256(stored) == record["sha256"]:
+            broken = {int(row): why for row, why in record["broken"].items()}
+            return Chunk(stored.reshape(shape), record["sha256"], broken, _facts(record["facts"]), stored=True)
+    pixels, broken, facts = np.zeros(shape, np.uint8), {}, Facts()
     for place, row in enumerate(rows):
+        path = job.folder / job.photographs[row].name
         try:
-            pixels[place] = decode(job.folder / job.photographs[row].name, job.image_size)
+            pixels[place], of_one = decode(path, job.image_size)
+            facts = facts.joined(of_one)
         except UnidentifiedImageError:
-            broken[row] = f"is no image of a kind that is read: {', '.join(FORMATS)}"
+            broken[row] = f"is no image of a kind that is read ({', '.join(FORMATS)})"
         # Each of Pillow's readers has its own ways to say that a file is damaged.
         except Exception as error:
+            if isinstance(error, MemoryError) or getattr(error, "errno", None) in UNREADABLE:
+                why = getattr(error, "strerror", None) or one_line(error)
+                raise DataError(
+                    f"{job.name}: {shown(path)}: cannot be read ({why}); mend that, and start again"
+                ) from error
             broken[row] = f"cannot be decoded ({one_line(error)})"
-    return Chunk(pixels, _sha256(pixels), broken, stored=False)
+    return Chunk(pixels, _sha256(pixels), broken, facts, stored=False)
+
+
+def _kept(broken: Mapping[int, str], first: int, number: int) -> np.ndarray | slice:
+    """Which of `number` rows from `first` on are not broken; a slice, which copies nothing, where all are whole."""
+    if not broken:
+        return np.s_[:]
+    return np.array([row not in broken for row in range(first, first + number)])
+
+
+def _close_gaps(job: Job, data: BinaryIO, start: int, broken: Mapping[int, str]) -> None:
+    """Moves the photographs that are not broken together. If it is interrupted, chunks lose their digests, no more."""
+    row_bytes, end = _row_bytes(job), start
+    for first in range(0, len(job.photographs), CHUNK):
+        number = min(CHUNK, len(job.photographs) - first)
+        data.seek(start + first * row_bytes)
+        pixels = np.frombuffer(data.read(number * row_bytes), np.uint8).reshape(number, row_bytes)
+        pixels = pixels[
+            _kept({row: broken[row] for row in range(first, first + number) if row in broken}, first, number)
+        ]
+        data.seek(end)
+        data.write(pixels.tobytes())
+        end += pixels.nbytes
+    data.truncate(end)
+    data.seek(0)
+    if _write_header(data, (len(job.photographs) - len(broken), *job.shape[1:])) != start:
+        raise AssertionError("an .npy header must not change its length with the number of rows")
 
 
 def _in_threads(work: Callable[[int], Outcome], number: int) -> Iterator[Outcome]:
@@ -263,14 +396,13 @@ def _in_threads(work: Callable[[int], Outcome], number: int) -> Iterator[Outcome
             pool.shutdown(cancel_futures=True)
 
 
-def _refuse(job: Job, broken: dict[int, str]) -> None:
-    """DataError for the broken photograph that is first by name. What was decoded goes: mended, the set has another key."""
-    for ending in (".partial.npy", ".partial.txt"):
-        job.file(ending).unlink()
+def _refusal(job: Job, broken: Mapping[int, str]) -> DataError:
+    """The error for the broken photograph that is first by name."""
     first = min(broken, key=lambda row: job.photographs[row].name)
     path = shown(job.folder / job.photographs[first].name)
-    raise DataError(
-        f"{job.name}: {path} {broken[first]}{and_more(broken)}, of {len(job.photographs)}; fetch or save them again"
+    return DataError(
+        f"{job.name}: {path} {broken[first]}{and_more(broken)}, of {len(job.photographs)} photographs; fetch or save them"
+        " again, or --config.data.on_broken=skip leaves them out"
     )
 
 
@@ -281,11 +413,32 @@ def _check_space(job: Job) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.stem.parent))
 
 
-def _done(file: Path) -> dict[int, str]:
-    """The digests of the chunks that are decoded; a line that was cut off is left out."""
-    lines = file.read_text().splitlines() if file.exists() else []
-    pairs = [line.split() for line in lines]
-    return {int(pair[0]): pair[1] for pair in pairs if len(pair) == 2 and pair[0].isdecimal()}
+def _done(file: Path) -> dict[int, Mapping]:
+    """What was recorded of the chunks that are decoded; a line that was cut off or harmed is left out."""
+    records = {}
+    for line in file.read_text(errors="replace").splitlines() if file.exists() else []:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            record = json.loads(line)
+            if record["seal"] == _seal(record):
+                records[record["chunk"]] = record
+    return records
+
+
+def _record_of(content: Chunk | Decoded, **more: int | str) -> dict[str, Any]:
+    record = more | {"sha256": content.sha256, "broken": content.broken, "facts": content.facts}
+    return record | {"seal": _seal(record)}
+
+
+def _seal(record: Mapping[str, Any]) -> str:
+    """The sha256 of a record without its seal."""
+    content = {key: value for key, value in record.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _facts(values: Sequence) -> Facts:
+    """Facts from JSON."""
+    transparent, frames, enlarged, smallest, largest = values
+    return Facts(transparent, frames, enlarged, tuple(smallest), tuple(largest))
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> int:

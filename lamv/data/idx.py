@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from lamv.data import prepared
-from lamv.data.integrity import identify, make_split, one_line, sha256_of
+from lamv.data.integrity import identify, kind_of, make_split, one_line, sha256_of, shown
 from lamv.data.splits import Normalisation, Source, Split, Splits
 from lamv.errors import DataError
 
@@ -47,7 +47,7 @@ def _read(name: str, path: Path, class_names: tuple[str, ...], normalisation: No
     if version_dir := prepared.find(name, path):
         return prepared.read(name, version_dir, IMAGE_SHAPE, len(class_names), normalisation)
     if not path.is_dir():
-        raise DataError(f"{name}: {path} is a file; give the folder that holds the four IDX files")
+        raise DataError(f"{name}: {shown(path)} is {kind_of(path)}; give the folder that holds the four IDX files")
     train, train_sources = _read_part(name, path, "train", len(class_names))
     test, test_sources = _read_part(name, path, "t10k", len(class_names))
     return Splits(name, {"train": train, "test": test}, class_names, normalisation, train_sources + test_sources)
@@ -56,10 +56,15 @@ def _read(name: str, path: Path, class_names: tuple[str, ...], normalisation: No
 def _read_part(name: str, folder: Path, prefix: str, num_classes: int) -> tuple[Split, tuple[Source, Source]]:
     images_file = _find(folder, f"{prefix}-images-idx3-ubyte")
     labels_file = _find(folder, f"{prefix}-labels-idx1-ubyte")
+    # The headers first: what does not fit together is not read.
+    images_shape, labels_shape = read_shape(images_file, axes=3), read_shape(labels_file, axes=1)
+    if images_shape[1:] != IMAGE_SHAPE[:2]:
+        raise DataError(f"{images_file}: images of {images_shape[1]}x{images_shape[2]} pixels; {name} has 28x28")
+    if images_shape[0] != labels_shape[0]:
+        found = f"{labels_shape[0]} labels for {images_shape[0]} inputs, as {images_file} has the shape {images_shape}"
+        raise DataError(f"{labels_file}: {found}; the counts must be equal")
     images, images_digest = read_idx(images_file, axes=3)
     labels, labels_digest = read_idx(labels_file, axes=1)
-    if images.shape[1:] != IMAGE_SHAPE[:2]:
-        raise DataError(f"{images_file}: images of {images.shape[1]}x{images.shape[2]} pixels; {name} has 28x28")
     sources = (
         identify(name, images_file.name, sha256_of(images_file), images_digest),
         identify(name, labels_file.name, sha256_of(labels_file), labels_digest),
@@ -73,7 +78,23 @@ def _find(folder: Path, stem: str) -> Path:
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    raise DataError(f"{folder}: holds no {stem}; allowed names: {', '.join(names)}")
+    for name in names:
+        if (kind := kind_of(folder / name)) != "missing":
+            raise DataError(f"{shown(folder / name)} is {kind}; a file is needed")
+    raise DataError(f"{shown(folder)}: holds no {stem}; allowed names: {', '.join(names)}")
+
+
+def read_shape(path: Path, axes: int) -> tuple[int, ...]:
+    """The shape that an IDX file claims in its header. Raises DataError as read_idx does."""
+    try:
+        with _open(path) as file:
+            shape = _parse_header(path, file.read(4 * (1 + axes)), axes)
+            zipped = isinstance(file, gzip.GzipFile)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: damaged gzip data ({one_line(error)}); fetch the file again") from error
+    if not zipped:
+        _check_length(path, shape, path.stat().st_size - 4 * (1 + axes))
+    return shape
 
 
 def read_idx(path: Path, axes: int) -> tuple[np.ndarray, str]:
@@ -90,11 +111,15 @@ def read_idx(path: Path, axes: int) -> tuple[np.ndarray, str]:
             body = file.read(math.prod(shape) + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: damaged gzip data ({one_line(error)}); fetch the file again") from error
-    if len(body) != math.prod(shape):
-        found = f"only {len(body)}" if len(body) < math.prod(shape) else "more"
-        raise DataError(f"{path}: {found} bytes after the header; its shape {shape} needs {math.prod(shape)}")
+    _check_length(path, shape, len(body))
     digest = hashlib.sha256(header + body).hexdigest()
     return np.frombuffer(body, np.uint8).reshape(shape), digest
+
+
+def _check_length(path: Path, shape: tuple[int, ...], length: int) -> None:
+    if length != math.prod(shape):
+        found = f"only {length}" if length < math.prod(shape) else "more"
+        raise DataError(f"{path}: {found} bytes after the header; its shape {shape} needs {math.prod(shape)}")
 
 
 def _open(path: Path) -> BinaryIO:

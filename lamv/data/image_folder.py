@@ -5,106 +5,288 @@ Either with metadata.csv, which has a row for every photograph below the folder,
     path,label,split,group
     birds/001.jpg,landbird,train,water
 
-where split is train, valid (or val) or test, and the column group, which may be left out, holds the attribute a: groups
-are y * A + a. Or without, a folder for every class: train/CLASS/..., test/CLASS/... and perhaps valid/CLASS/... (or val),
-or CLASS/... alone, which the seed then cuts into train and test. Folders of classes may hold folders.
+where split says the part. The column group, which may be left out, holds the attribute a: groups are y * A + a. Without the
+column split, all photographs are one part, which the seed cuts into train and test.
 
-Labels and groups are words or numbers. Classes and attributes are numbered in the order of their names, as numbers if all
-of them are, by letter otherwise.
+Or without metadata.csv, a folder for every class: train/CLASS/..., test/CLASS/... and perhaps valid/CLASS/..., or CLASS/...
+alone, which the seed cuts. Folders of classes may hold folders.
+
+Parts are called as PARTS says, in capitals or not, also as in train_set or "Training Data". What holds nothing but one
+folder that holds such a data set stands for it. A layout that is nearly one of these is refused, not read as another.
+
+Labels and groups are words or numbers; lamv.data.labels says how they are numbered.
 """
 
+import difflib
+import os
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from lamv.data import images
-from lamv.data.integrity import and_more, shown
+from lamv.data.integrity import and_more, kind_of, shown
+from lamv.data.labels import coded, listed
 from lamv.data.splits import Splits
-from lamv.errors import DataError
+from lamv.errors import DataError, brief
 
 METADATA = "metadata.csv"
-PARTS = {"train": "train", "valid": "valid", "val": "valid", "test": "test"}
+PARTS = {
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "dev": "valid",
+    "development": "valid",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
+}
+# What may follow the name of a part: train_set, "Test Images".
+AFTER = ("", "set", "data", "split", "images")
+ALLOWED = "train, valid (val, dev) or test (eval)"
 
 # What file managers leave behind; any other file among the photographs of a class is refused.
-LITTER = ("Thumbs.db", "desktop.ini")
+LITTER = ("thumbs.db", "desktop.ini", "icon\r")
+# Files that may have been meant as metadata.csv.
+TABLES = (".csv", ".tsv", ".xls", ".xlsx", ".json", ".jsonl", ".parquet")
+
+# A longer name of a class is no name.
+LONGEST = 200
 
 
-def read(path: Path, image_size: int) -> Splits:
+def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
     """parts={"train", "test"}, perhaps "valid", or {"all"}: inputs (N, image_size, image_size, 3) uint8.
 
-    Raises DataError and WorkdirError as lamv.data.images.read does, and DataError for metadata of another form, photographs
-    outside of the folders of classes, files among them that are no images, and classes without photographs.
+    Raises DataError and WorkdirError as lamv.data.images.walk and read do, and DataError for metadata of another form,
+    photographs outside of the folders of classes, files among them that are no images, classes without photographs, and
+    parts that are missing, doubled or inside of the classes.
     """
     if not path.is_dir():
-        raise DataError(f"image_folder: {path} is a file; give the folder")
-    listing = _from_metadata(path) if (path / METADATA).exists() else _from_folders(path)
-    return images.read("image_folder", listing, image_size)
+        raise DataError(f"image_folder: {shown(path)} is {kind_of(path)}; give the folder")
+    folder = _inner(path)
+    metadata = _metadata(folder)
+    tree = images.walk("image_folder", folder, on_broken)
+    listing = _from_metadata(folder, tree, metadata) if metadata else _from_folders(folder, tree)
+    if folder != path:
+        inner = shown(folder.relative_to(path))
+        listing = listing._replace(notes=(f"read from {inner}/, the only folder in {shown(path)}", *listing.notes))
+    return images.read("image_folder", listing, image_size, on_broken)
 
 
-def _from_metadata(folder: Path) -> images.Listing:
-    metadata = folder / METADATA
-    rows = []
-    for where, row in images.table(metadata, ("path", "label", "split"), optional=("group",)):
-        for column, text in row.items():
-            if not text:
-                raise DataError(f"{where}: {column} is empty; every photograph needs one")
-        rows.append(row | {"split": images.chosen(where, "split", row["split"], PARTS)})
-    class_names, labels = images.numbered([row["label"] for row in rows])
-    grouped = "group" in rows[0]
-    attribute_names, attributes = images.numbered([row["group"] for row in rows]) if grouped else ((), None)
+def part_of(name: str) -> str | None:
+    """The part that a name of a folder, or a value of the column split, means; None where it means none."""
+    key = re.sub(r"[\s_.-]+", "", name.casefold())
+    return next(
+        (PARTS[key.removesuffix(end)] for end in AFTER if key.endswith(end) and key.removesuffix(end) in PARTS), None
+    )
+
+
+def _inner(path: Path) -> Path:
+    """The folder that holds the data set: `path`, or the first below it that does not hold one folder only."""
+    folder = path
+    for _ in range(images.MOST_LEVELS):
+        entries = [entry for entry in os.scandir(folder) if not _passed_over(entry.name)]
+        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+        if len(folders) != 1 or part_of(folders[0].name) or _has_metadata(entries) or _has_photographs(entries):
+            return folder
+        inner = [entry for entry in os.scandir(folders[0].path) if not _passed_over(entry.name)]
+        has_folders = any(entry.is_dir(follow_symlinks=False) for entry in inner)
+        # With photographs of its own and no list of them, it is the folder of a class.
+        if not _has_metadata(inner) and (_has_photographs(inner) or not has_folders):
+            return folder
+        folder = folder / folders[0].name
+    return folder
+
+
+def _has_metadata(entries: Sequence[os.DirEntry]) -> bool:
+    return any(entry.name.casefold() == METADATA for entry in entries)
+
+
+def _has_photographs(entries: Sequence[os.DirEntry]) -> bool:
+    return any(images.is_image(entry.name) for entry in entries)
+
+
+def _passed_over(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX" or name.lower() in LITTER
+
+
+def _metadata(folder: Path) -> Path | None:
+    """metadata.csv, in capitals or not, whatever it is; None where there is none."""
+    found = sorted(entry.name for entry in os.scandir(folder) if entry.name.casefold() == METADATA)
+    if len(found) > 1:
+        raise DataError(f"image_folder: {shown(folder)} holds both {found[0]} and {found[1]}; keep one")
+    return folder / found[0] if found else None
+
+
+def _from_metadata(folder: Path, tree: images.Tree, metadata: Path) -> images.Listing:
+    rows, spelt = [], {}
+    for where, row in images.table(metadata, ("path", "label"), optional=("split", "group")):
+        if "split" in row:
+            spelt.setdefault(row["split"], part_of(row["split"]))
+            if spelt[row["split"]] is None:
+                raise DataError(f"{where}: split is {brief(row['split'])}; allowed: {ALLOWED}, in capitals or not")
+        rows.append(row)
+    class_names, labels, notes = _coded(shown(metadata), "labels", [row["label"] for row in rows])
+    attribute_names, attributes = (), None
+    if "group" in rows[0]:
+        attribute_names, attributes, more = _coded(shown(metadata), "groups", [row["group"] for row in rows])
+        notes += more
+    notes += _spelling_notes(spelt)
     return images.Listing(
         folder=folder,
-        tree=images.walk(folder),
+        tree=tree,
         files=[row["path"] for row in rows],
-        parts=[row["split"] for row in rows],
+        parts=[spelt[row["split"]] if "split" in row else "all" for row in rows],
         labels=labels,
         attributes=attributes,
         class_names=class_names,
         attribute_names=attribute_names,
         source=metadata,
         sources=(images.source_of(metadata),),
+        notes=notes,
     )
 
 
-def _from_folders(folder: Path) -> images.Listing:
-    tree = images.walk(folder)
+def _spelling_notes(spelt: Mapping[str, str]) -> tuple[str, ...]:
+    """What values of the column split were taken for; none where all are called as lamv calls the parts."""
+    others = [f"{brief(text)} as {part}" for text, part in sorted(spelt.items()) if text != part]
+    return (f"split: read {listed(others)}",) if others else ()
+
+
+def _from_folders(folder: Path, tree: images.Tree) -> images.Listing:
     parts = _part_folders(folder, tree)
     depth = 1 if parts else 0  # of the folders of classes
     files, labels, stray = [], [], []
-    for file in sorted(tree.files):
+    for file in sorted([*tree.files, *tree.gone]):
         names = file.split("/")
         inside = len(names) > depth + 1 and (not parts or names[0] in parts)
         if inside and images.is_image(file):
             files.append(file)
             labels.append(names[depth])
-        elif (inside and names[-1] not in LITTER) or images.is_image(file):
+        elif (inside and names[-1].lower() not in LITTER) or images.is_image(file):
             stray.append(folder / file)
     form = f"{'|'.join(parts)}/CLASS/" if parts else "CLASS/"
     for path in stray[:1]:
         raise DataError(
             f"image_folder: {shown(path)}{and_more(stray)} is no image of a class; {form} may hold files that end in"
-            f" {', '.join(images.ENDINGS)}, and nothing else of {folder} may"
+            f" {', '.join(images.ENDINGS)}, and nothing else of {shown(folder)} may"
         )
     _check_classes(folder, tree, files, depth, parts)
     if not files:
-        raise DataError(f"image_folder: {folder} holds neither {METADATA} nor photographs in folders CLASS/")
-    class_names, labels = images.numbered(labels)
+        raise DataError(f"image_folder: {shown(folder)} holds neither {METADATA} nor photographs in folders CLASS/")
+    class_names, labels, notes = _coded(f"image_folder: {shown(folder)}", "classes", labels)
     of_files = [parts[file.split("/")[0]] if parts else "all" for file in files]
-    return images.Listing(folder, tree, files, of_files, labels, None, class_names)
+    notes += tuple(_layout_notes(tree, files, depth, parts))
+    return images.Listing(folder, tree, files, of_files, labels, None, class_names, notes=notes)
+
+
+def _layout_notes(tree: images.Tree, files: Sequence[str], depth: int, parts: Mapping[str, str]) -> list[str]:
+    """What a folder of classes was taken for, where it could have been something else."""
+    notes = []
+    renamed = [f"{shown(name)}/ as {part}" for name, part in parts.items() if name != part]
+    if renamed:
+        notes.append(f"read {', '.join(renamed)}")
+    inner = sorted({"/".join(names[: depth + 2]) for file in files if len(names := file.split("/")) > depth + 2})
+    if inner:
+        notes.append(
+            f"folders inside of those of classes count as part of the class: {listed([shown(i) for i in inner])}"
+        )
+    tables = sorted(file for file in tree.files if "/" not in file and file.lower().endswith(TABLES))
+    if tables:
+        notes.append(f"not read: {listed([shown(t) for t in tables])}; a list of photographs is called {METADATA}")
+    return notes
 
 
 def _part_folders(folder: Path, tree: images.Tree) -> dict[str, str]:
     """The folders at the top that are parts, and which; {} where the folders at the top are classes."""
-    found = {name: part for name, part in PARTS.items() if name in tree.folders}
-    if "valid" in found and "val" in found:
-        raise DataError(f"image_folder: {folder} holds both valid/ and val/; keep one")
+    top = sorted(name for name in tree.folders if "/" not in name)
+    found: dict[str, str] = {}
+    for name in top:
+        part = part_of(name)
+        if part in found.values():
+            other = next(one for one, of in found.items() if of == part)
+            raise DataError(
+                f"image_folder: {shown(folder)} holds both {other}/ and {name}/, which mean {part!r}; keep one"
+            )
+        if part:
+            found[name] = part
+    others = [shown(name) for name in top if name not in found]
     for needed in ("train", "test") if found else ():
-        if needed not in found:
-            raise DataError(f"image_folder: {folder} holds {', '.join(found)} and no {needed}; add it, or rename one")
-    return found
+        if needed not in found.values():
+            beside = f", beside {listed(others)}" if others else ""
+            raise DataError(
+                f"image_folder: {shown(folder)} holds {', '.join(found)} and no {needed}{beside}; add it, or rename one; if"
+                f" {next(iter(found))} is a class, list the photographs in {METADATA}"
+            )
+    if not found:
+        _refuse_near_parts(folder, tree, top)
+    return dict(sorted(found.items(), key=lambda item: images.PARTS.index(item[1])))
 
 
-def _check_classes(folder: Path, tree: images.Tree, files: list[str], depth: int, parts: dict[str, str]) -> None:
+def _refuse_near_parts(folder: Path, tree: images.Tree, top: Sequence[str]) -> None:
+    """DataError where all folders of "classes" seem to be parts, or the parts lie inside of them."""
+    with_own = {file.split("/")[0] for file in tree.files if file.count("/") == 1 and images.is_image(file)}
+    if len(top) > 1 and (all(map(_with_a_part, top)) or (not with_own and all(map(_like_a_part, top)))):
+        raise DataError(
+            f"image_folder: {shown(folder)} holds {listed([shown(name) for name in top])}: parts? Call them {ALLOWED}; if"
+            f" they are classes, list the photographs in {METADATA}"
+        )
+    for name in sorted(tree.folders):
+        if name.count("/") == 1 and part_of(name.split("/")[1]):
+            label, part = name.split("/")
+            if len(top) == 1:
+                raise DataError(
+                    f"image_folder: {shown(folder / name)} lies one level too deep; give {shown(folder / label)}"
+                )
+            raise DataError(
+                f"image_folder: {shown(folder / name)}: parts lie outside, classes inside; call it"
+                f" {shown(f'{part}/{label}')}"
+            )
+
+
+def _with_a_part(name: str) -> bool:
+    """Whether a name begins or ends with that of a part: train_cat, cat-test."""
+    words = [word for word in re.split(r"[\s_.-]+", name.casefold()) if word]
+    return any(word in PARTS for word in (*words[:1], *words[-1:]))
+
+
+def _like_a_part(name: str) -> bool:
+    """Whether a name seems to be that of a part: mistyped, with a number, or one of which nobody knows which it is."""
+    key = re.sub(r"[\s_.-]+|\d+$", "", name.casefold())
+    return _with_a_part(name) or bool(difflib.get_close_matches(key, (*PARTS, "holdout", "heldout"), n=1, cutoff=0.75))
+
+
+def _check_classes(folder: Path, tree: images.Tree, files: Sequence[str], depth: int, parts: Mapping[str, str]) -> None:
     used = {"/".join(file.split("/")[: depth + 1]) for file in files}
     for name in sorted(tree.folders):
         levels = name.split("/")
         if len(levels) == depth + 1 and (not parts or levels[0] in parts) and name not in used:
             raise DataError(f"image_folder: {shown(folder / name)} holds no photographs; fill it, or take it away")
+    for name in parts if files else ():
+        if not any(file.startswith(f"{name}/") for file in files):
+            raise DataError(f"image_folder: {shown(folder / name)} holds no photographs; fill it, or take it away")
+
+
+def _coded(where: str, what: str, values: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
+    """The names of the distinct values, in order, the number of each value, (N,) int32, and what there is to say of it.
+
+    Raises DataError as lamv.data.labels.coded does, and for what is no name.
+    """
+    distinct = sorted(set(values))
+    stripped: dict[str, str] = {}
+    for name in distinct:
+        if len(name) > LONGEST or any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in name):
+            raise DataError(
+                f"{where}: {what}: {brief(name)} is longer than {LONGEST}, or has a line break or the like in it"
+            )
+        other = stripped.setdefault(name.strip(), name)
+        if other != name:
+            raise DataError(f"{where}: {what} {other!r} and {name!r} differ only in spaces; rename one")
+    (codes,), names, note = coded(where, what, [np.array(distinct)])
+    number = dict(zip(distinct, codes.tolist(), strict=True))
+    return names, np.array([number[value] for value in values], np.int32), (note,) if note else ()

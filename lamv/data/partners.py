@@ -38,7 +38,9 @@ def with_partners(splits: Splits, data) -> WithPartners:
             "config.data.shortcut.images is '', must name the data set whose images dominoes puts above; for example"
             " --config.data.shortcut.images=mnist"
         )
-    others = load(shortcut.images, shortcut.images_path or None, data.verify, data.image_size)
+    others = load(
+        shortcut.images, shortcut.images_path or None, data.verify, image_size=data.image_size, on_broken=data.on_broken
+    )
     return beside(splits, others, shortcut.images_classes)
 
 

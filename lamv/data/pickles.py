@@ -4,7 +4,6 @@ A pickle is a program: `pickle.load` imports and calls whatever it names. Only t
 and strings needs are looked up here; any other stops the reading before anything is called.
 """
 
-import codecs
 import io
 import pickle
 from typing import Any
@@ -17,19 +16,27 @@ from lamv.errors import DataError
 # NumPy 2 moved the function that rebuilds an array; files written before and after name it differently.
 _reconstruct = np.empty(0).__reduce__()[0]
 
+
+def _encoded(string: str, encoding: str = "latin1") -> bytes:
+    """What codecs.encode does for byte strings in pickles; its other encodings can make a few bytes into any number."""
+    if type(string) is not str or encoding not in ("latin1", "latin-1"):
+        raise ValueError(f"a string in the encoding {encoding!r}; latin1 is allowed")
+    return string.encode("latin1")
+
+
 ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): codecs.encode,
+    ("_codecs", "encode"): _encoded,
 }
 
 
 def read_dict(file: str, data: bytes) -> dict[str, Any]:
     """The dict in a pickle, with str keys; byte strings in values stay bytes where Python 2 wrote them.
 
-    Raises DataError, naming `file`, for a damaged pickle, one that names anything outside ALLOWED, or no dict.
+    Raises DataError, naming `file`, for a damaged pickle, one that names anything outside ALLOWED, or no dict of strings.
     """
     try:
         content = _Unpickler(file, io.BytesIO(data), encoding="bytes").load()
@@ -39,6 +46,9 @@ def read_dict(file: str, data: bytes) -> dict[str, Any]:
         raise DataError(f"{file}: damaged pickle ({one_line(error)}); fetch the file again") from error
     if not isinstance(content, dict):
         raise DataError(f"{file}: holds a {type(content).__name__}; a dict is needed")
+    for key in content:
+        if not isinstance(key, str | bytes):
+            raise DataError(f"{file}: its dict has a {type(key).__name__} as key; strings are needed")
     return {text(key): value for key, value in content.items()}
 
 

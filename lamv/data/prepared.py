@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from lamv.data.integrity import check_class_names, make_split, one_line, sha256_of
+from lamv.data.integrity import check_class_names, kind_of, make_split, one_line, sha256_of, shown
 from lamv.data.splits import Normalisation, Source, Splits
 from lamv.errors import DataError
 
 INFO = "dataset_info.json"
+MAX_INFO = 1 << 24  # bytes; a real one has some thousand
 
 HOW_TO_PREPARE = (
     "python3 -m venv /tmp/tfds && /tmp/tfds/bin/pip install tensorflow-cpu tensorflow-datasets importlib_resources && "
@@ -32,12 +33,14 @@ def find(name: str, path: Path) -> Path | None:
     """
     if (path / INFO).is_file():
         return path
-    versions = [info.parent for pattern in (f"*/{INFO}", f"{name}/*/{INFO}") for info in path.glob(pattern)]
+    versions = [
+        info.parent for pattern in (f"*/{INFO}", f"{name}/*/{INFO}") for info in path.glob(pattern) if info.is_file()
+    ]
     return max(versions, key=_version, default=None)
 
 
 def _version(folder: Path) -> list[int]:
-    return [int(part) if part.isdigit() else -1 for part in folder.name.split(".")]
+    return [int(part) if part.isdecimal() else -1 for part in folder.name.split(".")]
 
 
 def read(
@@ -51,6 +54,9 @@ def read(
     """
     info_file = version_dir / INFO
     _check_info(name, info_file)
+    for file in sorted(version_dir.iterdir()):
+        if not file.is_file() and not file.is_dir():
+            raise DataError(f"{name}: {shown(file)} is {kind_of(file)}; a file is needed, prepare the data set again")
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
@@ -75,10 +81,13 @@ def read(
 
 
 def _check_info(name: str, info_file: Path) -> None:
+    size = info_file.stat().st_size
+    if size > MAX_INFO:
+        raise DataError(f"{info_file}: {size} bytes; at most {MAX_INFO} are read")
     try:
         info = json.loads(info_file.read_text())
         found, file_format = info["name"], info.get("fileFormat", "tfrecord")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DataError(f"{info_file}: damaged ({one_line(error)}); prepare the data set again") from error
     if found != name:
         raise DataError(f"{info_file}: this is {found!r}, {name!r} was asked for")

@@ -44,7 +44,9 @@ class Plan(NamedTuple):
     split "valid" where there is one, else the examples of an official training part that `train_size` leaves out, with
     the cue as in training; None where it leaves none. num_attributes: A, 0 where there are none. num_environments: of the
     training set, 0 where it is not divided. group_counts: (R, num_groups) sizes of the groups in the training
-    sets, before a mitigation takes examples away.
+    sets, before a mitigation takes examples away. standardise: (mean, deviation), (R, D) float32 each, by which a replica
+    standardises its inputs after that (Splits.standardise), or (). grouped: the splits, "train" among them, of which some example is in a
+    group.
     """
 
     train: Table
@@ -61,6 +63,8 @@ class Plan(NamedTuple):
     num_attributes: int
     num_environments: int
     group_counts: np.ndarray
+    grouped: frozenset[str] = frozenset()
+    standardise: tuple[np.ndarray, np.ndarray] | tuple = ()
 
 
 def examples_of(splits: Splits) -> Examples:
@@ -101,10 +105,11 @@ def plan(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> Plan:
     validation = table("left_out", "as_train", LEFT_OUT) if len(cuts[0].left_out) else None
     if len(cuts[0].valid):
         validation = tests["valid"] = table("valid", "as_train", VALID)
+    grouped = frozenset(name for name, of in {"train": train, **tests}.items() if np.any(of.groups < tables.num_groups))
     return Plan(
         train, tests, _normalisation(splits, raw_shape), splits.num_classes, tables.num_groups, shape, cue,
         _class_frequencies(splits), splits.is_regression, validation, raw_shape, tables.num_attributes,
-        len(config.data.shortcut.environments), group_counts,
+        len(config.data.shortcut.environments), group_counts, grouped, _standardise(splits, train),
     )  # fmt: skip
 
 
@@ -126,7 +131,8 @@ def _check(splits: Splits, config) -> None:
             "config.data.shortcut.kind is 'dominoes', but there are no images to be put above; name their data set in"
             " data.shortcut.images"
         )
-    no_groups = shortcut.kind == "none" and joined(splits, "groups") is None and joined(splits, "attributes") is None
+    trained = splits.parts["all" if "all" in splits.parts else "train"]
+    no_groups = shortcut.kind == "none" and trained.groups is None
     if config.mitigation.name == "subsample" and config.mitigation.by == "group" and no_groups:
         raise ConfigError(
             "config.mitigation.name is 'subsample', but the data has no groups: plant a cue, or give the data an"
@@ -158,6 +164,22 @@ def _normalisation(splits: Splits, raw_shape: tuple[int, ...]) -> Normalisation:
     own, channels = splits.normalisation, raw_shape[-1]
     times = channels // len(own.mean) if len(own.mean) > 1 else 1
     return own._replace(mean=own.mean * times, std=own.std * times)
+
+
+def _standardise(splits: Splits, train: Table) -> tuple[np.ndarray, np.ndarray] | tuple:
+    """Mean and deviation of what each replica trains on, (R, D) each; 0 and 1 for inputs that stay as they are."""
+    if not any(splits.standardise):
+        return ()
+    which = np.array(splits.standardise)
+    inputs = joined(splits, "inputs")[:, which].astype(np.float64)
+    mean = np.zeros((len(train.rows), len(which)), np.float32)
+    deviation = np.ones_like(mean)
+    for replica, rows in enumerate(train.rows):
+        own = np.ma.masked_invalid(inputs[rows])
+        mean[replica, which] = own.mean(axis=0).filled(0)
+        found = own.std(axis=0).filled(0)
+        deviation[replica, which] = np.where(found > 0, found, 1)
+    return mean, deviation
 
 
 def _class_frequencies(splits: Splits) -> np.ndarray:

@@ -66,7 +66,7 @@ class Tables:
             self.num_attributes = number_of_attributes(splits)
         self.num_groups = self._classes * self.num_attributes
         if not self.num_attributes and self._own_groups is not None:
-            self.num_groups = int(self._own_groups.max()) + 1
+            self.num_groups = max(len(splits.own_group_names), int(self._own_groups.max()) + 1)
 
     def table(self, rows_of_replica: Sequence[np.ndarray], part: str, placement: str, stream: int) -> Table:
         """One split. part: of the cut, "train", "test", "valid" or "left_out"; stream: of its attributes."""
@@ -84,6 +84,7 @@ class Tables:
             groups = groups_of(labels, attributes, self.num_attributes, self.num_groups)
         elif self._own_groups is not None:
             groups = self._own_groups[rows]
+            groups = np.where(groups < 0, self.num_groups, groups)
         else:
             groups = np.full(rows.shape, self.num_groups)
         partners = ()

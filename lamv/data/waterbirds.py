@@ -5,11 +5,13 @@ metadata.csv (img_id, img_filename, y, split, place, place_filename) and the pho
 averages usually weigh the groups as in training, because validation and test set are balanced over backgrounds.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
 
 from lamv.data import images
+from lamv.data.integrity import shown
 from lamv.data.splits import Splits
 from lamv.errors import DataError
 
@@ -24,16 +26,16 @@ CLASSES = ("landbird", "waterbird")
 PLACES = ("land", "water")
 
 
-def read(path: Path, image_size: int) -> Splits:
+def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
     """parts={"train", "valid", "test"}: inputs (N, image_size, image_size, 3) uint8, label the bird, attribute the place.
 
     path: the folder with metadata.csv, or the one that holds FOLDER. Raises DataError and WorkdirError as
-    lamv.data.images.read does, and DataError for metadata that are not as published.
+    lamv.data.images.walk and read do, and DataError for metadata that are not as published.
     """
-    folder = path if (path / METADATA).is_file() else path / FOLDER
-    if not (folder / METADATA).is_file():
+    folder = path if os.path.lexists(path / METADATA) else path / FOLDER
+    if not os.path.lexists(folder / METADATA):
         raise DataError(
-            f"waterbirds: {path} holds neither {METADATA} nor {FOLDER}/{METADATA}; unpack the archive there"
+            f"waterbirds: {shown(path)} holds neither {METADATA} nor {FOLDER}/{METADATA}; unpack the archive there"
         )
     metadata = folder / METADATA
     files, parts, labels, places = [], [], [], []
@@ -44,7 +46,7 @@ def read(path: Path, image_size: int) -> Splits:
         places.append(images.chosen(where, "place", row["place"], BINARY))
     listing = images.Listing(
         folder=folder,
-        tree=images.walk(folder),
+        tree=images.walk("waterbirds", folder, on_broken),
         files=files,
         parts=parts,
         labels=np.array(labels, np.int32),
@@ -54,4 +56,4 @@ def read(path: Path, image_size: int) -> Splits:
         source=metadata,
         sources=(images.source_of(metadata),),
     )
-    return images.read("waterbirds", listing, image_size)
+    return images.read("waterbirds", listing, image_size, on_broken)

@@ -1,5 +1,8 @@
 """What the reader tests share: nearly all of them end in a refusal, which must be one line that names the culprit."""
 
+import os
+import stat
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -31,12 +34,31 @@ def photograph():
 
 
 @pytest.fixture
+def put():
+    """put(kind, path): something that is no file, where a file is to be: a pipe, a folder, a socket, a link to nothing."""
+
+    def make(kind, path):
+        if os.path.lexists(path):
+            path.unlink()
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "folder":
+            path.mkdir()
+        elif kind == "socket":
+            os.mknod(path, stat.S_IFSOCK | 0o600)
+        else:
+            path.symlink_to("nothing")
+
+    return make
+
+
+@pytest.fixture
 def refused():
     """refused(name, path, *words): loading fails with one line that holds all the words; returns the line."""
 
-    def check(name, path, *words, verify="warn", error=DataError):
+    def check(name, path, *words, verify="warn", error=DataError, **options):
         with pytest.raises(error) as caught:
-            data.load(name, path, verify)
+            data.load(name, path, verify, **options)
         message = str(caught.value)
         assert "\n" not in message
         for word in words:

@@ -126,6 +126,28 @@ def test_missing_unlisted_and_broken_photographs(folder, refused, photograph):
     refused("celeba", folder, photographs / FILES[1], "is missing, of 6 files that list_eval_partition.txt lists")
 
 
+def test_names(folder):
+    names = data.load("celeba", folder, image_size=8).group_names
+    assert names == ("not Blond_Hair, not Male", "not Blond_Hair, Male", "Blond_Hair, not Male", "Blond_Hair, Male")
+
+
+def test_broken_photographs_are_left_out(folder):
+    (folder / "img_align_celeba" / FILES[5]).write_bytes(b"")
+    splits = data.load("celeba", folder, image_size=8, on_broken="skip")
+    assert [file.split(":")[0] for file in splits.left_out] == [FILES[5]]
+    assert splits.parts["train"].ids.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("file", ["img_align_celeba", "list_attr_celeba.txt", "list_eval_partition.txt"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_what_is_no_file_is_not_opened(folder, refused, put, file, kind):
+    if file == "img_align_celeba":
+        (folder / file).rename(folder / "elsewhere")
+    if (file, kind) != ("img_align_celeba", "folder"):
+        put(kind, folder / file)
+        refused("celeba", folder, folder / file, f"is a {kind}")
+
+
 @pytest.mark.parametrize("file", ["img_align_celeba", "list_attr_celeba.txt", "list_eval_partition.txt"])
 def test_what_the_folder_must_hold(folder, refused, file):
     (folder / file).rename(folder / "elsewhere")

@@ -1,3 +1,4 @@
+import codecs
 import gzip
 import hashlib
 import io
@@ -19,10 +20,9 @@ ROWS = 3
 
 
 def batch(index: int, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images (ROWS, 32, 32, 3) and labels; the last label is the largest there is."""
+    """Images (ROWS, 32, 32, 3) and labels of three classes; the last label is the largest there is."""
     rng = np.random.default_rng(index)
-    labels = rng.integers(0, num_classes, ROWS)
-    labels[-1] = num_classes - 1
+    labels = np.array([*rng.permutation([0, num_classes // 2]), num_classes - 1])
     return rng.integers(0, 256, (ROWS, 32, 32, 3), dtype=np.uint8), labels
 
 
@@ -149,6 +149,16 @@ def replaced(folder: str, file: str, content: bytes) -> dict[str, bytes]:
     return contents(folder) | {file: content}
 
 
+def unbacked(shape: tuple[int, ...]) -> bytes:
+    """A pickle of some bytes with an array of that shape, as np.ndarray(shape) makes it: memory that nobody has written."""
+
+    class Array:
+        def __reduce__(self):
+            return np.ndarray, (shape, "u1")
+
+    return python2_pickle({"data": Array(), "labels": [1]})
+
+
 ROW = bytes(3073)
 DAMAGE = {
     "cut": (BINARY, "data_batch_2.bin", bytes(5000), "5000 bytes", "3073"),
@@ -167,6 +177,15 @@ DAMAGE = {
     "wide": (PYTHON, "test_batch", python2_pickle({"data": np.zeros((1, 9), np.uint8), "labels": [1]}), "(1, 9)"),
     "floats": (PYTHON, "test_batch", python2_pickle({"data": np.zeros((1, 3072)), "labels": [1]}), "float64"),
     "text labels": (PYTHON, "test_batch", python2_pickle({"data": np.zeros((1, 3072), np.uint8), "labels": ["1"]})),
+    "no rows": (
+        PYTHON,
+        "test_batch",
+        pickle.dumps({"data": np.zeros((0, 3072), np.uint8), "labels": []}, 3),
+        "no examples",
+    ),
+    "not on disk": (PYTHON, "test_batch", unbacked((1 << 20, 3072)), "claims 3221225472 bytes"),
+    "number as key": (PYTHON, "test_batch", pickle.dumps({1: 2}, protocol=2), "a int as key"),
+    "names in lists": (PYTHON, "batches.meta", python2_pickle({"label_names": [["a"]] * 10}), "list of strings"),
     "huge label": (PYTHON, "test_batch", python2_pickle({"data": np.zeros((1, 3072), np.uint8), "labels": [2**70]})),
     "minus": (
         PYTHON,
@@ -214,6 +233,24 @@ def test_hostile_pickle_runs_nothing(tmp_path, refused, file):
     assert not target.exists()
 
 
+@pytest.mark.parametrize("encoding", ["hex", "zlib", "utf-16"])
+def test_a_pickle_may_not_encode_as_it_likes(tmp_path, refused, encoding):
+    """An encoding that doubles its input makes 2^N bytes of N steps."""
+    attack = pickle.dumps({b"data": Hostile(codecs.encode, "abc", encoding)}, protocol=2)
+    path = write_folder(tmp_path / PYTHON, replaced(PYTHON, "data_batch_1", attack))
+    refused("cifar10", path, "damaged pickle", encoding, "latin1 is allowed")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+@pytest.mark.parametrize("name", [f"{BINARY}/data_batch_2.bin", "cifar-10-binary.tar.gz", "."])
+def test_what_is_no_file_is_not_opened(tmp_path, refused, put, kind, name):
+    write_folder(tmp_path / BINARY, contents(BINARY))
+    place = tmp_path / ("given" if name == "." else name)
+    put(kind, place)
+    word = "holds none of" if (kind, name) == ("folder", ".") else f"is a {kind}"
+    refused("cifar10", place if name == "." else tmp_path, place, word)
+
+
 def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
     info.type, info.linkname = kind, target
@@ -254,6 +291,16 @@ def test_sparse_member(tmp_path, refused):
     refused("cifar10", path, path, "sparse")
 
 
+def gnu_sparse(size: str) -> bytes:
+    """A tar whose sparse member has a size that is no number."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        sparse = member(f"{BINARY}/test_batch.bin")
+        sparse.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": size}
+        tar.addfile(sparse)
+    return file.getvalue()
+
+
 def test_too_many_members(tmp_path, refused):
     extra = [member(f"{BINARY}/{i}") for i in range(archive.MAX_MEMBERS)]
     path = write_archive(tmp_path / "a.tar.gz", in_folder(BINARY), *extra)
@@ -280,6 +327,7 @@ def test_bomb(tmp_path, refused, monkeypatch):
     lambda raw: gzip.compress(b"no archive"),
     lambda raw: gzip.compress(gzip.decompress(raw)[:30_000]),
     lambda raw: gzip.compress(b"x" + bytes(511) + gzip.decompress(raw)),
+    lambda raw: gzip.compress(gnu_sparse("x")),
 ])  # fmt: skip
 def test_damaged_archive(tmp_path, refused, damage):
     path = write_archive(tmp_path / "a.tar.gz", in_folder(BINARY))

@@ -89,7 +89,10 @@ DAMAGE = {
     "cut": ("images", IMAGES[:-1], f"only {7 * 784 - 1} bytes"),
     "trailing": ("images", IMAGES + b"\0", "more bytes"),
     "count in the header": ("images", IMAGES[:7] + b"\x08" + IMAGES[8:], "(8, 28, 28)"),
+    "one byte": ("images", b"\0", "begins with 00"),
     "size in the header": ("images", IMAGES[:4] + b"\xff" * 4 + IMAGES[8:], "at most"),
+    "one too many": ("images", encode(np.zeros((8, 28, 28), np.uint8)), "7 labels for 8 inputs", "(8, 28, 28)"),
+    "none": ("images", encode(np.zeros((0, 28, 28), np.uint8)), "7 labels for 0 inputs"),
     "other pixels": ("images", encode(np.zeros((7, 14, 56), np.uint8)), "14x56", "28x28"),
     "fewer labels": ("labels", encode(np.zeros(6, np.uint8)), "6 labels for 7 inputs"),
     "label range": ("labels", encode(np.array([0, 1, 2, 10, 4, 5, 6], np.uint8)), "label 10 of example 3", "0..9"),
@@ -118,6 +121,23 @@ def test_damaged_gzip(folder, refused, damage):
     path = folder / "train-images-idx3-ubyte"
     path.write_bytes(damage(gzip.compress(path.read_bytes())))
     refused("mnist", folder, path, "damaged gzip data", "fetch")
+
+
+def test_counts_are_compared_before_the_bodies_are_read(folder, refused, monkeypatch):
+    (folder / "train-labels-idx1-ubyte").write_bytes(gzip.compress(encode(np.zeros(8, np.uint8))))
+    monkeypatch.setattr(idx, "read_idx", None)
+    refused("mnist", folder, "8 labels for 7 inputs")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_what_is_no_file_is_not_opened(folder, refused, put, kind):
+    put(kind, folder / "t10k-labels-idx1-ubyte")
+    refused("mnist", folder, folder / "t10k-labels-idx1-ubyte", f"is a {kind}")
+    if kind != "folder":
+        put(kind, folder / "given")
+        refused("mnist", folder / "given", folder / "given", f"is a {kind}")
+    put(kind, folder / "dataset_info.json")
+    refused("mnist", folder, folder / "t10k-labels-idx1-ubyte", f"is a {kind}")
 
 
 def test_gzip_bomb_is_read_no_further_than_its_header_says(folder, refused):

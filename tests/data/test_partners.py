@@ -99,7 +99,8 @@ def test_data_that_cannot_be_put_above_is_refused_in_one_line(own, others, class
 
 
 def test_the_data_set_is_read_by_its_name():
-    (row,) = configs.expand(configs.defaults(), {"steps": 1, "data.shortcut.images": "digits"})
+    knobs = {"steps": 1, "data.shortcut.kind": "dominoes", "data.shortcut.images": "digits"}
+    (row,) = configs.expand(configs.defaults(), knobs)
     paired = with_partners(images_of(20, 2, shape=(16, 20, 3)), row.config.data)
     digits = data.load("digits").parts["all"]
     found = paired.partners.parts["all"]

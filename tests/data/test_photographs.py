@@ -2,21 +2,27 @@
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import resource
 import stat
+import struct
 import time
+import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 from PIL import Image
 
 from lamv import data
-from lamv.data import decoding, images
+from lamv.data import decoding
 from lamv.errors import DataError, WorkdirError
 
 
@@ -38,12 +44,17 @@ def decoded(monkeypatch):
         names.append(path.name)
         return original(path, image_size)
 
+    counted.original = original
     monkeypatch.setattr(decoding, "decode", counted)
     return names
 
 
-def load(folder, image_size=8):
-    return data.load("image_folder", folder, image_size=image_size)
+def load(folder, image_size=8, **options):
+    return data.load("image_folder", folder, image_size=image_size, **options)
+
+
+def square(path, image_size):
+    return decoding.decode(path, image_size).pixels
 
 
 def pixels(folder, image_size=8):
@@ -56,19 +67,19 @@ def pixels(folder, image_size=8):
 @pytest.mark.parametrize("size", [(48, 32), (32, 48), (32, 32), (16, 8)])
 def test_a_square_is_the_shorter_side_scaled_and_the_centre_cut(tmp_path, photograph, size):
     original = Image.fromarray(photograph(tmp_path / "a.png", 3, *size))
-    square = decoding.decode(tmp_path / "a.png", 16)
+    found = square(tmp_path / "a.png", 16)
     width, height = (16 * side // min(size) for side in size)
     left, top = (width - 16) // 2, (height - 16) // 2
     scaled = original.resize((width, height), Image.Resampling.BILINEAR)
     expected = np.asarray(scaled)[top : top + 16, left : left + 16].astype(int)
-    assert square.shape == (16, 16, 3) and square.dtype == np.uint8
+    assert found.shape == (16, 16, 3) and found.dtype == np.uint8
     inner = np.s_[1:-1, 1:-1]  # the edges that were cut do not see beyond themselves
-    assert np.abs(square - expected)[inner].max() <= 1 and np.ptp(expected) > 40
+    assert np.abs(found - expected)[inner].max() <= 1 and np.ptp(expected) > 40
 
 
 def test_a_very_long_photograph_costs_no_more_than_its_square(tmp_path):
     Image.new("RGB", (30_000, 1), (10, 20, 30)).save(tmp_path / "a.png")
-    assert np.all(decoding.decode(tmp_path / "a.png", 64) == [10, 20, 30])
+    assert np.all(square(tmp_path / "a.png", 64) == [10, 20, 30])
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -88,13 +99,13 @@ def test_exif_orientation(tmp_path, photograph, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(np.ascontiguousarray(stored[orientation])).save(tmp_path / "turned.png", exif=exif)
-    np.testing.assert_array_equal(decoding.decode(tmp_path / "turned.png", 16), upright)
+    np.testing.assert_array_equal(square(tmp_path / "turned.png", 16), upright)
 
 
 def test_unreadable_exif_is_no_orientation(tmp_path, photograph):
     photograph(tmp_path / "a.jpg", 5, exif=b"Exif\x00\x00nonsense")
     photograph(tmp_path / "b.jpg", 5)
-    np.testing.assert_array_equal(decoding.decode(tmp_path / "a.jpg", 8), decoding.decode(tmp_path / "b.jpg", 8))
+    np.testing.assert_array_equal(square(tmp_path / "a.jpg", 8), square(tmp_path / "b.jpg", 8))
 
 
 @pytest.mark.parametrize(
@@ -105,13 +116,125 @@ def test_other_colours_become_rgb(tmp_path, mode, ending):
     Image.new("RGB", (8, 8), (0, 0, 0)).convert(mode).save(tmp_path / f"b.{ending}")
     with Image.open(tmp_path / f"a.{ending}") as stored:
         assert stored.mode == mode
-    assert decoding.decode(tmp_path / f"a.{ending}", 8).min() >= 250
-    assert decoding.decode(tmp_path / f"b.{ending}", 8).max() <= 40  # CMYK black is not the darkest there is
+    assert square(tmp_path / f"a.{ending}", 8).min() >= 250
+    assert square(tmp_path / f"b.{ending}", 8).max() <= 40  # CMYK black is not the darkest there is
 
 
 def test_jpeg_keeps_its_colours(tmp_path, photograph):
     original = photograph(tmp_path / "a.jpg", 7, 16, 16, quality=95)
-    assert np.abs(decoding.decode(tmp_path / "a.jpg", 16).astype(int) - original).mean() < 6
+    assert np.abs(square(tmp_path / "a.jpg", 16).astype(int) - original).mean() < 6
+
+
+# Alpha, frames, sizes
+
+
+def with_alpha(mode, colour, alpha):
+    """An image of one grey, LA or RGBA, its upper half opaque and its lower half of that alpha."""
+    colours = (colour,) * (len(mode) - 1)
+    image = Image.new(mode, (8, 8), (*colours, alpha))
+    image.paste((*colours, 255), (0, 0, 8, 4))
+    return image
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize("ending", ["png", "tiff", "webp"])
+@pytest.mark.parametrize(
+    "colour, alpha, expected", [(0, 0, 255), (200, 0, 255), (0, 128, 127), (100, 51, 224), (255, 7, 255)]
+)
+def test_alpha_is_composited_on_white(tmp_path, mode, ending, colour, alpha, expected):
+    options = {"lossless": True, "exact": True} if ending == "webp" else {}
+    with_alpha(mode, colour, alpha).save(tmp_path / f"a.{ending}", **options)
+    found = decoding.decode(tmp_path / f"a.{ending}", 8)
+    assert np.all(found.pixels[:4] == colour) and np.abs(found.pixels[4:].astype(int) - expected).max() <= 1
+    assert found.facts.transparent == 1
+
+
+def test_a_palette_with_alpha(tmp_path):
+    image = Image.new("P", (8, 8), 1)
+    image.putpalette([10, 20, 30, 200, 0, 0, 0, 0, 200])
+    image.paste(2, (0, 0, 8, 4))
+    image.save(tmp_path / "one.png", transparency=1)
+    image.save(tmp_path / "one.gif", transparency=1)
+    image.save(tmp_path / "many.png", transparency=bytes([255, 0, 255]))
+    for name in ("one.png", "one.gif", "many.png"):
+        found = decoding.decode(tmp_path / name, 8)
+        assert (
+            found.facts.transparent == 1 and np.all(found.pixels[:4] == [0, 0, 200]) and np.all(found.pixels[4:] == 255)
+        ), name
+
+
+def test_one_colour_that_stands_for_nothing(tmp_path):
+    for mode, colour in (("RGB", (1, 2, 3)), ("L", 5), ("1", 0)):
+        image = Image.new(mode, (8, 8), colour)
+        image.paste(255 if mode != "RGB" else (9, 9, 9), (0, 0, 8, 4))
+        image.save(tmp_path / "a.png", transparency=colour)
+        found = decoding.decode(tmp_path / "a.png", 8)
+        assert found.facts.transparent == 1 and np.all(found.pixels[4:] == 255), mode
+        assert np.all(found.pixels[:4] == (9 if mode == "RGB" else 255)), mode
+
+
+def test_other_modes_with_alpha():
+    """Some that no file of a test holds, but that Pillow may make of one."""
+    palette = Image.new("P", (8, 8), 0)
+    palette.putpalette([0, 0, 0])
+    palette.putalpha(with_alpha("LA", 0, 0).getchannel("A"))
+    assert palette.mode == "PA"
+    for mode in ("PA", "La", "RGBa"):
+        image = palette if mode == "PA" else with_alpha(mode.upper(), 0, 0).convert(mode)
+        pixels, transparent = decoding._on_white(image, 8)
+        assert transparent and np.all(pixels[:4] == 0) and np.all(pixels[4:] == 255), mode
+
+
+def test_colours_that_cannot_be_seen_do_not_bleed(tmp_path):
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[:, ::2] = [0, 255, 0, 0]  # green that nobody sees, between black columns
+    pixels[:, 1::2, 3] = 255
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found = square(tmp_path / "a.png", 4).astype(int)
+    assert np.abs(found[:, 1:3] - 127.5).max() < 1 and np.all(found == found[..., :1]), "half black, half white"
+
+
+def test_an_opaque_alpha_channel_changes_nothing(tmp_path, photograph):
+    pixels = photograph(tmp_path / "a.png", 4, 20, 20)
+    Image.fromarray(pixels).convert("RGBA").save(tmp_path / "b.png")
+    found = decoding.decode(tmp_path / "b.png", 8)
+    np.testing.assert_array_equal(found.pixels, square(tmp_path / "a.png", 8))
+    assert found.facts.transparent == 0
+
+
+@pytest.mark.parametrize("ending", ["gif", "png", "tiff", "webp"])
+def test_the_first_of_several_frames(tmp_path, ending):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ((250, 0, 0), (0, 250, 0), (0, 0, 250))]
+    options = {"lossless": True} if ending == "webp" else {}
+    frames[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=frames[1:], **options)
+    found = decoding.decode(tmp_path / f"a.{ending}", 8)
+    assert found.facts.frames == 1 and np.abs(found.pixels.astype(int) - [250, 0, 0]).max() <= 5
+    frames[0].save(tmp_path / f"b.{ending}", **options)
+    assert decoding.decode(tmp_path / f"b.{ending}", 8).facts.frames == 0
+
+
+def test_what_photographs_are_like_is_noted_and_kept(folder, cache, decoded):
+    with_alpha("RGBA", 0, 0).save(folder / "a" / "00.png")
+    frames = [Image.new("RGB", (100, 50), colour) for colour in ("red", "blue")]
+    frames[0].save(folder / "b" / "01.png", save_all=True, append_images=frames[1:])
+    notes = load(folder).notes
+    assert notes[1:] == (
+        "photographs of 8x8 to 100x50 pixels, their middle squares scaled to 8x8",
+        "transparent pixels, in 1 of 20 photographs, were composited on white",
+        "of several frames or pages, in 1 of 20 photographs, the first was read",
+    )
+    assert load(folder).notes == notes and len(decoded) == 20
+    assert load(folder, 11).notes[1].endswith("scaled to 11x11; 19 of 20 are smaller and were enlarged")
+
+
+def test_photographs_of_the_size_asked_for_need_no_note(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / name / "1.png")
+    assert not any("pixels" in note for note in load(tmp_path).notes)
+
+
+# Broken and hostile files
 
 
 def broken_bytes(kind, folder):
@@ -135,7 +258,7 @@ BROKEN = {
     "empty": "is no image of a kind",
     "text": "JPEG, PNG",
     "postscript": "is no image of a kind",
-    "16 bits": "8 bits",
+    "16 bits": "at most 8 bits a channel are read, save it with 8",
     "too large": "9000x9000",
     "much too large": "cannot be decoded",
 }
@@ -147,10 +270,268 @@ def test_broken_photographs(refused, folder, cache, kind):
     for name in ("b/17.png", "a/04.png", "d/19.png"):
         (folder / name).write_bytes(content)
     refused("image_folder", folder, "a/04.png", "(and 2 more), of 20", BROKEN[kind])
-    assert not list(cache.glob("*.npy")) and not list(cache.glob("*.txt")), "nothing that can never be finished stays"
+    assert not list(cache.glob("*.npy")) and not list(cache.glob("*.jsonl")), "nothing that can never be finished stays"
     for name in ("b/17.png", "d/19.png"):
         (folder / name).unlink()
     assert "more" not in refused("image_folder", folder, "a/04.png", "of 18")
+
+
+def chunk_of_png(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def hostile_bytes(kind, folder):
+    image, path = Image.new("RGB", (16, 16), (1, 2, 3)), folder / "whole"
+    if kind == "one byte":
+        return b"\x89"
+    if kind == "text that grows":
+        image.save(path, "png")
+        raw = path.read_bytes()
+        bomb = chunk_of_png(b"zTXt", b"key\0\0" + zlib.compress(bytes(200 << 20), 1))
+        return raw[:33] + bomb + raw[33:]
+    if kind == "many texts":
+        image.save(path, "png")
+        raw = path.read_bytes()
+        text = chunk_of_png(b"iTXt", b"key\0\1\0\0\0" + zlib.compress(bytes(1 << 20)))
+        return raw[:33] + text * 70 + raw[33:]
+    if kind == "a size that is not there":
+        image.save(path, "png")
+        raw = bytearray(path.read_bytes())
+        raw[16:24] = struct.pack(">2I", 1 << 30, 1 << 30)
+        raw[29:33] = struct.pack(">I", zlib.crc32(raw[12:29]))
+        return bytes(raw)
+    if kind == "tiff that goes around":
+        image.save(path, "tiff")
+        raw = bytearray(path.read_bytes())
+        (first,) = struct.unpack("<I", raw[4:8])
+        (number,) = struct.unpack("<H", raw[first : first + 2])
+        at = first + 2 + 12 * number
+        raw[at : at + 4] = struct.pack("<I", first)
+        return bytes(raw)
+    if kind == "tiff of billions":
+        # width, height, and strips of 2^31 counts that would lie behind the end of the file
+        tags = [
+            (256, 4, 1, 16),
+            (257, 4, 1, 16),
+            (273, 4, 1 << 31, 8),
+            (279, 4, 1 << 31, 8),
+            (258, 3, 1, 8),
+            (262, 3, 1, 1),
+        ]
+        entries = b"".join(struct.pack("<HHII", *tag) for tag in sorted(tags))
+        return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    if kind == "a million frames":
+        image.convert("P").save(path, "gif")
+        raw = path.read_bytes()
+        frame = b"," + struct.pack("<4HB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\0"
+        return raw[:-1] + frame * 1_000_000 + b";"
+    raise AssertionError(kind)
+
+
+HOSTILE = {
+    "one byte": "is no image of a kind",
+    "text that grows": "cannot be decoded",
+    "many texts": "cannot be decoded",
+    "a size that is not there": "cannot be decoded",
+    "tiff that goes around": None,
+    "tiff of billions": "is no image of a kind",
+    "a million frames": None,
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_photographs(folder, refused, kind):
+    (folder / "a" / "04.png").write_bytes(hostile_bytes(kind, folder.parent))
+    peak, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    if HOSTILE[kind]:
+        refused("image_folder", folder, "a/04.png", HOSTILE[kind])
+    else:
+        assert len(pixels(folder)) == 20
+    assert time.monotonic() - start < 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 400 << 10, "KiB"
+
+
+def test_a_file_that_is_too_large_is_not_read(folder, refused):
+    with open(folder / "a" / "04.png", "wb") as file:
+        file.truncate(1 << 40)
+    refused("image_folder", folder, "a/04.png", f"{1 << 40} bytes; at most {1 << 29} are read")
+
+
+def saved(ending):
+    noise = np.random.default_rng(0).integers(0, 256, (6, 9, 4), np.uint8)
+    image = Image.fromarray(noise).convert({"jpeg": "RGB", "bmp": "RGB", "gif": "P"}.get(ending, "RGBA"))
+    file = io.BytesIO()
+    image.save(file, ending)
+    return file.getvalue()
+
+
+WHOLE = {ending: saved(ending) for ending in ("png", "jpeg", "gif", "tiff", "webp", "bmp")}
+
+
+@hypothesis.settings(max_examples=150, deadline=None, derandomize=True)
+@hypothesis.given(ending=st.sampled_from(sorted(WHOLE)), random=st.randoms(use_true_random=False))
+def test_any_change_of_a_photograph_is_one_line_or_a_photograph(tmp_path_factory, ending, random):
+    content = bytearray(WHOLE[ending])
+    for _ in range(random.randint(1, 4)):
+        at = random.randrange(len(content))
+        change = random.choice(("flip", "set", "cut", "add"))
+        if change == "flip":
+            content[at] ^= 1 << random.randrange(8)
+        elif change == "set":
+            content[at : at + 4] = random.choice((bytes(4), b"\xff" * 4, b"\x7f\xff\xff\xff", random.randbytes(4)))
+        elif change == "cut":
+            del content[at : at + random.randint(1, 30)]
+            content = content or bytearray(b"\0")
+        else:
+            content[at:at] = random.randbytes(random.randint(1, 30))
+    folder = tmp_path_factory.mktemp("set")
+    (folder / "1").write_bytes(content)
+    job = decoding.Job("x", folder, [decoding.Photograph("1", 0, 0)], 4, folder / "stem")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        chunk = decoding._chunk(job, 0, 0, None)
+    assert chunk.pixels.shape == (1, 4, 4, 3)
+    for why in chunk.broken.values():
+        assert why.startswith(("is no image", "cannot be decoded (")) and "\n" not in why and not chunk.pixels.any()
+
+
+# Broken photographs that are left out
+
+
+@pytest.fixture
+def broken(folder):
+    """The folder with three broken photographs, 3 of 20: an empty one, one that is cut off, and one with 16 bits."""
+    (folder / "a" / "04.png").write_bytes(b"")
+    whole = (folder / "b" / "17.png").read_bytes()
+    (folder / "b" / "17.png").write_bytes(whole[:-30])
+    Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(folder / "d" / "07.png")
+    return folder
+
+
+LEFT_OUT = (
+    "a/04.png: is no image",
+    "b/17.png: cannot be decoded (",
+    "d/07.png: cannot be decoded (ValueError: pixels of mode I;16",
+)
+
+
+def check_left_out(folder, splits):
+    """All but the broken ones, with their labels and their places in the listing."""
+    files = sorted(folder.glob("*/*.png"))
+    names = [f"{file.parent.name}/{file.name}" for file in files]
+    kept = [row for row, name in enumerate(names) if name not in ("a/04.png", "b/17.png", "d/07.png")]
+    part = splits.parts["all"]
+    assert part.ids.tolist() == kept and part.labels.tolist() == ["abcd".index(names[row][0]) for row in kept]
+    for inputs, row in zip(part.inputs, kept, strict=True):
+        np.testing.assert_array_equal(inputs, decoding.decode.original(files[row], 8).pixels)
+    assert all(line.startswith(start) for line, start in zip(splits.left_out, LEFT_OUT, strict=True))
+    assert "3 of 20 photographs were left out (data.on_broken=skip): a/04.png, b/17.png, d/07.png" in splits.notes
+    assert splits.sources[-1].sha256 == hashlib.sha256(np.ascontiguousarray(part.inputs)).hexdigest()
+
+
+def test_broken_photographs_are_left_out(broken, decoded, cache, caplog):
+    check_left_out(broken, load(broken, on_broken="skip"))
+    assert "image_folder: left out: a/04.png: is no image" in caplog.text and "(and 2 more)" in caplog.text
+    assert len(decoded) == 20
+    (file,) = cache.glob("*.npy")
+    assert np.load(file).shape == (17, 8, 8, 3) and {path.suffix for path in cache.iterdir()} == {
+        ".json",
+        ".npy",
+        ".lock",
+    }
+    caplog.clear()
+    check_left_out(broken, load(broken, on_broken="skip"))
+    assert "left out: a/04.png: is no image" in caplog.text and len(decoded) == 20
+
+
+def test_what_was_left_out_is_refused_where_all_are_asked_for(broken, decoded, refused):
+    line = refused(
+        "image_folder", broken, "a/04.png", "(and 2 more), of 20", "--config.data.on_broken=skip", image_size=8
+    )
+    check_left_out(broken, load(broken, on_broken="skip"))
+    assert len(decoded) == 40
+    assert refused("image_folder", broken, image_size=8) == line
+    check_left_out(broken, load(broken, on_broken="skip"))
+    assert len(decoded) == 40
+
+
+def test_a_whole_set_is_the_same_either_way(folder, decoded):
+    first, second = load(folder), load(folder, on_broken="skip")
+    assert (
+        first.sources == second.sources and first.notes == second.notes and not second.left_out and len(decoded) == 20
+    )
+
+
+@pytest.mark.parametrize("damage", ["nothing", "pixels", "torn line", "another row"])
+@pytest.mark.parametrize("chunks", [1, 3, 5])
+def test_what_is_left_out_is_known_after_an_interruption(broken, decoded, cache, monkeypatch, damage, chunks):
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(decoding._Progress, "advance", killed_after(chunks))
+        load(broken, on_broken="skip")
+    (partial,), (done,) = cache.glob("*.partial.npy"), cache.glob("*.partial.jsonl")
+    harm(partial, done, damage)
+    if damage == "another row":
+        done.write_text(done.read_text().replace('"broken": {"1"', '"broken": {"2"'))
+    check_left_out(broken, load(broken, on_broken="skip"))
+
+
+def test_killed_while_the_gaps_are_closed(broken, decoded, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(Killed))
+        load(broken, on_broken="skip")
+    check_left_out(broken, load(broken, on_broken="skip"))
+
+
+@pytest.mark.parametrize("old, new", [('"1": "is no image', '"2": "is no image'), ("[0, 0, 0,", "[9, 0, 0,")])
+def test_a_record_that_was_changed_is_noticed(broken, decoded, cache, caplog, old, new):
+    load(broken, on_broken="skip")
+    (record,) = cache.glob("*.json")
+    assert old in record.read_text()
+    record.write_text(record.read_text().replace(old, new))
+    caplog.clear()
+    check_left_out(broken, load(broken, on_broken="skip"))
+    assert "is damaged; decoding the photographs again" in caplog.text
+
+
+def test_too_many_broken_photographs(folder, refused):
+    for file in sorted(folder.glob("[ab]/*.png"))[:-1]:
+        file.write_bytes(b"")
+    refused(
+        "image_folder", folder, "all 5 photographs of class 'a' in 'all'", "a/00.png", "(and 4 more)", on_broken="skip"
+    )
+    for file in folder.glob("[abcd]/*.png"):
+        if file.name > "07.png":
+            file.write_bytes(b"")
+    refused(
+        "image_folder",
+        folder,
+        "16 of 20 photographs cannot be read",
+        "data.on_broken=skip is for a few",
+        on_broken="skip",
+    )
+    for file in folder.glob("*/*.png"):
+        file.write_bytes(b"")
+    refused("image_folder", folder, "is no image", "(and 19 more), of 20", on_broken="skip")
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error"), MemoryError()]
+)
+@pytest.mark.parametrize("on_broken", ["error", "skip"])
+def test_what_cannot_be_read_now_is_not_broken(folder, refused, cache, monkeypatch, error, on_broken):
+    decode = decoding.decode
+
+    def failing(path, image_size):
+        if path.name == "04.png":
+            raise error
+        return decode(path, image_size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "decode", failing)
+        why = getattr(error, "strerror", None) or "MemoryError"
+        refused("image_folder", folder, "a/04.png: cannot be read", why, on_broken=on_broken)
+    assert not list(cache.glob("*.json")) and len(pixels(folder, 64)) == 20
 
 
 # The cache
@@ -179,7 +560,7 @@ def test_pixels_are_mapped_read_only_and_their_digest_is_a_source(folder, cache,
 
 
 def test_parallel_equals_serial(folder, monkeypatch, decoded):
-    serial = np.stack([decoding.decode(path, 8) for path in sorted(folder.glob("*/*.png"))])
+    serial = np.stack([square(path, 8) for path in sorted(folder.glob("*/*.png"))])
     for threads in (1, 7):
         monkeypatch.setenv("LAMV_CACHE", str(folder.parent / f"with {threads}"))
         monkeypatch.setattr(decoding, "MOST_THREADS", threads)
@@ -264,11 +645,11 @@ def harm(partial, done, damage):
     "damage, again", [("nothing", 8), ("pixels", 12), ("torn line", 12), ("no pixels", 20), ("no lines", 20)]
 )
 def test_an_interrupted_decoding_goes_on(folder, cache, decoded, monkeypatch, damage, again):
-    expected = np.stack([decoding.decode(path, 8) for path in sorted(folder.glob("*/*.png"))])
+    expected = np.stack([square(path, 8) for path in sorted(folder.glob("*/*.png"))])
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(decoding._Progress, "advance", killed_after(3))
         load(folder)
-    (partial,), (done,) = cache.glob("*.partial.npy"), cache.glob("*.partial.txt")
+    (partial,), (done,) = cache.glob("*.partial.npy"), cache.glob("*.partial.jsonl")
     assert len(done.read_text().splitlines()) == 3 and not list(cache.glob("*.json"))
     harm(partial, done, damage)
     decoded.clear()
@@ -286,7 +667,7 @@ def test_a_broken_photograph_stays_broken_after_an_interruption(folder, decoded,
     decoded.clear()
     with pytest.raises(DataError, match="a/04.png is no image"):
         load(folder)
-    assert len(decoded) == 12, "the chunk with the broken one, and the two that were still to come"
+    assert len(decoded) == 8, "the two chunks that were still to come"
 
 
 def test_killed_when_only_the_name_of_the_pixels_is_missing(folder, cache, decoded, monkeypatch):
@@ -375,20 +756,3 @@ def test_progress_is_a_line_now_and_then(folder, decoded, caplog, monkeypatch):
     monkeypatch.setattr(decoding, "SECONDS_BETWEEN_LINES", 0)
     pixels(folder, 7)
     assert "8 of 20 photographs" in caplog.text
-
-
-# Words and numbers
-
-
-@pytest.mark.parametrize(
-    "values, names",
-    [
-        (["10", "9", "10"], ("9", "10")),
-        (["-1", "2.5", "-3"], ("-3", "-1", "2.5")),
-        (["10", "9", "b"], ("10", "9", "b")),
-        (["nan", "2", "10"], ("10", "2", "nan")),
-    ],
-)
-def test_numbered(values, names):
-    found, places = images.numbered(values)
-    assert found == names and [found[place] for place in places] == values and places.dtype == np.int32

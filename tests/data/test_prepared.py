@@ -138,9 +138,25 @@ def test_damaged(tmp_path, refused):
         refused("cifar10", version, version)
     shard.unlink()
     refused("cifar10", version, version)
-    for info in ("", "[]", "{}", "\x00"):
+    for info in ("", "[]", "{}", "\x00", "[" * 100_000):
         (version / "dataset_info.json").write_text(info)
         refused("cifar10", version, version / "dataset_info.json", "damaged")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_what_is_no_file_is_not_opened(tmp_path, refused, put, kind):
+    version = prepare(tmp_path, "cifar10")
+    shard = version / "cifar10-train.array_record-00000-of-00001"
+    put(kind, shard)
+    refused("cifar10", version, shard, f"is a {kind}")
+    put(kind, version / "dataset_info.json")
+    refused("cifar10", tmp_path, "holds none of")
+
+
+def test_a_very_large_description_is_not_read(tmp_path, refused):
+    with open(tmp_path / "dataset_info.json", "wb") as file:
+        file.truncate(1 << 40)
+    refused("mnist", tmp_path, "dataset_info.json", "at most")
 
 
 def test_without_tensorflow_datasets(tmp_path, refused, monkeypatch):

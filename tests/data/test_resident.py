@@ -412,10 +412,10 @@ def test_environments_divide_the_training_set_evenly_by_the_seed():
 
 
 def test_validation_and_test_may_have_reliabilities_of_their_own():
-    knobs = TAG | {"data.valid_size": 1000, "data.shortcut.reliability": 0.9}
-    own = {"data.shortcut.test_reliability": 0.1, "data.shortcut.valid_reliability": 0.5}
+    knobs, one = TAG | {"data.valid_size": 1000}, {"data.shortcut.reliability": 0.9}
+    own = one | {"data.shortcut.test_reliability": 0.1, "data.shortcut.valid_reliability": 0.5}
     mixed = {"data.shortcut.environments": (1.0, 0.6)}
-    for more, train, test, valid in (({}, 0.9, 0.9, 0.9), (own, 0.9, 0.1, 0.5), (mixed, 0.8, 0.8, 0.8)):
+    for more, train, test, valid in ((one, 0.9, 0.9, 0.9), (own, 0.9, 0.1, 0.5), (mixed, 0.8, 0.8, 0.8)):
         tables = planned(BIG, (0, 1, 2), knobs | more)
         splits = {"train": tables.train, **tables.tests}
         for name, expected in (("train", train), ("test", test), ("valid", valid), ("test_aligned", 1.0)):

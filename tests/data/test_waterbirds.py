@@ -78,7 +78,7 @@ def test_without_validation_photographs(folder):
 WRONG = {
     "unknown split": (["1,a.jpg,0,3,0,x"], "line 2", "split is '3'", "0, 1, 2"),
     "label not binary": (["1,a.jpg,0,0,0,x", "2,b.jpg,gull,0,0,x"], "line 3", "y is 'gull'", "0, 1"),
-    "place not binary": (["1,a.jpg,0,0,,x"], "line 2", "place is ''"),
+    "place not binary": (["1,a.jpg,0,0,,x"], "line 2", "place is empty"),
     "short row": (["1,a.jpg,0,0"], "line 2", "4 fields", "6"),
     "long row": (["1,a,b.jpg,0,0,0,x"], "line 2", "7 fields"),
     "open quote": (['1,"a.jpg,0,0,0,x'], "is no CSV"),
@@ -117,6 +117,31 @@ def test_missing_and_unlisted_photographs(folder, refused, photograph):
     refused("waterbirds", folder, name(3, 1), "is missing, of 8 files that metadata.csv lists;")
     (folder / name(7, 0)).unlink()
     refused("waterbirds", folder, name(3, 1), "(and 1 more)")
+
+
+def test_names_and_notes(folder):
+    splits = data.load("waterbirds", folder, image_size=8)
+    assert splits.group_names == ("landbird on land", "landbird on water", "waterbird on land", "waterbird on water")
+    assert splits.notes[0].startswith("photographs of 15x11 to 15x18 pixels, their middle squares scaled to 8x8")
+
+
+def test_broken_and_missing_photographs_are_left_out(folder, refused):
+    write(folder, [line(*bird) for bird in (*BIRDS, (9, 0, 0, 0), (10, 1, 0, 1))])
+    (folder / name(10, 1)).write_bytes((folder / name(3, 1)).read_bytes())
+    (folder / name(3, 1)).write_bytes(b"")
+    refused("waterbirds", folder, name(9, 0), "is missing, of 10 files", "--config.data.on_broken=skip")
+    splits = data.load("waterbirds", folder, image_size=8, on_broken="skip")
+    assert [file.split(":")[0] for file in splits.left_out] == [name(3, 1), name(9, 0)]
+    train = splits.parts["train"]
+    assert train.ids.tolist() == [0, 4, 9] and train.groups.tolist() == [0, 1, 3]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_what_is_no_file_is_not_opened(folder, refused, put, kind):
+    put(kind, folder / SPECIES[0] / "more.jpg")
+    refused("waterbirds", folder, folder / SPECIES[0] / "more.jpg", f"is a {kind}")
+    put(kind, folder / "metadata.csv")
+    refused("waterbirds", folder, folder / "metadata.csv", f"is a {kind}")
 
 
 def test_official_is_refused_before_decoding(folder, cache, refused):
