@@ -17,9 +17,7 @@ from lamv.errors import ConfigError
 
 launch.use_fast_convolutions()
 
-from ml_collections import config_flags  # noqa: E402
-
-CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe: a file in configs/theory/.", lock_config=True)
+CONFIG = launch.define_config("Recipe: a file in configs/theory/.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory for everything that the experiment writes.")
 
 
@@ -38,8 +36,7 @@ def main() -> None:
     from lamv.study import report, theory
     from lamv.theorems import runner
 
-    overrides = config_flags.get_override_values(flags.FLAGS["config"])
-    summary = runner.run(CONFIG.value, WORKDIR.value, overrides)
+    summary = runner.run(CONFIG.value, WORKDIR.value, launch.overrides())
     print(theory.as_text(summary))
     print(f"\nreport: {report.write(WORKDIR.value)}")
     print(theory.tally(theory.checks_of(summary)))

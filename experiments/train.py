@@ -20,9 +20,7 @@ from lamv.errors import ConfigError
 
 launch.use_fast_convolutions()
 
-from ml_collections import config_flags  # noqa: E402
-
-CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe: a file in configs/.", lock_config=True)
+CONFIG = launch.define_config("Recipe: a file in configs/.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory for everything that the run writes.")
 launch.define_process_flags()
 
@@ -43,8 +41,7 @@ def main() -> None:
     from lamv.train import loop
 
     launch.join_processes()
-    overrides = config_flags.get_override_values(flags.FLAGS["config"])
-    summary = loop.train(CONFIG.value, WORKDIR.value, overrides)
+    summary = loop.train(CONFIG.value, WORKDIR.value, launch.overrides())
     if jax.process_index() == 0:
         print(table.as_text(summary))
         print(f"\nreport: {report.write(WORKDIR.value)}")

@@ -1,7 +1,8 @@
 """Every knob of a run: its default, its range, what it means. The one place that knows them all.
 
 A recipe (a file in configs/) starts from `defaults()` and sets what it is about. `expand` turns a recipe into its rows,
-each a complete, checked config. Mistakes are reported here, before anything is compiled, as one line.
+each a complete, checked config. Mistakes are reported here, before anything is compiled, as one line; so are knobs that
+would do nothing (lamv.unused).
 
 Knobs marked `traced` enter the compiled program as arrays: rows that differ only in those share one compilation, and may
 run side by side in it. Of knobs marked `optional`, 0 (or an empty name) leaves their computation out of the program, and
@@ -9,8 +10,11 @@ that is all of them that the program knows. Knobs marked `free` do not change wh
 is resumed.
 """
 
+import copy
 import hashlib
+import inspect
 import json
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -24,9 +28,11 @@ from lamv.core.mitigation import BY, MITIGATIONS
 from lamv.core.mixing import LAM_PER
 from lamv.core.shortcuts import CODINGS, SHORTCUTS
 from lamv.core.targets import CONVENTIONS
-from lamv.data import DATASETS, MAX_IMAGE_SIZE
-from lamv.errors import ConfigError, nearest
-from lamv.models import MODELS
+from lamv.data import DATASETS, MAX_IMAGE_SIZE, ON_BROKEN, TASKS
+from lamv.errors import ConfigError, brief, nearest
+from lamv.models import MAX_LAYERS, MAX_WIDTH, MODELS
+from lamv.unused import check as check_use
+from lamv.unused import check_length, check_milestones, default_decay, methods_of
 
 #: Which step's metrics are a row's: the last, or the first at which a metric is best. By a test split it is an oracle.
 SELECTIONS = {
@@ -38,6 +44,10 @@ SELECTIONS = {
 }
 #: Numbers enter the program as 32-bit ones; whole numbers as int32.
 LARGEST = 2.0**31
+#: Each has its own tables on the host and its own lines in every file: more than these is a slip of the keyboard.
+MAX_SEEDS, MAX_ROWS = 10_000, 2_000
+#: What the engine offers a method beside its knobs, see lamv.core.methods.
+OFFERED = ("rows", "prior", "running", "predict")
 
 
 class Allowed(NamedTuple):
@@ -67,27 +77,37 @@ def below(low: float, high: float) -> Allowed:
     return Allowed(lambda value: low <= value < high, f"from {low} to below {high}")
 
 
-def whole_numbers(low: int) -> Allowed:
-    return Allowed(lambda values: all(type(v) is int and v >= low for v in values), f"whole numbers of at least {low}")
+def whole_numbers(low: int, high: int = 2**31 - 1, most: int = 100_000) -> Allowed:
+    words = f"whole numbers of at least {low}" + (
+        f" and at most {high}, {most} of them at most" if most < 100_000 else ""
+    )
+    return Allowed(
+        lambda values: len(values) <= most and all(type(v) is int and low <= v <= high for v in values), words
+    )
 
 
 def _is_law(text: str) -> bool:
     try:
         return not text or bool(laws.parse(text))
-    except ValueError:
+    except (ValueError, OverflowError, RecursionError, MemoryError):  # numbers too long, or brackets too deep, to read
         return False
 
 
 a_law = Allowed(_is_law, "beta(a, b), uniform(lo, hi), fixed(v) or discrete((v, ...), (weight, ...)) on [0, 1]")
 layer_names = Allowed(
-    lambda values: len(set(values)) == len(values) > 0 and all(isinstance(v, str) and v for v in values),
+    lambda values: all(isinstance(v, str) and v for v in values) and len(set(values)) == len(values) > 0,
     "one or more different names of layers",
 )
+column_names = Allowed(lambda values: all(isinstance(v, str) and v for v in values), "names of columns")
 fractions = Allowed(
-    lambda values: all(isinstance(v, int | float) and 0 <= v <= 1 for v in values), "numbers from 0 to 1"
+    lambda values: len(values) <= 1000 and all(type(v) in (int, float) and 0 <= v <= 1 for v in values),
+    "numbers from 0 to 1, 1000 at most",
 )
 share = Allowed(lambda value: 0 < value <= 1, "above 0 and at most 1")
 anything = Allowed(lambda value: True, "any value")
+in_pixels = between(0, MAX_IMAGE_SIZE)
+#: Of seeds, also where an experiment on theory has them.
+number_of_seeds = Allowed(lambda value: 1 <= value <= MAX_SEEDS, f"at least 1 and at most {MAX_SEEDS}")
 finite = Allowed(lambda value: abs(value) < LARGEST, "a number between -2^31 and 2^31")
 
 
@@ -114,7 +134,7 @@ KNOBS = (
     Knob("claims", (), anything, "what the means must reach: (row, metric, '>=' or '<=', value) or (..., times, other row)",
          free=True),
     Knob("seed", 0, between(0, 2**31 - 1), "the first seed; replica r uses seed + r"),
-    Knob("seeds", 1, at_least(1), "number of seeds (replicas) of each row"),
+    Knob("seeds", 1, number_of_seeds, "number of seeds (replicas) of each row"),
     Knob("batch_size", 128, at_least(1), "examples of a step, over all devices"),
     Knob("eval_batch_size", 500, at_least(1), "examples of a step of evaluation, over all devices", free=True),
     Knob("steps", int, at_least(1), "length of training in steps; or set epochs"),
@@ -126,6 +146,16 @@ KNOBS = (
     Knob("data.name", "digits", one_of(*DATASETS), "data set"),
     Knob("data.path", "", anything, "file or folder of the data set, where it needs one", free=True),
     Knob("data.verify", "warn", one_of("warn", "official"), "what to do about files without the official sha256", free=True),
+    Knob("data.task", "auto", one_of(*TASKS), "npz, table: whether labels are classes or numbers to be predicted; auto: numbers"
+         " where they are floats"),
+    Knob("data.on_broken", "error", one_of(*ON_BROKEN), "photographs that cannot be read: refuse the data set, or leave them"
+         " out by name"),
+    Knob("data.columns.label", "", anything, "table: name of the column that is to be learned; empty: label"),
+    Knob("data.columns.split", "", anything, "table: name of the column of train, valid, test; empty: split, if there is one"),
+    Knob("data.columns.group", "", anything, "table: name of the column of groups; empty: group, if there is one"),
+    Knob("data.columns.attribute", "", anything, "table: name of the column of an attribute that may be a shortcut; empty:"
+         " attribute, if there is one"),
+    Knob("data.columns.drop", (), column_names, "table: names of columns that are not given to the network"),
     Knob("data.classes", (), whole_numbers(0), "keep only these classes, renumbered in this order; (): all"),
     Knob("data.superclasses", (), whole_numbers(0), "the new class of each of these classes, in order; (): as they are"),
     Knob("data.image_size", 64, between(8, MAX_IMAGE_SIZE), "side, in pixels, of the images that are read from folders"),
@@ -135,9 +165,9 @@ KNOBS = (
     Knob("data.flatten", False, anything, "give images to the model as vectors"),
     Knob("data.normalise", True, anything, "subtract the data set's mean and divide by its deviation, by channel"),
     Knob("data.eval_train_size", 10_000, at_least(0), "examples of the training set that the end evaluation looks at"),
-    Knob("data.augment.crop", 0, at_least(0), "random crop after padding by this many pixels; 0: none"),
+    Knob("data.augment.crop", 0, in_pixels, "random crop after padding by this many pixels; 0: none"),
     Knob("data.augment.flip", False, anything, "random mirroring, left to right"),
-    Knob("data.augment.cutout", 0, at_least(0), "side of the square that cutout zeroes, in pixels; 0: none"),
+    Knob("data.augment.cutout", 0, in_pixels, "side of the square that cutout zeroes, in pixels; 0: none"),
     Knob("data.label_noise", 0.0, below(0, 1), "training labels replaced, once, with this probability: by any class, or"
          " (regression) by that of any example", traced=True, optional=True),
     Knob("data.label_flip", 0.0, below(0, 1), "labels of all splits replaced, once, with this probability by another class,"
@@ -163,7 +193,7 @@ KNOBS = (
     Knob("method.law", "", a_law, "Mixup: law of lam; empty: Beta(alpha, alpha)"),
     Knob("method.target_law", "", a_law, "decoupled_mixup: law of the targets' own lam; empty: that of the inputs"),
     Knob("method.lam_per", "example", one_of(*LAM_PER), "Mixup: one lam an example, or one for the batch"),
-    Knob("method.ways", 3, at_least(2), "kway_mixup: how many examples are mixed"),
+    Knob("method.ways", 3, between(2, 100), "kway_mixup: how many examples are mixed"),
     Knob("method.layers", ("input",), layer_names, "manifold_mixup: one of these is drawn at each step"),
     Knob("method.weight", 1.0, at_least(0), "regmixup: weight of the mixed batch's loss", traced=True),
     Knob("method.bandwidth", 1.0, above(0), "c_mixup: of the kernel on targets, in their units; rc_mixup: in units of"
@@ -200,7 +230,7 @@ KNOBS = (
     Knob("mitigation.alpha", 2.0, above(0), "lisa, within_groups, across_attributes: lam ~ Beta(alpha, alpha) where the"
          " method itself does not mix", traced=True),
     Knob("mitigation.refit_on", "valid", one_of("valid", "train"), "dfr: split on which the last layer is fitted anew"),
-    Knob("mitigation.subsets", 10, at_least(1), "dfr: balanced subsets over which the last layer is averaged"),
+    Knob("mitigation.subsets", 10, between(1, 10_000), "dfr: balanced subsets over which the last layer is averaged"),
     Knob("select.rule", "last", one_of(*SELECTIONS), "which evaluated step a row's numbers are of, seed by seed"),
     Knob("select.patience", 0, at_least(0), "early stopping: evaluations without a better one after which none counts; 0:"
          " all count"),
@@ -209,7 +239,7 @@ KNOBS = (
     Knob("distill.temperature", 1.0, above(0), "by which the logits of teacher and student are divided", traced=True),
     Knob("distill.weight", 1.0, between(0, 1), "share of the teacher in the loss; the targets have the rest", traced=True),
     Knob("model.name", "mlp", one_of(*MODELS), "network"),
-    Knob("model.widths", (), whole_numbers(1), "hidden widths of mlp and cnn; (): the model's own"),
+    Knob("model.widths", (), whole_numbers(1, MAX_WIDTH, MAX_LAYERS), "hidden widths of mlp and cnn; (): the model's own"),
     Knob("model.dtype", "float32", one_of("float32", "bfloat16"), "of the computation; parameters stay float32"),
     Knob("optim.name", "sgd", one_of("sgd", "adam", "adamw"), "optimiser"),
     Knob("optim.lr", 0.1, above(0), "peak learning rate", traced=True),
@@ -259,7 +289,8 @@ def defaults() -> config_dict.ConfigDict:
             if parent not in node:
                 node[parent] = config_dict.ConfigDict(convert_dict=False)
             node = node[parent]
-        node[leaf] = config_dict.placeholder(knob.default) if isinstance(knob.default, type) else knob.default
+        # A copy, since a recipe may put its rows into the empty mapping that is there.
+        node[leaf] = config_dict.placeholder(knob.default) if isinstance(knob.default, type) else copy.copy(knob.default)
     return config.lock()
 
 
@@ -271,18 +302,26 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Row]:
     its method. Raises ConfigError.
     """
     overrides = {key: value for key, value in (overrides or {}).items() if key not in ("rows", "claims")}
-    own = config.rows or {config.method.name: {}}
-    if not isinstance(own, Mapping) or not all(isinstance(changes, Mapping) for changes in own.values()):
-        raise ConfigError("rows must map row names to {knob: value}; see configs/digits_tag.py for an example")
-    base = {key: value for key, value in flatten(config).items() if key not in ("rows", "claims")}
+    base = flatten(config)
+    for key in KNOB:
+        if key not in base:
+            raise ConfigError(
+                f"the config of the recipe lacks {key}; begin with lamv.config.defaults(), and change that"
+            )
+    changes = _named(base.pop("rows") or {str(base["method.name"]): {}})
+    del base["claims"]
     for length, other in LENGTHS:
         # The flags are in the config already: what the recipe itself says of the other length no longer holds.
-        if length in overrides and other not in overrides:
+        if overrides.get(length) is not None and other not in overrides:
             base[other] = None
-    rows = [_row(str(name), base, flatten(changes), overrides, alone=len(own) == 1) for name, changes in own.items()]
-    if len({row.name for row in rows}) < len(rows):
-        raise ConfigError(f"rows has two rows of the same name, among {[row.name for row in rows]}; rename one")
+    rows = [_row(name, base, own, overrides, alone=len(changes) == 1) for name, own in changes.items()]
     _check_common(rows)
+    check_use(
+        rows,
+        {name: _set_by(own) for name, own in changes.items()},
+        _set_by({key: value for key, value in base.items() if key not in overrides}),
+        {key: value for key, value in overrides.items() if value is not None},
+    )
     return rows
 
 
@@ -290,13 +329,22 @@ def validate(config) -> None:
     """Raise ConfigError, one line, for the first knob that is out of its range, and for knobs that contradict."""
     for knob in KNOBS:
         value = seen = get(config, knob.key)
-        if knob.traced and value is not None:
+        if type(value) is float:
             with np.errstate(over="ignore"):
                 seen = float(np.float32(value))  # what the program will see
         if value is not None and not knob.allowed.holds(seen):
             names = knob.allowed.words.removeprefix("one of ")
             hint = nearest(value, names.split(", ")) if knob.type is str and names != knob.allowed.words else ""
-            raise ConfigError(f"config.{knob.key} is {value!r}, must be {knob.allowed.words}{hint} ({knob.meaning})")
+            raise ConfigError(
+                f"config.{knob.key} is {brief(value)}, must be {knob.allowed.words}{hint} ({knob.meaning})"
+            )
+        if any(type(part) is str and not is_text(part) for part in (value if type(value) is tuple else (value,))):
+            raise ConfigError(
+                f"config.{knob.key} is {brief(value)}, must be text: it has bytes that are none, or a NUL"
+            )
+    for name in methods_of(config):
+        check_method(name)
+    check_seeds(config)
     if config.steps is None and config.epochs is None:
         raise ConfigError("neither config.steps nor config.epochs is set; give one, for example --config.epochs=10")
     if config.optim.name == "adamw" and config.optim.decay == "penalty":
@@ -327,6 +375,40 @@ def validate(config) -> None:
         )
     if config.parallel.map == "pmap" and config.parallel.spread > 1:
         raise ConfigError("config.parallel.spread is over 1 with pmap; use --config.parallel.map=shard_map")
+
+
+def check_seeds(config) -> None:
+    """Whether the last of the seeds is one, too. Raises ConfigError."""
+    if config["seed"] + config["seeds"] > 2**31:
+        raise ConfigError(
+            f"config.seed is {config['seed']} and config.seeds is {config['seeds']}: the last seed is above 2^31 - 1; begin"
+            " lower"
+        )
+
+
+def check_method(name: str) -> None:
+    """Whether the engine can call the method of that name with what its signature asks for. Raises ConfigError."""
+    try:
+        asked = inspect.signature(METHODS[name]).parameters.values()
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"method {name!r} is {brief(METHODS[name])}, must be a function; see lamv/core/methods.py"
+        ) from None
+    # What has a default may be left at it, unless it is a keyword: those the engine passes, all of them.
+    positional = [p for p in asked if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    some = any(p.kind is p.VAR_POSITIONAL for p in asked)
+    if len(positional) < 3 - 3 * some or any(p.default is p.empty for p in positional[3:]):
+        raise ConfigError(
+            f"method {name!r} takes ({', '.join(map(str, asked))}), must take key, inputs, targets and then keyword-only"
+            " arguments: def NAME(key, inputs, targets, *, KNOB, ...)"
+        )
+    for keyword in (p.name for p in asked if p.kind is p.KEYWORD_ONLY):
+        if f"method.{keyword}" not in KNOB and keyword not in OFFERED:
+            raise ConfigError(
+                f"method {name!r} asks for {keyword!r}, which is no knob"
+                f"{nearest(keyword, [key.removeprefix('method.') for key in KNOB if key.startswith('method.')])}: add"
+                f' Knob("method.{keyword}", DEFAULT, RANGE, MEANING) to KNOBS in lamv/config.py'
+            )
 
 
 def _check_student(config) -> None:
@@ -369,26 +451,29 @@ def check_mitigation(config, plan) -> None:
         need = {"class": None, "group": "attribute" if name == "logit_adjustment" else "group"}[config.mitigation.by]
     has = {"group": plan.num_groups, "attribute": plan.num_attributes,
            "environment": plan.num_environments or plan.num_attributes}  # fmt: skip
-    if need and not has[need]:
-        column = "group or attribute" if need == "group" else "attribute"
-        raise ConfigError(
-            f"{where}, which needs the {need} of every training example, but {config.data.name} has no {column} column;"
-            " plant a cue (config.data.shortcut.kind), give data that has it"
-            + (", or balance by class (--config.mitigation.by=class)" if NEEDS[name] == "balanced" else "")
-        )
-    if name == "dfr" and config.mitigation.refit_on == "valid" and "valid" not in plan.tests:
+    looks_at = config.mitigation.refit_on if name == "dfr" else "train"
+    if looks_at == "valid" and "valid" not in plan.tests:
         raise ConfigError(
             f"{where}, which fits the last layer on validation examples, but there are none; set config.data.valid_size, or"
             " --config.mitigation.refit_on=train"
+        )
+    if need and not (has[need] and looks_at in plan.grouped):
+        column = "group or attribute" if need == "group" else "attribute"
+        examples = "training" if looks_at == "train" else "validation"
+        raise ConfigError(
+            f"{where}, which needs the {need} of every {examples} example, but {config.data.name} has no {column} column there;"
+            " plant a cue (config.data.shortcut.kind), give data that has it"
+            + (", or balance by class (--config.mitigation.by=class)" if NEEDS[name] == "balanced" else "")
         )
     split, _, metric = SELECTIONS[rule].partition("/")
     if split and split not in plan.tests:
         raise ConfigError(
             f"config.select.rule is {rule!r}, but there are no validation examples; set config.data.valid_size"
         )
-    if "group" in metric and not plan.num_groups:
+    if "group" in metric and split not in plan.grouped:
         raise ConfigError(
-            f"config.select.rule is {rule!r}, but {config.data.name} has no group or attribute column; use valid_accuracy"
+            f"config.select.rule is {rule!r}, but {config.data.name} has no group or attribute column in {split}; use"
+            " valid_accuracy"
         )
 
 
@@ -424,6 +509,8 @@ def _check_task(config, regression: bool) -> None:
     if not regression:
         return
     data = f"the labels of {config.data.name} are numbers, not classes"
+    if config.data.name in ("npz", "table"):
+        data += " (if they are classes: --config.data.task=classification)"
     if config.loss.name != "squared_error" or config.loss.confidence_penalty:
         raise ConfigError(
             f"config.loss.name is {config.loss.name!r}, must be squared_error without confidence_penalty: {data}"
@@ -436,6 +523,12 @@ def _check_task(config, regression: bool) -> None:
         raise ConfigError(f"config.method.smoothing is {config.method.smoothing:g}, must be 0: {data}")
 
 
+def reading(data) -> dict[str, Any]:
+    """The options of lamv.data.load that config.data holds."""
+    columns = {what: name for what, name in data.columns.to_dict().items() if name}
+    return {"image_size": data.image_size, "on_broken": data.on_broken, "task": data.task, "columns": columns}
+
+
 def steps_of(config, train_size: int) -> int:
     """Length of training in steps; an epoch is train_size // batch_size steps, its last partial batch left out."""
     if config.steps is not None:
@@ -443,14 +536,9 @@ def steps_of(config, train_size: int) -> int:
     return max(1, round(config.epochs * (train_size // config.batch_size)))
 
 
-def methods_of(config) -> list[str]:
-    """The methods of a run by phase: one, or two where there is a switch."""
-    return [config.method.name] if config.method.then == "none" else [config.method.name, config.method.then]
-
-
 def decay_of(config) -> str:
     """Where weight decay acts: "penalty" (in the loss) or "decoupled"."""
-    return config.optim.decay or ("decoupled" if config.optim.name == "adamw" else "penalty")
+    return config.optim.decay or default_decay(config.optim.name)
 
 
 def program_key(config, without: tuple[str, ...] = ()) -> str:
@@ -520,10 +608,10 @@ def differences(stored: Mapping, new: Mapping) -> list[str]:
 
 
 def flatten(tree: Mapping, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings to {"a.b.c": value}; keys may be dotted already. `rows` stays whole."""
+    """Nested mappings to {"a.b.c": value}; keys may be dotted already. Whole stay `rows`, and what lies deeper than knobs."""
     flat = {}
     for key, value in tree.items():
-        if isinstance(value, Mapping | config_dict.ConfigDict) and key != "rows":
+        if isinstance(value, Mapping | config_dict.ConfigDict) and key != "rows" and prefix.count(".") < 10:
             flat.update(flatten(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value
@@ -551,24 +639,69 @@ def _row(name: str, base: Mapping, changes: Mapping, overrides: Mapping, *, alon
             _set(config, key, value, where)
     try:
         validate(config)
+        check_milestones(config)
+        if config.steps is not None:
+            check_length(config, config.steps)
     except ConfigError as error:
         raise ConfigError(str(error) if alone else f"row {name!r}: {error}") from None
     return Row(name, config)
+
+
+def _named(rows: Any) -> dict[str, dict[str, Any]]:
+    """What a recipe's rows change, flat, by name. Raises ConfigError for what are no rows, or have no good names."""
+    if not isinstance(rows, Mapping) or not all(isinstance(changes, Mapping) for changes in rows.values()):
+        raise ConfigError("rows must map row names to {knob: value}; see configs/digits_tag.py for an example")
+    if len(rows) > MAX_ROWS:
+        raise ConfigError(f"rows has {len(rows)} rows, must have at most {MAX_ROWS}; make several recipes of it")
+    named: dict[str, dict[str, Any]] = {}
+    for given, changes in rows.items():
+        name = str(given) if type(given) in (int, float) else given
+        if (
+            type(name) is not str
+            or not 0 < len(name) <= 200
+            or name != name.strip()
+            or not is_text(name, of_one_line=True)
+        ):
+            raise ConfigError(
+                f"rows has the name {brief(given)}, must be text of one line, of 1 to 200 characters, without space at its"
+                " ends"
+            )
+        if name in named:
+            raise ConfigError(f"rows has two rows of the same name, {name!r}; rename one")
+        named[name] = flatten(changes)
+    return named
+
+
+def _set_by(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """Those knobs of a recipe or a row that are set to another value than their default."""
+    return {key: value for key, value in layer.items() if value is not None and _plain(value) != KNOB[key].default}
+
+
+def _plain(value: Any) -> Any:
+    """A value as Python's own types: numpy's scalars as such, lists as tuples."""
+    if isinstance(value, list | tuple):
+        return tuple(_plain(part) for part in value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def is_text(value: str, of_one_line: bool = False) -> bool:
+    """Whether a string can be written to a file as UTF-8, and has no NUL, or no control character at all."""
+    kinds = {unicodedata.category(character) for character in set(value)}
+    return "\0" not in value and "Cs" not in kinds and not (of_one_line and kinds & {"Cc", "Zl", "Zp"})
 
 
 def _set(config, key: str, value: Any, where: str) -> None:
     if key in ("rows", "claims"):
         raise ConfigError(f"{where}: {key!r} is for the recipe as a whole; set it outside of rows")
     if key not in KNOB:
-        raise ConfigError(f"{where}: unknown knob {key!r}{nearest(key, KNOB)}; lamv/config.py lists all knobs")
-    kind = KNOB[key].type
-    if kind is float and type(value) is int:
+        raise ConfigError(f"{where}: unknown knob {brief(key)}{nearest(key, KNOB)}; lamv/config.py lists all knobs")
+    kind, given = KNOB[key].type, value
+    value = _plain(value)
+    if kind is float and type(value) is int and abs(value) < 2**63:
         value = float(value)
-    if kind is tuple and isinstance(value, list):
-        value = tuple(value)
     unset = value is None and isinstance(KNOB[key].default, type)
     if not unset and type(value) is not kind:
-        raise ConfigError(f"{where}: {key} is {value!r}, must be of type {kind.__name__} ({KNOB[key].meaning})")
+        raise ConfigError(f"{where}: {key} is {brief(given)}, must be of type {kind.__name__} ({KNOB[key].meaning})")
     *parents, leaf = key.split(".")
     node = config
     for parent in parents:
@@ -580,7 +713,9 @@ def _check_common(rows: list[Row]) -> None:
     """What belongs to the run and not to a row must be the same in all rows."""
     run_wide = (
         "seed", "seeds", "eval_batch_size", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name",
-        "data.path", "data.verify", "data.image_size", "parallel.map", "parallel.spread", "parallel.devices",
+        "data.path", "data.verify", "data.image_size", "data.task", "data.on_broken", "data.columns.label",
+        "data.columns.split", "data.columns.group", "data.columns.attribute", "data.columns.drop", "parallel.map",
+        "parallel.spread", "parallel.devices",
     )  # fmt: skip
     for row in rows:
         for key in run_wide:

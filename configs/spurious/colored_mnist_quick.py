@@ -11,4 +11,6 @@ def get_config():
     config.claims = ()
     config.seeds = 2
     config.steps = 100
+    for name in ("irm", "vrex"):
+        config.rows[f"IRM · {name}"]["mitigation.anneal"] = 50
     return config

@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lamv.errors import ConfigError, nearest
+from lamv.errors import ConfigError, brief, nearest
 from lamv.models.classifier import Classifier
 from lamv.models.resnet import RESNETS
 from lamv.models.simple import CNN, MLP, Linear
 from lamv.models.wide_resnet import WIDE_RESNETS
+
+#: Between two layers of this width lie 16 GiB; and a network of more layers takes minutes to compile.
+MAX_WIDTH, MAX_LAYERS = 65_536, 100
 
 
 class Model(NamedTuple):
@@ -54,9 +57,14 @@ def checked_widths(name: str, widths: Sequence[int]) -> tuple[int, ...]:
     if not MODELS[name].takes_widths:
         takers = ", ".join(other for other, model in MODELS.items() if model.takes_widths)
         raise ConfigError(f"model.widths is {widths}, but {name} has fixed widths; drop it or use one of: {takers}")
-    valid = isinstance(widths, (tuple, list)) and all(isinstance(width, int) and width >= 1 for width in widths)
-    if not valid or not widths:
-        raise ConfigError(f"model.widths is {widths}; it must be one or more whole numbers, each at least 1")
+    valid = isinstance(widths, (tuple, list)) and all(
+        type(width) is int and 1 <= width <= MAX_WIDTH for width in widths
+    )
+    if not valid or not 0 < len(widths) <= MAX_LAYERS:
+        raise ConfigError(
+            f"model.widths is {brief(widths)}; it must be one or more whole numbers, {MAX_LAYERS} at most, each at least 1 and"
+            f" at most {MAX_WIDTH}"
+        )
     return tuple(widths)
 
 

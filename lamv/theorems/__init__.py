@@ -13,8 +13,8 @@ from typing import Any
 
 from ml_collections import config_dict
 
-from lamv.config import Knob, anything, at_least, between
-from lamv.errors import ConfigError, nearest
+from lamv.config import Knob, anything, between, check_seeds, is_text, number_of_seeds
+from lamv.errors import ConfigError, brief, nearest
 
 EXPERIMENTS = (
     "alternating_line", "collisions", "for_better", "identifying_pixel", "label_noise", "linear_equivalence",
@@ -26,7 +26,7 @@ COMMON = (
     Knob("about", "", anything, "what the experiment shows, in a sentence or two, for the report", free=True),
     Knob("experiment", "", anything, "name of a module of lamv.theorems"),
     Knob("seed", 0, between(0, 2**31 - 1), "the first seed; replica r uses seed + r"),
-    Knob("seeds", 5, at_least(1), "number of seeds (replicas) of each row"),
+    Knob("seeds", 5, number_of_seeds, "number of seeds (replicas) of each row"),
 )
 
 
@@ -35,7 +35,7 @@ def load(experiment: str) -> ModuleType:
     if experiment not in EXPERIMENTS:
         known = ", ".join(EXPERIMENTS)
         raise ConfigError(
-            f"config.experiment is {experiment!r}, must be one of {known}{nearest(experiment, EXPERIMENTS)}"
+            f"config.experiment is {brief(experiment)}, must be one of {known}{nearest(experiment, EXPERIMENTS)}"
         )
     return importlib.import_module(f"lamv.theorems.{experiment}")
 
@@ -60,11 +60,20 @@ def validate(config: Mapping) -> None:
         if key not in config:
             raise ConfigError(f"config.{key} is not set ({knob.meaning}); make the config with lamv.theorems.recipe")
         if not _holds(knob, config[key]):
-            raise ConfigError(f"config.{key} is {config[key]!r}, must be {knob.allowed.words} ({knob.meaning})")
+            raise ConfigError(f"config.{key} is {brief(config[key])}, must be {knob.allowed.words} ({knob.meaning})")
+        if not all(is_text(part) for part in _parts(config[key]) if isinstance(part, str)):
+            raise ConfigError(
+                f"config.{key} is {brief(config[key])}, must be text: it has bytes that are none, or a NUL"
+            )
+    check_seeds(config)
 
 
 def _holds(knob: Knob, value: Any) -> bool:
     try:
-        return bool(knob.allowed.holds(value))
-    except (TypeError, ValueError):  # such as a name among numbers
+        return isinstance(value, knob.type) and bool(knob.allowed.holds(value))
+    except (TypeError, ValueError, OverflowError):  # such as a name among numbers
         return False
+
+
+def _parts(value: Any) -> tuple:
+    return value if isinstance(value, tuple) else (value,)

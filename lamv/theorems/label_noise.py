@@ -92,7 +92,8 @@ def _recipe(config):
     recipe.parallel.devices = 1  # models this small lose by being spread
     for rate in config.rates:
         for name, knobs in _methods(config).items():
-            recipe.rows[_name(name, rate)] = knobs | {"data.label_noise": rate, "method.noise_rate": rate}
+            known = {"method.noise_rate": rate} if name == "correction" else {}
+            recipe.rows[_name(name, rate)] = knobs | known | {"data.label_noise": rate}
     return recipe
 
 
