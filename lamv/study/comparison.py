@@ -63,7 +63,7 @@ class Block(NamedTuple):
 def tables(group: Group) -> list[Block]:
     """The tables of a group, family by family."""
     made = []
-    for family in families.measured(group.metrics):
+    for family in families.measured(group.metrics, group.legend):
         blocks = [_block(family, columns, group.baseline, group.selection) for columns in _across(group)]
         blocks = [block for block in blocks if block.lines]
         made += [block._replace(place=(place, len(blocks))) for place, block in enumerate(blocks, 1)]

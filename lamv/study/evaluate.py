@@ -27,16 +27,16 @@ from lamv.core.information import mutual_information
 from lamv.core.projection import project, template_plane
 from lamv.data.resident import Examples, Table, cut, examples_of
 from lamv.errors import CheckpointError, ConfigError, NotFiniteError, WorkdirMismatch, nearest
-from lamv.study import measures
+from lamv.study import files, measures
 from lamv.study.groups import baseline_of
 from lamv.study.passes import JITTER, NODES, Passes
 from lamv.study.probe import probe
 from lamv.study.runs import Row
-from lamv.train import loop, parallel
+from lamv.train import budget, loop, parallel
 from lamv.train.checkpoint import Checkpoints
 from lamv.train.mitigated import WEIGHING
 from lamv.train.rows import Bench, Lane, RowRun, evenly
-from lamv.train.tracking import provenance, recorded, write_whole
+from lamv.train.tracking import provenance, recorded, same_data, write_whole
 
 #: Views of an image, images of a class, and examples of a class: for the estimate of information and the projections.
 VIEWS, INFORMATION_EXAMPLES, PROJECTED = 20, 200, 100
@@ -88,11 +88,12 @@ def evaluate(
     checkpoints = Checkpoints.reading(workdir / "checkpoints", configs.fingerprint(run), [row.name for row in rows])
     steps = _chosen(which, checkpoints.steps(), workdir)
     bench = Bench(rows, devices)
+    budget.check(rows, bench, evaluates=True)
     analyses = [Analysis(row, bench, wanted) for row in rows]
     baselines = _baselines(rows)
     lines: list[dict] = []
     curves: list[dict] = []
-    notes: list[str] = []
+    notes = _changes(workdir, bench)
     for step in steps:
         tree = _tree(checkpoints, step, notes if len(steps) > 1 else None)
         if tree is None:
@@ -120,6 +121,18 @@ def evaluate(
             f"none of the checkpoints in {workdir} can be read (steps {steps}); restore them from a copy"
         )
     return lines
+
+
+def _changes(workdir: Path, bench: Bench) -> list[str]:
+    """A note where the data is no longer what the run was trained on; said at once, too."""
+    trained_on: dict[str, Any] = files.read_object(workdir / "provenance.json", [])
+    try:
+        changed = same_data(trained_on, bench.sources)
+    except (AttributeError, KeyError, TypeError):
+        changed = "what the run was trained on cannot be read from its provenance.json"
+    if changed:
+        logger.warning("the data is not that of the training: %s", changed)
+    return [f"the data is not that of the training: {changed}"] if changed else []
 
 
 def claims_of(workdir: str | Path) -> tuple[int | None, list[dict[str, Any]]]:
@@ -282,7 +295,7 @@ class Analysis:
                 labels = self.row.labels_of(chosen, r)
                 one.curves.append({
                     "split": split, "kind": "projection", "classes": list(classes),
-                    "names": [self.row.class_names[c] for c in classes],
+                    "names": [self.row.names.classes[c] for c in classes],
                     "x": _rounded(x), "y": _rounded(y), "label": [classes.index(int(label)) for label in labels],
                     "templates": [_rounded(t) for t in project(kernels[r].T[list(classes)], plane)],
                 })  # fmt: skip
@@ -420,6 +433,8 @@ class Analysis:
         splits = data.load(name, path or None, "warn")
         if splits.is_regression:
             raise ConfigError(f"--transfer is {name!r}, must be a data set of classes; a probe tells classes apart")
+        if any(splits.standardise) or self.row.plan.standardise:
+            raise ConfigError(f"--transfer is {name!r}, must be of images: a table is standardised by its own training rows")
         held = examples_of(splits)
         inputs = self._fitted(held.inputs, splits.normalisation.scale, name)
         parts = cut(splits, 0, None)

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from lamv.study.legend import Legend
+
 
 class Metric(NamedTuple):
     """`percent`: shown as 100 x. `name`: in the words of a table."""
@@ -128,13 +130,13 @@ GROUP = re.compile(r"(?P<split>[^/]+)/group_(?P<y>\d+)(?:_(?P<a>\d+))?/accuracy"
 ATTACK_NAMES = {"fgsm": "FGSM", "pgd": "PGD", "jpeg_like": "JPEG-like"}
 
 
-def measured(keys: Iterable[str]) -> list[Family]:
-    """The families that have any metric among the keys, with those metrics."""
+def measured(keys: Iterable[str], legend: Legend = Legend()) -> list[Family]:  # noqa: B008  (immutable)
+    """The families that have any metric among the keys, with those metrics; groups by the names that the legend has."""
     keys = set(keys)
     found = []
     for family in FAMILIES:
         metrics = [metric for metric in family.metrics if metric.key in keys]
-        metrics += OF_KEYS.get(family.slug, lambda _: [])(keys)
+        metrics += _groups(keys, legend) if family.slug == "accuracy" else OF_KEYS.get(family.slug, lambda _: [])(keys)
         if metrics:
             found.append(family._replace(metrics=tuple(metrics)))
     return found
@@ -153,11 +155,6 @@ def level(size: str) -> float | None:
         return None
 
 
-def group_name(y: str | int, a: str | int | None) -> str:
-    """A group in words: "y 0, a 1", or "group 3" where groups are not told apart by an attribute."""
-    return f"group {y}" if a is None else f"y {y}, a {a}"
-
-
 def split_of_groups(keys: Iterable[str]) -> str:
     """The test split whose groups say most: with a random cue, where there is one; "" where there are no groups."""
     keys = set(keys)
@@ -165,14 +162,17 @@ def split_of_groups(keys: Iterable[str]) -> str:
     return next((split for split in splits if f"{split}/worst_group_accuracy" in keys), "")
 
 
-def _groups(keys: set[str]) -> list[Metric]:
+def _groups(keys: set[str], legend: Legend) -> list[Metric]:
     """The accuracy of each group on one split."""
     split = split_of_groups(keys)
     matches = [(match, key) for key in keys if (match := GROUP.fullmatch(key)) and match["split"] == split]
     matches.sort(key=lambda pair: (int(pair[0]["y"]), int(pair[0]["a"] or 0)))
-    return [
-        Metric(key, f"{SPLIT_NAMES[split]}: {group_name(match['y'], match['a'])}, %", True) for match, key in matches
-    ]
+    return [Metric(key, f"{SPLIT_NAMES[split]}: {legend.group(*numbers_of(match))}, %", True) for match, key in matches]
+
+
+def numbers_of(group: re.Match) -> tuple[int, int | None]:
+    """(y, a) of a match of GROUP, or (group, None)."""
+    return int(group["y"]), None if group["a"] is None else int(group["a"])
 
 
 def _robustness(keys: set[str]) -> list[Metric]:
@@ -198,4 +198,4 @@ def _probes(keys: set[str]) -> list[Metric]:
 
 
 #: Families whose metrics have more in their keys than can be listed beforehand.
-OF_KEYS = {"accuracy": _groups, "robustness": _robustness, "probe": _probes}
+OF_KEYS = {"robustness": _robustness, "probe": _probes}

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lamv.core.proportion import wilson
-from lamv.study import families, files, selections
+from lamv.study import families, files, legend, selections
+from lamv.study.legend import Legend
 from lamv.study.runs import Row, Run, Spread
 
 #: Empty groups beyond which only their number is told.
@@ -34,13 +35,17 @@ class Cell(NamedTuple):
 
 
 class Section(NamedTuple):
-    """What the page shows of groups. heads: (group, count) of each column. pooled: {row: {group: (count, correct)}}."""
+    """What the page shows of groups. heads: (group, count) of each column. pooled: {row: {group: (count, correct)}}.
+
+    legend: what the numbers of classes and attributes stand for.
+    """
 
     split: str
     heads: Sequence[tuple[str, str]]
     lines: Sequence[tuple[str, Sequence[Cell]]]
     caption: str
     pooled: Mapping[str, Mapping[Group, tuple[int, int]]] = {}
+    legend: Legend = Legend()
 
 
 def of(run: Run) -> Section | None:
@@ -61,16 +66,17 @@ def of(run: Run) -> Section | None:
 def _each(rows: Sequence[Row], split: str, found: Mapping[str, Mapping[Group, Spread]]) -> Section:
     """A column for each group that any row has an accuracy of."""
     groups = sorted({group for of_row in found.values() for group in of_row}, key=lambda g: (g[0], g[1] or 0))
-    heads = [(families.group_name(*group), _counted(rows, split, group)) for group in groups]
+    names = legend.common([row.legend for row in rows])
+    heads = [(names.group(*group), _counted(rows, split, group)) for group in groups]
     lines = [(row.name, [_cell(row, split, group, found[row.name].get(group)) for group in groups]) for row in rows]
     single = any(row.n == 1 for row in rows)
     several = any(row.n > 1 for row in rows)
-    parts = [f"Accuracy on each group of {SPLIT_WORDS[split]}, in %; y is the label, a the attribute."]
-    if groups[0][1] is None:
-        parts = [f"Accuracy on each group of {SPLIT_WORDS[split]}, in %."]
+    parts = [f"Accuracy on each group of {SPLIT_WORDS[split]}, in %."]
+    if groups[0][1] is not None:
+        parts = [f"{parts[0][:-1]}; a group is a label and an attribute."]
     parts += ["± is the sd over seeds."] if several else []
     parts += ["In brackets, for one seed: Wilson’s 95 % interval, over examples."] if single else []
-    parts += ["The darker, the lower.", _empty(rows, split, groups), selections.caption(rows)]
+    parts += ["The darker, the lower.", _empty(rows, split, groups, names), selections.caption(rows)]
     return Section(split, heads, lines, " ".join(part for part in parts if part))
 
 
@@ -83,16 +89,17 @@ def _ends(rows: Sequence[Row], split: str, pooled: Mapping[str, Mapping[Group, t
         )
         if groups:
             chosen = (groups[0], groups[(len(groups) - 1) // 2], groups[-1])
-            lines.append((row.name, [_pooled_cell(group, *numbers) for group, numbers in chosen]))
+            lines.append((row.name, [_pooled_cell(row.legend.group(*group), *numbers) for group, numbers in chosen]))
     caption = (
-        f"Accuracy in % on groups of {SPLIT_WORDS[split]}, examples of all seeds put together; y is the label, a the"
-        " attribute, n how many examples. In brackets: Wilson’s 95 % interval, over examples; of the worst of many groups it"
+        f"Accuracy in % on groups of {SPLIT_WORDS[split]}, examples of all seeds put together; n is how many"
+        " examples. In brackets: Wilson’s 95 % interval, over examples; of the worst of many groups it"
         " is too hopeful, as chance is part of what made it the worst."
     )
     left_out = max((row.mean(f"{split}/groups_left_out") or 0 for row in rows), default=0)
     caption += f" Up to {left_out:g} groups without an example stay out." if left_out else ""
     heads = [("worst group", ""), ("median group", ""), ("best group", "")]
-    return Section(split, heads, lines, " ".join([caption, selections.caption(rows)]), pooled)
+    names = legend.common([row.legend for row in rows])
+    return Section(split, heads, lines, " ".join([caption, selections.caption(rows)]), pooled, names)
 
 
 def _accuracies(row: Row, split: str) -> dict[Group, Spread]:
@@ -101,7 +108,7 @@ def _accuracies(row: Row, split: str) -> dict[Group, Spread]:
     for key, spread in row.metrics.items():
         match = families.GROUP.fullmatch(key)
         if match and match["split"] == split:
-            found[int(match["y"]), None if match["a"] is None else int(match["a"])] = spread
+            found[families.numbers_of(match)] = spread
     return found
 
 
@@ -129,9 +136,9 @@ def _cell(row: Row, split: str, group: Group, accuracy: Spread | None) -> Cell:
     return Cell(f"{100 * accuracy.mean:.1f}", more, accuracy.mean)
 
 
-def _pooled_cell(group: Group, count: int, correct: int) -> Cell:
+def _pooled_cell(name: str, count: int, correct: int) -> Cell:
     share = correct / count
-    return Cell(f"{100 * share:.1f}", _interval(correct, count), share, f"{families.group_name(*group)}; n = {count}")
+    return Cell(f"{100 * share:.1f}", _interval(correct, count), share, f"{name}; n = {count}")
 
 
 def _interval(correct: int, count: int) -> str:
@@ -139,7 +146,7 @@ def _interval(correct: int, count: int) -> str:
     return f"[{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _empty(rows: Sequence[Row], split: str, groups: Sequence[Group]) -> str:
+def _empty(rows: Sequence[Row], split: str, groups: Sequence[Group], legend: Legend) -> str:
     """A sentence on the groups that have no example, by name where they are few and known."""
     number = max((row.mean(f"{split}/groups_left_out") or 0 for row in rows), default=0)
     attributes = 1 + max((a for _, a in groups if a is not None), default=-1)
@@ -147,7 +154,7 @@ def _empty(rows: Sequence[Row], split: str, groups: Sequence[Group]) -> str:
     every = (
         [(y, a) for y in range(labels) for a in range(attributes)] if attributes else [(y, None) for y in range(labels)]
     )
-    names = [families.group_name(*group) for group in every if group not in groups]
+    names = [legend.group(*group) for group in every if group not in groups]
     if not number and not names:
         return ""
     if names and len(names) <= NAMED and len(names) >= number:

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lamv.core import bootstrap
-from lamv.study import mitigations, selections
+from lamv.study import legend, mitigations, selections
 from lamv.study.analysis import Interval
+from lamv.study.legend import Legend
 from lamv.study.runs import Row, Run, flatten
 
 #: What makes a method: the label augmentation, and a teacher that stands beside it.
@@ -73,7 +74,8 @@ class Column(NamedTuple):
 class Group(NamedTuple):
     """Columns that can be compared. `baseline`: the ERM column, None where there is none.
 
-    mitigation: of all columns, in short. selection: a sentence on which step the numbers are of.
+    mitigation: of all columns, in short. selection: a sentence on which step the numbers are of. legend: what the numbers
+    of groups stand for, where that is the same in all columns.
     """
 
     title: str
@@ -83,6 +85,7 @@ class Group(NamedTuple):
     notes: tuple[str, ...] = ()
     mitigation: str = ""
     selection: str = ""
+    legend: Legend = Legend()
 
     @property
     def metrics(self) -> set[str]:
@@ -218,7 +221,8 @@ def _group(rest: tuple, members: Sequence[Member], differing: set[str]) -> Group
     told = {key: value for key, value in _pairs(rest) if key in differing and not key.startswith("mitigation.")}
     settings = "; ".join(f"{key} = {value}" for key, value in told.items())
     said = selections.caption([member.row for member in members])
-    return Group(title, settings, tuple(columns), baseline, tuple(notes), mitigation, said)
+    names = legend.common([member.row.legend for member in members])
+    return Group(title, settings, tuple(columns), baseline, tuple(notes), mitigation, said, names)
 
 
 def _column(members: Sequence[Member], notes: list[str]) -> Column:

@@ -27,6 +27,7 @@ from lamv.study import (
     export,
     figures,
     groups,
+    legend,
     prediction_figures,
     runs,
     sections,
@@ -157,6 +158,7 @@ def _report(run: Run, compared: Sequence[Compared]) -> dict[str, Any]:
         "settings": explain.common_settings(run.rows),
         "reading": explain.how_to_read(run, shown.terms),
         "provenance": _provenance(run),
+        "reading_of_data": legend.in_words(run.data),
     }
 
 

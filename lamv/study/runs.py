@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 from lamv.claims import as_stated, judged
 from lamv.errors import DataError
-from lamv.study import analysis
+from lamv.study import analysis, legend
 from lamv.study.analysis import Analysis
-from lamv.study.files import MISSING, read_lines, read_object
+from lamv.study.files import MISSING, mapping, read_lines, read_object, strings
+from lamv.study.legend import Legend
 
 #: How far below the folder that `find` is given a workdir may lie.
 DEPTH = 3
@@ -45,7 +46,8 @@ class Row(NamedTuple):
     """A row of a run. `step`: where its metrics were taken, None for the end of training.
 
     `seeds`: of a metric whose values are not those of the seeds seed, seed + 1, ..., which they are. `selected`: the
-    steps, seed by seed, that a rule chose (lamv.study.selections); () where the numbers are of one step.
+    steps, seed by seed, that a rule chose (lamv.study.selections); () where the numbers are of one step. `legend`: what the
+    numbers of classes and groups stand for.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Row(NamedTuple):
     step: int | None = None
     seeds: Mapping[str, Sequence[int]] = {}
     selected: Sequence[int] = ()
+    legend: Legend = Legend()
 
     def mean(self, metric: str) -> float | None:
         return self.metrics[metric].mean if metric in self.metrics else None
@@ -103,7 +106,7 @@ class Claim(NamedTuple):
 
 
 class Run(NamedTuple):
-    """All that a workdir tells. `notes`: what is missing, a sentence each."""
+    """All that a workdir tells. `data`: what was read (lamv.data.description). `notes`: what is missing, a sentence each."""
 
     path: Path
     title: str
@@ -116,6 +119,7 @@ class Run(NamedTuple):
     notes: Sequence[str]
     finished: bool
     analysis: Analysis = Analysis()
+    data: Mapping[str, Any] = {}
 
     @property
     def state(self) -> str:
@@ -194,10 +198,12 @@ def read(workdir: str | Path) -> Run:
     summary = read_object(path / "summary.json", notes)
     lines = read_lines(path / "metrics.jsonl", notes, "metrics.jsonl is missing, so there are no training curves.")
     provenance = read_object(path / "provenance.json", notes)
+    data = mapping(summary.get("data") or provenance.get("reading"))
     evaluated, said = analysis.read(path), []
     try:
         trained = rows_of(summary) if summary else _rows_so_far(config, lines)
         rows = [_evaluated(row, evaluated, lines, bool(summary), said) for row in trained]
+        rows = [row._replace(legend=legend.of(data)) for row in rows]
         claims = _claims(summary, config, rows)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"the files in {path} are not as lamv writes them ({type(error).__name__}: {error})") from None
@@ -206,14 +212,14 @@ def read(workdir: str | Path) -> Run:
     if not summary:
         notes = [note for note in notes if note != MISSING.format("summary.json")] + [_how_far(trained)]
         notes += _not_begun(trained)
-    notes += [*said, *evaluated.notes]
+    notes += [*said, *strings(summary.get("notes")), *evaluated.notes]
     title = summary.get("title") or config.get("title") or path.name
     about, overrides = config.get("about", ""), summary.get("overrides", {})
     if overrides:
         changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
         said = " What is said above is said of the recipe." if about else ""
         notes.append(f"Settings of the recipe were overridden: {changed}.{said}")
-    return Run(path, title, about, overrides, rows, claims, lines, provenance, notes, bool(summary), evaluated)
+    return Run(path, title, about, overrides, rows, claims, lines, provenance, notes, bool(summary), evaluated, data)
 
 
 def rows_of(summary: Mapping[str, Any]) -> list[Row]:

@@ -17,6 +17,7 @@ from lamv.study import doses, grids, group_tables
 from lamv.study.drawings import HEAT
 from lamv.study.figures import INK, WIDTH, Drawn, _legend, _short, _svg, looks
 from lamv.study.grids import Grid
+from lamv.study.legend import Legend
 from lamv.study.runs import Spread
 from lamv.study.variance_figures import columns_of
 
@@ -52,12 +53,15 @@ def many_groups(section: group_tables.Section | None) -> Drawn | None:
         axes.set_title(_short(name))
         axes.grid(visible=False)
         axes.set_ylim(labels, 0)  # not inverted: the axis is shared, and would be turned once for each map
-        for axis, number in ((axes.xaxis, attributes), (axes.yaxis, labels)):
-            every = math.ceil(number / 10)
-            axis.set_ticks([v + 0.5 for v in range(0, number, every)], [str(v) for v in range(0, number, every)])
+        named = (axes.xaxis, attributes, section.legend.attributes), (axes.yaxis, labels, section.legend.classes)
+        for axis, number, names in named:
+            ticks = range(0, number, math.ceil(number / 10))
+            words = [textwrap.shorten(names[v], 16, placeholder="…") if v < len(names) else str(v) for v in ticks]
+            axis.set_ticks([v + 0.5 for v in ticks], words)
             axis.set_tick_params(length=0)
-    fig.supxlabel("attribute a", fontsize=9)
-    fig.supylabel("label y", fontsize=9)
+        axes.tick_params(axis="x", rotation=90 * any(len(label.get_text()) > 3 for label in axes.get_xticklabels()))
+    fig.supxlabel("attribute", fontsize=9)
+    fig.supylabel("label", fontsize=9)
     _bar(fig, list(grid.flat), norm, "accuracy (%)")
     caption = (
         f"Accuracy on each group of {group_tables.SPLIT_WORDS[section.split]}, examples of all seeds put together: down the"
@@ -65,7 +69,7 @@ def many_groups(section: group_tables.Section | None) -> Drawn | None:
         " follows the cue is dark there and light elsewhere. Grey: no examples."
     )
     caption += f" The first {len(shown)} of {len(rows)} rows." if len(shown) < len(rows) else ""
-    texts = [f"{_short(name)}: {_extremes(groups)}" for name, groups in shown]
+    texts = [f"{_short(name)}: {_extremes(groups, section.legend)}" for name, groups in shown]
     return Drawn(
         "groups", _svg(fig), "Heat maps of accuracy by label and attribute. " + "; ".join(texts) + ".", caption
     )
@@ -198,9 +202,9 @@ def _bar(fig, axes, norm, label: str) -> None:
     bar.outline.set_visible(False)
 
 
-def _extremes(groups: Mapping[tuple, tuple[int, int]]) -> str:
+def _extremes(groups: Mapping[tuple, tuple[int, int]], legend: Legend) -> str:
     """Worst and best group, for those who cannot see the map."""
     shares = {group: correct / count for group, (count, correct) in groups.items()}
     (low, least), (high, most) = (pick(shares.items(), key=lambda item: item[1]) for pick in (min, max))
-    named = [f"y {y}, a {a}: {100 * share:.0f} %" for (y, a), share in ((low, least), (high, most))]
+    named = [f"{legend.group(*group)}: {100 * share:.0f} %" for group, share in ((low, least), (high, most))]
     return f"from {named[0]} to {named[1]}"

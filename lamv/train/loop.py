@@ -22,8 +22,9 @@ from jax.experimental import multihost_utils
 
 from lamv import claims
 from lamv import config as configs
-from lamv.errors import Preempted
-from lamv.train import parallel, selection, teacher, tracking
+from lamv.data import description
+from lamv.errors import Preempted, WorkdirMismatch
+from lamv.train import budget, parallel, selection, stages, teacher, tracking
 from lamv.train.checkpoint import Checkpoints
 from lamv.train.progress import Progress
 from lamv.train.rows import Bench, Cohort, RowRun, cohorts, describe
@@ -55,11 +56,20 @@ def train(
         teachers = teacher.of_rows(rows)
         teacher.check_same((place.read("provenance.json") or {}).get("teachers", ()), teachers.values())
         bench = Bench(rows, devices)
+        budget.check(rows, bench)
         row_runs = [RowRun(row, bench, teachers.get(row.name)) for row in rows]
+        for row in row_runs:
+            configs.check_length(row.config, row.steps - row.first_step)
+        changed = tracking.same_data(place.read("provenance.json"), bench.sources)
+        if changed:
+            raise WorkdirMismatch(
+                f"workdir {place.path} was begun with other data: {changed}; put the data back, or choose another --workdir"
+            )
+        reading = bench.described(row_runs)
         place.claim(run)
         described = teacher.described(teachers.values())
-        place.write("provenance.json", tracking.provenance(bench.sources, bench.layout.mesh.shape, described))
-        _announce(row_runs, bench)
+        place.write("provenance.json", tracking.provenance(bench.sources, bench.layout.mesh.shape, described, reading))
+        _announce(row_runs, bench, reading)
         checkpoints = Checkpoints(
             place.path / "checkpoints", configs.fingerprint(run), [row.name for row in rows], config.keep_checkpoints
         )
@@ -68,7 +78,7 @@ def train(
             place.cut_back("metrics.jsonl", step)
             place.cut_back("timing.jsonl", step)
             _run(row_runs, config, step, place, checkpoints, stop)
-        return _finish(row_runs, place, config, overrides)
+        return _finish(row_runs, place, config, overrides, reading)
 
 
 def _resume(row_runs: Sequence[RowRun], checkpoints: Checkpoints) -> int:
@@ -147,7 +157,9 @@ def _record(rows: Sequence[RowRun], step: int, config, place: tracking.Workdir, 
         progress.loss(row.name, float(np.mean(losses)))
 
 
-def _finish(row_runs, place: tracking.Workdir, config, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def _finish(
+    row_runs, place: tracking.Workdir, config, overrides: Mapping[str, Any], reading: Mapping[str, Any]
+) -> dict[str, Any]:
     """summary.json from one line of every row and seed, so that it says what metrics.jsonl says; then DONE."""
     arrays = [array for row in row_runs for array in row.arrays().values()]
     if not place.writes:
@@ -167,7 +179,11 @@ def _finish(row_runs, place: tracking.Workdir, config, overrides: Mapping[str, A
     kept = all(configs.KNOB[key].free or key in ("seed", "seeds") for key in overrides if key in configs.KNOB)
     means = {(row["name"], metric): spread["mean"] for row in rows for metric, spread in row["metrics"].items()}
     judged = claims.judged(config.claims, lambda row, metric: means.get((row, metric))) if kept else []
-    summary = {"title": config.title, "overrides": dict(overrides), "rows": rows, "claims": judged}
+    notes = [note for row in row_runs for note in stages.notes(row)]
+    summary = {
+        "title": config.title, "overrides": dict(overrides), "data": dict(reading), "notes": notes, "rows": rows,
+        "claims": judged,
+    }  # fmt: skip
     place.write("summary.json", summary)
     place.write("DONE", {"sha256": tracking.digest(arrays)})
     return summary
@@ -179,9 +195,11 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, file)
 
 
-def _announce(row_runs: Sequence[RowRun], bench: Bench) -> None:
-    """What is about to be trained: above all, which targets the loss will see."""
-    logger.info("%s: devices %s", bench.splits.name, dict(bench.layout.mesh.shape))
+def _announce(row_runs: Sequence[RowRun], bench: Bench, reading: Mapping[str, Any]) -> None:
+    """What was read and is about to be trained: above all, which targets the loss will see."""
+    for line in description.lines(reading):
+        logger.info("%s", line)
+    logger.info("devices %s", dict(bench.layout.mesh.shape))
     for row in row_runs:
         words = describe(row.config, row.plan.num_classes)
         logger.info("%s: %s; %d seeds, %d steps", row.name, words, row.config.seeds, row.steps)

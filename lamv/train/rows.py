@@ -5,6 +5,7 @@ that pays, or one seed for each device group. Rows of the same program (lamv.con
 """
 
 import itertools
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
@@ -20,6 +21,7 @@ from lamv.core.batch import whole
 from lamv.core.targets import one_hot
 from lamv.data import Source, Splits, load
 from lamv.data.classes import select_classes
+from lamv.data.description import Names, described, missing_classes, names_of, overruled, planted
 from lamv.data.partners import WithPartners, with_partners
 from lamv.data.resident import Plan, Table, examples_of, plan
 from lamv.errors import ConfigError, NotFiniteError
@@ -28,6 +30,8 @@ from lamv.train.checkpoint import flat, unflat
 from lamv.train.step import FIRST_STAGE, Measured, Program, State, traced_knobs
 from lamv.train.teacher import Teacher
 
+logger = logging.getLogger("lamv.train")
+
 
 class Bench:
     """The data on the devices, and the compiled functions; both shared by all rows that can share them."""
@@ -35,7 +39,9 @@ class Bench:
     def __init__(self, rows: Sequence[configs.Row], devices: Sequence | None = None):
         config = rows[0].config
         self.layout = parallel.Layout(config, config.seeds, devices)
-        self.splits = load(config.data.name, config.data.path or None, config.data.verify, config.data.image_size)
+        self.splits = load(
+            config.data.name, config.data.path or None, config.data.verify, **configs.reading(config.data)
+        )
         self._splits: dict[tuple, Splits] = {}
         self._examples: dict[tuple, Any] = {}
         self._labels: dict[tuple, np.ndarray] = {}
@@ -61,6 +67,17 @@ class Bench:
         """The files that were read: of the data, and of images that cues are made of."""
         others = [of.partners.sources for of in self._splits.values() if isinstance(of, WithPartners) and of.partners]
         return list(dict.fromkeys([*self.splits.sources, *itertools.chain.from_iterable(others)]))
+
+    def described(self, rows: Sequence["RowRun"]) -> dict[str, Any]:
+        """What was read and what these rows make of it; names of what is the same in all of them."""
+        names = [row.names for row in rows]
+        notes = planted([row.config for row in rows])
+        for row in rows:
+            notes += overruled(self.splits, row.config.data.shortcut.kind)
+            notes += row.missing_classes()
+        if len(set(names)) > 1:
+            notes.append("rows differ in their classes or groups, which are numbered in the tables")
+        return described(self.splits, names[0] if len(set(names)) == 1 else Names(()), list(dict.fromkeys(notes)))
 
     @staticmethod
     def _key(config) -> tuple:
@@ -111,7 +128,7 @@ class RowRun:
         seeds = [config.seed + replica for replica in range(config.seeds)]
         self.plan: Plan = plan(splits, [config] * len(seeds), seeds)
         self.train_size = self.plan.train.rows.shape[1]
-        self.class_names = splits.class_names
+        self.names = names_of(splits, config.data.shortcut.kind)
         self.stored_shape = next(iter(splits.parts.values())).inputs.shape[1:]
         configs.check_against_data(config, splits.num_classes, self.train_size, self.stored_shape, splits.is_regression)
         configs.check_mitigation(config, self.plan)
@@ -192,6 +209,15 @@ class RowRun:
         if len(table.labels):
             return np.asarray(table.labels[replica])
         return self._bench.labels_for(self.config)[table.rows[replica]]
+
+    def missing_classes(self) -> list[str]:
+        """A sentence where some seed's training set is without a class."""
+        if self.plan.regression:
+            return []
+        seeds = range(self.config.seed, self.config.seed + self.config.seeds)
+        table = self.plan.train
+        labels = table.labels if len(table.labels) else self._bench.labels_for(self.config)[table.rows]
+        return missing_classes(labels, self.names.classes, seeds)
 
     def check_teacher(self) -> None:
         if self.config.distill.row and self._teacher is None:
@@ -325,6 +351,8 @@ class RowRun:
 
     def _lane(self, seeds: Sequence[int], first: int, evaluated: Mapping[str, Any]) -> Lane:
         knobs = jax.tree.map(lambda *values: np.stack(values), *(traced_knobs(self.config, seed) for seed in seeds))
+        own = jax.tree.map(lambda values: values[first : first + len(seeds)], self.plan.standardise)
+        knobs = knobs._replace(standardise=own)
         taught_by = self._teacher.variables(self.program.teacher.init, self.plan.shape) if self._teacher else ()
         own = jax.tree.map(
             lambda values: values[first : first + len(seeds)], (self.plan.train, dict(evaluated), taught_by)
@@ -365,6 +393,8 @@ class Cohort:
                 continue
             if phase == 0 and first == one.first_step > 0:
                 self._each(stages.second_stage)
+                for note in itertools.chain.from_iterable(map(stages.notes, self.rows)):
+                    logger.warning("%s", note)
             self._run(one.step_function(phase), one.examples, first, last)
         if stop == self.steps:
             self._each(stages.ended)

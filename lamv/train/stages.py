@@ -65,6 +65,20 @@ def second_stage(row: "RowRun", lane: "Lane") -> State:
     )
 
 
+def notes(row: "RowRun") -> list[str]:
+    """What a mitigation came to that its name does not say: a jtt whose first stage errs nowhere is ERM."""
+    if row.config.mitigation.name != "jtt":
+        return []
+    weights = np.concatenate([parallel.fetch(lane.state.mitigation["sampling"]) for lane in row.lanes])
+    seeds = [str(row.config.seed + r) for r, own in enumerate(weights) if np.all(own == own[0])]
+    if not seeds:
+        return []
+    return [
+        f"{row.name}: the first stage of jtt erred on no training example, or on all, of seed {', '.join(seeds)}: none"
+        " counts more than another, and the row is ERM; give it other mitigation.first_steps"
+    ]
+
+
 def ended(row: "RowRun", lane: "Lane") -> State:
     """The state with its last layer fitted anew, where the mitigation is dfr; else as it is."""
     config = row.config

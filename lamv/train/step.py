@@ -42,7 +42,10 @@ DATA_AXIS = "data"
 
 
 class Knobs(NamedTuple):
-    """The traced knobs of a replica, as scalars; see `traced` in lamv.config."""
+    """The traced knobs of a replica, as scalars; see `traced` in lamv.config.
+
+    standardise: (mean, deviation), (D,) each, of its training set, where inputs are standardised by that; else ().
+    """
 
     seed: jax.Array
     lr: jax.Array
@@ -55,6 +58,7 @@ class Knobs(NamedTuple):
     method: dict[str, jax.Array]
     mitigation: dict[str, jax.Array]
     distill: dict[str, jax.Array]
+    standardise: tuple[jax.Array, jax.Array] | tuple = ()
 
 
 class State(NamedTuple):
@@ -272,6 +276,8 @@ class Program:
         if config.normalise:
             mean, std = (np.expand_dims(v, tuple(range(inputs.ndim - 1))) for v in np.float32(normalisation[1:]))
             inputs = (inputs - mean) / std
+        if knobs.standardise:
+            inputs = self._standardised(inputs, *knobs.standardise)
         if keys is not None:
             inputs = jax.vmap(lambda k, x: images.cutout(k, x, size=config.augment.cutout))(keys[:, 2], inputs)
         if config.flatten:
@@ -279,6 +285,11 @@ class Program:
         if config.shortcut.kind != "none" and not shortcuts.acts_on_images(config.shortcut.kind):
             inputs = self._planted(inputs, rows_of_data, table.attributes[places], knobs)
         return inputs, labels
+
+    def _standardised(self, inputs, mean, deviation):
+        """By the training set of the replica, of which a missing value has the mean; means alone without data.normalise."""
+        filled = jnp.where(jnp.isnan(inputs), mean[None], inputs)
+        return (filled - mean[None]) / deviation[None] if self.config.data.normalise else filled
 
     def _planted(self, inputs, rows_of_data, attributes, knobs: Knobs, **second):
         """Every example with its cue. second: what `_second` gives of each."""

@@ -180,10 +180,30 @@ def digest(arrays: Iterable) -> str:
     return sha.hexdigest()
 
 
+def same_data(stored: Mapping[str, Any] | None, sources: Iterable) -> str:
+    """A sentence on the first file that a run reads with another digest than its provenance.json has; "" without one.
+
+    stored: the content of provenance.json, None where there is none yet. A file that was renamed or moved is the same.
+    """
+    before = {source["sha256"]: source["file"] for source in (stored or {}).get("data", ())}
+    now = {source.sha256: source.file for source in sources}
+    if not before or set(before) == set(now):
+        return ""
+    file = next((file for sha256, file in now.items() if sha256 not in before), None)
+    if file is None:
+        return f"{next(file for sha256, file in before.items() if sha256 not in now)} is no longer among the data"
+    began = next((sha256 for sha256, other in before.items() if other == file), "unknown")
+    found = next(sha256 for sha256, other in now.items() if other == file and sha256 not in before)
+    return f"{file} has sha256 {found}, and had {began} when the run began"
+
+
 def provenance(
-    sources: Iterable, mesh: Mapping[str, int], teachers: Sequence[Mapping[str, Any]] = ()
+    sources: Iterable,
+    mesh: Mapping[str, int],
+    teachers: Sequence[Mapping[str, Any]] = (),
+    reading: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Where the numbers of a run come from. teachers: lamv.train.teacher.described."""
+    """Where the numbers of a run come from. teachers: lamv.train.teacher.described. reading: lamv.data.description."""
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scikit-learn", "ml_collections")
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -199,6 +219,7 @@ def provenance(
         },
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "data": [source._asdict() for source in sources],
+        **({"reading": dict(reading)} if reading else {}),
         **({"teachers": list(teachers)} if teachers else {}),
     }
 

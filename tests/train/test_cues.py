@@ -38,7 +38,8 @@ class Planted:
         named = {f"data.{key.replace('__', '.')}": value for key, value in knobs.items()}
         shortcut = {"data.shortcut.kind": kind, "data.shortcut.strength": strength}
         (row,) = configs.expand(
-            configs.defaults(), {"steps": 9, "batch_size": 8, "model.name": "linear"} | shortcut | named
+            configs.defaults(),
+            {"steps": 9, "batch_size": 8, "model.name": "linear"} | (shortcut if kind != "none" else {}) | named,
         )
         self.config, self.examples = row.config, examples_of(splits)
         self.plan = plan(splits, [row.config], [seed])

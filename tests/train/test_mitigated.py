@@ -21,7 +21,7 @@ SMALL = {
     "data.train_size": 200, "data.valid_size": 150, "data.superclasses": (0, 0, 0, 0, 0, 1, 1, 1, 1, 1),
     "data.eval_train_size": 50, "data.shortcut.kind": "tag", "data.shortcut.reliability": 0.8,
     "model.name": "mlp", "model.widths": (8,), "optim.name": "adam", "optim.lr": 0.02, "mitigation.first_steps": 4,
-    "mitigation.subsets": 2, "parallel.devices": 1,
+    "parallel.devices": 1,
 }  # fmt: skip
 
 
@@ -30,9 +30,9 @@ LINEAR = {"method.name": "mixup", "model.name": "linear", "model.widths": (), "m
 
 
 def rows_of(changes, rows=None):
-    config = configs.defaults()
-    config.rows = rows or {}
-    return configs.expand(config, SMALL | changes)
+    """As recorded, so that knobs of other mitigations may be among them."""
+    run = {"rows": [{"name": name, "config": own} for name, own in (rows or {"row": {}}).items()]}
+    return configs.rows_of(run, SMALL | {"mitigation.subsets": 2} | changes)
 
 
 def run_of(**changes):

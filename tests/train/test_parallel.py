@@ -10,7 +10,7 @@ import pytest
 
 from lamv import config as configs
 from lamv import models
-from lamv.core.methods import METHODS
+from lamv.core.methods import METHODS, knobs_of
 from lamv.errors import ConfigError
 from lamv.models import Model
 from lamv.models.classifier import Classifier
@@ -106,7 +106,9 @@ def trained_by(method: str, **parallel):
     config.data.train_size, config.data.flatten, config.data.normalise = 32, True, False
     config.model.name, config.optim.lr = "cnn" if method in ON_THE_NETWORK else "linear", 0.05
     changes = {f"parallel.{knob}": value for knob, value in parallel.items()}
-    [row] = configs.expand(config, {"method.name": method, **OF_METHODS, **changes})
+    asked = {f"method.{knob}" for knob in knobs_of(METHODS[method])}
+    own = {key: value for key, value in OF_METHODS.items() if key in asked}
+    [row] = configs.expand(config, {"method.name": method, **own, **changes})
     run = RowRun(row, bench_of(row.config.parallel.devices, row.config.parallel.map))
     run.init()
     run.advance(0, 3)

@@ -1,0 +1,69 @@
+"""What the numbers of classes, attributes and groups stand for, in the words of the data (lamv.data.description)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lamv.study import files
+
+#: Names that a sentence lists before it counts the rest.
+LISTED = 20
+
+
+class Legend(NamedTuple):
+    """Names in the order of their numbers; what has none is called by its number. crossing: of a class and an attribute."""
+
+    classes: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    crossing: str = "{label}, {attribute}"
+
+    def label(self, y: int) -> str:
+        return self.classes[y] if 0 <= y < len(self.classes) else f"y {y}"
+
+    def attribute(self, a: int) -> str:
+        return self.attributes[a] if 0 <= a < len(self.attributes) else f"a {a}"
+
+    def group(self, y: int, a: int | None) -> str:
+        """ "bear on sand", or the group's own name where groups are not told apart by an attribute."""
+        if a is None:
+            return self.groups[y] if 0 <= y < len(self.groups) else f"group {y}"
+        # replace, not format: a name may hold braces.
+        return self.crossing.replace("{label}", self.label(y)).replace("{attribute}", self.attribute(a))
+
+
+def of(data: Mapping[str, Any]) -> Legend:
+    """The legend in what a run says of its data; an empty one where it says nothing."""
+    crossing = data.get("crossing")
+    names = (tuple(files.strings(data.get(key))) for key in ("classes", "attributes", "groups"))
+    return Legend(*names, crossing if isinstance(crossing, str) and crossing else Legend().crossing)
+
+
+def common(legends: Sequence[Legend]) -> Legend:
+    """The legend that all share; an empty one where they differ."""
+    return legends[0] if len(set(legends)) == 1 else Legend()
+
+
+def in_words(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(heading, sentence) of all that a run says of its data."""
+    examples, counts = files.mapping(data.get("examples")), files.mapping(data.get("counts"))
+    parts = ", ".join(f"{number} in {part}" for part, number in examples.items())
+    if list(examples) == ["all"]:
+        parts = f"{examples['all']}, cut into train and test by each seed"
+    found = [("Examples", parts), ("Inputs", str(data.get("inputs") or ""))]
+    classes = files.strings(data.get("classes"))
+    for part, of_part in counts.items():
+        sizes = of_part if files.are_numbers(of_part) else []
+        shown = [f"{name} {size}" for name, size in zip(classes, sizes, strict=False)]
+        found.append(("Classes" if part == "all" else f"Classes in {part}", _listed(shown)))
+    found.append(("Groups", _listed(files.strings(data.get("groups")), "; ")))
+    found.append(("Columns", _listed(files.strings(data.get("columns")))))
+    found += [("Note", note) for note in files.strings(data.get("notes"))]
+    left_out = files.strings(data.get("left_out"))
+    found.append((f"Left out: {len(left_out)} files", "; ".join(left_out)))
+    return [(heading, sentence) for heading, sentence in found if sentence]
+
+
+def _listed(names: Sequence[str], between: str = ", ") -> str:
+    if len(names) <= LISTED:
+        return between.join(names)
+    return f"{between.join([*names[:LISTED], '...'])} ({len(names)} in all)"

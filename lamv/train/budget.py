@@ -1,0 +1,128 @@
+"""What memory a run will need, held against what there is before anything is allocated.
+
+An estimate from shapes alone: the data, the tables of splits, the state of every seed, and the largest of the temporary
+arrays. It is meant to catch what cannot work (a hundred thousand seeds, a layer of a billion units, K x K moments of
+60,000 classes), so it counts what is surely there and leaves out what the compiler may add.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from lamv import memory
+from lamv.errors import ConfigError, DataError
+from lamv.models import build
+from lamv.models.layers import hidden_widths
+
+#: Arrays of the size of the parameters: the parameters themselves, and what each optimiser keeps.
+SLOTS = {"sgd": 2, "adam": 3, "adamw": 3}
+FLOAT = 4
+
+
+class Part(NamedTuple):
+    """bytes: of this part of the estimate. what: in words. way_out: what makes it smaller. of_data: whose fault it is."""
+
+    bytes: int
+    what: str
+    way_out: str
+    of_data: bool = False
+
+
+def check(rows: Sequence, bench, evaluates: bool = False) -> None:
+    """Raise DataError (the data is too large) or ConfigError (what is asked for is) where a run cannot fit.
+
+    rows: of lamv.config.Row. evaluates: whether logits are kept for every example, as experiments.evaluate does. Says
+    how much is needed, by what most, and how much there is.
+    """
+    there = _available()
+    parts = sorted(_parts(rows, bench, evaluates), reverse=True)
+    needed = sum(part.bytes for part in parts)
+    if needed <= there.bytes:
+        return
+    most = parts[0]
+    error = DataError if most.of_data else ConfigError
+    raise error(
+        f"{bench.splits.name}: about {memory.shown(needed)} of memory are needed, {memory.shown(most.bytes)} of it for"
+        f" {most.what}, and {memory.shown(there.bytes)} are {there.limit}; {most.way_out}"
+    )
+
+
+def _available() -> memory.Available:
+    """Of the accelerator where there is one, else of this process."""
+    of_device = jax.devices()[0].memory_stats() if jax.default_backend() != "cpu" else None
+    if not of_device or "bytes_limit" not in of_device:
+        return memory.available()
+    return memory.Available(of_device["bytes_limit"] - of_device.get("bytes_in_use", 0), "free on the device")
+
+
+def _parts(rows: Sequence, bench, evaluates: bool) -> Iterable[Part]:
+    stored = {id(splits := bench.splits_for(row.config)): splits for row in rows}
+    inputs = sum(part.inputs.nbytes for splits in stored.values() for part in splits.parts.values())
+    yield Part(inputs, "the examples", "use fewer, or smaller ones (data.image_size, data.classes)", of_data=True)
+    sizes = [_of_row(row.config, bench.splits_for(row.config), evaluates) for row in rows]
+    seeds = rows[0].config.seeds
+    yield Part(
+        sum(size.tables for size in sizes), f"the tables of {len(rows)} rows x {seeds} seeds",
+        "train fewer seeds or rows in one run",
+    )  # fmt: skip
+    widths = rows[0].config.model.widths
+    model = f"{rows[0].config.model.name}{f' of widths {_few(widths)}' if widths else ''}"
+    yield Part(
+        sum(size.state for size in sizes), f"the states of {len(rows)} rows x {seeds} seeds of {model}",
+        "train fewer seeds, or a smaller model (model.widths)",
+    )  # fmt: skip
+    step = max(size.step for size in sizes)
+    yield Part(step, f"the activations of a batch, {model}", "use a smaller batch_size, eval_batch_size or model")
+    classes = max(splits.num_classes for splits in stored.values())
+    yield Part(
+        max(size.moments for size in sizes), f"class moments, {classes} x {classes} numbers for {classes} classes",
+        "keep fewer classes (data.classes), or merge them (data.superclasses)", of_data=True,
+    )  # fmt: skip
+
+
+class _Size(NamedTuple):
+    tables: int
+    state: int
+    step: int
+    moments: int
+
+
+def _of_row(config, splits, evaluates: bool) -> _Size:
+    """Bytes of one row with all its seeds."""
+    examples = sum(len(part.labels) for part in splits.parts.values())
+    classes, seeds = splits.num_classes, config.seeds
+    # Row number, attribute and group of each example, on the host and on the device; with a cue, five test splits of it.
+    tables = 2 * 3 * FLOAT * examples * (3 if config.data.shortcut.kind != "none" else 1)
+    shape = next(iter(splits.parts.values())).inputs.shape[1:]
+    parameters, units, features = _network(config, classes, (math.prod(shape),) if config.data.flatten else shape)
+    # A gradient beside what is kept, and a copy on the host for a checkpoint.
+    state = parameters * (SLOTS.get(config.optim.name, 3) + 2)
+    state += examples * classes if "instance_smoothing" in (config.method.name, config.method.then) else 0
+    batch = max(config.batch_size, min(config.eval_batch_size, examples))
+    step = batch * (math.prod(shape) + 2 * units + 3 * classes)
+    # Mean and scatter, of a batch, of what was before and of both together.
+    moments = 3 * 2 * classes * (features + classes)
+    if evaluates:
+        moments += examples * classes + 2 * features * features
+    return _Size(tables * seeds, FLOAT * state * seeds, FLOAT * step * seeds, FLOAT * moments * seeds)
+
+
+def _network(config, classes: int, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(parameters, units of all hidden layers, features), from shapes alone; zeros for a model that does not fit."""
+    model = build(config.model.name, num_classes=classes, widths=config.model.widths or None, dtype=config.model.dtype)
+    blank = jax.ShapeDtypeStruct((1, *shape), np.float32)
+    try:
+        (_, features), variables = jax.eval_shape(
+            lambda x: model.init_with_output(jax.random.key(0), x, train=False), blank
+        )
+    except (TypeError, ValueError, ConfigError):  # said where the row is made, in words of its own
+        return 0, 0, 0
+    parameters = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(variables))
+    return parameters, sum(hidden_widths(model, shape).values()) + features.shape[-1], features.shape[-1]
+
+
+def _few(widths: Sequence[int]) -> str:
+    return str(tuple(widths)) if len(widths) <= 4 else f"({', '.join(map(str, widths[:3]))}, ...)"
