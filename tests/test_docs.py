@@ -41,9 +41,11 @@ COMMANDS = [
 
 
 def recipe_of(path):
+    """The config of a recipe, given as on the command line: FILE.py, or FILE.py:ARGUMENT."""
+    file, _, argument = path.partition(":")
     namespace = {"__name__": "recipe"}
-    exec(compile((ROOT / path).read_text(), path, "exec"), namespace)
-    return namespace["get_config"]()
+    exec(compile((ROOT / file).read_text(), file, "exec"), namespace)
+    return namespace["get_config"](*[argument] * bool(argument))
 
 
 def flags_of(words):
