@@ -3,14 +3,15 @@
     fgsm   x + eps sign(g(x))                                          (Goodfellow, Shlens & Szegedy 2015)
     pgd    x <- the allowed input nearest to x + step_size sign(g(x)), steps times               (Madry et al. 2018)
 
-inputs are (B, ...) floats. loss_gradient is g: inputs -> d loss / d inputs of the same shape, where the loss is the sum
-or the mean over examples: only signs enter, and no example may depend on the others (evaluate BatchNorm on its running
-statistics). eps, low, high and step_size are numbers, or arrays that broadcast against the inputs from the right: (C,)
+inputs are (B, ...) floats; integers count as float32. loss_gradient is g: inputs -> d loss / d inputs of the same shape,
+where the loss is the sum or the mean over examples: only signs enter, and no example may depend on the others (evaluate
+BatchNorm on its running statistics). eps, low, high and step_size are numbers, or arrays that broadcast against the inputs from the right: (C,)
 for one value a channel, as in images that were normalised by channel, where eps in raw units is eps / std_c here, and
 the range [0, 1] is [(0 - mean_c) / std_c, (1 - mean_c) / std_c].
 
 Allowed is what lies within eps of the input and in the valid range [low, high], where one is given. An input that lies
-outside of its range, by rounding perhaps, may stay where it is, so that eps = 0 gives the inputs back bit for bit.
+outside of its range, by rounding perhaps, may stay where it is, so that eps = 0 gives the inputs back bit for bit. A
+negative eps raises ValueError where it is known, for no input is allowed then.
 Nothing is drawn but the random start of `pgd`, and that only with a key. Gradients that are not finite are not hidden:
 NaN comes back as NaN.
 """
@@ -19,11 +20,15 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+
+from lamv.core.checks import floating, known
 
 
 def fgsm(loss_gradient: Callable, inputs: jax.Array, eps, low=None, high=None) -> jax.Array:
     """The fast gradient sign method: one step of eps >= 0 in every input, uphill. Optimal where the loss is linear."""
+    inputs = floating(inputs)
     lowest, highest = _allowed(inputs, eps, low, high)
     return jnp.clip(inputs + _like(inputs, eps) * jnp.sign(loss_gradient(inputs)), lowest, highest)
 
@@ -48,6 +53,7 @@ def pgd(
     """
     if steps < 1:
         raise ValueError(f"steps is {steps}, must be at least 1")
+    inputs = floating(inputs)
     lowest, highest = _allowed(inputs, eps, low, high)
     step_size = _like(inputs, step_size)
     start = inputs
@@ -62,6 +68,8 @@ def pgd(
 
 def _allowed(inputs: jax.Array, eps, low, high) -> tuple[jax.Array, jax.Array]:
     """The least and the largest allowed value of every input."""
+    if known(eps) and not np.all(np.asarray(eps) >= 0):
+        raise ValueError(f"eps is {eps}, must be 0 or more")
     eps = _like(inputs, eps)
     lowest, highest = inputs - eps, inputs + eps
     if low is not None:

@@ -68,8 +68,13 @@ def whole(batch_size: int) -> Rows:
 
 
 def part(batch_size: int, axis_name: str) -> Rows:
-    """This device's equal share of a batch that is spread over the mapped axis `axis_name`."""
-    local = batch_size // lax.axis_size(axis_name)
+    """This device's equal share of a batch that is spread over the mapped axis `axis_name`.
+
+    Raises ValueError where there is none: rows would be left out.
+    """
+    local, rest = divmod(batch_size, lax.axis_size(axis_name))
+    if rest:
+        raise ValueError(f"batch_size is {batch_size}, must be a multiple of {lax.axis_size(axis_name)} devices")
     return Rows(lax.axis_index(axis_name) * local + jnp.arange(local, dtype=jnp.int32), batch_size, axis_name)
 
 

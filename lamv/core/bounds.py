@@ -13,8 +13,9 @@ not. Expectations are over the rows given, each with weight 1 / N, so that the b
 
 All results are float32 scalars: loss, floor = E H(q), kl, variance_half, variance_sharp (the sums over i above),
 bound_sharp, bound_half and bound_simple (the three bounds from left to right). 0 log 0 is 0; a probability of 0 that
-has a positive target makes the loss infinite, and NaN makes everything NaN. probs are softmax outputs: not negative, with rows that sum to 1. The
-loss is computed as floor + kl + slack, so that rounding does not lift a bound above it: a cell of one row has slack 0.
+has a positive target makes the loss infinite, and a NaN makes all of them NaN. probs are softmax outputs: not negative,
+with rows that sum to 1. The loss is computed as floor + kl + slack, so that rounding does not lift a bound above it: a
+cell of one row has slack 0.
 """
 
 import jax

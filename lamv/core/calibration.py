@@ -12,7 +12,7 @@ with T = 1 for the model as it is, and the first of equal logits for the argmax.
 
 A temperature is fitted by the last of these (Guo et al. 2017, section 4.2), on examples that it is not judged on: on a
 held-out set where there is one, else on the other half of the set. Functions of logits raise ValueError for logits that
-are not finite, and for shapes or labels that do not fit.
+are not finite, for shapes or labels that do not fit, and for temperatures that are not above 0.
 
 `lamv.core.metrics` has the same ece and nll as float32 sums that add up over batches and devices; this file needs all
 logits at hand, and does what sums cannot.
@@ -49,7 +49,7 @@ class Scaled(NamedTuple):
 
 def log_softmax(logits, temperature=1.0) -> np.ndarray:
     """log softmax(z / T), (N, K) float64, for logits (N, K); temperature > 0, one number or (N,)."""
-    scaled = np.asarray(logits, np.float64) / np.reshape(np.asarray(temperature, np.float64), (-1, 1))
+    scaled = _scaled(np.asarray(logits, np.float64), temperature)
     below = scaled - scaled.max(axis=1, keepdims=True)
     return below - np.log(np.exp(below).sum(axis=1, keepdims=True))
 
@@ -57,7 +57,7 @@ def log_softmax(logits, temperature=1.0) -> np.ndarray:
 def confidence_and_correct(logits, labels, temperature=1.0) -> tuple[np.ndarray, np.ndarray]:
     """confidence (N,) float64 in [1 / K, 1] at the temperature, one number or (N,), and correct (N,) bool."""
     logits, labels = checked(logits, labels)
-    scaled = logits / np.reshape(np.asarray(temperature, np.float64), (-1, 1))
+    scaled = _scaled(logits, temperature)
     # One over a sum, rather than the exponential of a logarithm, gives equal logits exactly 1 / K: an edge if K = 15.
     confidence = 1 / np.exp(scaled - scaled.max(axis=1, keepdims=True)).sum(axis=1)
     return confidence, logits.argmax(axis=1) == labels
@@ -207,6 +207,23 @@ def checked(logits, labels) -> tuple[np.ndarray, np.ndarray]:
     return logits, labels
 
 
+def checked_correct(correct: np.ndarray) -> np.ndarray:
+    """correct (N,); ValueError unless it lies in [0, 1], as predicted classes would not."""
+    if not (correct.min() >= 0 and correct.max() <= 1):
+        raise ValueError(f"correct lies in [{correct.min():g}, {correct.max():g}], must be in [0, 1]: 1 where it is right")
+    return correct
+
+
+def _scaled(logits: np.ndarray, temperature) -> np.ndarray:
+    """logits (N, K) / T, for T > 0, one number or (N,)."""
+    temperature = np.reshape(np.asarray(temperature, np.float64), (-1, 1))
+    if len(temperature) not in (1, len(logits)):
+        raise ValueError(f"temperature holds {len(temperature)} numbers, must be 1, or {len(logits)} like the logits")
+    if not temperature.min(initial=np.inf) > 0:
+        raise ValueError(f"temperature is {temperature.min():g}, must be above 0")
+    return logits / temperature
+
+
 def _cross_fitted(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
     """For each example the temperature that was fitted to the half it is not in, (N,); and the mean of the two."""
     if len(labels) < 2:
@@ -232,4 +249,4 @@ def _checked_confidence(confidence, correct, bins: int) -> tuple[np.ndarray, np.
         )
     if bins < 1:
         raise ValueError(f"bins is {bins}, must be 1 or more")
-    return confidence, correct
+    return confidence, checked_correct(correct)

@@ -5,13 +5,17 @@ do not compare with published robustness figures, only with each other.
 
 image: (H, W, C) floats in [0, 1], before any normalisation; the result is float32 of the same shape, in [0, 1]. level: a
 scalar in [0, 1], traced or not; at 0 the image comes back as it was. Only noise draws from its key. All are pure and have
-static shapes: jit them, vmap them over images and keys. The unit of each level is in the docstring of its function.
+static shapes: jit them, vmap them over images and keys. The unit of each level is in the docstring of its function. All
+raise TypeError for images of integers, whose range is another, and ValueError for a level out of range where it is known.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+
+from lamv.core.checks import check_range
+from lamv.core.images import check_floats
 
 #: Blur at level 1: standard deviation in pixels, and where the kernel is cut.
 BLUR_PIXELS, BLUR_RADIUS = 4.0, 12
@@ -23,11 +27,13 @@ JPEG_STEP, JPEG_SIDE = 0.125, 8
 
 def noise(key: jax.Array, image: jax.Array, level) -> jax.Array:
     """Independent Gaussian noise in every pixel and channel, clipped. level: its standard deviation; white is 1."""
+    _check(image, level)
     return _clipped(image + level * jax.random.normal(key, image.shape))
 
 
 def blur(key: jax.Array, image: jax.Array, level) -> jax.Array:
     """Gaussian blur. level: standard deviation over 4 pixels. Images continue as their mirror, which keeps the mean."""
+    _check(image, level)
     deviation = jnp.maximum(level * BLUR_PIXELS, 1e-3)  # at 1e-3 pixels, the kernel is 1 in the middle and 0 beside it
     weights = jnp.exp(-0.5 * jnp.square(np.arange(-BLUR_RADIUS, BLUR_RADIUS + 1, dtype=np.float32) / deviation))
     weights = weights / jnp.sum(weights)
@@ -42,6 +48,7 @@ def blur(key: jax.Array, image: jax.Array, level) -> jax.Array:
 
 def contrast(key: jax.Array, image: jax.Array, level) -> jax.Array:
     """Every channel drawn towards its mean over the image. level: share of the contrast that is lost; at 1 all of it."""
+    _check(image, level)
     mean = jnp.mean(image, axis=(0, 1), keepdims=True)
     return _clipped(image + level * (mean - image))
 
@@ -51,6 +58,7 @@ def pixelate(key: jax.Array, image: jax.Array, level) -> jax.Array:
 
     Between the sides 1, 2, 4 and 8 it is a blend of the two beside it. Blocks are cut at the lower and right border.
     """
+    _check(image, level)
     weights = jnp.maximum(1 - jnp.abs((len(BLOCKS) - 1) * level - np.arange(len(BLOCKS), dtype=np.float32)), 0.0)
     pixelated = [_separable(*(_block_means(side, block) for side in image.shape[:2]), image) for block in BLOCKS[1:]]
     return _clipped(weights[0] * image + sum(weights[i + 1] * coarse for i, coarse in enumerate(pixelated)))
@@ -64,6 +72,7 @@ def jpeg_like(key: jax.Array, image: jax.Array, level) -> jax.Array:
     step of every image: a coefficient may lie just on a multiple. An image whose sides are no multiples of 8 is continued
     by its last row and column.
     """
+    _check(image, level)
     height, width, channels = image.shape
     image = image.astype(jnp.float32)
     padded = jnp.pad(image, ((0, -height % JPEG_SIDE), (0, -width % JPEG_SIDE), (0, 0)), mode="edge")
@@ -73,9 +82,14 @@ def jpeg_like(key: jax.Array, image: jax.Array, level) -> jax.Array:
     frequency = np.arange(JPEG_SIDE, dtype=np.float32)
     step = level * JPEG_STEP * (1 + frequency[:, None] + frequency[None])[None, :, None, :, None]
     # Only what rounding changes is transformed back: at level 0 that is nothing, and the image stays as it is.
-    change = jnp.where(step > 0, jnp.round(found / jnp.where(step > 0, step, 1.0)) * step - found, 0.0)
+    change = jnp.where(step == 0, 0.0, jnp.round(found / jnp.where(step == 0, 1.0, step)) * step - found)
     change = _dot("ui,aubjc->aibjc", cosines, _dot("vj,aubvc->aubjc", cosines, change)).reshape(padded.shape)
     return _clipped(image + change[:height, :width])
+
+
+def _check(image, level) -> None:
+    check_floats(image)
+    check_range("level", level, low=0.0, below=np.nextafter(1.0, 2.0), note="or 1")
 
 
 def _separable(rows: jax.Array, columns: jax.Array, image: jax.Array) -> jax.Array:

@@ -3,11 +3,11 @@
     (image, attribute, strength, noise, *, num_classes) -> image with the cue
 
 image: (H, W, C) float32 in raw units, [0, 1]; the cue comes before normalisation and flattening, and after the random crop
-and flip, so these do not move it (cutout, which comes later, may cover it). attribute a: () int in [0, K), or ABSENT. All
-are linear in the strength, which is meant to lie in [0, 1]; an absent cue is one of strength 0 (cat_channel: of share 1).
-noise is added as it is, whatever the strength, to what carries the cue, be it absent: its shape is `noise_shape` of the
-cue, and its values, times a standard deviation, were drawn for the example once and for all. Nothing is clipped: noise
-and gratings may leave [0, 1].
+and flip, so these do not move it (cutout, which comes later, may cover it); TypeError for integers. attribute a: () int in
+[0, K), or ABSENT; any other makes the cue NaN. All are linear in the strength, which is meant to lie in [0, 1]; an absent
+cue is one of strength 0 (cat_channel: of share 1). noise is added as it is, whatever the strength, to what carries the
+cue, be it absent: its shape is `noise_shape` of the cue, and its values, times a standard deviation, were drawn for the
+example once and for all. Nothing is clipped: noise and gratings may leave [0, 1].
 
     kind          with the cue, in full                          noise           image      becomes
     colour        x times the colour of a                        of the colour   (H, W, 1)  (H, W, 2) or (H, W, 3)
@@ -38,6 +38,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lamv.core.checks import inside, integers
+from lamv.core.images import check_floats
+
 ABSENT = -1
 
 #: Which of the seven segments are lit, from 0 to 9: top, upper right, lower right, bottom, lower left, upper left, middle.
@@ -65,13 +68,13 @@ def colour(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *
     """A grey image times the colour of a, or, absent, times the mean brightness of all colours. noise (C,)."""
     colours = palette(num_classes, noise.shape[0])
     grey = np.full_like(colours[0], colours.mean())
-    strength = _shown(attribute, strength)
+    strength = shown(image, attribute, strength, num_classes)
     return image * _everywhere((1 - strength) * grey + strength * jnp.asarray(colours)[attribute] + noise)
 
 
 def patch(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int):
     """A square in the top left corner, its side a quarter of the image's shorter one. strength: its opacity. noise (C,)."""
-    side, strength = _side(image.shape), _shown(attribute, strength)
+    side, strength = _side(image.shape), shown(image, attribute, strength, num_classes)
     colour = jnp.asarray(palette(num_classes, image.shape[2]))[attribute]
     painted = (1 - strength) * image[:side, :side] + _everywhere(strength * colour + noise)
     return image.at[:side, :side].set(painted)
@@ -81,21 +84,21 @@ def watermark(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array
     """The number a in seven-segment digits, in the bottom right corner. strength: opacity. noise (h, w, C) of their box."""
     height, width = _box(image.shape, num_classes)
     marks = np.stack([_mark(a, num_classes, height) for a in range(num_classes)])
-    opacity = _shown(attribute, strength) * jnp.asarray(marks)[attribute][..., None]
+    opacity = shown(image, attribute, strength, num_classes) * jnp.asarray(marks)[attribute][..., None]
     marked = (1 - opacity) * image[-height:, -width:] + opacity + noise
     return image.at[-height:, -width:].set(marked)
 
 
 def colour_cast(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int):
     """(1 - strength) x + strength times the colour of a, the same everywhere. noise (3,)."""
-    strength = _shown(attribute, strength)
+    strength = shown(image, attribute, strength, num_classes)
     colour = jnp.asarray(palette(num_classes, image.shape[2]))[attribute]
     return (1 - strength) * image + _everywhere(strength * colour + noise)
 
 
 def frequency(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int):
     """x + strength times the grating of a + noise_k times grating k, for all k. noise (K,)."""
-    amplitudes = _shown(attribute, strength) * jax.nn.one_hot(attribute, num_classes) + noise
+    amplitudes = shown(image, attribute, strength, num_classes) * jax.nn.one_hot(attribute, num_classes) + noise
     waves = gratings(image.shape, num_classes)
     # "highest": in a matrix unit's short floats, the gratings would be rounded.
     return image + jnp.einsum("k,khw->hw", amplitudes, waves, precision=lax.Precision.HIGHEST)[..., None]
@@ -105,7 +108,7 @@ def dominoes(
     image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int, partner: jax.Array
 ):
     """strength times the partner, black where absent, above x. noise (H, W, C)."""
-    return jnp.concatenate([_shown(attribute, strength) * partner + noise, image])
+    return jnp.concatenate([shown(image, attribute, strength, num_classes) * partner + noise, image])
 
 
 def cat_channel(
@@ -115,6 +118,7 @@ def cat_channel(
 
     share: w, () in [0, 1]. noise (H, W, C).
     """
+    strength = shown(image, attribute, strength, num_classes)
     share = jnp.where(attribute == ABSENT, 1.0, share)
     return jnp.concatenate([share * image, strength * (1 - share) * partner + noise], axis=2)
 
@@ -147,7 +151,11 @@ def _frequencies(shape: tuple[int, ...]) -> list[tuple[int, int]]:
     return [(u, v) for u in range(-high, high + 1) for v in range(wide + 1) if v > 0 or u > 0]
 
 
-def _shown(attribute: jax.Array, strength):
+def shown(inputs: jax.Array, attribute: jax.Array, strength, num_classes: int):
+    """The strength with which the cue is planted: 0 where it is absent, NaN for an attribute out of range."""
+    check_floats(inputs)
+    attribute = integers("attributes", attribute)
+    strength = jnp.where(inside(attribute, num_classes), strength, jnp.nan)
     return jnp.where(attribute == ABSENT, 0.0, strength)
 
 

@@ -8,6 +8,12 @@ import jax.numpy as jnp
 from jax import lax
 
 
+def check_floats(inputs) -> None:
+    """Raise TypeError unless inputs are floats: integers have another range than [0, 1], and nothing between 0 and 1."""
+    if not jnp.issubdtype(inputs.dtype, jnp.floating):
+        raise TypeError(f"inputs are {inputs.dtype}, must be floats; divide the bytes of an image by 255")
+
+
 def random_crop(key: jax.Array, image: jax.Array, *, padding: int) -> jax.Array:
     """Pad by `padding` >= 0 zeros on every side and cut the original size out at a uniformly drawn place."""
     if padding == 0:

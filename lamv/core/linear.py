@@ -100,6 +100,8 @@ def gaussian_minimizer(
     check_range("weight_decay", weight_decay, low=0.0, below=float("inf"))
     wrong = wrong_class_probability(smoothing, convention)
     mean, covariance = np.asarray(mean, np.float64), np.asarray(covariance, np.float64)
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        raise ValueError("mean or covariance hold nan or infinity, must be finite")
     # Where neither the mean nor the noise reaches, w is 0.
     values, vectors = np.linalg.eigh(covariance + np.outer(mean, mean))
     basis = vectors[:, values > values.max() * len(mean) * np.finfo(np.float64).eps]
@@ -223,6 +225,8 @@ def _checked(x, y) -> tuple[np.ndarray, np.ndarray]:
     found = sorted(set(y.tolist()))
     if found not in ([-1, 1], [0, 1]):
         raise ValueError(f"the labels are {found[:5]}, must be both of -1 and 1, or both of 0 and 1")
+    if not np.isfinite(x).all():
+        raise ValueError("x holds nan or infinity, must be finite")
     return x, np.where(y > 0, 1.0, -1.0)
 
 

@@ -52,9 +52,10 @@ def confidence_penalty(logits: jax.Array, threshold: jax.Array | float = 0.0) ->
     """What a confident prediction costs (Pereyra et al. 2017), in nats: (B, K) logits -> (B,).
 
     -H(softmax(z)), to be added to a loss with a factor; with a threshold > 0, the hinge max(0, threshold - H), which
-    leaves predictions alone whose entropy is above it (section 3.1).
+    leaves predictions alone whose entropy is above it (section 3.1). Raises ValueError for logits (B,).
     """
-    log_probs = jax.nn.log_softmax(logits.astype(jnp.float32), axis=-1)
+    logits, _ = _alike(logits, logits)
+    log_probs = jax.nn.log_softmax(logits, axis=-1)
     entropy = -jnp.sum(_share_of(jnp.exp(log_probs), log_probs), axis=-1)
     return jnp.where(threshold <= 0, -entropy, jnp.maximum(threshold - entropy, 0.0))
 
@@ -62,9 +63,9 @@ def confidence_penalty(logits: jax.Array, threshold: jax.Array | float = 0.0) ->
 def distillation(student_logits: jax.Array, teacher_logits: jax.Array, temperature: jax.Array | float) -> jax.Array:
     """T^2 KL(softmax(z_t / T) || softmax(z_s / T)) (Hinton, Vinyals & Dean 2015), in nats: (B, K) logits twice -> (B,).
 
-    temperature: T, a scalar above 0 (ValueError for any other that is known). The factor T^2 keeps gradients of one size while T grows: for T far above centred
-    logits, the term is sum_k (z_s - z_t)_k^2 / (2 K) (their section 2.1). The gradient goes to both networks; whoever
-    teaches is to be held fixed by the caller.
+    temperature: T, a scalar above 0 (ValueError for any other that is known). The factor T^2 keeps gradients of one size
+    while T grows: for T far above centred logits, the term is sum_k (z_s - z_t)_k^2 / (2 K) (their section 2.1). The
+    gradient goes to both networks; whoever teaches is to be held fixed by the caller.
     """
     check_range("temperature", temperature, low=jnp.finfo(jnp.float32).tiny, below=float("inf"))
     of_student, of_teacher = (
@@ -88,6 +89,8 @@ def decays(path, weight) -> bool:
 
 def _alike(logits, targets) -> tuple[jax.Array, jax.Array]:
     """Logits and targets, or logits twice, in float32. Raises ValueError unless they are of one shape."""
+    if logits.ndim < 2:
+        raise ValueError(f"logits are of shape {logits.shape}, must be (B, K)")
     check_targets(targets)
     if logits.shape != targets.shape:
         raise ValueError(f"logits and targets are of shapes {logits.shape} and {targets.shape}, must both be (B, K)")

@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from lamv.core import mixing, regions
 from lamv.core import targets as labels
 from lamv.core.batch import Augmented, Rows
+from lamv.core.checks import check_probabilities
 from lamv.core.laws import beta
 
 
@@ -69,6 +70,7 @@ def matched_smoothing(key, inputs, targets, *, alpha=1.0, law=None, convention: 
 
     Mixup's mean entropy is P(y_i != y_j) E h(lam), with P = 1 - sum of prior^2.
     """
+    check_probabilities("prior", prior)
     different = 1.0 - (prior * prior).sum()
     mean_entropy = different * (beta(alpha) if law is None else law).mean_entropy()
     smoothing = labels.matched_smoothing(mean_entropy, targets.shape[-1], convention)

@@ -53,12 +53,15 @@ def prediction_sums(
     bin = floor(confidence * 15), 1 falling in the last.
 
     Raises ValueError for shapes that do not fit, and TypeError for labels that are no integers. A row with a label outside
-    of [0, K), or with a logit that is NaN, is neither right nor wrong: it makes the sums that it enters NaN.
+    of [0, K), or whose softmax is NaN (a logit of NaN or +inf, or all of -inf), is neither right nor wrong: it makes the
+    sums that it enters NaN.
     """
     if logits.ndim != 2:
         raise ValueError(f"logits are of shape {logits.shape}, must be (B, K)")
-    check_shape("labels", labels, logits.shape[:1])
-    check_shape("mask", mask, logits.shape[:1])
+    of_rows = {"labels": labels, "mask": mask, "groups": groups, "cue": cue}
+    for name, values in of_rows.items():
+        if values is not None:
+            check_shape(name, values, logits.shape[:1])
     counts, classes = mask.astype(bool), logits.shape[-1]
     # A masked row may hold anything, NaN included; 0 * nan is nan, so it is replaced rather than weighted.
     logits = jnp.where(counts[:, None], logits.astype(jnp.float32), 0.0)
@@ -66,7 +69,7 @@ def prediction_sums(
     member = counts.astype(jnp.float32)
     confidence = member * jnp.max(jax.nn.softmax(logits, axis=-1), axis=-1)
     predicted = jnp.argmax(logits, axis=-1)
-    readable = inside(labels, classes) & ~jnp.any(jnp.isnan(logits), axis=-1)
+    readable = inside(labels, classes) & ~jnp.isnan(confidence)
     correct = jnp.where(readable, member * (predicted == labels), jnp.nan)
     nll = member * cross_entropy(logits, jax.nn.one_hot(labels, classes, dtype=jnp.float32))
     nll = jnp.where(readable, nll, jnp.nan)
@@ -223,10 +226,10 @@ def regression_metrics(sums: RegressionSums) -> dict[str, float]:
 def weight_norm_ratio(kernel, cue) -> float:
     """||W_cue|| / ||W_rest|| (Frobenius) of a first-layer kernel (D, units): how much weight lies on the cue's inputs.
 
-    cue: (D,) bool, which inputs carry the cue; some must, and some must not. Where the units are the logits of a linear
-    softmax model, pass the kernel with its mean over classes taken out (the softmax does not see that mean).
+    cue: (D,) bool, which inputs carry the cue; some must, and some must not (else ValueError). Where the units are the logits
+    of a linear softmax model, pass the kernel with its mean over classes taken out (the softmax does not see that mean).
     """
-    kernel, cue = np.asarray(kernel, np.float64), np.asarray(cue, bool)
+    kernel, cue = _split_inputs(kernel, cue)
     return float(np.linalg.norm(kernel[cue]) / np.linalg.norm(kernel[~cue]))
 
 
@@ -235,5 +238,16 @@ def weight_norm_share(kernel, cue) -> float:
 
     With r the ratio it is r^2 / (1 + r^2).
     """
-    kernel, cue = np.asarray(kernel, np.float64), np.asarray(cue, bool)
+    kernel, cue = _split_inputs(kernel, cue)
     return float(np.square(kernel[cue]).sum() / np.square(kernel).sum())
+
+
+def _split_inputs(kernel, cue) -> tuple[np.ndarray, np.ndarray]:
+    """A kernel (D, units) in float64, and the mask (D,) of its inputs that carry the cue."""
+    kernel, cue = np.asarray(kernel, np.float64), np.asarray(cue)
+    check_shape("cue", cue, kernel.shape[:1])
+    # Places of inputs, in a mask's stead, would be read as true and false.
+    if cue.dtype != bool or cue.all() or not cue.any():
+        raise ValueError(f"cue is {cue.dtype}, set for {np.count_nonzero(cue)} of {len(cue)} inputs; must be bool, set for"
+                         " some and not for others")  # fmt: skip
+    return kernel, cue

@@ -36,7 +36,7 @@ def template_plane(templates) -> Plane:
 
 
 def project(points, plane: Plane) -> np.ndarray:
-    """(N, 2) coordinates in the plane of points (N, D), which need not lie in it."""
+    """(N, 2) coordinates in the plane of points (N, D), which need not lie in it; NaN where a point holds NaN."""
     points = np.asarray(points, np.float64)
     if points.ndim != 2 or points.shape[1] != len(plane.origin):
         raise ValueError(f"points are of shape {points.shape}, must be (N, {len(plane.origin)}) like the templates")

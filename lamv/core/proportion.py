@@ -14,7 +14,7 @@ def wilson(correct, count, confidence: float = 0.95) -> tuple[np.ndarray, np.nda
     none are correct. Raises ValueError for counts and confidences out of range.
     """
     correct, count = np.asarray(correct, np.float64), np.asarray(count, np.float64)
-    if np.any(count < 1) or np.any(correct < 0) or np.any(correct > count):
+    if not (np.all(count >= 1) and np.all(correct >= 0) and np.all(correct <= count)):
         raise ValueError(
             f"correct is {correct} of {count}, must be from 0 to count, of 1 or more; leave empty groups out"
         )

@@ -13,7 +13,7 @@ logits (N, K) with K >= 2, labels (N,) int in [0, K), score (N,), correct (N,) o
 
 import numpy as np
 
-from lamv.core.calibration import checked, checked_logits, tie_means
+from lamv.core.calibration import checked, checked_correct, checked_logits, tie_means
 
 PERCENTILES = {"margin_p1": 1, "margin_p5": 5, "margin_p25": 25, "margin_median": 50}
 
@@ -33,8 +33,12 @@ def scores(logits, *, power: float = 2.0) -> dict[str, np.ndarray]:
     largest = logits.max(axis=1)
     others = np.exp(logits - largest[:, None])
     others[np.arange(len(logits)), logits.argmax(axis=1)] = 0.0
-    norm = np.linalg.norm(_centred(logits), ord=power, axis=1)
-    normalised = (largest - logits.mean(axis=1)) / np.where(norm > 0, norm, 1.0)
+    # In units of the largest deviation: a power of any other could leave what floats hold.
+    apart = _centred(logits)
+    size = np.abs(apart).max(axis=1, keepdims=True)
+    apart = apart / np.where(size > 0, size, 1.0)
+    norm = np.linalg.norm(apart, ord=power, axis=1)
+    normalised = apart.max(axis=1) / np.where(norm > 0, norm, 1.0)
     return {
         "max_probability": -np.log1p(others.sum(axis=1)),
         "max_logit": largest,
@@ -55,7 +59,7 @@ def risk_coverage(score, correct) -> tuple[np.ndarray, np.ndarray]:
         )
     if np.isnan(score).any():
         raise ValueError("score holds nan, must be numbers that can be ordered")
-    errors = tie_means(score, 1 - correct)[np.argsort(-score, kind="stable")]
+    errors = tie_means(score, 1 - checked_correct(correct))[np.argsort(-score, kind="stable")]
     number = np.arange(1, len(score) + 1)
     return number / len(score), np.cumsum(errors) / number
 

@@ -1,7 +1,8 @@
 """Plant a cue of chosen strength, reliability and noise in any data set.
 
-What the cue says of an example is its attribute a, an int in [0, K), or ABSENT. In training, a equals the label with
-probability `reliability`; test splits draw it otherwise (see `draw_attributes`). How it is said is the cue's kind:
+What the cue says of an example is its attribute a, an int in [0, K), or ABSENT; any other makes the cue NaN. In training,
+a equals the label with probability `reliability`; test splits draw it otherwise (see `draw_attributes`). How it is said is
+the cue's kind:
 
 "tag"     strength x one_hot(a): K further inputs of a vector, or the first K pixels of an image (row by row)
 "pixel"   one input says which of two classes: strength x [a = 1] (coding "one_sided"), or strength x (2 a - 1)
@@ -22,7 +23,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamv.core.image_cues import ABSENT, IMAGE_CUES
+from lamv.core.checks import check_labels
+from lamv.core.image_cues import ABSENT, IMAGE_CUES, shown
 
 CODINGS = ("one_sided", "centred")
 #: How a test split draws the attribute: as in training, always the label, any class, any other class, or not at all.
@@ -31,13 +33,16 @@ PLACEMENTS = ("as_train", "aligned", "random", "conflicting", "absent")
 
 def tag(inputs: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int, coding: str = ""):
     """Write strength x one_hot(attribute) + noise: inputs (D,) or (H, W, C), attribute () int, noise (K,)."""
-    return _write(inputs, strength * jax.nn.one_hot(attribute, num_classes) + noise)
+    said = jax.nn.one_hot(attribute, num_classes)
+    return _write(inputs, shown(inputs, attribute, strength, num_classes) * said + noise)
 
 
 def pixel(inputs: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int, coding: str):
     """Write one value that tells class 1 from class 0; 0 where the cue is absent. noise (1,)."""
+    if coding not in CODINGS:
+        raise ValueError(f"coding is {coding!r}; use one of {', '.join(CODINGS)}")
     sign = jnp.where(attribute == 1, 1.0, 0.0 if coding == "one_sided" else -1.0)
-    return _write(inputs, jnp.where(attribute == ABSENT, 0.0, strength * sign)[None] + noise)
+    return _write(inputs, (shown(inputs, attribute, strength, num_classes) * sign)[None] + noise)
 
 
 def plant(kind: str, inputs: jax.Array, attribute: jax.Array, strength, noise: jax.Array, **offered) -> jax.Array:
@@ -115,13 +120,19 @@ def draw_attributes(
     """(N,) int32 attributes for labels (N,).
 
     "as_train": the label with probability `reliability` (in [0, 1], one or (N,)), else one of the others, equally likely.
-    "aligned" and "conflicting" are its ends, reliability 1 and 0; "random": uniform over all K; "absent": ABSENT.
+    "aligned" and "conflicting" are its ends, reliability 1 and 0; "random": uniform over all K; "absent": ABSENT. Raises
+    ValueError for labels outside of [0, K), a reliability outside of [0, 1], or an unknown placement.
     """
+    if placement not in PLACEMENTS:
+        raise ValueError(f"placement is {placement!r}; use one of {', '.join(PLACEMENTS)}")
     if placement == "absent":
         return np.full(len(labels), ABSENT, np.int32)
     if placement == "random":
         return rng.integers(num_classes, size=len(labels)).astype(np.int32)
     reliability = {"aligned": 1.0, "conflicting": 0.0}.get(placement, reliability)
+    check_labels(labels, num_classes)
+    if not (np.all(np.asarray(reliability) >= 0) and np.all(np.asarray(reliability) <= 1)):
+        raise ValueError(f"reliability is {reliability}, must be in [0, 1]")
     other = (labels + rng.integers(1, num_classes, size=len(labels))) % num_classes
     return np.where(rng.random(len(labels)) < reliability, labels, other).astype(np.int32)
 

@@ -50,8 +50,8 @@ def one_hot(labels: jax.Array, num_classes: int) -> jax.Array:
 def smooth(targets: jax.Array, smoothing: jax.Array | float, convention: str = "uniform") -> jax.Array:
     """Label smoothing of (B, K) targets.
 
-    smoothing: a scalar, 0 (unchanged, bit for bit) up to, not including, 1 ("uniform") or (K - 1) / K ("others"): beyond that
-    the true class is no longer the most probable one. Checked where the value is known, that is, outside of a trace.
+    smoothing: a scalar, 0 (unchanged, bit for bit) up to, not including, 1 ("uniform") or (K - 1) / K ("others"): beyond
+    that the true class is no longer the most probable one. Checked where the value is known, that is, outside of a trace.
     Linear in the targets, so mixed targets may be smoothed too: smoothing and mixing commute.
     Raises ValueError for a smoothing out of range or an unknown convention.
     """
@@ -69,7 +69,8 @@ def smooth(targets: jax.Array, smoothing: jax.Array | float, convention: str = "
 def smooth_towards(targets: jax.Array, smoothing, prior: jax.Array) -> jax.Array:
     """Smoothing towards a given distribution: (1 - smoothing) q + smoothing prior (Szegedy et al. 2016, section 7).
 
-    prior: (K,) or (B, K) probabilities, checked where they are known. The frequencies of the classes give unigram smoothing (Pereyra et al. 2017).
+    prior: (K,) or (B, K) probabilities, checked where they are known. The frequencies of the classes give unigram
+    smoothing (Pereyra et al. 2017).
     smoothing: 0 (unchanged) up to, not including, 1. Raises ValueError beyond.
     """
     targets, num_classes = _checked(targets)

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import betaln, entr, expit
 
-from lamv.core.checks import check_range
+from lamv.core.checks import check_labels, check_range
 from lamv.core.laws import Law
 from lamv.core.linear import (
     gaussian_minimizer,
@@ -164,9 +164,10 @@ def mixup_optimal(
     A row is NaN where no mixed point ever falls; for a continuous law in two dimensions or more, that is almost
     everywhere. Then, or to look through the eyes of a smooth model, take a `bandwidth`: the Gaussian kernel average over
     all mixed points (NaN farther than some 38 bandwidths from all of them).
-    Raises ValueError for shapes that do not fit, or a bandwidth too small for the quadrature over lam.
+    Raises ValueError for shapes that do not fit, points that are not finite, labels out of range, or a bandwidth too small
+    for the quadrature over lam.
     """
-    points, labels, at, same = _placed(points, labels, at)
+    points, labels, at, same = _placed(points, labels, at, num_classes)
     paired = np.ones((len(points), len(points)), bool)
     if not self_pairs:
         np.fill_diagonal(paired, False)
@@ -188,7 +189,7 @@ def mixup_optimal_loss(points, labels, num_classes: int, law: Law, *, self_pairs
     """E H(g*(X_lam)), the least Mixup loss of any classifier, in nats. The law must be discrete (ValueError)."""
     if not law.is_discrete:
         raise ValueError(f"law is {law}, must be discrete: the loss sums over the places where mixed points fall")
-    points, labels, _, same = _placed(points, labels, points)
+    points, labels, _, same = _placed(points, labels, points, num_classes)
     first, second = np.divmod(np.arange(len(points) ** 2), len(points))
     if not self_pairs:
         first, second = first[first != second], second[first != second]
@@ -304,7 +305,7 @@ def _sites(places, same):
     return np.unique(ranks, axis=0, return_inverse=True)[1]
 
 
-def _placed(points, labels, at):
+def _placed(points, labels, at, num_classes):
     """points (n, d), labels (n,), at (A, d), around the data's mean, and the distance below which places are one."""
     points, labels, at = np.asarray(points, np.float64), np.asarray(labels), np.asarray(at, np.float64)
     if points.ndim == 1:
@@ -312,6 +313,9 @@ def _placed(points, labels, at):
     if points.ndim != 2 or labels.shape != points.shape[:1] or at.ndim != 2 or at.shape[1:] != points.shape[1:]:
         raise ValueError(f"points, labels and at have shapes {points.shape}, {labels.shape} and {at.shape}, must be"
                          " (n, d), (n,) and (A, d)")  # fmt: skip
+    if not (np.isfinite(points).all() and np.isfinite(at).all()):
+        raise ValueError("points or at hold nan or infinity, must be finite")
+    check_labels(labels, num_classes)
     largest, centre = np.abs(points).max(), points.mean(axis=0)
     points = points - centre
     same = SAME_PLACE * np.linalg.norm(points, axis=1).max() + 8 * np.finfo(np.float64).eps * largest

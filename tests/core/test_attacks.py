@@ -152,3 +152,17 @@ def test_random_starts_differ_by_key_and_fill_the_ball():
 def test_no_steps_are_refused(steps):
     with pytest.raises(ValueError, match=f"steps is {steps}, must be at least 1"):
         pgd(gradient, INPUTS, EPS, steps=steps, step_size=0.1)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_integers_are_attacked_as_floats_are(attack):
+    """In bytes, a step of less than 1 would be none, and the model would look robust."""
+    inputs = RNG.integers(256, size=SHAPE).astype(np.uint8)
+    np.testing.assert_array_equal(ATTACKS[attack](gradient, inputs, 0.5), ATTACKS[attack](gradient, np.float32(inputs), 0.5))
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("eps", [-0.1, np.nan, np.array([0.1, -0.1, 0.2])])
+def test_a_negative_eps_is_refused(attack, eps):
+    with pytest.raises(ValueError, match="eps is .*, must be 0 or more"):
+        ATTACKS[attack](gradient, INPUTS, eps)

@@ -82,3 +82,8 @@ def test_every_position_goes_anywhere_about_equally_often(size):
     steps = np.bincount(apart, minlength=size)[1:]
     expected = draws / (size - 1)
     assert ((steps - expected) ** 2 / expected).sum() < limit, "neighbours keep a preferred distance"
+
+
+def test_a_batch_that_cannot_be_shared_equally_has_no_parts():
+    with pytest.raises(ValueError, match="batch_size is 10, must be a multiple of 4 devices"):
+        jax.vmap(lambda _: part(10, "data").positions, axis_name="data")(jnp.zeros(4))

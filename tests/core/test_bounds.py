@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lamv.core.bounds import label_smoothing_bound, mixup_bound, sharp_coefficient
+from lamv.core.bounds import cell_bounds, label_smoothing_bound, mixup_bound, sharp_coefficient
 from lamv.core.targets import CONVENTIONS
 
 BOUNDS = ("bound_sharp", "bound_half", "bound_simple")
@@ -225,3 +225,43 @@ def test_a_probability_of_0_costs_nothing_where_the_target_is_0():
 def test_a_smoothing_out_of_range():
     with pytest.raises(ValueError, match="smoothing is 0.6"):
         label_smoothing_bound(WORKED, np.array([0, 0]), 2, 0.6, "others")
+
+
+def all_nan(found):
+    return set(found) == KEYS and all(np.isnan(value) for value in found.values())
+
+
+@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, slice(None))])
+def test_a_probability_of_nan_leaves_no_bound(run, place):
+    """Where the target is 0 too, and in a cell of its own or not."""
+    probs = WORKED.copy()
+    probs[place] = np.nan
+    for labels in ([0, 0], [0, 1]):
+        assert all_nan(run(partial(label_smoothing_bound, num_classes=2, smoothing=0.0))(probs, np.array(labels)))
+        assert all_nan(run(partial(mixup_bound, num_classes=2))(probs, np.array(labels), np.array([0, 0]), np.ones(2)))
+
+
+@pytest.mark.parametrize("wrong", [5, -1, 255])
+def test_a_label_out_of_range_leaves_no_bound(wrong):
+    labels, right, five = np.array([0, wrong]), np.array([0, 1]), np.full((2, 5), 0.2, np.float32)
+    assert all_nan(smoothing_bound(WORKED, labels, 2, 0.1))
+    assert all_nan(mixup_bounds(five, labels, right, np.ones(2))) and all_nan(mixup_bounds(five, right, labels, np.ones(2)))
+    with pytest.raises(ValueError, match="labels hold"):
+        label_smoothing_bound(WORKED, labels, 2, 0.1)
+
+
+def test_a_cell_out_of_range_leaves_no_bound(run):
+    targets = np.eye(2, dtype=np.float32)[[0, 0]]
+    for cells in ([0, 1], [0, -1]):
+        assert all_nan(run(partial(cell_bounds, num_cells=1))(WORKED, targets, np.array(cells)))
+
+
+@pytest.mark.parametrize("targets, cells", [((2, 1), (2,)), ((1, 2), (2,)), ((2, 2), (2, 1)), ((2, 2), (1,))])
+def test_shapes_that_do_not_fit_are_not_stretched(targets, cells):
+    with pytest.raises(ValueError, match="are of shape"):
+        cell_bounds(WORKED, np.ones(targets), np.zeros(cells, int), 2)
+
+
+@pytest.mark.parametrize("mean", [np.nan, -0.5, 2.0])
+def test_the_coefficient_is_of_a_probability(run, mean):
+    assert np.isnan(run(sharp_coefficient)(jnp.float32(mean)))

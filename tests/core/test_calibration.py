@@ -255,6 +255,12 @@ def test_a_temperature_keeps_what_is_correct(seed, temperature):
         (lambda: reliability([0.5], [0, 1]), "must both be"),
         (lambda: expected_calibration_error([0.5], [1], bins=0), "bins is 0, must be 1 or more"),
         (lambda: temperature_scaling([[1.0, 2.0]], [0]), "2 or more"),
+        (lambda: brier([[1.0, 2.0]], [0], 0.0), "temperature is 0, must be above 0"),
+        (lambda: negative_log_likelihood([[1.0, 2.0]], [0], -2.0), "temperature is -2, must be above 0"),
+        (lambda: brier([[1.0, 2.0]], [0], np.nan), "temperature is nan, must be above 0"),
+        (lambda: brier([[1.0, 2.0]], [0], [1.0, 2.0]), "temperature holds 2 numbers, must be 1, or 1"),
+        (lambda: expected_calibration_error([0.5, 0.7], [1, 3]), r"correct lies in \[1, 3\], must be in \[0, 1\]"),
+        (lambda: reliability([0.5, 0.7], [1, np.nan]), r"correct lies in \[nan, nan\], must be in \[0, 1\]"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(call, message):

@@ -400,3 +400,40 @@ def test_the_nearest_class_is_that_of_float64():
     features, means = rng.normal(size=(200, 16)).astype(np.float32), rng.normal(size=(7, 16)).astype(np.float32)
     distance = np.linalg.norm(features[:, None].astype(np.float64) - means[None].astype(np.float64), axis=-1)
     np.testing.assert_array_equal(nearest(features, means), distance.argmin(axis=1))
+
+
+@pytest.mark.parametrize("dtype, label", [(np.uint8, 255), (np.int32, -1), (np.int32, 2)])
+def test_a_label_out_of_range_leaves_no_number(dtype, label):
+    labels = np.array([0, 0, 1, label], dtype)
+    state = geometry_of(FEATURES, labels, 2)
+    assert all(np.isnan(value).all() for value in state[:4])
+    with pytest.raises(ValueError, match=r"holds nan or infinity; must be finite"):
+        collapse_metrics(state)
+    mask = np.array([1, 1, 1, 0])
+    assert_same(geometry_of(FEATURES, labels, 2, mask), geometry_of(FEATURES, LABELS, 2, mask), "masked rows hold anything")
+
+
+@pytest.mark.parametrize("labels, mask", [((1,), (4,)), ((4, 1), (4,)), ((4,), (1,))])
+def test_shapes_that_do_not_fit_are_not_stretched(labels, mask):
+    with pytest.raises(ValueError, match=r"are of shape .*, must be \(4,\)"):
+        geometry(FEATURES, np.zeros(labels, int), 2, np.ones(mask))
+
+
+def test_of_no_example_there_are_no_metrics():
+    with pytest.raises(ValueError, match="the geometry is of 0 examples"):
+        collapse_metrics(empty(2, 3))
+
+
+def test_directions_that_float32_cannot_hold_are_left_out():
+    """The square of a norm of 1e20 is not: such a feature has no direction, least of all that of 0."""
+    features = np.concatenate([FEATURES, [[1e20, 0]]]).astype(np.float32)
+    state = geometry_of(features, np.array([0, 0, 1, 1, 1]), 2)
+    assert np.isnan(state.norm_mean) and np.isnan(state.direction).all() and np.isnan(state.distance).all()
+
+
+@pytest.mark.parametrize("feature, mean", [(np.nan, 0.0), (0.0, np.nan), (np.inf, 0.0), (1e20, 0.0)])
+def test_no_class_is_the_nearest_where_no_distance_is_known(run, feature, mean):
+    features, means = np.float32([[feature, 0], [1, 1]]), np.float32([[mean, 0], [1, 2]])
+    found = run(nearest_class)(features, means)
+    np.testing.assert_array_equal(found, [-1, -1 if np.isnan(mean) else 1])
+    np.testing.assert_array_equal(nearest_class(features[1:], np.float32([[0, 0], [1, 2]]), np.zeros(2, bool)), [-1])

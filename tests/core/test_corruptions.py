@@ -126,3 +126,19 @@ def test_jpeg_like_rounds_the_cosine_transform(shape):
             rounded = scipy.fft.idctn(np.round(block / step) * step, norm="ortho") + 0.5
             part = found[top : top + 8, left : left + 8]
             np.testing.assert_allclose(part, rounded[: part.shape[0], : part.shape[1]], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_bytes_and_severities_are_refused(run, name):
+    image = np.full((8, 8, 1), 200, np.uint8)
+    with pytest.raises(TypeError, match="inputs are uint8, must be floats; divide .* by 255"):
+        run(CORRUPTIONS[name])(KEYS[0], image, 0.5)
+    for level in (5, -0.1, np.nan):
+        with pytest.raises(ValueError, match="level is .*, must be in"):
+            CORRUPTIONS[name](KEYS[0], np.float32(image) / 255, level)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_no_level_gives_no_image(name):
+    found = jax.jit(CORRUPTIONS[name])(KEYS[0], np.full((8, 8, 1), 0.5, np.float32), jnp.float32(np.nan))
+    assert np.isnan(found).all()

@@ -251,3 +251,17 @@ def test_a_cue_that_does_not_fit_is_refused_in_one_line(kind, shape, classes, wo
             refuses(kind, shape, classes)
         message = str(caught.value)
         assert all(word in message for word in words) and "\n" not in message
+
+
+@cases
+def test_an_attribute_out_of_range_shows(kind, shape, classes):
+    for wrong in (classes, -2, 255):
+        found = jax.jit(partial(planted, kind, strength=0.5, classes=classes))(uniform(shape), jnp.int32(wrong))
+        assert np.isnan(found).any(), "and it is neither that of the last class nor absent"
+    assert not np.isnan(planted(kind, uniform(shape), np.uint8(classes - 1), 0.5, classes)).any()
+
+
+@cases
+def test_bytes_are_refused(kind, shape, classes):
+    with pytest.raises(TypeError, match="inputs are uint8, must be floats; divide .* by 255"):
+        planted(kind, np.zeros(shape, np.uint8), 0, 0.5, classes)

@@ -217,3 +217,48 @@ def test_parse_says_what_is_wrong(text, message):
 def test_parameters_out_of_range(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+# Gauss rules of any Beta law
+
+
+def moment(a, b, power):
+    """E lam^power, exactly."""
+    i = np.arange(power)
+    return np.prod((a + i) / (a + b + i))
+
+
+@pytest.mark.parametrize("number", [1, 2, 8, 64])
+@pytest.mark.parametrize("a", [1e-3, 0.2, 1.0, 2.0, 128.0, 2e3, 1e6])
+@pytest.mark.parametrize("b", [1e-3, 0.5, 1.0, 5.0, 2e3, 1e6])
+def test_nodes_have_the_moments_of_the_law(a, b, number):
+    values, weights = laws.beta(a, b).nodes(number)
+    assert np.all((values >= 0) & (values <= 1)) and np.all(weights >= 0)
+    for power in range(min(2 * number, 12)):
+        np.testing.assert_allclose(weights @ values**power, moment(a, b, power), rtol=1e-11)
+
+
+@pytest.mark.parametrize("a, b", [(1, 1), (0.2, 0.2), (2, 5), (128, 128), (1, 2)])
+@pytest.mark.parametrize("number", [1, 2, 8, 64])
+def test_nodes_of_ordinary_laws_are_those_of_scipy(a, b, number):
+    points, weights = special.roots_jacobi(number, b - 1, a - 1)
+    found = laws.beta(a, b).nodes(number)
+    np.testing.assert_allclose(found[0], (points + 1) / 2, atol=1e-14)
+    np.testing.assert_allclose(found[1], weights / weights.sum(), atol=1e-11)
+
+
+def test_two_nodes_by_hand():
+    """Of the uniform law: 1/2 -+ 1/sqrt(12), with equal weights."""
+    values, weights = laws.uniform(0.2, 0.6).nodes(2)
+    np.testing.assert_allclose(values, 0.4 + 0.4 * np.array([-1, 1]) / np.sqrt(12), rtol=1e-14)
+    np.testing.assert_allclose(weights, 0.5, rtol=1e-14)
+
+
+def test_a_rule_has_a_node():
+    with pytest.raises(ValueError, match="number is 0, must be 1 or more"):
+        laws.beta(1.0).nodes(0)
+
+
+@pytest.mark.parametrize("a", [0.0, -1.0, float("nan"), float("inf")])
+def test_draws_of_no_law_are_no_numbers(a):
+    assert np.all(np.isnan(jax.jit(lambda a: laws.beta(a).draw(KEY, (8,)))(jnp.float32(a))))

@@ -187,3 +187,101 @@ def test_the_confidence_penalty_is_finite_where_there_is_no_doubt(run):
     certain = np.array([[1e4, 0.0, -1e4]], np.float32)
     assert run(confidence_penalty)(certain) == 0
     assert np.all(np.isfinite(run(jax.grad(lambda logits: confidence_penalty(logits, 0.5).sum()))(certain)))
+
+
+def test_the_confidence_penalty_is_of_rows(run):
+    with pytest.raises(ValueError, match=r"logits are of shape \(4,\), must be \(B, K\)"):
+        run(confidence_penalty)(LOGITS[:, 0])
+
+
+# Classes that are ruled out
+
+OUT = -np.inf
+RULED_OUT = np.array([[OUT, 0, 0], [0, OUT, OUT], [1, OUT, 1]], np.float32)
+RULED_TARGETS = np.array([[0, 1, 0], [1, 0, 0], [0.25, 0, 0.75]], np.float32)
+
+
+def test_a_class_that_is_ruled_out_has_no_part_in_the_loss(run):
+    np.testing.assert_allclose(run(cross_entropy)(RULED_OUT, RULED_TARGETS), np.log([2, 1, 2]), rtol=1e-6, atol=0)
+    gradient = run(jax.grad(lambda z: cross_entropy(z, RULED_TARGETS).sum()))(RULED_OUT)
+    np.testing.assert_allclose(gradient, [[0, -0.5, 0.5], [0, 0, 0], [0.25, 0, -0.25]], atol=1e-7)
+
+
+def test_nor_has_it_in_the_sum_over_classes(run):
+    expected = [2 * np.log(2), np.log(2), 2 * np.log1p(np.e) - 1]
+    np.testing.assert_allclose(run(sigmoid_cross_entropy)(RULED_OUT, RULED_TARGETS), expected, rtol=1e-6)
+    np.testing.assert_allclose(run(sigmoid_cross_entropy)(-RULED_OUT, 1 - RULED_TARGETS), expected, rtol=1e-6)
+    for sign, targets in ((1, RULED_TARGETS), (-1, 1 - RULED_TARGETS)):
+        gradient = run(jax.grad(lambda z: sigmoid_cross_entropy(z, targets).sum()))(sign * RULED_OUT)  # noqa: B023
+        np.testing.assert_allclose(gradient, jax.nn.sigmoid(sign * RULED_OUT) - targets, atol=1e-6)
+
+
+def test_nor_in_the_entropy(run):
+    penalty = run(lambda z: confidence_penalty(z, 0.5))
+    np.testing.assert_allclose(run(confidence_penalty)(RULED_OUT), -np.log([2, 1, 2]), rtol=1e-6)
+    np.testing.assert_allclose(penalty(RULED_OUT), [0, 0.5, 0], atol=1e-7)
+    gradient = run(jax.grad(lambda z: confidence_penalty(z).sum()))(np.array([[OUT, 0, 1]], np.float32))
+    two = jax.grad(lambda z: confidence_penalty(z).sum())(np.array([[0, 1]], np.float32))
+    np.testing.assert_allclose(gradient, np.concatenate([[[0]], two], axis=1), rtol=1e-6)
+
+
+def test_nor_where_the_teacher_rules_it_out(run):
+    student = np.array([[2, 0, 0], [OUT, 0, 1]], np.float32)
+    teacher = np.array([[OUT, 0, 0], [OUT, 1, 0]], np.float32)
+    found = run(distillation)(student, teacher, 1.0)
+    probs = jax.nn.softmax(student)
+    tanh = np.tanh(0.5)  # KL of (p, 1 - p) from (1 - p, p), p the logistic function of 1
+    np.testing.assert_allclose(found, [-np.log(2 * probs[0, 1]), tanh], rtol=1e-5)
+    gradient = run(jax.grad(lambda z: distillation(z, teacher, 1.0).sum()))(student)
+    np.testing.assert_allclose(gradient, probs - jax.nn.softmax(teacher), atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, sigmoid_cross_entropy])
+def test_a_target_on_a_class_that_is_ruled_out_costs_all(run, loss):
+    targets = np.array([[0.1, 0.9, 0]], np.float32)
+    np.testing.assert_array_equal(run(loss)(RULED_OUT[:1], targets), [np.inf])
+    assert run(distillation)(RULED_OUT[:1], np.zeros((1, 3), np.float32), 1.0) == np.inf
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_gradient_in_the_targets_is_that_of_the_definition(run, name):
+    """At a target of 0 too, where the product with the logarithm is 0 and its slope is not."""
+    gradient = run(jax.grad(lambda q: LOSSES[name].function(LOGITS, q).sum()))(np.eye(4, 3, dtype=np.float32))
+    expected = {
+        "cross_entropy": -jax.nn.log_softmax(LOGITS), "sigmoid": -LOGITS,
+        "squared_error": 2 * (np.eye(4, 3) - LOGITS),
+    }  # fmt: skip
+    np.testing.assert_allclose(gradient, expected[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_nan_stays_nan(run, name):
+    logits, targets = LOGITS.copy(), np.eye(4, 3, dtype=np.float32)
+    logits[0, 1] = np.nan  # off the label
+    targets[1, 0] = np.nan
+    found = run(LOSSES[name].function)(logits, targets)
+    np.testing.assert_array_equal(np.isnan(found), [True, True, False, False])
+    assert np.isnan(run(confidence_penalty)(logits, 0.5)[0])
+    assert np.all(np.isnan(run(confidence_penalty)(LOGITS, np.nan)))
+    assert np.isnan(run(distillation)(LOGITS, logits, 1.0)[0]) and np.isnan(run(distillation)(logits, LOGITS, 1.0)[0])
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("shapes", [((4, 3), (4, 1)), ((4, 3), (1, 3)), ((4, 3), (4,)), ((4,), (4,)), ((4,), (4, 3))])
+def test_logits_and_targets_of_other_shapes_are_not_stretched(run, name, shapes):
+    logits, targets = (np.ones(shape, np.float32) for shape in shapes)
+    with pytest.raises(ValueError, match=r"of shapes? \(.*must (both )?be \(B, K\)"):
+        run(LOSSES[name].function)(logits, targets)
+
+
+def test_integer_targets_and_outputs_count_as_floats(run):
+    np.testing.assert_array_equal(
+        run(cross_entropy)(LOGITS, np.eye(4, 3, dtype=np.uint8)), run(cross_entropy)(LOGITS, np.eye(4, 3, dtype=np.float32))
+    )
+    np.testing.assert_array_equal(run(binary_logits)(np.array([3], np.uint8)), [[-1.5, 1.5]])
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+def test_a_temperature_is_above_0(temperature):
+    with pytest.raises(ValueError, match="temperature is .*, must be in"):
+        distillation(LOGITS, LOGITS, temperature)

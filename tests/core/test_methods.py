@@ -2,10 +2,12 @@
 
 from functools import cache
 
+import hypothesis
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from lamv.config import KNOB
 from lamv.core.batch import whole
@@ -31,6 +33,8 @@ SMOOTHING = ("smoothing", "convention")
 PAIR = ("alpha", "law", "lam_per", "rows", *SMOOTHING)
 MIXING = [name for name, method in METHODS.items() if {"rows", *SMOOTHING} <= set(knobs_of(method))]
 MIXING.remove("disturb_label")
+properties = hypothesis.settings(deadline=None, derandomize=True, max_examples=30)
+seeds = st.integers(0, 2**32 - 1)
 
 
 @cache
@@ -140,3 +144,79 @@ def test_every_knob_of_a_method_is_one_of_the_config(name):
 def test_a_method_keeps_its_name_and_what_it_says_of_itself():
     for name, method in METHODS.items():
         assert method.__name__ == name and method.__doc__
+
+
+# What somebody else may pass
+
+
+def given(name, inputs, targets):
+    """What a method makes of these, compiled."""
+
+    def made(inputs, targets):
+        made = apply(METHODS[name], KEY, inputs, targets, knobs=KNOBS, rows=whole(len(targets)), **OFFERED)
+        return made._replace(hidden=None)
+
+    return jax.jit(made)(inputs, targets)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "bool"])
+@pytest.mark.parametrize("name", METHODS)
+def test_integers_give_what_floats_give(name, dtype):
+    """Pixels of 0 to 255, and one-hot targets, as they are stored; the key and so all draws are the same."""
+    inputs = np.random.default_rng(0).integers(256, size=(5, 2)).astype(dtype)
+    targets = np.asarray(TARGETS, dtype)
+    found, expected = given(name, inputs, targets), given(name, np.float32(inputs), np.float32(targets))
+    np.testing.assert_array_equal(found.inputs, expected.inputs)
+    np.testing.assert_array_equal(found.targets, expected.targets)
+    assert name == "erm" or found.targets.dtype == jnp.float32
+    moves = ("target_mixup", "cutmix", "fmix")  # pixels that stay what they are
+    assert (found.inputs.dtype == jnp.float32) == (name in MIXING and name not in moves)
+
+
+@properties
+@hypothesis.given(
+    seeds,
+    st.sampled_from(["uint8", "int16", "bool", "float16", "bfloat16"]),
+    st.sampled_from([name for name in MIXING if name != "rc_mixup"]),
+)
+def test_every_mixture_lies_between_its_parts(seed, dtype, name):
+    """Mixtures are convex, in whatever type: between the least and the largest of a column; only some are all equal."""
+    rng = np.random.default_rng(seed)
+    inputs = jnp.asarray(rng.integers(2 if dtype == "bool" else 100, size=(5, 2))).astype(dtype)
+    found = given(name, inputs, jnp.asarray(TARGETS).astype(dtype))
+    low, high = (np.float32(of(inputs.astype(jnp.float32), axis=0)) for of in (jnp.min, jnp.max))
+    slack = 0.5 if dtype == "bfloat16" else 0.05  # the last digit of a number up to 100
+    assert np.all((found.inputs >= low - slack) & (found.inputs <= high + slack))
+    assert jnp.issubdtype(found.targets.dtype, jnp.floating)
+    np.testing.assert_allclose(np.float32(found.targets).sum(axis=1), 1, rtol=2e-2)
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "erm"])
+def test_labels_are_no_targets(name):
+    with pytest.raises(ValueError, match=r"targets are of shape \(5,\).*lamv.core.targets.one_hot"):
+        given(name, INPUTS, np.arange(5) % 3)
+
+
+@pytest.mark.parametrize("name", MIXING)
+def test_targets_are_of_the_inputs(name):
+    """One row of targets would be stretched to all inputs."""
+    with pytest.raises(ValueError, match=r"targets are of shape \(1, 3\), must be \(5, K\)"):
+        apply(METHODS[name], KEY, INPUTS, TARGETS[:1], knobs=KNOBS, rows=whole(5), **OFFERED)
+
+
+@pytest.mark.parametrize("name", [name for name in MIXING if {"alpha", "law"} <= set(knobs_of(METHODS[name]))])
+@pytest.mark.parametrize("alpha", [0.0, -1.0, float("nan")])
+def test_a_traced_alpha_out_of_range_gives_no_numbers(name, alpha):
+    def targets_of(alpha):
+        knobs = KNOBS | {"alpha": alpha, "law": None, "target_law": None}
+        return apply(METHODS[name], KEY, INPUTS, TARGETS, knobs=knobs, rows=whole(5), **OFFERED)
+
+    made = jax.jit(lambda alpha: targets_of(alpha)._replace(hidden=None))(jnp.float32(alpha))
+    mixed = slice(5, None) if name == "regmixup" else slice(None)
+    assert np.all(np.isnan(made.targets[mixed])) or np.all(np.isnan(made.inputs[mixed]))
+
+
+def test_counts_of_classes_are_no_prior():
+    for name in ("unigram_smoothing", "matched_smoothing"):
+        with pytest.raises(ValueError, match="divide counts by their sum"):
+            apply(METHODS[name], KEY, INPUTS, TARGETS, knobs=KNOBS, rows=whole(5), prior=np.array([50, 30, 20]))

@@ -16,6 +16,8 @@ from lamv.core.metrics import (
     group_table,
     prediction_metrics,
     prediction_sums,
+    regression_metrics,
+    regression_sums,
     weight_norm_ratio,
     weight_norm_share,
     wilson,
@@ -260,3 +262,92 @@ def test_weight_norm_share_by_hand():
     assert weight_norm_share(kernel, cue) == pytest.approx(25 / 125)
     ratio = weight_norm_ratio(kernel, cue)
     assert weight_norm_share(-7 * kernel, cue) == pytest.approx(ratio**2 / (1 + ratio**2))
+
+
+@pytest.mark.parametrize("of", [weight_norm_ratio, weight_norm_share])
+@pytest.mark.parametrize("cue", [[0, 2, 1], [False] * 3, [True] * 3, [True]], ids=str)
+def test_a_mask_of_inputs_splits_them_in_two(of, cue):
+    with pytest.raises(ValueError, match="cue (is|are)"):
+        of(np.ones((3, 2)), cue)
+
+
+@pytest.mark.parametrize("row", [[-np.inf] * 5, [np.inf, 0, 0, 0, 0]], ids=str)
+def test_a_row_without_a_softmax_predicts_nothing(run, row):
+    logits = LOGITS.copy()
+    logits[0] = row
+    found = prediction_metrics(run(prediction_sums)(logits, np.zeros(24, int), ALL))
+    assert all(np.isnan(found[name]) for name in ("accuracy", "nll", "ece"))
+
+
+@pytest.mark.parametrize("name", ["groups", "cue"])
+@pytest.mark.parametrize("shape", [(1,), (24, 1), (23,)], ids=str)
+def test_groups_and_cues_are_one_for_each_row(name, shape):
+    with pytest.raises(ValueError, match=rf"{name} are of shape .*, must be \(24,\)"):
+        prediction_sums(LOGITS, LABELS, ALL, num_groups=3, **{name: np.zeros(shape, int)})
+
+
+# What is neither right nor wrong
+
+
+@pytest.mark.parametrize("wrong", [5, 255, -1])
+def test_a_label_out_of_range_leaves_no_number(run, wrong):
+    labels = np.where(np.arange(24) == 3, wrong, LABELS)
+    sums = run(lambda *of: prediction_sums(*of, 3, cue=CUE))(LOGITS, labels, ALL, GROUPS)
+    found = prediction_metrics(sums)
+    assert np.isnan([found[name] for name in ("accuracy", "nll", "ece", "worst_group_accuracy")]).all()
+    mask = np.arange(24) != 3
+    for one, other in zip(sums_of(LOGITS, labels, mask), sums_of(LOGITS, LABELS, mask), strict=True):
+        np.testing.assert_array_equal(one, other, err_msg="a masked row may hold anything")
+
+
+def test_a_label_in_a_narrow_type_does_not_wrap():
+    logits, labels = np.zeros((1, 300), np.float32), np.array([44], np.uint8)
+    assert prediction_metrics(sums_of(logits, labels, np.ones(1)))["nll"] == pytest.approx(np.log(300))
+
+
+@pytest.mark.parametrize("where", [0, slice(None)])
+def test_logits_that_are_nan_are_not_correct(run, where):
+    logits = LOGITS.copy()
+    logits[3, where] = np.nan
+    found = prediction_metrics(run(lambda *of: prediction_sums(*of, 3, cue=CUE))(logits, LABELS, ALL, GROUPS))
+    names = ("accuracy", "nll", "ece", "worst_group_accuracy", *(("cue_accuracy", "label_logit") if CUE[3] >= 0 else ()))
+    assert np.isnan([found[name] for name in names]).all()
+    assert found[f"group_{GROUPS[3] - 1 if GROUPS[3] else 1}/accuracy"] <= 1, "other groups are what they are"
+
+
+def test_a_logit_of_minus_infinity_rules_a_class_out():
+    logits = np.array([[-np.inf, 0, 0], [0, 0, -np.inf]], np.float32)
+    found = prediction_metrics(sums_of(logits, np.array([1, 0]), np.ones(2)))
+    assert (found["accuracy"], found["nll"]) == (1, pytest.approx(np.log(2)))
+    assert found["ece"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("labels, mask", [((24, 1), (24,)), ((1,), (24,)), ((24,), (24, 1)), ((24,), (1,))])
+def test_shapes_that_do_not_fit_are_not_stretched(labels, mask):
+    with pytest.raises(ValueError, match=r"are of shape .*, must be \(24,\)"):
+        prediction_sums(LOGITS, np.zeros(labels, int), np.ones(mask))
+    with pytest.raises(ValueError, match=r"must be \(B, K\)"):
+        prediction_sums(LOGITS[:, 0], LABELS, ALL)
+
+
+def test_labels_of_classes_are_integers():
+    with pytest.raises(TypeError, match="labels are float32, must be integers"):
+        prediction_sums(LOGITS, np.float32(LABELS), ALL)
+
+
+@pytest.mark.parametrize("outputs, values", [((4, 1), (4, 1)), ((4, 2), (4,)), ((4,), (4,)), ((1, 1), (4,))])
+def test_regression_sets_one_output_against_one_value(outputs, values):
+    with pytest.raises(ValueError, match="must be"):
+        regression_sums(jnp.ones(outputs), jnp.ones(values), np.ones(4))
+
+
+def test_regression_by_hand(run):
+    outputs, values = np.array([[1.0], [4.0], [np.nan]], np.float32), np.array([3, 4, 5], np.uint8)
+    sums = run(regression_sums)(outputs, values, np.array([1, 1, 0]))
+    assert regression_metrics(sums) == {"rmse": pytest.approx(2**0.5), "mae": 1.0}
+
+
+@pytest.mark.parametrize("correct, count", [(np.nan, 3), (1, np.nan)])
+def test_wilson_refuses_nan(correct, count):
+    with pytest.raises(ValueError, match="must be from 0 to count"):
+        wilson(correct, count)

@@ -20,6 +20,7 @@ from lamv.core.mitigation import (
     irm,
     jtt_weights,
     logit_offsets,
+    memberships_of,
     reweight,
     risks,
     row_weights,
@@ -344,3 +345,40 @@ def test_places_do_not_depend_on_the_number_of_devices(devices):
 
 def test_what_the_first_stage_got_wrong_counts_more():
     np.testing.assert_array_equal(jtt_weights(jnp.array([True, False, True]), 20.0), [1, 20, 1])
+
+
+# What is no number, or in no group
+
+
+def test_an_example_of_no_group_has_no_membership(run):
+    groups = np.array([0, 2, 255, 1], np.uint8)
+    found = run(partial(memberships_of, num_groups=2))(groups)
+    np.testing.assert_array_equal(found, [[1, 0], [0, 0], [0, 0], [0, 1]])
+    wide = memberships_of(np.array([44], np.uint8), 300)
+    np.testing.assert_array_equal(np.argwhere(wide), [[0, 44]])
+    np.testing.assert_allclose(sampling(jnp.ones(300), np.array([44, 255], np.uint8)), 1 / 300, rtol=1e-6)
+
+
+def test_nan_stays_nan(run):
+    nan = jnp.array([jnp.nan, 1.0])
+    assert np.isnan(run(reweight)(nan, jnp.eye(2))).any()
+    assert np.isnan(run(row_weights)(jnp.ones(2), jnp.eye(2), jnp.ones(2), nan)).any()
+    assert np.isnan(run(risks)(jnp.ones(2), jnp.eye(2), nan)[0][0])
+    assert np.isnan(run(irm)(jnp.ones(2), nan, 1.0)[0]).any() and np.isnan(run(vrex)(jnp.ones(2), nan, 1.0)).any()
+    step = run(partial(group_dro, step_size=0.1))
+    for changed in (0, 1, 2):
+        given = [nan if i == changed else jnp.ones(2) for i in range(3)]
+        assert np.isnan(step(jnp.zeros(2), *given)[1]).any(), "risk, mass and counts in turn"
+
+
+@pytest.mark.parametrize("weights", [[0.0, 0.0], [1.0, -1.0], [1.0, np.nan], [1.0, np.inf]])
+def test_what_are_no_weights_draw_nothing(weights):
+    with pytest.raises(ValueError, match="weights go down to .*, must be at least 0, not all 0, and finite"):
+        distribution(jnp.array(weights))
+    places = jax.jit(partial(draw_places, rows=batch.whole(5)))(KEY, weights=jnp.array(weights))
+    np.testing.assert_array_equal(places, 2, err_msg="of 2 examples, none is that one")
+
+
+def test_losses_and_importance_are_of_the_same_rows():
+    with pytest.raises(ValueError, match=r"losses are of shape \(1,\), must be \(4,\)"):
+        risks(jnp.ones(1), jnp.ones((4, 2)), jnp.ones(4))

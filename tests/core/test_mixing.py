@@ -194,3 +194,38 @@ def test_what_is_out_of_range_is_refused_in_one_line(knobs, value, allowed):
         mixup(KEY, *numbered(3), **knobs)
     message = str(caught.value)
     assert value in message and allowed in message and "\n" not in message
+
+
+# What somebody else may pass
+
+
+def test_bytes_are_mixed_as_numbers(run):
+    first = np.array([[0, 200]], np.uint8), np.array([[True, False]])
+    second = np.array([[100, 1]], np.uint8), np.array([[False, True]])
+    x, q = run(mix)(first, second, np.float32([0.75]))
+    assert x.dtype == q.dtype == jnp.float32
+    np.testing.assert_array_equal(x, [[25, 150.25]])
+    np.testing.assert_array_equal(q, [[0.75, 0.25]])
+
+
+def test_the_gradient_goes_through_as_before():
+    slope = jax.grad(lambda first: mix(first, jnp.zeros((2, 3)), jnp.array([0.25, 1.0])).sum())(jnp.ones((2, 3)))
+    np.testing.assert_array_equal(slope, [[0.25] * 3, [1] * 3])
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
+def test_floats_stay_in_their_type(dtype):
+    assert mix(jnp.ones((2, 3), dtype), jnp.zeros((2, 3), dtype), jnp.full(2, 0.5)).dtype == dtype
+
+
+@pytest.mark.parametrize("first, second, lam", [
+    ((4, 3), (4, 1), (4,)), ((4, 3), (1, 3), (4,)), ((4, 3), (4, 3), (3,)), ((4,), (4,), (4, 2)),
+])  # fmt: skip
+def test_what_is_mixed_is_not_stretched(first, second, lam):
+    with pytest.raises(ValueError, match="what is mixed is of shapes"):
+        mix(jnp.ones(first), jnp.ones(second), jnp.ones(lam))
+
+
+def test_one_lam_for_all_may_be_a_number(run):
+    for lam in (0.25, np.float32([0.25])):
+        np.testing.assert_array_equal(run(mix)(np.full((2, 3), 4), np.zeros((2, 3), int), lam), np.ones((2, 3)))

@@ -36,8 +36,13 @@ MANY = 20_000
 
 
 def spread_out(inputs):
-    """A stand-in for a model: outputs of the shape of the targets, each row from its own inputs alone."""
+    """A stand-in for a model of one output, each row from its own inputs alone."""
     return 3 * jnp.sin(5 * inputs.reshape(len(inputs), -1)[:, :1])
+
+
+def rc_mixup_of(key, inputs, targets, **knobs):
+    """rc_mixup with as many of these outputs as there are targets."""
+    return rc_mixup(key, inputs, targets, predict=lambda x: jnp.tile(spread_out(x), (1, targets.shape[-1])), **knobs)
 
 
 def variants(law):
@@ -52,7 +57,7 @@ def variants(law):
         "manifold_mixup": partial(manifold_mixup, law=law, layers=("input", "middle")),
         "regmixup": partial(regmixup, law=law, weight=0.5),
         "c_mixup": partial(c_mixup, law=law),
-        "rc_mixup": partial(rc_mixup, law=law, predict=spread_out),
+        "rc_mixup": partial(rc_mixup_of, law=law),
     }
 
 
@@ -362,7 +367,7 @@ def noisy(size):
 
 @partial(jax.jit, static_argnames="law")
 def cleaned(key, inputs, targets, rate, law=None, bandwidth=1.0):
-    return rc_mixup(key, inputs, targets, law=law, noise_rate=rate, bandwidth=bandwidth, predict=lambda x: 0 * x)
+    return rc_mixup(key, inputs, targets, law=law, noise_rate=rate, bandwidth=bandwidth, predict=lambda x: 0 * targets)
 
 
 def test_rc_mixup_leaves_out_no_more_where_errors_are_equal():
@@ -497,3 +502,28 @@ def test_what_is_out_of_range_is_refused_in_one_line(method, knobs, words):
         method(KEY, *numbered(3), **knobs)
     message = str(caught.value)
     assert words in message and "\n" not in message
+
+
+def test_a_layer_is_named_in_a_tuple():
+    """Of the string, every letter would be a layer."""
+    with pytest.raises(TypeError, match=r"layers is 'head', must be a tuple of names, as in \('head',\)"):
+        manifold_mixup(KEY, jnp.ones((2, 2)), jnp.eye(2), layers="head")
+
+
+def test_hidden_integers_are_mixed_as_numbers():
+    made = manifold_mixup(KEY, np.array([[0], [200]], np.uint8), np.eye(2, dtype=int), law=fixed(0.75), layers=("head",))
+    mixed = made.hidden("head", np.array([[0], [200]], np.uint8))
+    np.testing.assert_allclose(mixed, np.asarray(made.targets) @ [[0.0], [200.0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_predictions_are_of_the_shape_of_the_targets(width):
+    with pytest.raises(ValueError, match=rf"outputs of predict are of shape \(4, {width}\), must be \(4, 2\)"):
+        rc_mixup(KEY, jnp.ones((4, 2)), jnp.ones((4, 2)), predict=lambda x: jnp.ones((4, width)))
+
+
+def test_near_targets_of_integers_are_those_of_floats():
+    """0 - 1 is 255 in bytes: what is near would be far."""
+    values = np.arange(8)[:, None]
+    found, expected = (c_mixup(KEY, np.float32(values), values.astype(t), bandwidth=0.5) for t in (np.uint8, np.float32))
+    np.testing.assert_array_equal(found[1], expected[1])

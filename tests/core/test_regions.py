@@ -316,3 +316,24 @@ def test_what_is_out_of_range_is_refused_in_one_line(name, options, value, allow
 def test_inputs_without_a_place_are_refused_in_one_line(name):
     with pytest.raises(ValueError, match=r"inputs are of shape \(3, 4, 2\), must be \(B, H, W, C\) images or .*$"):
         METHODS[name](KEY, jnp.zeros((3, 4, 2)), jnp.eye(3))
+
+
+def test_pixels_that_only_move_keep_their_type_and_targets_do_not(run):
+    inputs, partner = (np.full((1, 2, 2, 1), value, np.uint8) for value in (200, 100))
+    mask = np.array([[[1, 0], [1, 1]]])  # of 0 and 1, as good as a bool
+    x, q = run(combine)(mask, inputs, partner, np.array([[1, 0]], np.uint8), np.array([[0, 1]], np.uint8))
+    assert x.dtype == np.uint8 and q.dtype == np.float32
+    np.testing.assert_array_equal(x[0, ..., 0], [[200, 100], [200, 200]])
+    np.testing.assert_array_equal(q, [[0.75, 0.25]])
+
+
+def test_pixels_that_are_averaged_are_floats():
+    found = resize_into(np.arange(0, 80, 20, dtype=np.uint8)[:, None], jnp.array([0]), jnp.array([2]))
+    np.testing.assert_allclose(found[:2, 0], [10, 50], err_msg="the means of two pixels each")
+
+
+@pytest.mark.parametrize("name", ["cutmix", "fmix"])
+def test_a_mask_of_no_share_leaves_no_target(name):
+    inputs, targets = random_batch(SHAPES["image"])
+    found = jax.jit(lambda alpha: METHODS[name](KEY, inputs, targets, alpha=alpha))(jnp.float32(np.nan))
+    assert np.isnan(found[1]).all()

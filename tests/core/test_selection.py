@@ -161,6 +161,7 @@ def test_margins_scale_and_do_not_shift(seed, scale, shift):
         (lambda: aurc([1.0, np.nan], [0, 1]), "score holds nan"),
         (lambda: aurc([1.0], [0, 1]), "must both be"),
         (lambda: aurc([], []), "N >= 1"),
+        (lambda: aurc([1.0, 2.0], [3, 1]), r"correct lies in \[1, 3\], must be in \[0, 1\]"),
         (lambda: scores([[1.0, 2.0]], power=0.5), "power is 0.5, must be 1 or more"),
         (lambda: scores([1.0, 2.0]), r"must be \(N, K\)"),
         (lambda: selection_metrics([[1.0, np.inf]], [0]), "must be finite"),
@@ -171,3 +172,11 @@ def test_what_does_not_fit_is_refused_in_one_line(call, message):
     with pytest.raises(ValueError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-5, 1e200])
+@pytest.mark.parametrize("power", [2.0, 20.0])
+def test_the_normalised_logit_does_not_depend_on_the_scale(scale, power):
+    """Though powers of such logits are 0 or infinite."""
+    found, expected = (scores(logits, power=power)["max_logit_normalised"] for logits in (scale * LOGITS, LOGITS))
+    np.testing.assert_allclose(found, expected, atol=2e-12)

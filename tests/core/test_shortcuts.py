@@ -165,3 +165,39 @@ def test_all_pairings_are_equally_likely():
     partners_of_zero = np.bincount([draw_pairs(rng, 4)[0] for _ in range(3000)], minlength=4)
     assert partners_of_zero[0] == 0
     assert np.all(np.abs(partners_of_zero[1:] - 1000) < 5 * np.sqrt(1000))
+
+
+@pytest.mark.parametrize("wrong", [3, -2, 255])
+def test_an_attribute_out_of_range_is_nan_and_not_absent(run, wrong):
+    found = run(partial(tag, num_classes=3))(VECTOR, wrong, 0.5, NO_NOISE)
+    np.testing.assert_array_equal(found, [5, 6, np.nan, np.nan, np.nan])
+    found = run(partial(pixel, num_classes=2, coding="centred"))(VECTOR, wrong, 0.5, NO_NOISE[:1])
+    np.testing.assert_array_equal(found, [5, 6, np.nan])
+
+
+def test_an_attribute_of_a_narrow_type_does_not_wrap(run):
+    found = run(partial(tag, num_classes=300))(VECTOR, np.uint8(5), 1.0, jnp.zeros(300))
+    np.testing.assert_array_equal(np.flatnonzero(found[2:]), [5])
+
+
+def test_a_cue_is_not_written_into_integers(run):
+    """Its strength, of less than 1, would be 0 there."""
+    with pytest.raises(TypeError, match="inputs are uint8, must be floats"):
+        run(partial(tag, num_classes=3))(np.zeros((2, 3, 1), np.uint8), 1, 0.5, NO_NOISE)
+    with pytest.raises(ValueError, match="coding is 'both'; use one of one_sided, centred"):
+        pixel(VECTOR, 1, 0.5, NO_NOISE[:1], num_classes=2, coding="both")
+
+
+@pytest.mark.parametrize(
+    "labels, options, message",
+    [
+        ([0, 255], {"placement": "conflicting"}, r"labels hold 255, must be in \[0, 5\)"),
+        ([0, -1], {"placement": "as_train"}, r"labels hold -1, must be in \[0, 5\)"),
+        ([0, 1], {"placement": "as_train", "reliability": 95}, r"reliability is 95, must be in \[0, 1\]"),
+        ([0, 1], {"placement": "as_train", "reliability": np.array([0.5, np.nan])}, r"must be in \[0, 1\]"),
+        ([0, 1], {"placement": "conflict"}, "placement is 'conflict'; use one of as_train,"),
+    ],
+)
+def test_attributes_that_cannot_be_drawn(labels, options, message):
+    with pytest.raises(ValueError, match=message):
+        draw_attributes(np.random.default_rng(0), np.array(labels), 5, **{"reliability": 0.5, **options})

@@ -125,8 +125,27 @@ def test_one_class_stays_one():
     np.testing.assert_array_equal(smooth(one_hot(jnp.array([0, 0]), 1), 0.25), [[1.0], [1.0]])
 
 
-def test_a_label_outside_the_range_gives_zeros(run):
-    np.testing.assert_array_equal(run(partial(one_hot, num_classes=2))(jnp.array([1, 2, -1])), [[0, 1], [0, 0], [0, 0]])
+@pytest.mark.parametrize("wrong", [2, -1, 255])
+def test_a_label_outside_the_range_is_an_error_or_in_a_trace_nan(wrong):
+    labels = jnp.array([1, wrong])
+    with pytest.raises(ValueError, match=rf"labels hold {wrong}, must be in \[0, 2\)"):
+        one_hot(labels, 2)
+    found = jax.jit(partial(one_hot, num_classes=2))(labels)
+    np.testing.assert_array_equal(found, [[0, 1], [np.nan, np.nan]])
+    for targets in (smooth(found, 0.1), flip(KEY, found, 0.9), 0.5 * found + 0.5 * found[::-1]):
+        assert np.isnan(cross_entropy(jnp.zeros((2, 2)), targets)[1]), "no loss of such a label is a number"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int32, np.uint32, np.int64])
+def test_labels_of_any_integer_type_are_the_same(run, dtype):
+    found = run(partial(one_hot, num_classes=300))(np.array([0, 5, 44, 127], dtype))
+    np.testing.assert_array_equal(np.argwhere(found), [[0, 0], [1, 5], [2, 44], [3, 127]])
+
+
+def test_labels_are_integers(run):
+    np.testing.assert_array_equal(run(partial(one_hot, num_classes=2))(np.array([True, False])), [[0, 1], [1, 0]])
+    with pytest.raises(TypeError, match="labels are float32, must be integers"):
+        run(partial(one_hot, num_classes=2))(jnp.array([1.0]))
 
 
 @pytest.mark.parametrize(
@@ -314,3 +333,41 @@ def test_noise_out_of_range_is_refused_in_one_line(function, words):
     with pytest.raises(ValueError) as caught:
         function(np.eye(4, dtype=np.float32))
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+# What somebody else may pass
+
+
+@pytest.mark.parametrize("function", [
+    partial(smooth, smoothing=0.1), partial(smooth_towards, smoothing=0.1, prior=np.float32([0.5, 0.5])),
+    partial(correct_noise, noise_rate=0.1), partial(flip, KEY, rate=0.1),
+])  # fmt: skip
+def test_integer_targets_count_as_floats(run, function):
+    for dtype in (np.uint8, np.int64, bool):
+        found = run(lambda targets: function(targets=targets))(np.eye(2, dtype=dtype))
+        assert found.dtype == jnp.float32
+        np.testing.assert_array_equal(found, run(lambda targets: function(targets=targets))(np.eye(2, dtype=np.float32)))
+    with pytest.raises(ValueError, match=r"targets are of shape \(2,\).*lamv.core.targets.one_hot"):
+        function(targets=np.array([0, 1]))
+
+
+def test_a_smoothing_is_one_number(run):
+    with pytest.raises(ValueError, match=r"smoothing is of shape \(2,\), must be a scalar"):
+        run(smooth)(jnp.eye(2), jnp.array([0.1, 0.2]))
+
+
+def test_a_prior_is_of_all_classes():
+    with pytest.raises(ValueError, match=r"prior is of shape \(1,\), must be \(2,\)"):
+        smooth_towards(jnp.eye(2), 0.1, np.ones(1))
+
+
+@pytest.mark.parametrize("mean_entropy", [0.7, np.nan, np.inf])
+def test_no_smoothing_has_an_entropy_above_that_of_all_classes(run, mean_entropy):
+    assert np.isnan(run(partial(matched_smoothing, num_classes=2))(mean_entropy))
+
+
+def test_the_entropy_has_a_slope_where_a_class_is_ruled_out(run):
+    slope = run(jax.grad(lambda logits: entropy(jax.nn.softmax(logits)).sum()))
+    two = slope(np.float32([[0, 1]]))
+    np.testing.assert_allclose(slope(np.float32([[-np.inf, 0, 1]])), np.concatenate([[[0]], two], axis=1), rtol=1e-6)
+    assert np.isnan(run(entropy)(np.float32([[np.nan, 0.5]])))

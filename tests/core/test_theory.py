@@ -668,3 +668,19 @@ def test_a_bandwidth_out_of_range(bandwidth):
 def test_shapes_that_do_not_fit():
     with pytest.raises(ValueError, match="have shapes"):
         theory.mixup_optimal(np.zeros((3, 2)), ALTERNATING, 2, MIDPOINT, np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: theory.mixup_optimal(LINE, [0, 1, -1], 2, MIDPOINT, [1.0]), "labels hold -1"),
+        (lambda: theory.mixup_optimal_loss(LINE, [0, 1, 2], 2, MIDPOINT), "labels hold 2"),
+        (lambda: theory.mixup_optimal([0, 1, np.nan], [0, 1, 0], 2, MIDPOINT, [1.0]), "must be finite"),
+        (lambda: theory.mixup_optimal(LINE, [0, 1, 0], 2, MIDPOINT, [np.inf]), "must be finite"),
+        (lambda: theory.linear_minimizer([[np.nan], [1.0]], [0, 1], weight_decay=1), "must be finite"),
+        (lambda: theory.gaussian_minimizer([np.nan, 1], np.eye(2), smoothing=0.1), "must be finite"),
+    ],
+)
+def test_what_is_no_number_or_no_label_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

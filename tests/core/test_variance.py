@@ -185,3 +185,34 @@ def test_low_precision_features_are_counted_in_float32():
     moments = moments_of(jnp.asarray(FEATURES, jnp.bfloat16), LABELS, 2)
     assert {value.dtype for value in moments} == {jnp.dtype("float32")}
     np.testing.assert_array_equal(moments.scatter, [[2, 0], [0, 2]])
+
+
+# What is no number
+
+
+@pytest.mark.parametrize("wrong", [2, 255, -1])
+def test_a_label_out_of_range_leaves_no_number(run, wrong):
+    labels = np.array([0, wrong, 1, 1])
+    found = run(lambda h, y: decompose(class_moments(h, y, 2)))(FEATURES, labels)
+    assert all(np.isnan(value) for value in found.values())
+    mask = np.array([1, 0, 1, 1])
+    assert_same(moments_of(FEATURES, labels, 2, mask), moments_of(FEATURES, LABELS, 2, mask), "masked rows hold anything")
+
+
+def test_labels_of_a_narrow_type_do_not_wrap():
+    moments = moments_of(FEATURES, np.array([5, 5, 44, 44], np.uint8), 300)
+    np.testing.assert_array_equal(np.flatnonzero(moments.count), [5, 44])
+
+
+def test_moments_of_nan_have_no_ratios(run):
+    found = run(decompose)(Moments(*(jnp.full(shape, jnp.nan) for shape in ((3,), (3, 2), (3, 2)))))
+    assert all(np.isnan(value) for value in found.values())
+    assert all(np.isnan(value) for value in variances_of(empty(3, 2)).values()), "nor have those of no example"
+    still = variances_of(moments_of(np.zeros((4, 2), np.float32), LABELS, 2))
+    assert still["within_over_total"] == still["within_over_mean_square"] == 0
+
+
+@pytest.mark.parametrize("labels, mask", [((1,), None), ((4, 1), None), ((4,), (1,)), ((4,), (4, 1))])
+def test_shapes_that_do_not_fit_are_not_stretched(labels, mask):
+    with pytest.raises(ValueError, match=r"are of shape .*, must be \(4,\)"):
+        class_moments(FEATURES, np.zeros(labels, int), 2, None if mask is None else np.ones(mask))
