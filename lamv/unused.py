@@ -9,6 +9,7 @@ So is a length that does nothing: a warm-up as long as the run, a switch or a ri
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from lamv.core.methods import METHODS, combines, knobs_of
@@ -40,6 +41,7 @@ def default_decay(optimiser: str) -> str:
     return "decoupled" if optimiser == "adamw" else "penalty"
 
 
+@cache
 def use_of(key: str) -> Use | None:
     """When this knob acts; None for always."""
     part, _, name = key.partition(".")

@@ -38,6 +38,8 @@ ENDINGS = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".t
 
 # Links may lead to a folder in several ways, and so on from there: a few of them can make any number of names.
 MOST_LEVELS, MOST_WAYS = 64, 16
+# No system opens a longer one.
+LONGEST_NAME = 4096
 # A table of 10 million photographs is smaller.
 MAX_TABLE = 1 << 30
 
@@ -174,10 +176,10 @@ def walk(name: str, folder: Path, on_broken: str) -> Tree:
                     tree.folders.append(file)
                     left.append((f"{file}/", (*way, real)))
     if on_broken == "skip":
-        tree.gone.update({file: why for file, why in odd.items() if "link" in why and is_image(file)})
+        tree.gone.update({file: why for file, why in odd.items() if why.startswith("is a link") and is_image(file)})
     odd = {file: why for file, why in odd.items() if file not in tree.gone}
     for file in sorted(odd)[:1]:
-        way_out = "fetch the files first (git annex get, dvc pull)" if "link" in odd[file] else "take it away"
+        way_out = "fetch the files first (git annex get, dvc pull)" if odd[file].startswith("is a link") else "take it away"
         raise DataError(f"{name}: {shown(folder / file)} {odd[file]}{and_more(odd)}; {way_out}")
     return tree
 
@@ -324,6 +326,8 @@ def _checked_names(name: str, listing: Listing) -> list[str]:
             twice.append(file)
         seen.add(file)
     where = f"{name}: {listing.source and shown(listing.source)}:"
+    endless = [brief(file) for file in files if len(file) > LONGEST_NAME]
+    _refuse(where, endless, f"is longer than {LONGEST_NAME}", "give names relative to the folder")
     _refuse(where, outside, "leads outside the folder", "give names relative to it")
     _refuse(where, twice, "is listed twice", "list it once")
     return files

@@ -90,6 +90,7 @@ WRONG = {
     "no training": ([row for row in ROWS if row[2] != "train"], "'train' is empty"),
     "no test": ([row for row in ROWS if row[2] != "test"], "'test' is empty"),
     "parent": ([*ROWS, ("x/../1.png", "cat", "train", "a")], "x/../1.png", "outside"),
+    "long": ([*ROWS, ("x" * 5000, "cat", "train", "a")], "xxx...", "longer than 4096"),
     "absolute": ([*ROWS, ("/mine/1.png", "cat", "train", "a")], "/mine/1.png", "outside"),
     "twice": ([*ROWS, ROWS[2]], "3.png", "twice"),
     "missing": ([*ROWS, ("z.png", "cat", "train", "a")], "z.png is missing"),
