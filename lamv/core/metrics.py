@@ -226,8 +226,9 @@ def regression_metrics(sums: RegressionSums) -> dict[str, float]:
 def weight_norm_ratio(kernel, cue) -> float:
     """||W_cue|| / ||W_rest|| (Frobenius) of a first-layer kernel (D, units): how much weight lies on the cue's inputs.
 
-    cue: (D,) bool, which inputs carry the cue; some must, and some must not (else ValueError). Where the units are the logits
-    of a linear softmax model, pass the kernel with its mean over classes taken out (the softmax does not see that mean).
+    cue: (D,) bool, which inputs carry the cue; some must, and some must not (else ValueError). Where the units are the
+    logits of a linear softmax model, pass the kernel with its mean over classes taken out (the softmax does not see that
+    mean).
     """
     kernel, cue = _split_inputs(kernel, cue)
     return float(np.linalg.norm(kernel[cue]) / np.linalg.norm(kernel[~cue]))

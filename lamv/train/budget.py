@@ -101,7 +101,8 @@ def _of_row(config, splits, evaluates: bool) -> _Size:
     # A gradient beside what is kept, and a copy on the host for a checkpoint.
     state = parameters * (SLOTS.get(config.optim.name, 3) + 2)
     state += examples * classes if "instance_smoothing" in (config.method.name, config.method.then) else 0
-    batch = max(config.batch_size, min(config.eval_batch_size, examples))
+    # A batch beyond the examples is refused where the row is made, in words of its own.
+    batch = min(max(config.batch_size, config.eval_batch_size), examples)
     step = batch * (math.prod(shape) + 2 * units + 3 * classes)
     # Mean and scatter, of a batch, of what was before and of both together.
     moments = 3 * 2 * classes * (features + classes)

@@ -114,7 +114,7 @@ class _Run:
     """The workdir of a run that has teachers. Raises DataError where it is none."""
 
     def __init__(self, folder: str):
-        self.path = Path(folder)
+        self.path = Path(folder).expanduser()
         self._run = tracking.recorded(self.path, "config.distill.teacher")
         self.rows = {row.name: row.config for row in configs.rows_of(self._run, {})}
         self._found: tuple[int, Any] | None = None
