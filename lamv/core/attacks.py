@@ -5,9 +5,9 @@
 
 inputs are (B, ...) floats; integers count as float32. loss_gradient is g: inputs -> d loss / d inputs of the same shape,
 where the loss is the sum or the mean over examples: only signs enter, and no example may depend on the others (evaluate
-BatchNorm on its running statistics). eps, low, high and step_size are numbers, or arrays that broadcast against the inputs from the right: (C,)
-for one value a channel, as in images that were normalised by channel, where eps in raw units is eps / std_c here, and
-the range [0, 1] is [(0 - mean_c) / std_c, (1 - mean_c) / std_c].
+BatchNorm on its running statistics). eps, low, high and step_size are numbers, or arrays that broadcast against the
+inputs from the right: (C,) for one value a channel, as in images that were normalised by channel, where eps in raw units
+is eps / std_c here, and the range [0, 1] is [(0 - mean_c) / std_c, (1 - mean_c) / std_c].
 
 Allowed is what lies within eps of the input and in the valid range [low, high], where one is given. An input that lies
 outside of its range, by rounding perhaps, may stay where it is, so that eps = 0 gives the inputs back bit for bit. A
