@@ -96,7 +96,7 @@ def cell_bounds(probs: jax.Array, targets: jax.Array, cells: jax.Array, num_cell
     off = (probs - mean) / some
     log_ratio = jnp.where(jnp.abs(off) < 0.5, jnp.log1p(jnp.clip(off, -0.5, 0.5)), jnp.log(probs / some))
     slack = _mean_sum(targets, -jnp.where(mean == 0, 0.0, log_ratio))
-    floor = jnp.mean(jnp.sum(entr(targets), axis=1))
+    floor = jnp.where(jnp.any(lost), jnp.nan, jnp.mean(jnp.sum(entr(targets), axis=1)))
     kl = _mean_sum(targets, jnp.log(jnp.where(targets == 0, 1.0, targets)) - jnp.log(mean))
     half = 0.5 * _mean_sum(targets, variance)
     sharp = _mean_sum(targets, sharp_coefficient(some) * variance)

@@ -69,6 +69,9 @@ def inside(values: jax.Array, number: int) -> jax.Array:
 
 
 def floating(values) -> jax.Array:
-    """`values` as they are, or in float32 where they are integers, in whose type a weight would be rounded to 0."""
-    values = jnp.asarray(values)
+    """`values` as they are, or in float32 where they are integers, in whose type a weight would be rounded to 0.
+
+    An array of NumPy stays one, in float64 if it was.
+    """
+    values = values if isinstance(values, np.ndarray) else jnp.asarray(values)
     return values if jnp.issubdtype(values.dtype, jnp.inexact) else values.astype(jnp.float32)

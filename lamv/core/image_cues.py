@@ -98,7 +98,7 @@ def colour_cast(image: jax.Array, attribute: jax.Array, strength, noise: jax.Arr
 
 def frequency(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int):
     """x + strength times the grating of a + noise_k times grating k, for all k. noise (K,)."""
-    amplitudes = shown(image, attribute, strength, num_classes) * jax.nn.one_hot(attribute, num_classes) + noise
+    amplitudes = shown(image, attribute, strength, num_classes) * said(attribute, num_classes) + noise
     waves = gratings(image.shape, num_classes)
     # "highest": in a matrix unit's short floats, the gratings would be rounded.
     return image + jnp.einsum("k,khw->hw", amplitudes, waves, precision=lax.Precision.HIGHEST)[..., None]
@@ -157,6 +157,14 @@ def shown(inputs: jax.Array, attribute: jax.Array, strength, num_classes: int):
     attribute = integers("attributes", attribute)
     strength = jnp.where(inside(attribute, num_classes), strength, jnp.nan)
     return jnp.where(attribute == ABSENT, 0.0, strength)
+
+
+def said(attribute: jax.Array, num_classes: int) -> jax.Array:
+    """(K,) one-hot of an attribute; zeros where it is absent, NaN where it is out of range."""
+    attribute = integers("attributes", attribute)
+    known = inside(attribute, num_classes) | (attribute == ABSENT)
+    # Said here too: a compiler may take a product with a one-hot for a choice, which loses the NaN of the strength.
+    return jnp.where(known, jax.nn.one_hot(attribute, num_classes), jnp.nan)
 
 
 def _everywhere(colour: jax.Array) -> jax.Array:

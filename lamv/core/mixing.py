@@ -23,6 +23,7 @@ lamv.core.batch); leave it out otherwise. Members that combine regions of images
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lamv.core.batch import Augmented, Rows, whole
 from lamv.core.checks import check_range, check_shape, check_targets, floating
@@ -211,12 +212,12 @@ def mix(first, second, lam: jax.Array):
     first, second: arrays, or trees of arrays that are mixed alike; integers and booleans give float32. lam: () or (1,)
     is the same for all rows. Raises ValueError for shapes that do not fit.
     """
-    lam = jnp.asarray(lam)
+    lam = lam if isinstance(lam, np.ndarray) else jnp.asarray(lam)
 
     def mixed(first, second):
         first, second = floating(first), floating(second)
-        rows = first.shape[: lam.ndim]
-        if first.shape != second.shape or any(of not in (1, row) for of, row in zip(lam.shape, rows, strict=True)):
+        fits = all(of in (1, row) for of, row in zip(lam.shape, first.shape, strict=False))
+        if first.shape != second.shape or lam.ndim > first.ndim or not fits:
             raise ValueError(f"what is mixed is of shapes {first.shape} and {second.shape}, by lam of shape {lam.shape};"
                              " must be (B, ...) twice, and (B,)")  # fmt: skip
         share = _along(lam, first)

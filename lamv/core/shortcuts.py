@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamv.core.checks import check_labels
-from lamv.core.image_cues import ABSENT, IMAGE_CUES, shown
+from lamv.core.image_cues import ABSENT, IMAGE_CUES, said, shown
 
 CODINGS = ("one_sided", "centred")
 #: How a test split draws the attribute: as in training, always the label, any class, any other class, or not at all.
@@ -33,8 +33,7 @@ PLACEMENTS = ("as_train", "aligned", "random", "conflicting", "absent")
 
 def tag(inputs: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int, coding: str = ""):
     """Write strength x one_hot(attribute) + noise: inputs (D,) or (H, W, C), attribute () int, noise (K,)."""
-    said = jax.nn.one_hot(attribute, num_classes)
-    return _write(inputs, shown(inputs, attribute, strength, num_classes) * said + noise)
+    return _write(inputs, shown(inputs, attribute, strength, num_classes) * said(attribute, num_classes) + noise)
 
 
 def pixel(inputs: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int, coding: str):

@@ -173,20 +173,25 @@ def test_integers_give_what_floats_give(name, dtype):
     assert (found.inputs.dtype == jnp.float32) == (name in MIXING and name not in moves)
 
 
-@properties
+@hypothesis.settings(deadline=None, derandomize=True, max_examples=20)
 @hypothesis.given(
     seeds,
     st.sampled_from(["uint8", "int16", "bool", "float16", "bfloat16"]),
     st.sampled_from([name for name in MIXING if name != "rc_mixup"]),
 )
 def test_every_mixture_lies_between_its_parts(seed, dtype, name):
-    """Mixtures are convex, in whatever type: between the least and the largest of a column; only some are all equal."""
+    """Mixtures are convex, in whatever type: between the least and the largest of a column.
+
+    Regions are of a vector as an image of one row, along which resizing averages: there, of all columns.
+    """
     rng = np.random.default_rng(seed)
     inputs = jnp.asarray(rng.integers(2 if dtype == "bool" else 100, size=(5, 2))).astype(dtype)
     found = given(name, inputs, jnp.asarray(TARGETS).astype(dtype))
     low, high = (np.float32(of(inputs.astype(jnp.float32), axis=0)) for of in (jnp.min, jnp.max))
+    if name in ("cutmix", "resizemix", "fmix"):
+        low, high = low.min(keepdims=True), high.max(keepdims=True)
     slack = 0.5 if dtype == "bfloat16" else 0.05  # the last digit of a number up to 100
-    assert np.all((found.inputs >= low - slack) & (found.inputs <= high + slack))
+    assert np.all((found.inputs >= low[None] - slack) & (found.inputs <= high[None] + slack))
     assert jnp.issubdtype(found.targets.dtype, jnp.floating)
     np.testing.assert_allclose(np.float32(found.targets).sum(axis=1), 1, rtol=2e-2)
 
