@@ -173,7 +173,7 @@ def test_integers_give_what_floats_give(name, dtype):
     assert (found.inputs.dtype == jnp.float32) == (name in MIXING and name not in moves)
 
 
-@hypothesis.settings(deadline=None, derandomize=True, max_examples=20)
+@hypothesis.settings(deadline=None, derandomize=True, max_examples=12)
 @hypothesis.given(
     seeds,
     st.sampled_from(["uint8", "int16", "bool", "float16", "bfloat16"]),
