@@ -19,7 +19,7 @@ code meaning                                             sysexits name
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -37,6 +37,13 @@ def brief(value: Any, most: int = 80) -> str:
         text = f"<{type(value).__name__}>"
     text = " ".join(text.split())
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def listed(names: Sequence[str], most: int = 10, between: str = ", ") -> str:
+    """The names, beyond `most` of them with their number."""
+    if len(names) <= most:
+        return between.join(names)
+    return f"{between.join([*names[:most], '...'])} ({len(names)} in all)"
 
 
 class LamvError(Exception):

@@ -63,6 +63,13 @@ def integers(name: str, values) -> jax.Array:
     return values.astype(jnp.result_type(values, jnp.int32))
 
 
+def members(labels, num_classes: int) -> jax.Array:
+    """(..., K) float32 one-hot of integer labels (...); NaN for one outside of [0, K). Raises TypeError for no integers."""
+    labels = integers("labels", labels)
+    member = jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
+    return jnp.where(inside(labels, num_classes)[..., None], member, jnp.nan)
+
+
 def inside(values: jax.Array, number: int) -> jax.Array:
     """Which `integers` lie in [0, number)."""
     return (values >= 0) & (values < number)

@@ -36,7 +36,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamv.core.checks import check_shape, inside, integers
+from lamv.core.checks import check_shape, integers, members
 
 #: Relative to the mean, a difference of means below this is the rounding of float32 and not a difference.
 ROUNDING = 2e-6
@@ -80,9 +80,7 @@ def geometry(features: jax.Array, labels: jax.Array, num_classes: int, mask: jax
     check_shape("mask", counts, labels.shape)
     features = jnp.where(counts[:, None], features.astype(jnp.float32), 0.0)
     labels = jnp.where(counts, labels, 0)
-    member = jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
-    member = jnp.where(inside(labels, num_classes)[:, None], member, jnp.nan)
-    member = jnp.where(counts[:, None], member, 0.0)
+    member = jnp.where(counts[:, None], members(labels, num_classes), 0.0)
     count = member.sum(axis=0)
 
     def class_means(values):

@@ -38,7 +38,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamv.core.checks import inside, integers
+from lamv.core.checks import inside, integers, members
 from lamv.core.images import check_floats
 
 ABSENT = -1
@@ -161,10 +161,8 @@ def shown(inputs: jax.Array, attribute: jax.Array, strength, num_classes: int):
 
 def said(attribute: jax.Array, num_classes: int) -> jax.Array:
     """(K,) one-hot of an attribute; zeros where it is absent, NaN where it is out of range."""
-    attribute = integers("attributes", attribute)
-    known = inside(attribute, num_classes) | (attribute == ABSENT)
-    # Said here too: a compiler may take a product with a one-hot for a choice, which loses the NaN of the strength.
-    return jnp.where(known, jax.nn.one_hot(attribute, num_classes), jnp.nan)
+    # NaN here too: a compiler may take a product with a one-hot for a choice, which loses the NaN of the strength.
+    return jnp.where(jnp.asarray(attribute) == ABSENT, 0.0, members(attribute, num_classes))
 
 
 def _everywhere(colour: jax.Array) -> jax.Array:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamv.core.checks import check_shape, inside, integers
+from lamv.core.checks import check_shape, inside, integers, members
 from lamv.core.losses import cross_entropy
 from lamv.core.proportion import wilson
 
@@ -71,8 +71,7 @@ def prediction_sums(
     predicted = jnp.argmax(logits, axis=-1)
     readable = inside(labels, classes) & ~jnp.isnan(confidence)
     correct = jnp.where(readable, member * (predicted == labels), jnp.nan)
-    nll = member * cross_entropy(logits, jax.nn.one_hot(labels, classes, dtype=jnp.float32))
-    nll = jnp.where(readable, nll, jnp.nan)
+    nll = member * cross_entropy(logits, members(labels, classes))
     # A confidence of NaN has no bin, and would be lost in none: it goes to any, whose sums it makes NaN.
     bins = (jnp.where(jnp.isnan(confidence), 0.0, confidence) * ECE_BINS).astype(jnp.int32)
     bins = jnp.minimum(bins, ECE_BINS - 1)

@@ -86,7 +86,6 @@ def group_dro(log_q, risk, mass, counts, *, step_size, adjustment=0.0) -> tuple[
     enters only q.
     """
     adjusted = lax.stop_gradient(risk) + _over(adjustment, jnp.sqrt(counts))
-    # In the order of the cases: no risk is known, there is none in the batch, there is one.
     felt = jnp.where(jnp.isnan(mass), jnp.nan, jnp.where(mass == 0, 0.0, adjusted))
     moved = log_q + step_size * felt
     # Not -inf: the state of a run is finite, or it is not saved.

@@ -27,8 +27,7 @@ from lamv.core.checks import (
     check_range,
     check_targets,
     floating,
-    inside,
-    integers,
+    members,
 )
 
 CONVENTIONS = ("uniform", "others")
@@ -42,9 +41,7 @@ def one_hot(labels: jax.Array, num_classes: int) -> jax.Array:
     example may be in none, see lamv.core.mitigation.memberships_of.
     """
     check_labels(labels, num_classes)
-    labels = integers("labels", labels)
-    member = jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
-    return jnp.where(inside(labels, num_classes)[..., None], member, jnp.nan)
+    return members(labels, num_classes)
 
 
 def smooth(targets: jax.Array, smoothing: jax.Array | float, convention: str = "uniform") -> jax.Array:

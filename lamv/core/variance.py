@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamv.core.checks import check_shape, inside, integers
+from lamv.core.checks import check_shape, integers, members
 
 
 class Moments(NamedTuple):
@@ -42,8 +42,7 @@ def class_moments(features: jax.Array, labels: jax.Array, num_classes: int, mask
     """
     features, labels = features.astype(jnp.float32), integers("labels", labels)
     check_shape("labels", labels, features.shape[:1])
-    member = jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
-    member = jnp.where(inside(labels, num_classes)[:, None], member, jnp.nan)
+    member = members(labels, num_classes)
     if mask is not None:
         check_shape("mask", mask, labels.shape)
         counts = mask.astype(bool)[:, None]

@@ -3,7 +3,6 @@
 Nothing is downloaded. Where the files are to be had is said in the error of a load without a path.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -99,8 +98,7 @@ def _locate(name: str, reader: Reader, path: str | Path | None) -> tuple[Path, .
     except (OSError, RuntimeError) as error:  # a name too long for the system; ~ of somebody unknown
         raise DataError(f"{name}: {shown(path)} cannot be looked up ({integrity.one_line(error)}); {needs}") from error
     if found.is_symlink() and not there:
-        target = shown(os.readlink(found))
-        raise DataError(f"{name}: {shown(found)} is a link to {target}, which is not there; fetch the data first")
+        raise DataError(f"{name}: {shown(found)} is {integrity.kind_of(found)}; fetch the data first")
     if not there:
         raise DataError(f"{name}: {shown(found)} does not exist; {needs}")
     return (found,)

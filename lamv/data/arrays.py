@@ -17,9 +17,9 @@ import numpy as np
 from lamv import memory
 from lamv.data import labels as vocabulary
 from lamv.data.integrity import check_class_names, make_split, one_line, sha256_of, shown
-from lamv.data.labels import Coded, listed
+from lamv.data.labels import Coded
 from lamv.data.splits import Normalisation, Source, Split, Splits
-from lamv.errors import DataError, nearest
+from lamv.errors import DataError, listed, nearest
 
 WHOLE = ("inputs", "labels", "groups", "attributes")
 CUT = tuple(f"{part}_{array}" for part in ("train", "valid", "test") for array in WHOLE)
@@ -199,8 +199,7 @@ def _labels(path: Path, arrays: Arrays, prefixes: Mapping[str, str], task: str) 
             )
         notes = ()
         if all(real.values()) and whole:
-            notes = ("labels are floats, all of them whole: they are numbers to be predicted; if these are classes,"
-                     " --config.data.task=classification",)  # fmt: skip
+            notes = (vocabulary.note_on_whole_floats("labels"),)
         return Labels({part: _numbers(where[part], array) for part, array in flat.items()}, (), notes)
     if all(real.values()):
         if not whole:
@@ -263,10 +262,6 @@ def _check_attributes(path: Path, own: Labels, groups, attributes) -> None:
     if not own.names:
         raise DataError(f"{path}: array 'attributes' has no meaning with labels that are numbers; save groups instead")
     number = len(attributes[0].names)
-    if number * len(own.names) >= 2**31:
-        raise DataError(
-            f"{path}: {number} attributes of {len(own.names)} classes make too many groups; below 2^31 are allowed"
-        )
     for part, found in (groups[1] if groups else {}).items():
         if part not in attributes[1]:
             raise DataError(

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamv.data.classes import class_sizes, joined
-from lamv.data.labels import listed
 from lamv.data.splits import Splits, crossed
+from lamv.errors import listed
 
 #: Groups beyond which their names are not kept: no table shows them one by one.
 NAMED_GROUPS = 10_000

@@ -28,9 +28,9 @@ import numpy as np
 
 from lamv.data import images
 from lamv.data.integrity import and_more, kind_of, shown
-from lamv.data.labels import coded, listed
+from lamv.data.labels import coded
 from lamv.data.splits import Splits
-from lamv.errors import DataError, brief
+from lamv.errors import DataError, brief, listed
 
 METADATA = "metadata.csv"
 PARTS = {

@@ -26,9 +26,8 @@ import numpy as np
 from lamv.data import decoding
 from lamv.data.decoding import Facts
 from lamv.data.integrity import and_more, kind_of, make_split, one_line, sha256_of, shown
-from lamv.data.labels import listed
 from lamv.data.splits import Normalisation, Source, Splits
-from lamv.errors import DataError, brief, nearest
+from lamv.errors import DataError, brief, listed, nearest
 
 # Means and standard deviations of ImageNet's training photographs, by channel, as pretrained networks expect them.
 NORMALISATION = Normalisation(255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

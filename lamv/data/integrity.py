@@ -98,7 +98,7 @@ def make_split(
     """A Split of `inputs` in their order, once labels, groups and attributes are found to fit them.
 
     With attributes and without groups, groups are y * num_attributes + a. Raises DataError, naming `file`, for no
-    examples, unequal counts, a label outside [0, num_classes), or groups that are not y * num_attributes + a although
+    examples, unequal counts, a label outside [0, num_classes), more groups than int32 can number, or groups that are not y * num_attributes + a although
     there are attributes.
     """
     if not len(inputs):
@@ -111,6 +111,10 @@ def make_split(
         first = outside[0]
         raise DataError(f"{file}: label {labels[first]} of example {first} is outside 0..{num_classes - 1}")
     if attributes is not None:
+        if num_classes * num_attributes >= 2**31:
+            raise DataError(
+                f"{file}: {num_attributes} attributes of {num_classes} classes make too many groups; below 2^31 are allowed"
+            )
         crossed = labels.astype(np.int64) * num_attributes + attributes
         groups = crossed if groups is None else groups
         for first in np.flatnonzero(groups != crossed)[:1]:

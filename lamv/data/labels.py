@@ -12,10 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lamv.errors import DataError
-
-#: How many names a sentence lists before it counts the rest.
-LISTED = 10
+from lamv.errors import DataError, listed
 
 
 class Coded(NamedTuple):
@@ -59,6 +56,14 @@ def whole(array: np.ndarray) -> bool:
     return bool(np.all(np.isfinite(array)) and np.all(np.abs(array) < 2.0**53) and np.all(array == np.round(array)))
 
 
+def note_on_whole_floats(what: str) -> str:
+    """What is said where floats are taken for numbers to be predicted, and might have been meant as classes."""
+    return (
+        f"{what} are floats, all of them whole: they are numbers to be predicted; if these are classes,"
+        " --config.data.task=classification"
+    )
+
+
 def from_one_hot(where: str, what: str, array: np.ndarray) -> np.ndarray:
     """(N, K) one-hot rows, K at least 2, or (N, 1), as (N,): the column of each 1, or the one column.
 
@@ -78,13 +83,6 @@ def from_one_hot(where: str, what: str, array: np.ndarray) -> np.ndarray:
             " class of each example instead, (N,)"
         )
     return ones.argmax(axis=1)
-
-
-def listed(names: Sequence[str], most: int = LISTED, between: str = ", ") -> str:
-    """The names, beyond `most` of them with their number."""
-    if len(names) <= most:
-        return between.join(names)
-    return f"{between.join([*names[:most], '...'])} ({len(names)} in all)"
 
 
 def number_of(text: str) -> float | None:

@@ -45,8 +45,8 @@ class Plan(NamedTuple):
     the cue as in training; None where it leaves none. num_attributes: A, 0 where there are none. num_environments: of the
     training set, 0 where it is not divided. group_counts: (R, num_groups) sizes of the groups in the training
     sets, before a mitigation takes examples away. standardise: (mean, deviation), (R, D) float32 each, by which a replica
-    standardises its inputs after that (Splits.standardise), or (). grouped: the splits, "train" among them, of which some example is in a
-    group.
+    standardises its inputs after that (Splits.standardise), or (). grouped: the splits, "train" among them, of which some
+    example is in a group.
     """
 
     train: Table

@@ -18,7 +18,7 @@ import numpy as np
 from lamv.data import tabular_files, tabular_inputs
 from lamv.data.image_folder import PARTS, part_of
 from lamv.data.integrity import and_more, make_split, shown
-from lamv.data.labels import Coded, coded, number_of, whole
+from lamv.data.labels import Coded, coded, note_on_whole_floats, number_of, whole
 from lamv.data.splits import Normalisation, Source, Split, Splits
 from lamv.data.tabular_columns import MANY, Column, column_of, refuse_mixed
 from lamv.data.tabular_files import Table
@@ -172,8 +172,7 @@ def _numbers(table: Table, column: Column) -> Labels:
         )
     notes = ()
     if column.kind == "real" and whole(column.numbers):
-        notes = (f"labels ({shown(column.name)}) are floats, all of them whole: they are numbers to be predicted; if these"
-                 " are classes, --config.data.task=classification",)  # fmt: skip
+        notes = (note_on_whole_floats(f"labels ({shown(column.name)})"),)
     return Labels(numbers[column.codes], (), notes)
 
 
@@ -236,9 +235,6 @@ def _check_groups(table: Table, roles: Mapping[str, str], own: Labels, attribute
             f"{table.where(name)}: attributes have no meaning with labels that are numbers; make it groups,"
             f" --config.data.columns.group={shown(name)}, or drop it, {tabular_inputs.drop(name)}"
         )
-    number = len(own.names) * len(attributes.names)
-    if number >= 2**31:
-        raise DataError(f"{table.where(name)}: its values and the classes make {number} groups; below 2^31 are allowed")
 
 
 def _split(

@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 from lamv import memory
 from lamv.data.integrity import one_line, sha256_of, shown
-from lamv.data.labels import listed
-from lamv.errors import DataError, brief
+from lamv.errors import DataError, brief, listed
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 #: Where the offsets of an array of texts end.

@@ -14,10 +14,9 @@ import numpy as np
 
 from lamv import memory
 from lamv.data.integrity import shown
-from lamv.data.labels import listed
 from lamv.data.tabular_columns import MANY, MISSING, Column, are_days_and_months, column_of, refuse_mixed
 from lamv.data.tabular_files import Table
-from lamv.errors import DataError, brief
+from lamv.errors import DataError, brief, listed
 
 #: Values of a text column, each of which is an input, beyond which it is left out.
 MAX_VALUES = 1000

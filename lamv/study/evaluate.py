@@ -125,14 +125,12 @@ def evaluate(
 
 def _changes(workdir: Path, bench: Bench) -> list[str]:
     """A note where the data is no longer what the run was trained on; said at once, too."""
-    trained_on: dict[str, Any] = files.read_object(workdir / "provenance.json", [])
-    try:
-        changed = same_data(trained_on, bench.sources)
-    except (AttributeError, KeyError, TypeError):
-        changed = "what the run was trained on cannot be read from its provenance.json"
-    if changed:
-        logger.warning("the data is not that of the training: %s", changed)
-    return [f"the data is not that of the training: {changed}"] if changed else []
+    changed = same_data(files.read_object(workdir / "provenance.json", []), bench.sources)
+    if not changed:
+        return []
+    note = f"the data is not that of the training: {changed}"
+    logger.warning("%s", note)
+    return [note]
 
 
 def claims_of(workdir: str | Path) -> tuple[int | None, list[dict[str, Any]]]:

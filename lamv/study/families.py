@@ -136,7 +136,8 @@ def measured(keys: Iterable[str], legend: Legend = Legend()) -> list[Family]:  #
     found = []
     for family in FAMILIES:
         metrics = [metric for metric in family.metrics if metric.key in keys]
-        metrics += _groups(keys, legend) if family.slug == "accuracy" else OF_KEYS.get(family.slug, lambda _: [])(keys)
+        if family.slug in OF_KEYS:
+            metrics += OF_KEYS[family.slug](keys, legend)
         if metrics:
             found.append(family._replace(metrics=tuple(metrics)))
     return found
@@ -175,7 +176,7 @@ def numbers_of(group: re.Match) -> tuple[int, int | None]:
     return int(group["y"]), None if group["a"] is None else int(group["a"])
 
 
-def _robustness(keys: set[str]) -> list[Metric]:
+def _robustness(keys: set[str], _: Legend) -> list[Metric]:
     found = []
     for pattern, word in ((ATTACK, "ε ="), (CORRUPTION, "level")):
         matches = [(match, key) for key in keys if (match := pattern.fullmatch(key))]
@@ -192,10 +193,10 @@ def _place(match: re.Match) -> tuple:
     return match["kind"], size is None, size or 0.0, match["size"]
 
 
-def _probes(keys: set[str]) -> list[Metric]:
+def _probes(keys: set[str], _: Legend) -> list[Metric]:
     matches = [(match, key) for key in sorted(keys) if (match := PROBE.fullmatch(key))]
     return [Metric(key, f"probe of {match['layer']} on {match['data']}, %", True) for match, key in matches]
 
 
 #: Families whose metrics have more in their keys than can be listed beforehand.
-OF_KEYS = {"robustness": _robustness, "probe": _probes}
+OF_KEYS = {"accuracy": _groups, "robustness": _robustness, "probe": _probes}

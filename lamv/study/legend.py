@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from lamv.errors import listed
 from lamv.study import files
 
 #: Names that a sentence lists before it counts the rest.
@@ -54,16 +55,10 @@ def in_words(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     for part, of_part in counts.items():
         sizes = of_part if files.are_numbers(of_part) else []
         shown = [f"{name} {size}" for name, size in zip(classes, sizes, strict=False)]
-        found.append(("Classes" if part == "all" else f"Classes in {part}", _listed(shown)))
-    found.append(("Groups", _listed(files.strings(data.get("groups")), "; ")))
-    found.append(("Columns", _listed(files.strings(data.get("columns")))))
+        found.append(("Classes" if part == "all" else f"Classes in {part}", listed(shown, LISTED)))
+    found.append(("Groups", listed(files.strings(data.get("groups")), LISTED, "; ")))
+    found.append(("Columns", listed(files.strings(data.get("columns")), LISTED)))
     found += [("Note", note) for note in files.strings(data.get("notes"))]
     left_out = files.strings(data.get("left_out"))
     found.append((f"Left out: {len(left_out)} files", "; ".join(left_out)))
     return [(heading, sentence) for heading, sentence in found if sentence]
-
-
-def _listed(names: Sequence[str], between: str = ", ") -> str:
-    if len(names) <= LISTED:
-        return between.join(names)
-    return f"{between.join([*names[:LISTED], '...'])} ({len(names)} in all)"

@@ -7,6 +7,7 @@ arrays. It is meant to catch what cannot work (a hundred thousand seeds, a layer
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import jax
@@ -15,7 +16,7 @@ import numpy as np
 from lamv import memory
 from lamv.errors import ConfigError, DataError
 from lamv.models import build
-from lamv.models.layers import hidden_widths
+from lamv.models.layers import watching
 
 #: Arrays of the size of the parameters: the parameters themselves, and what each optimiser keeps.
 SLOTS = {"sgd": 2, "adam": 3, "adamw": 3}
@@ -94,10 +95,11 @@ def _of_row(config, splits, evaluates: bool) -> _Size:
     """Bytes of one row with all its seeds."""
     examples = sum(len(part.labels) for part in splits.parts.values())
     classes, seeds = splits.num_classes, config.seeds
-    # Row number, attribute and group of each example, on the host and on the device; with a cue, five test splits of it.
+    # Row number, attribute and group of each example, on the host and on the device; with a cue, the test set five times.
     tables = 2 * 3 * FLOAT * examples * (3 if config.data.shortcut.kind != "none" else 1)
     shape = next(iter(splits.parts.values())).inputs.shape[1:]
-    parameters, units, features = _network(config, classes, (math.prod(shape),) if config.data.flatten else shape)
+    seen = (math.prod(shape),) if config.data.flatten else tuple(shape)
+    parameters, units, features = _network(config.model.name, config.model.widths, config.model.dtype, classes, seen)
     # A gradient beside what is kept, and a copy on the host for a checkpoint.
     state = parameters * (SLOTS.get(config.optim.name, 3) + 2)
     state += examples * classes if "instance_smoothing" in (config.method.name, config.method.then) else 0
@@ -111,18 +113,26 @@ def _of_row(config, splits, evaluates: bool) -> _Size:
     return _Size(tables * seeds, FLOAT * state * seeds, FLOAT * step * seeds, FLOAT * moments * seeds)
 
 
-def _network(config, classes: int, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """(parameters, units of all hidden layers, features), from shapes alone; zeros for a model that does not fit."""
-    model = build(config.model.name, num_classes=classes, widths=config.model.widths or None, dtype=config.model.dtype)
+@cache
+def _network(
+    name: str, widths: tuple[int, ...], dtype: str, classes: int, shape: tuple[int, ...]
+) -> tuple[int, int, int]:
+    """(parameters, units of all hidden layers, features), from shapes alone; zeros for a model that does not fit.
+
+    Once for all rows with the same network: a trace of a deep one takes a second.
+    """
+    model = build(name, num_classes=classes, widths=widths or None, dtype=dtype)
     blank = jax.ShapeDtypeStruct((1, *shape), np.float32)
+    hidden: dict[str, jax.Array] = {}
     try:
-        (_, features), variables = jax.eval_shape(
-            lambda x: model.init_with_output(jax.random.key(0), x, train=False), blank
-        )
+        with watching(hidden):
+            (_, features), variables = jax.eval_shape(
+                lambda x: model.init_with_output(jax.random.key(0), x, train=False), blank
+            )
     except (TypeError, ValueError, ConfigError):  # said where the row is made, in words of its own
         return 0, 0, 0
     parameters = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(variables))
-    return parameters, sum(hidden_widths(model, shape).values()) + features.shape[-1], features.shape[-1]
+    return parameters, sum(of.shape[-1] for of in hidden.values()) + features.shape[-1], features.shape[-1]
 
 
 def _few(widths: Sequence[int]) -> str:

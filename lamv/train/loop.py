@@ -54,13 +54,14 @@ def train(
             logger.info("%s is done; nothing to do", place.path)
             return place.read("summary.json")
         teachers = teacher.of_rows(rows)
-        teacher.check_same((place.read("provenance.json") or {}).get("teachers", ()), teachers.values())
+        before = place.read("provenance.json") or {}
+        teacher.check_same(before.get("teachers", ()), teachers.values())
         bench = Bench(rows, devices)
         budget.check(rows, bench)
         row_runs = [RowRun(row, bench, teachers.get(row.name)) for row in rows]
         for row in row_runs:
             configs.check_length(row.config, row.steps - row.first_step)
-        changed = tracking.same_data(place.read("provenance.json"), bench.sources)
+        changed = tracking.same_data(before, bench.sources)
         if changed:
             raise WorkdirMismatch(
                 f"workdir {place.path} was begun with other data: {changed}; put the data back, or choose another --workdir"

@@ -185,16 +185,18 @@ def same_data(stored: Mapping[str, Any] | None, sources: Iterable) -> str:
 
     stored: the content of provenance.json, None where there is none yet. A file that was renamed or moved is the same.
     """
-    before = {source["sha256"]: source["file"] for source in (stored or {}).get("data", ())}
     now = {source.sha256: source.file for source in sources}
+    try:
+        before = {source["sha256"]: source["file"] for source in (stored or {}).get("data", ())}
+    except (AttributeError, KeyError, TypeError):
+        return "what it was cannot be read from provenance.json"
     if not before or set(before) == set(now):
         return ""
-    file = next((file for sha256, file in now.items() if sha256 not in before), None)
-    if file is None:
-        return f"{next(file for sha256, file in before.items() if sha256 not in now)} is no longer among the data"
-    began = next((sha256 for sha256, other in before.items() if other == file), "unknown")
-    found = next(sha256 for sha256, other in now.items() if other == file and sha256 not in before)
-    return f"{file} has sha256 {found}, and had {began} when the run began"
+    for found, file in now.items():
+        if found not in before:
+            began = next((sha256 for sha256, other in before.items() if other == file), "unknown")
+            return f"{file} has sha256 {found}, and had {began} when the run began"
+    return f"{next(file for sha256, file in before.items() if sha256 not in now)} is no longer among the data"
 
 
 def provenance(

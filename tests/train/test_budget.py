@@ -66,6 +66,5 @@ def test_classes_that_do_not_fit_are_exit_65(check):
 
 def test_the_state_that_is_counted_is_the_state_that_there_is(tmp_path):
     """Parameters of an MLP by hand: (4 + 1) 8 + (8 + 1) 3."""
-    config = configs.defaults()
-    config.model.widths = (8,)
-    assert budget._network(config, 3, (4,)) == (67, 8, 8)
+    assert budget._network("mlp", (8,), "float32", 3, (4,)) == (67, 8, 8)
+    assert budget._network("mlp", (8, 5), "float32", 3, (4,)) == (5 * 8 + 9 * 5 + 6 * 3, 13, 5)
