@@ -12,9 +12,9 @@ code meaning                                             sysexits name
 65   a data file is missing, damaged or misshapen        EX_DATAERR
 70   the loss or a parameter is not finite               EX_SOFTWARE
 73   the workdir is locked or cannot be written          EX_CANTCREAT
-74   no readable checkpoint, or an I/O failure           EX_IOERR
-75   stopped by a signal, state saved: run me again      EX_TEMPFAIL
-78   the workdir belongs to another config               EX_CONFIG
+74   no readable checkpoint; the disk is full, or fails  EX_IOERR
+75   stopped by a signal: run me again                   EX_TEMPFAIL
+78   the workdir belongs to another config, or data      EX_CONFIG
 ==== =================================================== ==================
 """
 
@@ -76,10 +76,14 @@ class WorkdirError(LamvError):
     exit_code = 73
 
 
-class CheckpointError(LamvError):
-    """No checkpoint of the workdir can be read, or one could not be written."""
+class StorageError(LamvError):
+    """A file could not be read or written: the disk is full, or fails."""
 
     exit_code = 74
+
+
+class CheckpointError(StorageError):
+    """No checkpoint of the workdir can be read, or one could not be written."""
 
 
 class Preempted(LamvError):

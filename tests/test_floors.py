@@ -10,8 +10,12 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "core": 0,
     "errors": 0,
+    "failpoints": 0,
+    "files": 0,
+    "stopping": 0,
     "claims": 0,
     "memory": 0,
+    "paths": 0,
     "data": 1,
     "models": 1,
     "unused": 1,

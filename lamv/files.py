@@ -1,0 +1,229 @@
+"""Files that lamv leaves and reads back: written whole or not at all, and never through somebody else's link.
+
+Nothing here imports jax: reports and flags need it too.
+"""
+
+import contextlib
+import errno
+import glob
+import hashlib
+import json
+import os
+import shutil
+import stat
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lamv import memory
+from lamv.errors import LamvError, StorageError, WorkdirError
+from lamv.failpoints import failpoint
+
+#: Bytes of a JSON file that are read; a summary of thousands of rows has some ten millions.
+MOST = 1 << 30
+#: Seconds for which a temporary file may be one that a process on another machine is writing.
+FRESH = 2.0
+KINDS = {
+    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}  # fmt: skip
+#: Temporary files that this process is writing; a process that is asked to stop removes them.
+unfinished: set[Path] = set()
+
+
+def check_is_file(path: Path) -> int:
+    """The size of a file, in bytes. Raises FileNotFoundError, other OSErrors, and ValueError for what is no file.
+
+    A pipe would never end, and some devices do not either: they are not opened.
+    """
+    found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError(f"it is {KINDS.get(stat.S_IFMT(found.st_mode), 'no file')}")
+    return found.st_size
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file. Raises as `check_is_file` does, and ValueError for more than MOST bytes."""
+    size = check_is_file(path)
+    if size > MOST:
+        raise ValueError(f"it has {memory.shown(size)}; at most {memory.shown(MOST)} are read")
+    return path.read_bytes()
+
+
+def read_text(path: Path) -> str:
+    """The text of a file. Raises as `read_bytes` does, and ValueError for bytes that are no text."""
+    return read_bytes(path).decode("utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises FileNotFoundError, other OSErrors, and ValueError for what is no JSON."""
+    try:
+        return json.loads(read_text(path))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def hash_of(content: Mapping[str, Any]) -> str:
+    """sha256 of a JSON object but for its key "self", which is for this hash: an object that tells whether it is whole."""
+    own = {key: value for key, value in content.items() if key != "self"}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file so that a reader, or a kill, sees either the old content or the new; it is on disk on return.
+
+    Raises StorageError (exit 74) where the disk is full or fails, and WorkdirError (exit 73) where the path is not to be
+    written to. Either way, no temporary file stays.
+    """
+    refuse_no_file(path)
+    content = text.encode("utf-8", errors="replace")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    unfinished.add(beside)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(path)
+        beside.unlink(missing_ok=True)
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        failpoint("replacing")
+        os.replace(beside, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise not_written(path, error, len(content)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)  # where it has not become the file
+        unfinished.discard(beside)
+
+
+def append(path: Path, text: str) -> None:
+    """Add text to a file, or leave the file as it was; it is on disk on return. Raises as `write_whole` does."""
+    refuse_no_file(path, replaces=False)
+    content = text.encode("utf-8")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        # Without a buffer: what is left in one after a failure would be written when it is closed.
+        with open(os.open(path, flags, 0o666), "ab", buffering=0) as file:
+            before = os.fstat(file.fileno()).st_size
+            try:
+                written = 0
+                while written < len(content):
+                    written += file.write(content[written:])
+                os.fsync(file.fileno())
+            except OSError:
+                os.ftruncate(file.fileno(), before)
+                raise
+    except OSError as error:
+        raise not_written(path, error, len(content)) from error
+
+
+def not_written(path: Path, error: OSError, needed: int) -> LamvError:
+    """The error for a file of `needed` bytes that could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"{path} cannot be written: {in_short(free(path.parent), needed)}")
+    if error.errno == errno.EIO:
+        return StorageError(f"{path} cannot be written ({error.strerror}): the disk fails; choose another, and copy this")
+    if error.errno == errno.ELOOP:
+        return WorkdirError(f"{path} is a link, which is not followed; remove it, or choose another folder")
+    return WorkdirError(f"{path} cannot be written ({error.strerror or error}); choose another path")
+
+
+def in_short(free_bytes: int, needed: int) -> str:
+    """Of a disk that is full: how many bytes are needed, how many are free, and what to do."""
+    return (
+        f"the disk is full, {memory.shown(needed)} are needed and {memory.shown(free_bytes)} are free; free space, then run"
+        " the same command again"
+    )
+
+
+def free(folder: Path) -> int:
+    """Bytes that may still be written below a folder, which need not exist yet."""
+    for place in (folder, *folder.absolute().parents):
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(place).free
+    return 0
+
+
+def others_may_write(folder: Path) -> bool:
+    """Whether somebody else owns a folder, or may make files in it."""
+    found = os.stat(folder)
+    return found.st_uid != os.geteuid() or bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def refuse_links(folder: Path) -> None:
+    """Raise WorkdirError for a link anywhere below a folder that others may write to: it may lead to files of ours."""
+    if not others_may_write(folder):
+        return
+    for place, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = Path(place, name)
+            if path.is_symlink():
+                raise WorkdirError(
+                    f"{path} is a link, and others may write to {folder}: links are not followed there; remove it, or take"
+                    f" the folder for yourself alone (chmod go-w)"
+                )
+
+
+def refuse_foreign(folder: Path, variable: str) -> None:
+    """Raise WorkdirError for a cache that another user owns, may write to or may replace: what it holds is believed.
+
+    variable: the environment variable that names another one. A link is as good as what it leads to, if it is our own.
+    """
+    try:
+        link, found, above = os.lstat(folder), os.stat(folder), os.stat(folder.parent)
+    except OSError:  # not there yet, or not to be looked at: using it tells
+        return
+    own = os.geteuid()
+    if {link.st_uid, found.st_uid} != {own}:
+        whose = "is another user's"
+    elif found.st_mode & stat.S_IWOTH:
+        whose = "can be written by every user"
+    elif above.st_uid not in (own, 0) or (above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX):
+        whose = f"can be replaced by another user, by whom {folder.parent} can be written"
+    else:
+        return
+    raise WorkdirError(
+        f"the cache {folder} {whose}, and what it holds is believed; set {variable} to a folder of your own, or take this"
+        " one for yourself alone (chown, chmod go-w)"
+    )
+
+
+def remove_unfinished() -> None:
+    """What this process has begun to write, when it ends in the middle."""
+    for path in list(unfinished):
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def refuse_no_file(path: Path, replaces: bool = True) -> None:
+    """Raise WorkdirError for a device or a folder, where a file is to be: a device that is replaced is lost to all.
+
+    A pipe or a socket may be replaced, but not written to: that would wait for a reader.
+    """
+    with contextlib.suppress(OSError):  # not there, or not to be looked at: writing tells
+        what = KINDS.get(stat.S_IFMT(os.stat(path).st_mode), "")
+        if what and not (replaces and what in ("a pipe", "a socket")):
+            raise WorkdirError(f"{path} is {what}, and no file that can be written; choose another path")
+
+
+def _remove_stale(path: Path) -> None:
+    """What processes that were killed have left of this file; each has its number in the name."""
+    for stale in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        number = stale.name.split(".")[-2]
+        with contextlib.suppress(OSError):
+            old = time.time() - stale.lstat().st_mtime > FRESH
+            if old and number.isdecimal() and not Path(f"/proc/{number}").exists():
+                stale.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """The rename on disk too, so that a power cut does not take it back. Some file systems know no such thing."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
