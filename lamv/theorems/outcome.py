@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lamv.train.tracking import spread, summary_row
+from lamv.train.summary import spread, summary_row
 
 RELATIONS = ("=", ">=", "<=")
 

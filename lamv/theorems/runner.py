@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from lamv import theorems
-from lamv.errors import ConfigError, WorkdirMismatch
+from lamv.errors import ConfigError, WorkdirMismatch, brief
 from lamv.theorems.outcome import Outcome, plain
-from lamv.train import tracking
+from lamv.train import provenance, tracking
 
 PACKAGE = Path(theorems.__file__).parents[1]
 logger = logging.getLogger("lamv.theorems")
@@ -41,15 +41,21 @@ def run(config, workdir: str | Path, overrides: Mapping[str, Any] | None = None)
     identity = snapshot(config)
     with tracking.Workdir(workdir, writes=True) as place:
         compare(place, identity)
-        summary = place.read("summary.json")
-        if summary is not None and (place.path / "DONE").exists():
-            logger.info("%s is done; nothing to do", place.path)
-            return summary
+        done, summary = place.read_whole("DONE"), place.read_whole("summary.json")
+        if done is not None:
+            if summary is not None and done.get("sha256") == _digest(summary):
+                logger.info("%s is done; nothing to do", place.path)
+                return summary
+            logger.warning("%s is not what the experiment came to; it is made again", place.path / "summary.json")
         outcome = _measured(config, place, identity)
         summary = _summary(config, overrides, outcome)
         place.write("summary.json", summary)
-        place.write("DONE", {"sha256": hashlib.sha256(json.dumps(summary).encode()).hexdigest()})
+        place.write("DONE", {"sha256": _digest(summary)})
         return summary
+
+
+def _digest(summary: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(summary).encode()).hexdigest()
 
 
 def snapshot(config) -> dict[str, Any]:
@@ -64,26 +70,21 @@ def snapshot(config) -> dict[str, Any]:
 
 def compare(place: tracking.Workdir, identity: Mapping[str, Any]) -> None:
     """Raise WorkdirMismatch (exit 78) if the workdir is that of other knobs, another experiment, or a training run."""
-    stored = place.read("config.json")
+    stored = place.read_object("config.json")
     if stored is None:
         return
-    owner = stored.get("experiment") if isinstance(stored, Mapping) else None
-    if owner != identity["experiment"]:
-        what = f"the experiment {owner!r}" if owner else "a training run"
+    owner = stored.get("experiment")
+    if owner != identity["experiment"] and tracking.is_run(stored):
+        what = f"the experiment {brief(owner)}" if owner else "a training run"
         raise WorkdirMismatch(f"workdir {place.path} belongs to {what}; choose another --workdir")
-    try:
-        place.compare(identity)
-    except (AttributeError, KeyError, TypeError):
-        raise WorkdirMismatch(
-            f"{place.path / 'config.json'} is not as lamv writes it; choose another --workdir, or delete this one"
-        ) from None
+    place.compare(identity)
 
 
 def _measured(config, place: tracking.Workdir, identity: Mapping[str, Any]) -> Outcome:
     """The workdir is claimed first, and given back if the knobs turn out to contradict each other."""
     ours = place.read("config.json") is None
     place.claim(identity)
-    place.write("provenance.json", tracking.provenance((), {}))
+    place.write("provenance.json", provenance.provenance((), {}))
     logger.info("%s: %d seeds from %d", config.experiment, config.seeds, config.seed)
     start = time.perf_counter()
     try:
@@ -97,7 +98,7 @@ def _measured(config, place: tracking.Workdir, identity: Mapping[str, Any]) -> O
     place.append("timing.jsonl", [{"experiment": config.experiment, "seconds": round(seconds, 3)}])
     logger.info("%s took %.1f s", config.experiment, seconds)
     if outcome.sources:
-        place.write("provenance.json", tracking.provenance(outcome.sources, {}))
+        place.write("provenance.json", provenance.provenance(outcome.sources, {}))
     return outcome
 
 

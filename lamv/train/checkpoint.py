@@ -2,45 +2,66 @@
 
 A checkpoint of step t is `checkpoints/<t>/` with two items. `state` holds, for every row of the recipe by its number, a
 flat dict "params.first.kernel" -> array with a leading axis of seeds, so that it can be read without lamv's classes and
-on any number of devices. `meta` is JSON: format, step, fingerprint of the config, row names, dtype, shape and sha256 of
-every array, and a hash of itself. Orbax does not checksum array data; the seal does.
+on any number of devices. `meta` is JSON, the seal: format, step, fingerprint of the config, row names, digests of the data,
+dtype, shape and sha256 of every array, the lines of metrics.jsonl and timing.jsonl up to there, and a hash of itself. Orbax
+neither checksums array data nor looks whether a folder is where it was written; the seal tells both.
 
 The newest checkpoint that is whole is the one that counts. A damaged one is moved to `.damaged/` with a warning.
 """
 
 import hashlib
-import json
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from lamv.errors import CheckpointError, NotFiniteError, WorkdirMismatch
+from lamv import files, memory
+from lamv.errors import CheckpointError, NotFiniteError, StorageError, WorkdirMismatch
+from lamv.failpoints import failpoint
 
-FORMAT = 1
+#: Of what is written. What is read may be of an earlier one: 1 has neither digests of the data nor lines.
+FORMAT = 2
+#: Room for what a file system, and Orbax, need beside the arrays.
+OVERHEAD, PER_CHECKPOINT = 1.1, 1 << 16
 logger = logging.getLogger("lamv.checkpoint")
 
 Tree = dict[str, dict[str, np.ndarray]]
+
+
+class Restored(NamedTuple):
+    """What a checkpoint holds. lines: the seals of the files that grow (lamv.train.tracking.Lines), by name."""
+
+    step: int
+    tree: Tree
+    lines: Mapping[str, Mapping[str, Any]]
 
 
 class Checkpoints:
     """The checkpoints of one workdir. Every process of a run calls every method; Orbax lets process 0 write.
 
     fingerprint: of the config (lamv.config.fingerprint); a checkpoint with another one is refused, not skipped. keep: how
-    many of the newest are kept; None to read only.
+    many of the newest are kept; None to read only. data: digests of what the run reads; a checkpoint that was trained on
+    other data is refused; None: not compared.
     """
 
-    def __init__(self, directory: Path, fingerprint: str, row_names: list[str], keep: int | None):
+    def __init__(
+        self,
+        directory: Path,
+        fingerprint: str,
+        row_names: list[str],
+        keep: int | None,
+        data: Sequence[str] | None = None,
+    ):
         # Imported late: it takes a second or two, which a mistake in a flag should not have to wait for.
         import orbax.checkpoint as ocp
 
         self._args = ocp.args
         self._directory, self._fingerprint, self._row_names = directory.absolute(), fingerprint, list(row_names)
-        self._writes = keep is not None
+        self._keep, self._data = keep, None if data is None else sorted(set(data))
         if keep is None:
             options = ocp.CheckpointManagerOptions(read_only=True)
         else:
@@ -62,20 +83,29 @@ class Checkpoints:
             raise CheckpointError(f"there is no {directory}; train first, or give another --workdir")
         return cls(directory, fingerprint, row_names, keep=None)
 
-    def save(self, step: int, tree: Tree) -> None:
-        """Write the checkpoint of a step and wait until it is on disk.
+    def check_space(self, state_bytes: int, saves: int) -> None:
+        """Raise StorageError (exit 74) where the disk has no room for the checkpoints of a run that is about to begin.
 
-        Raises NotFiniteError for a state that is not finite (the newest checkpoint must be one to go on from), and
-        CheckpointError where writing fails.
+        state_bytes: of the arrays of one. saves: how many will be written; there is one more at a time than are kept.
         """
-        for row, arrays in tree.items():
-            for name, array in arrays.items():
-                if not np.all(np.isfinite(array)):
-                    raise NotFiniteError(
-                        f"{name} of row {self._row_names[int(row)]!r} is not finite at step {step}; nothing was saved;"
-                        " the checkpoint before it is kept; lower optim.lr or set optim.clip_norm"
-                    )
-        meta = self._sealed(step, tree)
+        needed = min(saves, self._keep + 1 - len(self.steps())) * _on_disk(state_bytes)
+        free = files.free(self._directory)
+        if needed > free:
+            raise StorageError(
+                f"{self._directory} has no room for the checkpoints of this run: {memory.shown(needed)} are needed and"
+                f" {memory.shown(free)} are free; free space, or set a lower --config.keep_checkpoints, and run the same"
+                " command again"
+            )
+
+    def save(self, step: int, tree: Tree, lines: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write the checkpoint of a step and wait until it is on disk. lines: seals of the files that grow, by name.
+
+        Raises NotFiniteError for a state that is not finite (the newest checkpoint must be one to go on from),
+        StorageError where the disk is full, and CheckpointError where writing fails otherwise.
+        """
+        check_finite(step, tree, self._row_names)
+        meta = self._sealed(step, tree, lines)
+        failpoint("saving")
         try:
             self._manager.save(
                 step, args=self._args.Composite(state=self._args.StandardSave(tree), meta=self._args.JsonSave(meta))
@@ -83,36 +113,34 @@ class Checkpoints:
             self._manager.wait_until_finished()
         except Exception as error:
             shutil.rmtree(self._directory / f"{step}.orbax-checkpoint-tmp", ignore_errors=True)
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise CheckpointError(
-                f"the checkpoint of step {step} could not be written to {self._directory} ({reason}); free space or"
-                " choose another workdir, then run the same command again"
-            ) from error
+            self._empty_trash()
+            raise self._not_saved(step, tree, error) from error
+        failpoint("saved")
         self._empty_trash()
 
     def steps(self) -> list[int]:
         """Steps of which there is a checkpoint, whole or not, oldest first."""
         return sorted(self._manager.all_steps())
 
-    def restore(self) -> tuple[int, Tree] | None:
-        """Step and arrays of the newest whole checkpoint; None where there has never been one.
+    def restore(self) -> Restored | None:
+        """The newest whole checkpoint; None where there has never been one.
 
-        Raises WorkdirMismatch for a checkpoint of another config, and CheckpointError where all are damaged.
+        Raises WorkdirMismatch for a checkpoint of another config or of other data, and CheckpointError where all are
+        damaged.
         """
         damaged = []
         for step in reversed(self.steps()):
             try:
-                tree = self.read(step)
+                found = self.read_sealed(step)
             except WorkdirMismatch:
                 raise
             except Exception as error:
                 # Whatever Orbax, tensorstore or JSON raise over damaged files; there is no list of it.
-                reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-                logger.warning("the checkpoint of step %d is damaged (%s); trying the one before", step, reason)
+                logger.warning("the checkpoint of step %d is damaged (%s); trying the one before", step, _reason(error))
                 damaged.append(step)
                 continue
             self._put_aside(damaged)
-            return step, tree
+            return found
         if damaged:
             raise CheckpointError(
                 f"none of the checkpoints in {self._directory} can be read (steps {damaged}); restore the folder from a"
@@ -121,14 +149,30 @@ class Checkpoints:
         return None
 
     def read(self, step: int) -> Tree:
-        """The arrays of one checkpoint, compared with its seal. Raises whatever Orbax does for one that is not whole."""
+        """The arrays of one checkpoint: see `read_sealed`."""
+        return self.read_sealed(step).tree
+
+    def read_sealed(self, step: int) -> Restored:
+        """One checkpoint, compared with its seal. Raises whatever Orbax does for one that is not whole."""
         meta = self._manager.restore(step, args=self._args.Composite(meta=self._args.JsonRestore()))["meta"]
-        if meta.get("self") != _hash(meta):
+        if meta.get("self") != files.hash_of(meta):
             raise CheckpointError(f"the seal of the checkpoint of step {step} is broken")
+        if meta["format"] not in range(1, FORMAT + 1):
+            raise WorkdirMismatch(
+                f"the checkpoint of step {step} in {self._directory} has format {meta['format']}, and this lamv reads 1 to"
+                f" {FORMAT}; use the one that wrote it"
+            )
         if meta["fingerprint"] != self._fingerprint:
             raise WorkdirMismatch(
                 f"the checkpoint of step {step} in {self._directory} belongs to another config; use another --workdir"
             )
+        if None not in (self._data, meta.get("data")) and meta["data"] != self._data:
+            raise WorkdirMismatch(
+                f"the checkpoint of step {step} in {self._directory} was trained on other data; put the data back, or choose"
+                " another --workdir"
+            )
+        if meta["step"] != step:
+            raise CheckpointError(f"its folder says step {step}, and its seal step {meta['step']}")
         target = {
             row: {name: np.empty(leaf["shape"], leaf["dtype"]) for name, leaf in leaves.items()}
             for row, leaves in meta["leaves"].items()
@@ -137,7 +181,7 @@ class Checkpoints:
         tree = jax.tree.map(np.asarray, tree)
         if _leaves(tree) != meta["leaves"]:
             raise CheckpointError(f"arrays of the checkpoint of step {step} do not have the digests of its seal")
-        return tree
+        return Restored(step, tree, meta.get("lines", {}))
 
     def close(self) -> None:
         self._manager.close()
@@ -146,20 +190,34 @@ class Checkpoints:
         if jax.process_index() == 0:
             shutil.rmtree(self._directory / ".trash", ignore_errors=True)
 
-    def _sealed(self, step: int, tree: Tree) -> dict[str, Any]:
+    def _sealed(self, step: int, tree: Tree, lines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         meta = {
             "format": FORMAT,
             "step": step,
             "fingerprint": self._fingerprint,
             "rows": self._row_names,
+            "data": self._data,
             "leaves": _leaves(tree),
+            "lines": dict(lines),
         }
-        return {**meta, "self": _hash(meta)}
+        return {**meta, "self": files.hash_of(meta)}
+
+    def _not_saved(self, step: int, tree: Tree, error: Exception) -> StorageError:
+        full = any(sign in str(error) for sign in ("RESOURCE_EXHAUSTED", "No space left", "Disk quota exceeded"))
+        if full:
+            size = sum(array.nbytes for arrays in tree.values() for array in arrays.values())
+            why = files.in_short(files.free(self._directory), _on_disk(size))
+            return StorageError(f"the checkpoint of step {step} cannot be written to {self._directory}: {why}")
+        return CheckpointError(
+            f"the checkpoint of step {step} could not be written to {self._directory} ({_reason(error)}); choose another"
+            " workdir, or mend this one, and run the same command again"
+        )
 
     def _put_aside(self, steps: list[int]) -> None:
         """Out of the way: Orbax saves no step below the newest it sees."""
-        if not steps or not self._writes:
+        if not steps or self._keep is None:
             return
+        failpoint("putting_aside")
         if jax.process_index() == 0:
             aside = self._directory / ".damaged"
             aside.mkdir(exist_ok=True)
@@ -167,6 +225,17 @@ class Checkpoints:
                 shutil.rmtree(aside / str(step), ignore_errors=True)
                 (self._directory / str(step)).rename(aside / str(step))
         self._manager.reload()
+
+
+def check_finite(step: int, tree: Tree, row_names: Sequence[str]) -> None:
+    """Raise NotFiniteError, naming the array, where a state has NaN or infinity in it."""
+    for row, arrays in tree.items():
+        for name, array in arrays.items():
+            if not np.all(np.isfinite(array)):
+                raise NotFiniteError(
+                    f"{name} of row {row_names[int(row)]!r} is not finite at step {step}; nothing was saved; the checkpoint"
+                    " before it is kept; lower optim.lr or set optim.clip_norm"
+                )
 
 
 def flat(tree) -> dict[str, np.ndarray]:
@@ -194,15 +263,18 @@ def unflat(template, arrays: Mapping[str, np.ndarray]):
     return jax.tree.unflatten(jax.tree.structure(template), [arrays[name] for name in named])
 
 
+def _on_disk(state_bytes: int) -> int:
+    """Bytes that a checkpoint of so many takes at the most."""
+    return int(OVERHEAD * state_bytes) + PER_CHECKPOINT
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
 def _leaves(tree: Tree) -> dict[str, dict[str, dict[str, Any]]]:
     def described(array: np.ndarray) -> dict[str, Any]:
         digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
         return {"dtype": str(array.dtype), "shape": list(array.shape), "sha256": digest}
 
     return {row: {name: described(array) for name, array in arrays.items()} for row, arrays in tree.items()}
-
-
-def _hash(meta: Mapping[str, Any]) -> str:
-    return hashlib.sha256(
-        json.dumps({k: v for k, v in meta.items() if k != "self"}, sort_keys=True).encode()
-    ).hexdigest()

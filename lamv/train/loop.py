@@ -4,13 +4,12 @@ Going side by side, rather than row after row, means that one number, the step, 
 the last row shows in the first minute; and that the rows can be compared while they train.
 
 Order of events, from cheap to dear: check the config, lock the workdir, read the teachers if there are any, read the
-data, check the config against it, look for a checkpoint, and only then compile.
+data, check the config against it, look for a checkpoint, see that there is room for more, and only then compile.
 """
 
 import contextlib
 import json
 import logging
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,11 +19,12 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from lamv import claims
 from lamv import config as configs
+from lamv import files, stopping
 from lamv.data import description
-from lamv.errors import Preempted, WorkdirMismatch
-from lamv.train import budget, parallel, selection, stages, teacher, tracking
+from lamv.errors import CheckpointError, LamvError, Preempted, WorkdirMismatch
+from lamv.failpoints import failpoint
+from lamv.train import budget, parallel, provenance, stages, summary, teacher, tracking
 from lamv.train.checkpoint import Checkpoints
 from lamv.train.progress import Progress
 from lamv.train.rows import Bench, Cohort, RowRun, cohorts, describe
@@ -47,77 +47,159 @@ def train(
     overrides = dict(overrides or {})
     rows = configs.expand(config, overrides)
     run = configs.snapshot(config, rows)
+    config = rows[0].config  # what belongs to the run is the same in all rows; overrides are in it
     parallel.agree(configs.fingerprint(run))
     with tracking.Workdir(workdir, writes=parallel.is_main_process()) as place:
         place.compare(run)
-        if (place.path / "DONE").exists():
+        done = _done(place, run, overrides)
+        if done is not None:
             logger.info("%s is done; nothing to do", place.path)
-            return place.read("summary.json")
+            return done
         teachers = teacher.of_rows(rows)
-        before = place.read("provenance.json") or {}
+        before = place.read_object("provenance.json") or {}
         teacher.check_same(before.get("teachers", ()), teachers.values())
         bench = Bench(rows, devices)
         budget.check(rows, bench)
         row_runs = [RowRun(row, bench, teachers.get(row.name)) for row in rows]
         for row in row_runs:
             configs.check_length(row.config, row.steps - row.first_step)
-        changed = tracking.same_data(before, bench.sources)
+        changed = provenance.same_data(before, bench.sources)
         if changed:
             raise WorkdirMismatch(
                 f"workdir {place.path} was begun with other data: {changed}; put the data back, or choose another --workdir"
             )
         reading = bench.described(row_runs)
+        _check_begun(place)
         place.claim(run)
-        described = teacher.described(teachers.values())
-        place.write("provenance.json", tracking.provenance(bench.sources, bench.layout.mesh.shape, described, reading))
         _announce(row_runs, bench, reading)
         checkpoints = Checkpoints(
-            place.path / "checkpoints", configs.fingerprint(run), [row.name for row in rows], config.keep_checkpoints
-        )
-        with contextlib.closing(checkpoints), _StopSignal() as stop:
-            step = _resume(row_runs, checkpoints)
-            place.cut_back("metrics.jsonl", step)
-            place.cut_back("timing.jsonl", step)
+            place.path / "checkpoints", configs.fingerprint(run), [row.name for row in rows], config.keep_checkpoints,
+            data=[source.sha256 for source in bench.sources],
+        )  # fmt: skip
+        with contextlib.closing(checkpoints), stopping.Held() as stop:
+            with stop.nothing_to_lose():
+                described = teacher.described(teachers.values())
+                now = provenance.provenance(bench.sources, bench.layout.mesh.shape, described, reading)
+                step = _resume(row_runs, checkpoints, place)
+                _note_changes(place, before, now, step)
+                checkpoints.check_space(sum(row.state_bytes() for row in row_runs), _saves(row_runs, config, step))
             _run(row_runs, config, step, place, checkpoints, stop)
-        return _finish(row_runs, place, config, overrides, reading)
+        return _finish(row_runs, place, run, overrides, reading)
 
 
-def _resume(row_runs: Sequence[RowRun], checkpoints: Checkpoints) -> int:
+def _check_begun(place: tracking.Workdir) -> None:
+    """Raise CheckpointError (exit 74) for a run that has had checkpoints and has none: it would begin anew."""
+    folder = place.path / "checkpoints"
+    if not place.writes or (folder.is_dir() and any(path.name.isdecimal() for path in folder.iterdir())):
+        return
+    told = _whole(place.timing)
+    # Every save is an event. The folder is made before the first line.
+    if any("event" in line for line in told) or (place.metrics.any() and not told and not folder.is_dir()):
+        raise CheckpointError(
+            f"workdir {place.path} has lines of steps that were trained, and its checkpoints are gone; restore {folder} from"
+            " a copy, or start again in a new workdir"
+        )
+
+
+def _resume(row_runs: Sequence[RowRun], checkpoints: Checkpoints, place: tracking.Workdir) -> int:
+    """The step to go on from, with the rows in its state and the workdir's files as they were then."""
+    started = time.perf_counter()
     found = checkpoints.restore()
     if found is None:
+        if place.writes and place.metrics.any():
+            logger.warning("%s was stopped before its first checkpoint; it begins at step 0 again", place.path)
+        for lines in (place.metrics, place.timing):
+            lines.back_to_step(-1)
         for row in row_runs:
             row.init()
         return 0
-    step, tree = found
     for number, row in enumerate(row_runs):
-        row.load(tree[str(number)])
-    logger.info("resuming at step %d", step)
-    return step
+        row.load(found.tree[str(number)])
+    logger.info("resuming at step %d", found.step)
+    for lines in (place.metrics, place.timing):
+        if lines.path.name not in found.lines:
+            lines.back_to_step(found.step)
+            continue
+        wrong = lines.back_to(found.lines[lines.path.name])
+        if wrong:
+            logger.warning(
+                "%s is written again as the checkpoint of step %d has it: %s", lines.path, found.step, wrong
+            )
+    place.timing.append(
+        [{"step": found.step, "event": "resumed", "seconds": round(time.perf_counter() - started, 6)}]
+    )
+    return found.step
 
 
-def _run(row_runs, config, step: int, place: tracking.Workdir, checkpoints: Checkpoints, stop: "_StopSignal") -> None:
+def _whole(lines: tracking.Lines) -> list[Any]:
+    """Lines as far as they can be read."""
+    with contextlib.suppress(ValueError, RecursionError, LamvError):
+        return [line for line in lines.parsed() if isinstance(line, Mapping)]
+    return []
+
+
+def _note_changes(place: tracking.Workdir, before: Mapping[str, Any], now: Mapping[str, Any], step: int) -> None:
+    """Write provenance.json; say what is another than it was when the run was here last."""
+    if not step:  # nothing was trained by what was here before
+        place.write("provenance.json", now)
+        return
+    changed = provenance.changes(before, now)
+    if changed:
+        logger.warning(
+            "since this run was begun, or went on last, this has changed: %s; its bits may not be those of an unbroken run",
+            provenance.in_a_line(changed),
+        )
+    if not before:
+        logger.warning("provenance.json was missing and is written anew; what the run was begun with is not known")
+    place.write("provenance.json", provenance.continued(before, now, step))
+
+
+def _saves(row_runs: Sequence[RowRun], config, step: int) -> int:
+    """How many checkpoints will be written from a step on."""
+    last, every = max(row.steps for row in row_runs), config.checkpoint_every
+    return 0 if step == last else len({*range(step - step % every + every, last, every), last}) if every else 1
+
+
+def _run(row_runs, config, step: int, place: tracking.Workdir, checkpoints: Checkpoints, stop: stopping.Held) -> None:
     last = max(row.steps for row in row_runs)
     marks = [period for period in (config.log_every, config.eval_every, config.checkpoint_every) if period]
-    trained_together = cohorts(row_runs)
+    trained_together, saved = cohorts(row_runs), step
     with Progress([(row.name, row.steps) for row in row_runs], step) as progress:
         while step < last:
             active = [row for row in row_runs if row.steps > step]
             # The next step at which anything is due; a row that is shorter than the others ends on one of its own.
             due = min([step + mark - step % mark for mark in marks] + [row.steps for row in active])
             step, start = min(due, step + _piece(active, progress)), step
-            for cohort in trained_together:
-                if cohort.steps > start:
-                    _advance(cohort, start, step, progress)
+            # What compiles first may be abandoned, which may take minutes; later on, there are steps to lose.
+            with stop.nothing_to_lose(start == saved and not progress.knows(active)):
+                for cohort in trained_together:
+                    if cohort.steps > start:
+                        _advance(cohort, start, step, progress)
+            failpoint("advanced")
             if step == due:
                 _record(active, step, config, place, progress)
-            stop.ask_others(step)
+            _ask_others(stop, step)
             saves = bool(config.checkpoint_every) and step % config.checkpoint_every == 0
             if step == last or stop.asked or saves:
-                checkpoints.save(step, {str(n): row.arrays() for n, row in enumerate(row_runs)})
+                _save(step, row_runs, place, checkpoints)
+                saved = step
             if stop.asked and step < last:
                 raise Preempted(
                     f"stopped by {stop.asked} at step {step} of {last}, all saved; run the same command again"
                 )
+
+
+def _save(step: int, row_runs: Sequence[RowRun], place: tracking.Workdir, checkpoints: Checkpoints) -> None:
+    before = time.perf_counter()
+    lines = {lines.path.name: lines.seal() for lines in (place.metrics, place.timing)}
+    checkpoints.save(step, {str(n): row.arrays() for n, row in enumerate(row_runs)}, lines)
+    place.timing.append([{"step": step, "event": "saved", "seconds": round(time.perf_counter() - before, 6)}])
+
+
+def _ask_others(stop: stopping.Held, step: int) -> None:
+    """Where several processes run: whether one of them was told to stop, the same answer at the same step in all."""
+    if jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step):
+        stop.asked = "SIGTERM"
 
 
 def _advance(cohort: Cohort, start: int, stop: int, progress: Progress) -> None:
@@ -153,46 +235,63 @@ def _record(rows: Sequence[RowRun], step: int, config, place: tracking.Workdir, 
             # A row whose numbers may be those of this step wants all of them.
             found = row.evaluate(row.test_splits if row.config.select.rule == "last" and not ends else None)
             lines = [line | new for line, new in zip(lines, found, strict=True)]
-        place.append("metrics.jsonl", lines)
-        place.append("timing.jsonl", [{"step": step, "row": row.name, **progress.take_timing(row.name)}])
+        place.metrics.append(lines)
+        place.timing.append([{"step": step, "row": row.name, **progress.take_timing(row.name)}])
         progress.loss(row.name, float(np.mean(losses)))
 
 
 def _finish(
-    row_runs, place: tracking.Workdir, config, overrides: Mapping[str, Any], reading: Mapping[str, Any]
+    row_runs: Sequence[RowRun], place: tracking.Workdir, run: Mapping, overrides: Mapping, reading: Mapping
 ) -> dict[str, Any]:
-    """summary.json from one line of every row and seed, so that it says what metrics.jsonl says; then DONE."""
+    """summary.json, of the lines in metrics.jsonl, so that it says what they say; then DONE."""
     arrays = [array for row in row_runs for array in row.arrays().values()]
-    if not place.writes:
-        return {"title": config.title, "overrides": dict(overrides), "rows": [], "claims": []}
-    measured: dict[tuple[str, int], list[dict]] = {}
-    for line in read_lines(place.path / "metrics.jsonl"):
-        measured.setdefault((line["row"], line["replica"]), []).append(line)
-    rows = []
-    for row in row_runs:
-        lines = [
-            selection.selected(measured[row.name, replica], row.config.select, row.selectable_after)
-            for replica in range(row.config.seeds)
-        ]
-        told = {} if row.config.select.rule == "last" else {"selected": [line["step"] for line in lines]}
-        rows.append(tracking.summary_row(row.name, configs.nested(row.config), tracking.values_of(lines)) | told)
-    # A claim speaks of the recipe as it stands: with other settings it is listed, but not judged.
-    kept = all(configs.KNOB[key].free or key in ("seed", "seeds") for key in overrides if key in configs.KNOB)
-    means = {(row["name"], metric): spread["mean"] for row in rows for metric, spread in row["metrics"].items()}
-    judged = claims.judged(config.claims, lambda row, metric: means.get((row, metric))) if kept else []
     notes = [note for row in row_runs for note in stages.notes(row)]
-    summary = {
-        "title": config.title, "overrides": dict(overrides), "data": dict(reading), "notes": notes, "rows": rows,
-        "claims": judged,
+    if not place.writes:
+        return {"title": run["title"], "overrides": overrides, "rows": [], "claims": []}
+    made = summary.of_run(run, overrides, place.metrics.parsed(), reading, notes)
+    place.write("summary.json", made)
+    done = {
+        "sha256": tracking.digest(arrays), "metrics": place.metrics.digest(), "summary": tracking.digest_of(made),
+        "notes": notes,
     }  # fmt: skip
-    place.write("summary.json", summary)
-    place.write("DONE", {"sha256": tracking.digest(arrays)})
-    return summary
+    place.write("DONE", {**done, "self": files.hash_of(done)})
+    return made
+
+
+def _done(place: tracking.Workdir, run: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The summary of a workdir that is done; None for one that is not, or of which something has to be made again.
+
+    What is not as it was when the run ended is said.
+    """
+    done = place.read_whole("DONE")
+    if done is None:
+        return None
+    if list(done) == ["sha256"]:  # by an earlier version, which knew no more
+        return place.read_whole("summary.json")
+    if done.get("self") != files.hash_of(done):
+        logger.warning("%s is damaged, and is made again from the last checkpoint", place.path / "DONE")
+        return None
+    if not place.metrics.matches(done["metrics"]):
+        logger.warning("%s is not as it was when the run ended; looking at the last checkpoint", place.metrics.path)
+        return None
+    if place.holds("summary.json", done["summary"]):
+        return place.read("summary.json")
+    logger.warning("%s is not as it was when the run ended, and is made again", place.path / "summary.json")
+    before = place.read_object("provenance.json") or {}
+    made = summary.of_run(run, overrides, place.metrics.parsed(), _mapping(before.get("reading")), done["notes"])
+    if tracking.digest_of(made) != done["summary"]:  # what was read was said in provenance.json, which is another too
+        return None
+    place.write("summary.json", made)
+    return made
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of a JSON-lines file, parsed."""
-    with open(path) as file:
+    with open(path, encoding="utf-8") as file:
         yield from map(json.loads, file)
 
 
@@ -204,33 +303,3 @@ def _announce(row_runs: Sequence[RowRun], bench: Bench, reading: Mapping[str, An
     for row in row_runs:
         words = describe(row.config, row.plan.num_classes)
         logger.info("%s: %s; %d seeds, %d steps", row.name, words, row.config.seeds, row.steps)
-
-
-class _StopSignal:
-    """Remembers the first SIGTERM or SIGINT, so that the run can save and stop; a second one ends it at once."""
-
-    def __init__(self):
-        self.asked = ""
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self):
-        # Several processes must agree on where to stop: there, JAX listens for SIGTERM, and `ask_others` hears of it.
-        if jax.process_count() == 1:
-            with contextlib.suppress(ValueError):  # not in the main thread: the caller's business
-                for number in (signal.SIGTERM, signal.SIGINT):
-                    self._before[number] = signal.signal(number, self._heard)
-        return self
-
-    def __exit__(self, *_):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def ask_others(self, step: int) -> None:
-        """Where several processes run: whether one of them was told to stop, the same answer at the same step in all."""
-        if jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step):
-            self.asked = "SIGTERM"
-
-    def _heard(self, number, frame):
-        self.asked = signal.Signals(number).name
-        for number, handler in self._before.items():
-            signal.signal(number, handler)

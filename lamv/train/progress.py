@@ -29,6 +29,10 @@ class Progress:
         self._pace: dict[str, float] = {}
         self._since: dict[str, tuple[int, float]] = {}
 
+    def knows(self, rows: Sequence) -> bool:
+        """Whether all of these rows have taken steps, so that what trains them is compiled."""
+        return all(row.name in self._pace for row in rows)
+
     def piece(self, rows: Sequence[str], seconds: float) -> int:
         """How many steps all of these rows can take in that time, at least 1; also 1 as long as their pace is unknown."""
         if any(row not in self._pace for row in rows):

@@ -155,11 +155,6 @@ class RowRun:
         """Train from step `start` up to, not including, step `stop`."""
         Cohort([self]).advance(start, stop)
 
-    @property
-    def selectable_after(self) -> int:
-        """The step up to and with which the network is not yet that of the row: of a first stage, or before a refit."""
-        return self.steps - 1 if self.config.mitigation.name == "dfr" else self.first_step
-
     def wait(self) -> None:
         """Until what was asked for has been computed."""
         jax.block_until_ready([lane.state for lane in self.lanes])
@@ -241,6 +236,10 @@ class RowRun:
         """The state of all seeds on the host, flat, for a checkpoint."""
         lanes = [flat(parallel.fetch(lane.state)) for lane in self.lanes]
         return {name: np.concatenate([lane[name] for lane in lanes]) for name in lanes[0]}
+
+    def state_bytes(self) -> int:
+        """Of the arrays of a checkpoint."""
+        return sum(leaf.nbytes for lane in self.lanes for leaf in jax.tree.leaves(lane.state))
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take the state from a checkpoint. Raises WorkdirMismatch for the state of another model."""

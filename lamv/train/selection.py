@@ -32,3 +32,13 @@ def selected(lines: Sequence[Mapping[str, Any]], select, first_step: int = 0) ->
             if since == select.patience:
                 break
     return best
+
+
+def counts_after(config, last: int) -> int:
+    """The step up to and with which the network is not yet that of the row: of a first stage, or before a refit.
+
+    last: the last step of the row.
+    """
+    if config.mitigation.name == "dfr":
+        return last - 1
+    return config.mitigation.first_steps if config.mitigation.name == "jtt" else 0

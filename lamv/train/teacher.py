@@ -20,7 +20,7 @@ import numpy as np
 from lamv import config as configs
 from lamv.errors import ConfigError, DataError, WorkdirMismatch, nearest
 from lamv.train import tracking
-from lamv.train.checkpoint import Checkpoints, unflat
+from lamv.train.checkpoint import Checkpoints, Restored, unflat
 
 #: Knobs that student and teacher have in common: which examples a seed trains on, and what a network sees of them.
 COMMON = (
@@ -100,7 +100,13 @@ def described(teachers: Iterable[Teacher]) -> list[dict[str, Any]]:
 
 def check_same(stored: Sequence[Mapping[str, Any]], teachers: Iterable[Teacher]) -> None:
     """Whether a run that goes on has the teachers that it began with (`described` then). Raises WorkdirMismatch."""
-    began_with = {(teacher["row"], teacher["sha256"]): teacher["step"] for teacher in stored}
+    try:
+        began_with = {(teacher["row"], teacher["sha256"]): teacher["step"] for teacher in stored}
+    except (KeyError, TypeError):
+        raise WorkdirMismatch(
+            "the teachers that this run began with cannot be read from its provenance.json; restore that from a copy, or"
+            " choose another --workdir"
+        ) from None
     for teacher in teachers:
         if began_with and (teacher.row, teacher.sha256) not in began_with:
             steps = sorted({step for (row, _), step in began_with.items() if row == teacher.row})
@@ -117,16 +123,16 @@ class _Run:
         self.path = Path(folder).expanduser()
         self._run = tracking.recorded(self.path, "config.distill.teacher")
         self.rows = {row.name: row.config for row in configs.rows_of(self._run, {})}
-        self._found: tuple[int, Any] | None = None
+        self._found: Restored | None = None
 
     def teacher(self, row: str) -> Teacher:
-        step, tree = self._newest()
-        of_row = tree[str(list(self.rows).index(row))]
+        found = self._newest()
+        of_row = found.tree[str(list(self.rows).index(row))]
         arrays = {name: of_row[name] for name in sorted(of_row) if name.startswith(("params.", "batch_stats."))}
-        return Teacher(self.path, row, self.rows[row], step, arrays, tracking.digest(arrays.values()))
+        return Teacher(self.path, row, self.rows[row], found.step, arrays, tracking.digest(arrays.values()))
 
-    def _newest(self):
-        """Step and arrays of the newest whole checkpoint."""
+    def _newest(self) -> Restored:
+        """The newest whole checkpoint."""
         folder = self.path / "checkpoints"
         if self._found is None and folder.is_dir():
             checkpoints = Checkpoints.reading(folder, configs.fingerprint(self._run), list(self.rows))

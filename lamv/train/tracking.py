@@ -1,67 +1,75 @@
 """The workdir: every file that a run leaves, except for its checkpoints.
 
 config.json      the run as data: rows and all their knobs; a workdir belongs to one config for good
-provenance.json  versions, device, git commit, data digests, XLA flags, command; teachers and their digests
+provenance.json  versions, device, git commit, data digests, XLA flags, command; teachers; what was otherwise before
 metrics.jsonl    a line per logged step, row and replica; deterministic fields only, so that equal runs are equal files
 timing.jsonl     wall times, which are not
 summary.json     mean, sd, n and values of every metric at the end of training, by row
-DONE             the digest of the final state; a workdir that has it is left as it is
+DONE             digests of the final state, of metrics.jsonl and summary.json; a workdir that has it is left as it is
 
-Files are replaced whole (write, fsync, rename), so a kill leaves the old one or the new one.
+Files are replaced whole (write, fsync, rename), so a kill leaves the old one or the new one. The two that grow are brought
+back from the checkpoint that a run goes on from: see `Lines`.
 """
 
-import contextlib
+import base64
 import fcntl
 import hashlib
 import json
-import math
+import logging
 import os
 import platform
-import statistics
-import subprocess
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from importlib import metadata
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-
-import lamv
+from lamv import files
 from lamv.config import differences
-from lamv.errors import DataError, WorkdirError, WorkdirMismatch
+from lamv.errors import DataError, WorkdirError, WorkdirMismatch, brief
+from lamv.failpoints import failpoint
+
+logger = logging.getLogger("lamv.train")
+METRICS, TIMING = "metrics.jsonl", "timing.jsonl"
+OWN = ("config.json", "provenance.json", METRICS, TIMING, "summary.json", "DONE")
 
 
 class Workdir:
     """A directory that this process writes to, and no other. Processes other than the first of a run read only.
 
-    Raises WorkdirError (exit 73) where it cannot be created, written or locked.
+    `metrics` and `timing` are its files that grow. Raises WorkdirError (exit 73) where the directory cannot be created,
+    written or locked, or where others may write to it and it has links in it.
     """
 
     def __init__(self, path: str | Path, writes: bool):
         self.path, self.writes, self._lock = Path(path), writes, None
+        self.metrics, self.timing = (Lines(self.path / name, writes) for name in (METRICS, TIMING))
         if not writes:
             return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            files.refuse_links(self.path)
             # Held open while the run goes on; the kernel lets go of it however the process ends.
-            self._lock = open(self.path / ".lock", "a+")  # noqa: SIM115
+            lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+            self._lock = open(lock, "r+", encoding="utf-8", errors="replace")  # noqa: SIM115
         except OSError as error:
-            raise WorkdirError(
-                f"workdir {path} cannot be written ({error.strerror}); choose another --workdir"
-            ) from None
+            raise files.not_written(self.path, error, 0) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            self._lock.seek(0)
-            holder = self._lock.read().strip() or "another process"
+            holder = self._lock.read(200).strip() or "another process"
             self._lock.close()
             raise WorkdirError(
                 f"workdir {path} is in use by {holder}; wait for it, or choose another --workdir"
             ) from None
-        self._lock.truncate(0)
-        self._lock.write(f"{os.getpid()}@{platform.node()}")
-        self._lock.flush()
+        try:
+            self._lock.truncate(0)
+            self._lock.write(f"{os.getpid()}@{platform.node()}")
+            self._lock.flush()
+        except OSError as error:
+            raise files.not_written(self.path / ".lock", error, 0) from None
+        for left in self.path.glob(".*.tmp"):  # by a process that was killed
+            if left.name.startswith(tuple(f".{name}." for name in OWN)):
+                left.unlink(missing_ok=True)
 
     def __enter__(self) -> "Workdir":
         return self
@@ -73,7 +81,15 @@ class Workdir:
     def compare(self, run: Mapping[str, Any]) -> None:
         """Raise WorkdirMismatch (exit 78), naming what differs, if this is the workdir of another run."""
         stored = self.read("config.json")
-        changed = differences(stored, run) if stored else []
+        if stored is None:
+            return
+        if not is_run(stored):
+            raise _not_ours(self.path / "config.json", "is not as lamv writes it")
+        if "experiment" in stored and "experiment" not in run:
+            raise WorkdirMismatch(
+                f"workdir {self.path} belongs to the experiment {stored['experiment']!r}; choose another --workdir"
+            )
+        changed = differences(stored, run)
         if changed:
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
             raise WorkdirMismatch(
@@ -87,40 +103,137 @@ class Workdir:
             self.write("config.json", run)
 
     def read(self, name: str) -> Any:
-        """The content of a JSON file, or None where there is none."""
+        """The content of a JSON file, or None where there is none. Raises WorkdirMismatch for what is no JSON file."""
         try:
-            return json.loads((self.path / name).read_text())
+            return files.read_json(self.path / name)
         except FileNotFoundError:
             return None
-        except ValueError:
-            raise WorkdirMismatch(
-                f"{self.path / name} is not JSON; choose another --workdir, or delete this one"
-            ) from None
+        except (OSError, ValueError) as error:
+            raise _not_ours(self.path / name, f"cannot be read ({_reason(error)})") from None
+
+    def read_object(self, name: str) -> dict[str, Any] | None:
+        """The JSON object in a file, or None where there is no file. Raises WorkdirMismatch for anything else."""
+        content = self.read(name)
+        if content is None or isinstance(content, dict):
+            return content
+        raise _not_ours(self.path / name, "holds no JSON object")
+
+    def read_whole(self, name: str) -> dict[str, Any] | None:
+        """The JSON object in a file that can be made again: None where there is none, which is said if it is damaged."""
+        try:
+            return self.read_object(name)
+        except WorkdirMismatch:
+            logger.warning("%s is damaged, and is made again", self.path / name)
+            return None
 
     def write(self, name: str, content: Any) -> None:
         if self.writes:
-            write_whole(self.path / name, json.dumps(content, indent=1, sort_keys=False, allow_nan=False) + "\n")
+            files.write_whole(self.path / name, _json(content))
+
+    def holds(self, name: str, sha256: str) -> bool:
+        """Whether a file has this digest; see `digest_of`."""
+        try:
+            return hashlib.sha256(files.read_bytes(self.path / name)).hexdigest() == sha256
+        except (OSError, ValueError):
+            return False
 
     def append(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
-        """Add lines to a JSON-lines file and see them onto the disk."""
-        if not self.writes:
-            return
-        with open(self.path / name, "a") as file:
-            file.writelines(json.dumps(line, allow_nan=False) + "\n" for line in lines)
-            file.flush()
-            os.fsync(file.fileno())
+        """Add lines to a JSON-lines file that no checkpoint brings back, and see them onto the disk."""
+        if self.writes:
+            files.append(self.path / name, _text(lines))
 
-    def cut_back(self, name: str, step: int) -> None:
-        """Drop the lines beyond a step, and a last line that a kill tore: what a resumed run will write again."""
-        path = self.path / name
-        if not self.writes or not path.exists():
+
+class Lines:
+    """A JSON-lines file that grows while a run goes on, and what a checkpoint has to know of it to bring it back.
+
+    A checkpoint seals the lines that there are: their number, their digest, and themselves, compressed. A run that goes on
+    from there begins with exactly these, whatever the file holds by then.
+    """
+
+    def __init__(self, path: Path, writes: bool):
+        self.path, self._writes = path, writes
+        self._start(b"")
+
+    def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Add lines and see them onto the disk."""
+        if not self._writes:
+            return
+        text = _text(lines)
+        files.append(self.path, text)
+        self._add(text.encode())
+        failpoint("appended")
+
+    def seal(self) -> dict[str, Any]:
+        return {**self.digest(), "zlib": base64.b64encode(b"".join(self._packed) + self._packer.copy().flush()).decode()}
+
+    def digest(self) -> dict[str, Any]:
+        """Number and sha256 of the lines so far."""
+        return {"lines": self._lines, "sha256": self._sha.hexdigest()}
+
+    def matches(self, digest: Mapping[str, Any]) -> bool:
+        """Whether the file is that of this `digest`, to the byte."""
+        content = self._content() or b""
+        return digest == {"lines": content.count(b"\n"), "sha256": hashlib.sha256(content).hexdigest()}
+
+    def any(self) -> bool:
+        return bool(self._content())
+
+    def parsed(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self._content() or b"").splitlines()]
+
+    def back_to(self, seal: Mapping[str, Any]) -> str:
+        """Make the file what it was when it was sealed. Returns what was wrong with those lines; "" for nothing.
+
+        Lines beyond them are of steps that the run takes again. A process that does not write does not look either.
+        """
+        if not self._writes:
+            return ""
+        sealed = zlib.decompress(base64.b64decode(seal["zlib"]))
+        content = self._content()
+        self._start(sealed)
+        if (content or b"") == sealed:
+            return ""
+        files.write_whole(self.path, sealed.decode())
+        if content is None:
+            return "it was missing"
+        if content.startswith(sealed):
+            return ""
+        pairs = zip(content.splitlines(), sealed.splitlines(), strict=False)
+        first = next((number for number, (a, b) in enumerate(pairs) if a != b), content.count(b"\n"))
+        return f"it was another file from line {first + 1} of {seal['lines']} on"
+
+    def back_to_step(self, step: int) -> None:
+        """Drop the lines beyond a step, and what is no whole line: for a checkpoint without a seal of them."""
+        if not self._writes:
             return
         kept = []
-        for line in path.read_text().splitlines():
-            with contextlib.suppress(ValueError):
+        for line in (self._content() or b"").splitlines():
+            try:
                 if json.loads(line)["step"] <= step:
-                    kept.append(line + "\n")
-        write_whole(path, "".join(kept))
+                    kept.append(line + b"\n")
+            except (KeyError, RecursionError, TypeError, ValueError):
+                continue
+        self._start(b"".join(kept))
+        if self._content() is not None:
+            files.write_whole(self.path, b"".join(kept).decode())
+
+    def _content(self) -> bytes | None:
+        """What the file holds, None where there is no such file. Raises WorkdirMismatch for what is no file."""
+        try:
+            return files.read_bytes(self.path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise _not_ours(self.path, f"cannot be read ({_reason(error)})") from None
+
+    def _start(self, content: bytes) -> None:
+        self._lines, self._sha, self._packer, self._packed = 0, hashlib.sha256(), zlib.compressobj(1), []
+        self._add(content)
+
+    def _add(self, content: bytes) -> None:
+        self._lines += content.count(b"\n")
+        self._sha.update(content)
+        self._packed.append(self._packer.compress(content))
 
 
 def recorded(workdir: Path, flag: str = "--workdir") -> dict[str, Any]:
@@ -129,47 +242,35 @@ def recorded(workdir: Path, flag: str = "--workdir") -> dict[str, Any]:
     Raises DataError (exit 65) for a folder that is no training run's.
     """
     try:
-        run = json.loads((workdir / "config.json").read_text())
+        run = files.read_json(workdir / "config.json")
     except (OSError, ValueError):
-        raise DataError(f"{workdir} has no readable config.json; give {flag} the workdir of a training run") from None
-    if "experiment" in run:
+        run = None
+    if isinstance(run, dict) and "experiment" in run:
         raise DataError(
-            f"{workdir} is that of the experiment {run['experiment']!r}, which has no checkpoints; give {flag} the workdir"
-            " of a training run"
+            f"{workdir} is that of the experiment {brief(run['experiment'])}, which has no checkpoints; give {flag} the"
+            " workdir of a training run"
         )
+    if not is_run(run):
+        raise DataError(f"{workdir} has no readable config.json; give {flag} the workdir of a training run")
     return run
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file so that a reader, or a kill, sees either the old content or the new."""
-    beside = path.with_name(f".{path.name}.tmp")
-    with open(beside, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+def is_run(stored: Any) -> bool:
+    """Whether the content of a config.json has the form of lamv.config.snapshot."""
+    rows = stored.get("rows") if isinstance(stored, dict) else None
+    return (
+        isinstance(rows, list)
+        and bool(rows)
+        and all(isinstance(row, dict) and isinstance(row.get("name"), str) for row in rows)
+        and all(isinstance(row.get("config"), dict) for row in rows)
+        and len({row["name"] for row in rows}) == len(rows)
+        and isinstance(stored.get("claims", []), list)
+    )
 
 
-def summary_row(name: str, config: Mapping[str, Any], values: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    """A row of summary.json: for every metric mean, sd (n - 1 in the denominator; null for n = 1), n and the values."""
-    return {"name": name, "config": config, "metrics": {metric: spread(list(v)) for metric, v in values.items()}}
-
-
-def values_of(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """The metrics that all of these lines have, one line a seed: {metric: values}.
-
-    A group may have no test example in some seeds: then it has no accuracy there.
-    """
-    common = [key for key in lines[0] if "/" in key and all(key in line for line in lines)]
-    return {key: [line[key] for line in lines] for key in common}
-
-
-def spread(values: list[float]) -> dict[str, Any]:
-    """mean, sd, n and values; of values that are not all finite, mean NaN and no sd."""
-    if not all(map(math.isfinite, values)):  # which the statistics module fails on
-        return {"mean": math.nan, "sd": None, "n": len(values), "values": values}
-    sd = statistics.stdev(values) if len(values) > 1 else None
-    return {"mean": statistics.fmean(values), "sd": sd, "n": len(values), "values": values}
+def digest_of(content: Any) -> str:
+    """The sha256 of the file that `Workdir.write` makes of this."""
+    return hashlib.sha256(_json(content).encode()).hexdigest()
 
 
 def digest(arrays: Iterable) -> str:
@@ -180,68 +281,17 @@ def digest(arrays: Iterable) -> str:
     return sha.hexdigest()
 
 
-def same_data(stored: Mapping[str, Any] | None, sources: Iterable) -> str:
-    """A sentence on the first file that a run reads with another digest than its provenance.json has; "" without one.
-
-    stored: the content of provenance.json, None where there is none yet. A file that was renamed or moved is the same.
-    """
-    now = {source.sha256: source.file for source in sources}
-    try:
-        before = {source["sha256"]: source["file"] for source in (stored or {}).get("data", ())}
-    except (AttributeError, KeyError, TypeError):
-        return "what it was cannot be read from provenance.json"
-    if not before or set(before) == set(now):
-        return ""
-    for found, file in now.items():
-        if found not in before:
-            began = next((sha256 for sha256, other in before.items() if other == file), "unknown")
-            return f"{file} has sha256 {found}, and had {began} when the run began"
-    return f"{next(file for sha256, file in before.items() if sha256 not in now)} is no longer among the data"
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=1, sort_keys=False, allow_nan=False) + "\n"
 
 
-def provenance(
-    sources: Iterable,
-    mesh: Mapping[str, int],
-    teachers: Sequence[Mapping[str, Any]] = (),
-    reading: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Where the numbers of a run come from. teachers: lamv.train.teacher.described. reading: lamv.data.description."""
-    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scikit-learn", "ml_collections")
-    return {
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "python": platform.python_version(),
-        "packages": {"lamv": lamv.__version__} | {name: _version(name) for name in packages},
-        "git_commit": _git_commit(),
-        "device": {
-            "kind": jax.devices()[0].device_kind,
-            "platform": jax.default_backend(),
-            "count": jax.device_count(),
-            "processes": jax.process_count(),
-            "mesh": dict(mesh),
-        },
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
-        "data": [source._asdict() for source in sources],
-        **({"reading": dict(reading)} if reading else {}),
-        **({"teachers": list(teachers)} if teachers else {}),
-    }
+def _text(lines: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
 
 
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+def _not_ours(path: Path, why: str) -> WorkdirMismatch:
+    return WorkdirMismatch(f"{path} {why}; restore it from a copy, choose another --workdir, or delete this one")
 
 
-def _git_commit() -> str | None:
-    """The commit of the checkout that lamv runs from, with "+changes" where it has any; None outside of a checkout."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(here), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

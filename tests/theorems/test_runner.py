@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+import os
 
 import jax.numpy as jnp
 import numpy as np
@@ -119,6 +120,28 @@ def test_without_its_summary_a_workdir_is_not_finished(made_up, tmp_path):
     first = runner.run(recipe(), tmp_path)
     (tmp_path / "summary.json").unlink()
     assert runner.run(recipe(), tmp_path) == first and made_up.runs == 2
+
+
+@pytest.mark.parametrize("name", ["summary.json", "DONE"])
+@pytest.mark.parametrize("damage", ["", "{", "[]", "3", "digit", "pipe"])
+def test_a_finished_experiment_that_was_damaged_is_made_again_and_told(made_up, tmp_path, caplog, name, damage):
+    first = runner.run(recipe(), tmp_path)
+    path, before = tmp_path / name, (tmp_path / name).read_text()
+    if damage == "pipe":
+        path.unlink()
+        os.mkfifo(path)
+    else:
+        path.write_text(before.replace("1", "2", 1) if damage == "digit" else damage)
+    assert runner.run(recipe(), tmp_path) == first and made_up.runs == 2
+    assert path.read_text() == before and "is made again" in caplog.text
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", "{", "{}", '{"experiment": "made_up"}', '{"rows": [3]}'])
+def test_a_config_of_another_form_is_one_line(made_up, tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(WorkdirMismatch, match="config.json") as error:
+        runner.run(recipe(), tmp_path)
+    assert "\n" not in str(error.value) and made_up.runs == 0
 
 
 def test_no_summary_before_the_end_and_the_same_command_goes_on(install, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from lamv import config as configs
 from lamv.errors import CheckpointError, ConfigError, NotFiniteError, Preempted, WorkdirError, WorkdirMismatch
+from lamv.study import runs
 from lamv.study.evaluate import evaluate
 from lamv.train import loop, tracking
 from lamv.train.checkpoint import Checkpoints
@@ -44,9 +45,13 @@ def copied(finished, tmp_path):
 
 
 def unfinish(workdir, keep):
-    """Make a finished workdir one that was killed after the checkpoint of step `keep`."""
+    """Make a finished workdir one that was killed after the checkpoint of step `keep`; 0: before the first."""
     for name in ("DONE", "summary.json"):
         (workdir / name).unlink()
+    if not keep:
+        timing = workdir / "timing.jsonl"
+        lines = timing.read_text().splitlines(keepends=True)
+        timing.write_text("".join(line for line in lines if "event" not in line))
     for step in (workdir / "checkpoints").iterdir():
         if step.name.isdigit() and int(step.name) > keep:
             shutil.rmtree(step)
@@ -113,7 +118,7 @@ def test_a_finished_workdir_is_left_as_it_is(finished):
     assert before == {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.name != ".lock"}
 
 
-@pytest.mark.parametrize("keep", [0, 10, 30, 40])
+@pytest.mark.parametrize("keep", [0, 20, 30, 40])
 def test_a_run_resumed_from_any_checkpoint_ends_with_the_same_bits(copied, finished, keep):
     unfinish(copied, keep)
     with open(copied / "metrics.jsonl", "a") as file:
@@ -124,7 +129,9 @@ def test_a_run_resumed_from_any_checkpoint_ends_with_the_same_bits(copied, finis
 
 def test_periods_of_checkpoints_do_not_change_a_bit(finished, tmp_path):
     train(tmp_path / "run", checkpoint_every=7)
-    assert_same_end(tmp_path / "run", finished)
+    assert (tmp_path / "run" / "checkpoints" / "35").is_dir()
+    ends = [json.loads((workdir / "DONE").read_text()) for workdir in (tmp_path / "run", finished)]
+    assert ends[0]["sha256"] == ends[1]["sha256"] and ends[0]["metrics"] == ends[1]["metrics"]
 
 
 def test_a_signal_saves_and_the_same_command_goes_on_to_the_same_end(finished, tmp_path, monkeypatch):
@@ -177,6 +184,141 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_end_is_the_same(copied, fin
     assert "step 40 is damaged" in caplog.text
     assert_same_end(copied, finished)
     assert (copied / "checkpoints" / ".damaged" / "40").is_dir()
+
+
+@pytest.mark.parametrize("gone", ["the folder", "what is in it"])
+def test_where_checkpoints_are_gone_and_lines_stand_the_run_refuses_to_start_anew(copied, finished, gone):
+    unfinish(copied, 40)
+    shutil.rmtree(copied / "checkpoints")
+    if gone == "what is in it":
+        (copied / "checkpoints").mkdir()
+    with pytest.raises(CheckpointError, match="has lines of steps that were trained, and its checkpoints are gone"):
+        train(copied)
+    assert (copied / "metrics.jsonl").read_text() == (finished / "metrics.jsonl").read_text()
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_again_and_says_so(copied, finished, caplog):
+    unfinish(copied, 0)
+    train(copied)
+    assert "stopped before its first checkpoint; it begins at step 0 again" in caplog.text
+    assert_same_end(copied, finished)
+
+
+def a_digit(text):
+    return text.replace("0.", "1.", 1)
+
+
+@pytest.mark.parametrize(
+    "step, damage, told",
+    [
+        (20, a_digit, True),
+        (20, None, True),
+        (20, lambda text: text[:-9], False),  # of a step that is taken again
+        (40, lambda text: text[:-9], True),
+        (40, lambda text: text + text, False),
+    ],
+)
+def test_metrics_come_back_from_the_checkpoint_to_the_byte(copied, finished, caplog, step, damage, told):
+    unfinish(copied, step)
+    path = copied / "metrics.jsonl"
+    path.unlink() if damage is None else path.write_text(damage(path.read_text()))
+    train(copied)
+    assert ("metrics.jsonl is written again" in caplog.text) == told
+    assert_same_end(copied, finished)
+
+
+@pytest.mark.parametrize(
+    "name, damage",
+    [
+        ("metrics.jsonl", a_digit),
+        ("metrics.jsonl", None),
+        ("summary.json", a_digit),
+        ("summary.json", lambda text: "[1]"),
+        ("summary.json", None),
+        ("DONE", lambda text: text[:50]),
+    ],
+)
+def test_what_a_finished_run_lost_is_made_again_and_told(copied, finished, caplog, name, damage):
+    path = copied / name
+    path.unlink() if damage is None else path.write_text(damage(path.read_text()))
+    train(copied)
+    for file in ("metrics.jsonl", "summary.json", "DONE"):
+        assert (copied / file).read_text() == (finished / file).read_text(), file
+    assert name in caplog.text
+
+
+def test_what_a_finished_run_came_to_does_not_depend_on_other_files(copied, finished):
+    """config.json may have other claims by now, and provenance.json another account of the data."""
+    run = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps(run | {"title": "another", "claims": [[]]}))
+    (copied / "provenance.json").write_text("{}")
+    train(copied)
+    assert (copied / "summary.json").read_text() == (finished / "summary.json").read_text()
+    (copied / "summary.json").unlink()
+    train(copied)
+    assert (copied / "summary.json").read_text() == (finished / "summary.json").read_text()
+
+
+@pytest.mark.parametrize("change", [{"sha256": "0"}, {"metrics": 3}])
+def test_a_done_that_was_changed_is_made_again(copied, finished, caplog, change):
+    path = copied / "DONE"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    train(copied)
+    assert "DONE is damaged" in caplog.text and path.read_text() == (finished / "DONE").read_text()
+
+
+def test_a_run_that_an_earlier_version_finished_is_left_as_it_is(copied, finished):
+    path = copied / "DONE"
+    path.write_text(json.dumps({"sha256": json.loads(path.read_text())["sha256"]}))
+    before = path.read_text()
+    assert train(copied) == json.loads((finished / "summary.json").read_text()) and path.read_text() == before
+
+
+def test_without_checkpoints_metrics_that_changed_are_not_believed(copied):
+    shutil.rmtree(copied / "checkpoints")
+    train(copied)  # nothing to do: checkpoints of a finished run may go
+    path = copied / "metrics.jsonl"
+    path.write_text(a_digit(path.read_text()))
+    with pytest.raises(CheckpointError, match="its checkpoints are gone"):
+        train(copied)
+
+
+def test_what_changed_around_a_run_is_told_and_kept(copied, finished, caplog):
+    unfinish(copied, 20)
+    stored = json.loads((copied / "provenance.json").read_text())
+    stored["packages"]["jax"], stored["device"]["kind"], stored["xla_flags"] = "0.9.9", "TPU v9", "--xla_fast"
+    (copied / "provenance.json").write_text(json.dumps(stored))
+    train(copied)
+    [line] = [record.getMessage() for record in caplog.records if "has changed" in record.getMessage()]
+    for words in ("jax 0.9.9 -> ", "device.kind TPU v9 -> cpu", "xla_flags --xla_fast -> "):
+        assert words in line
+    now = json.loads((copied / "provenance.json").read_text())
+    [entry] = now["history"]
+    assert entry["until_step"] == 20 and entry["packages"]["jax"] == "0.9.9" and now["packages"]["jax"] != "0.9.9"
+    assert_same_end(copied, finished)
+    assert any("At step 20 the run went on with something else: jax 0.9.9 -> " in note for note in runs.read(copied).notes)
+    caplog.clear()
+    unfinish(copied, 40)
+    train(copied)
+    assert "has changed" not in caplog.text
+    assert json.loads((copied / "provenance.json").read_text())["history"] == [entry]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"data": [3]}'])
+def test_a_provenance_that_cannot_be_read_is_not_passed_over(copied, content):
+    unfinish(copied, 20)
+    (copied / "provenance.json").write_text(content)
+    with pytest.raises(WorkdirMismatch, match="provenance.json") as error:
+        train(copied)
+    assert "\n" not in str(error.value)
+
+
+def test_without_a_provenance_the_checkpoint_knows_its_data(copied, finished, caplog):
+    unfinish(copied, 20)
+    (copied / "provenance.json").unlink()
+    train(copied)
+    assert "provenance.json was missing and is written anew" in caplog.text
+    assert_same_end(copied, finished)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -12,7 +12,7 @@ from lamv.core.mitigation import MITIGATIONS
 from lamv.data.resident import Table
 from lamv.errors import ConfigError
 from lamv.study.evaluate import Wanted, evaluate
-from lamv.train import loop, stages
+from lamv.train import loop, selection, stages
 from lamv.train.refit import refit
 from lamv.train.rows import Bench, RowRun, cohorts
 
@@ -214,7 +214,7 @@ def test_dfr_replaces_the_last_layer_by_one_fitted_to_balanced_features(split):
 @pytest.mark.parametrize(("name", "step"), [("erm", 0), ("jtt", 4), ("dfr", 7)])
 def test_a_rule_of_selection_looks_at_the_network_of_the_mitigation_alone(name, step):
     """Of 8 steps: that of a first stage, and that whose last layer is not fitted yet, are none."""
-    assert run_of(**{"mitigation.name": name}).selectable_after == step
+    assert selection.counts_after(run_of(**{"mitigation.name": name}).config, 8) == step
 
 
 # Rows side by side
