@@ -44,7 +44,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import IO, Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 import PIL
@@ -53,6 +53,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from lamv import files
 from lamv.data.integrity import and_more, one_line, shown
 from lamv.errors import DataError, WorkdirError
 
@@ -172,11 +173,14 @@ def read(
     Raises DataError that names the first file that is broken and says how many more there are, under "skip" only where all
     are; DataError for a file that cannot be read at the moment; and WorkdirError where the cache cannot be read or written.
     """
-    job = Job(name, folder, photographs, image_size, cache_folder() / _key(folder, photographs, image_size))
+    cache = cache_folder()
+    files.refuse_foreign(cache, "LAMV_CACHE")
+    job = Job(name, folder, photographs, image_size, cache / _key(folder, photographs, image_size))
     try:
         found = _finished(job)
         if found is None:
-            job.stem.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for made in (cache.parent, cache):  # mkdir gives its mode to the last folder alone
+                made.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _locked(job):
                 found = _finished(job) or _decoded(job, on_broken)  # another process may have finished it meanwhile
     except OSError as error:
@@ -252,8 +256,9 @@ def _finished(job: Job) -> Decoded | None:
     if not job.file(".json").exists() or not job.file(".npy").exists():
         return None
     # JSON or a header that was overwritten, a file that was cut off, a record of another form
-    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-        record = json.loads(job.file(".json").read_text())
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        record = files.read_json(job.file(".json"))
+        files.check_is_file(job.file(".npy"))
         broken = {int(row): why for row, why in record["broken"].items()}
         pixels = np.load(job.file(".npy"), mmap_mode="r", allow_pickle=False)
         # A view of the base class: a memmap would hand its type on to whatever is computed from it.
@@ -266,10 +271,21 @@ def _finished(job: Job) -> Decoded | None:
     return None
 
 
+def _opened(path: Path, flags: int, mode: str) -> IO:
+    """A file of the cache that is written to, made where there is none; a link is not followed, a pipe not waited for."""
+    try:
+        files.check_is_file(path)
+    except FileNotFoundError:
+        pass
+    except ValueError as error:
+        raise OSError(errno.EINVAL, str(error), str(path)) from None
+    return open(os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o666), mode)
+
+
 @contextlib.contextmanager
 def _locked(job: Job) -> Iterator[None]:
     """Holds the job's lock, which the kernel lets go of however the process ends."""
-    with open(job.file(".lock"), "a") as lock:
+    with _opened(job.file(".lock"), os.O_WRONLY | os.O_APPEND, "a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -285,8 +301,11 @@ def _decoded(job: Job, on_broken: str) -> Decoded:
     data_file, done_file = job.file(".partial.npy"), job.file(".partial.jsonl")
     done = _done(done_file)
     whole, broken, facts = hashlib.sha256(), {}, Facts()
-    data_file.touch()
-    with open(data_file, "r+b") as data, open(done_file, "a") as record, _Progress(job) as progress:
+    with (
+        _opened(data_file, os.O_RDWR, "r+b") as data,
+        _opened(done_file, os.O_WRONLY | os.O_APPEND, "a") as record,
+        _Progress(job) as progress,
+    ):
         start = _write_header(data, job.shape)
         number = -(-len(job.photographs) // CHUNK)
         chunks = _in_threads(lambda index: _chunk(job, index, start, done.get(index)), number)
@@ -312,9 +331,7 @@ def _decoded(job: Job, on_broken: str) -> Decoded:
         os.fsync(data.fileno())
     # The record first: the file of pixels appears under its name only when that can be checked.
     found = Decoded(np.empty(0), whole.hexdigest(), broken, facts)
-    beside = job.file(".json.tmp")
-    beside.write_text(json.dumps(_record_of(found, folder=str(job.folder))))
-    os.replace(beside, job.file(".json"))
+    files.write_whole(job.file(".json"), json.dumps(_record_of(found, folder=str(job.folder))))
     os.replace(data_file, job.file(".npy"))
     done_file.unlink()
     return found._replace(pixels=np.load(job.file(".npy"), mmap_mode="r", allow_pickle=False).view(np.ndarray))
@@ -415,9 +432,11 @@ def _check_space(job: Job) -> None:
 
 def _done(file: Path) -> dict[int, Mapping]:
     """What was recorded of the chunks that are decoded; a line that was cut off or harmed is left out."""
-    records = {}
-    for line in file.read_text(errors="replace").splitlines() if file.exists() else []:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
+    records, content = {}, b""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        content = files.read_bytes(file)
+    for line in content.splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             record = json.loads(line)
             if record["seal"] == _seal(record):
                 records[record["chunk"]] = record

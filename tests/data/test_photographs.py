@@ -593,7 +593,14 @@ def test_another_folder_is_another_set(tmp_path):
     assert pixels(tmp_path / "other")[:, 0, 0, 0].tolist() == [30, 40]
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "header", "record", "no record"])
+RECORDS = {
+    "record": b'{"sha', "empty record": b"", "no object": b"[1]", "no text": b"\xff", "deep record": b"[" * 100_000,
+    "long number": b'{"broken": {}, "seal": ' + b"9" * 5000 + b"}", "wrong types": b'{"broken": [3], "facts": 1}',
+    "deep in a record": b'{"broken": {}, "seal": 1, "x": ' + b"[" * 900 + b"]" * 900 + b"}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "header", "no record", *RECORDS])
 def test_a_damaged_cache_is_noticed_and_mended(folder, cache, decoded, caplog, damage):
     before = pixels(folder).copy()
     (file,), (record,) = cache.glob("*.npy"), cache.glob("*.json")
@@ -603,8 +610,10 @@ def test_a_damaged_cache_is_noticed_and_mended(folder, cache, decoded, caplog, d
     content = content[:-9] if damage == "cut" else b"x" + content[1:] if damage == "header" else content
     file.unlink()  # rather than written to: `before` may still be mapped
     file.write_bytes(content)
-    if "record" in damage:
-        record.write_text('{"sha') if damage == "record" else record.unlink()
+    if damage == "no record":
+        record.unlink()
+    if damage in RECORDS:
+        record.write_bytes(RECORDS[damage])
     caplog.clear()
     np.testing.assert_array_equal(pixels(folder), before)
     assert len(decoded) == 40 and ("damaged" in caplog.text) == (damage != "no record")
@@ -708,7 +717,7 @@ def refused_by_the_cache(folder, image_size=8):
     with pytest.raises(WorkdirError) as caught:
         load(folder, image_size)
     message = str(caught.value)
-    assert "\n" not in message and "image_folder" in message and "set LAMV_CACHE" in message
+    assert "\n" not in message and "set LAMV_CACHE" in message
     return message
 
 
@@ -735,6 +744,72 @@ def test_a_disk_that_fills_up_keeps_what_is_there(folder, decoded):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     decoded.clear()
     assert pixels(folder, 64).shape == (20, 64, 64, 3) and 0 < len(decoded) < 20
+
+
+def test_a_cache_that_every_user_may_write_to_is_refused(folder, cache):
+    pixels(folder, 8)
+    cache.chmod(0o777)
+    assert "can be written by every user" in refused_by_the_cache(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_cache_of_another_user_is_refused(folder, cache):
+    pixels(folder, 8)
+    os.chown(cache, 12345, 12345)
+    assert "is another user's" in refused_by_the_cache(folder)
+
+
+@pytest.mark.parametrize("ending", [".lock", ".partial.npy", ".partial.jsonl"])
+def test_a_link_in_the_cache_is_not_followed(folder, cache, tmp_path, ending):
+    pixels(folder, 8)
+    (stem,) = (path.name.removesuffix(".npy") for path in cache.glob("*.npy"))
+    for file in cache.iterdir():
+        file.unlink()
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    (cache / f"{stem}{ending}").symlink_to(outside)
+    assert "cannot be used" in refused_by_the_cache(folder)
+    assert outside.read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "socket"])
+@pytest.mark.parametrize("ending", [".lock", ".partial.npy", ".partial.jsonl"])
+def test_what_is_no_file_in_the_cache_is_not_waited_for(folder, cache, put, ending, kind):
+    pixels(folder, 8)
+    (stem,) = (path.name.removesuffix(".npy") for path in cache.glob("*.npy"))
+    for file in cache.iterdir():
+        file.unlink()
+    put(kind, cache / f"{stem}{ending}")
+    assert f"it is a {kind}" in refused_by_the_cache(folder)
+
+
+@pytest.mark.parametrize("ending", [".json", ".npy"])
+def test_a_pipe_in_the_place_of_the_cached_file_is_replaced(folder, cache, put, ending):
+    before = pixels(folder, 8).copy()
+    (file,) = cache.glob(f"*{ending}")
+    file.unlink()
+    put("pipe", file)
+    np.testing.assert_array_equal(pixels(folder, 8), before)
+
+
+def test_the_cache_and_what_it_lies_in_are_for_their_owner_alone(tmp_path, folder, monkeypatch):
+    monkeypatch.setenv("LAMV_CACHE", str(tmp_path / "new" / "cache"))
+    before = os.umask(0)
+    try:
+        pixels(folder, 8)
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE((tmp_path / "new" / below).stat().st_mode) for below in ("cache", "cache/images")] == [0o700] * 2
+    pixels(folder, 8)
+
+
+def test_a_cache_that_others_can_put_another_in_the_place_of_is_refused(tmp_path, folder, monkeypatch):
+    monkeypatch.setenv("LAMV_CACHE", str(tmp_path / "cache"))
+    pixels(folder, 8)
+    (tmp_path / "cache").chmod(0o777)
+    assert "can be replaced by another user" in refused_by_the_cache(folder)
+    (tmp_path / "cache").chmod(0o1777)  # as /tmp is
+    pixels(folder, 8)
 
 
 def test_where_the_cache_is(monkeypatch, tmp_path):
