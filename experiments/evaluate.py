@@ -16,12 +16,13 @@ The report of the run, DIR/report.html, is written anew. On several hosts, the s
 experiments.train has for it; the first process writes.
 """
 
-import sys
+from collections.abc import Sequence
 
 from absl import flags
 
 from experiments import launch
-from lamv.errors import ConfigError
+from lamv import paths
+from lamv.errors import ConfigError, brief, nearest
 
 launch.use_fast_convolutions()
 
@@ -39,16 +40,22 @@ ROBUST_EXAMPLES = flags.DEFINE_integer("robust_examples", 1000, "Test examples f
 PROBE = flags.DEFINE_list("probe", [], "Layers to probe, commas between; all: every one.")
 launch.define_process_flags()
 TRANSFER = flags.DEFINE_string("transfer", "", "Data set to probe on, NAME or NAME:PATH; by default the run's own.")
+FLAGS = flags.FLAGS
+#: Flags that do nothing without any of others.
+IDLE_WITHOUT = {
+    "transfer": (("probe",), "--probe names no layer; add --probe=features, or --probe=all"),
+    "robust_examples": (("attack", "corruption"), "add --attack=0.03 or --corruption=0.3, or leave it out"),
+}
 
 
 def main() -> None:
-    asked = wanted()
+    which, data_path, asked = checkpoints(), path_of_data(), wanted()
     launch.join_processes()
     from lamv.study import evaluate, report, table
     from lamv.train.parallel import is_main_process
-    from lamv.train.tracking import summary_row, values_of
+    from lamv.train.summary import summary_row, values_of
 
-    lines = evaluate.evaluate(WORKDIR.value, CHECKPOINTS.value, DATA_PATH.value, wanted=evaluate.Wanted(**asked))
+    lines = evaluate.evaluate(WORKDIR.value, which, data_path, wanted=evaluate.Wanted(**asked))
     if not is_main_process():
         return
     ended, stated = evaluate.claims_of(WORKDIR.value)
@@ -64,22 +71,53 @@ def main() -> None:
     print(f"report: {report.write(WORKDIR.value)}")
 
 
-def wanted() -> dict:
-    """The flags, checked, by the names of lamv.study.evaluate.Wanted; before anything slow is imported."""
-    if TRANSFER.value and not PROBE.value:
+def checkpoints() -> str:
+    """--checkpoints, checked; steps in ascending order, as what takes long is done at the last of them."""
+    if CHECKPOINTS.value in ("last", "all"):
+        return CHECKPOINTS.value
+    try:
+        steps = [int(part) for part in CHECKPOINTS.value.split(",")]
+    except ValueError:
+        steps = []
+    if not steps or min(steps) < 1 or len(set(steps)) < len(steps):
         raise ConfigError(
-            f"--transfer is {TRANSFER.value!r} and --probe names no layer; add --probe=features, or --probe=all"
+            f"--checkpoints is {brief(CHECKPOINTS.value)}, must be last, all, or different steps of 1 or more with"
+            " commas between"
         )
+    return ",".join(map(str, sorted(steps)))
+
+
+def path_of_data() -> str | None:
+    """--config.data.path, checked."""
+    if DATA_PATH.value is None:
+        return None
+    return paths.local("--config.data.path", DATA_PATH.value, FLAGS["config.data.path"].help)
+
+
+def wanted() -> dict:
+    """The other flags, checked, by the names of lamv.study.evaluate.Wanted; before anything slow is imported."""
+    for flag, (needs, others) in IDLE_WITHOUT.items():
+        if FLAGS[flag].present and not any(FLAGS[other].value for other in needs):
+            raise ConfigError(f"--{flag} is {_given(flag)!r} and would do nothing; {others}")
+    if BRIEF.value and FLAGS["classes"].present:
+        raise ConfigError(f"--classes is {_given('classes')!r} and would do nothing with --brief; take one away")
     return {
         "brief": BRIEF.value,
-        "examples": _at_least_one("examples", EXAMPLES.value),
+        "examples": _at_least(2, "examples", EXAMPLES.value),  # a temperature is not fitted to one
         "classes": _classes(),
-        "attacks": _numbers("attack", ATTACK.value, most=1.0),
-        "corruptions": _numbers("corruption", CORRUPTION.value, most=1.0),
-        "robust_examples": _at_least_one("robust_examples", ROBUST_EXAMPLES.value),
-        "probe": tuple(PROBE.value),
-        "transfer": TRANSFER.value,
+        "attacks": _sizes("attack", ATTACK.value),
+        "corruptions": _sizes("corruption", CORRUPTION.value),
+        "robust_examples": _at_least(1, "robust_examples", ROBUST_EXAMPLES.value),
+        "probe": _layers(),
+        "transfer": _transfer(),
     }
+
+
+def _given(flag: str) -> str:
+    """A flag as it was given, but no longer than a line."""
+    value = FLAGS[flag].value
+    text = ",".join(value) if isinstance(value, list) else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _classes() -> tuple[int, ...]:
@@ -88,27 +126,55 @@ def _classes() -> tuple[int, ...]:
     except ValueError:
         classes = ()
     if len(classes) != 3 or len(set(classes)) != 3 or min(classes) < 0:
-        raise ConfigError(
-            f"--classes is {','.join(CLASSES.value)!r}, must be three different classes, for example 0,1,2"
-        )
+        raise ConfigError(f"--classes is {_given('classes')!r}, must be three different classes, for example 0,1,2")
     return classes
 
 
-def _numbers(flag: str, parts: list[str], most: float) -> tuple[float, ...]:
+def _sizes(flag: str, parts: Sequence[str]) -> tuple[float, ...]:
+    """Numbers from 0 to 1 that a metric's key tells apart."""
     try:
         values = tuple(float(part) for part in parts)
     except ValueError:
-        values = (-1.0,)
-    if not all(0 <= value <= most for value in values):
-        raise ConfigError(f"--{flag} is {','.join(parts)!r}, must be numbers from 0 to {most:g} with commas between")
+        values = ()
+    in_range = all(0 <= value <= 1 for value in values)
+    if (FLAGS[flag].present and not values) or not in_range or len({f"{v:g}" for v in values}) < len(values):
+        raise ConfigError(
+            f"--{flag} is {_given(flag)!r}, must be numbers from 0 to 1, all different, with commas between"
+        )
     return values
 
 
-def _at_least_one(flag: str, value: int | None) -> int | None:
-    if value is not None and value < 1:
-        raise ConfigError(f"--{flag} is {value}, must be at least 1")
+def _layers() -> tuple[str, ...]:
+    """Whether they are layers is known later, with the network."""
+    layers = tuple(PROBE.value)
+    wrong = not all(layers) or len(set(layers)) < len(layers) or ("all" in layers and len(layers) > 1)
+    if wrong or (FLAGS["probe"].present and not layers):
+        raise ConfigError(
+            f"--probe is {_given('probe')!r}, must be different layers with commas between, or all; such as features"
+        )
+    return layers
+
+
+def _transfer() -> str:
+    """NAME or NAME:PATH, with ~ as a home."""
+    if not FLAGS["transfer"].present:
+        return ""
+    from lamv.data import DATASETS
+
+    name, colon, path = TRANSFER.value.partition(":")
+    if name not in DATASETS:
+        raise ConfigError(
+            f"--transfer is {brief(TRANSFER.value)}, must be NAME or NAME:PATH with NAME one of {', '.join(DATASETS)}"
+            f"{nearest(name, DATASETS)}"
+        )
+    return f"{name}:{paths.local('the path of --transfer', path)}" if colon else name
+
+
+def _at_least(low: int, flag: str, value: int | None) -> int | None:
+    if value is not None and not low <= value < 2**31:
+        raise ConfigError(f"--{flag} is {value}, must be at least {low} and below 2^31")
     return value
 
 
 if __name__ == "__main__":
-    sys.exit(launch.run(main, needs=("workdir",)))
+    launch.leave(launch.run(main, needs=("workdir",)))

@@ -8,7 +8,6 @@ experiments.evaluate left is shown too. Beside the page lie its tables of method
 --out is called. Training writes the report of its run by itself. Needs no accelerator and no jax.
 """
 
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -32,4 +31,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(launch.run(main, needs=("runs",)))
+    launch.leave(launch.run(main, needs=("runs",)))

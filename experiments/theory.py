@@ -6,7 +6,6 @@ A check that falls short is a result, not a failure: the exit code is 0, and the
 finished workdir is left as it is. A recipe is a Python file and is run as one: use only those you trust.
 """
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,4 +42,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(launch.run(main, needs=("config", "workdir"), knobs=knobs))
+    launch.leave(launch.run(main, needs=("config", "workdir"), knobs=knobs))

@@ -9,7 +9,6 @@ The same command again goes on where it stopped; a finished workdir is left as i
 run as one: use only those you trust.
 """
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(launch.run(main, needs=("config", "workdir"), knobs=knobs))
+    launch.leave(launch.run(main, needs=("config", "workdir"), knobs=knobs))

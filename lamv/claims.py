@@ -7,21 +7,163 @@ row, metric, relation, bound, mean and holds, with times and of where it is next
 Nothing here imports jax: a report judges claims again, once an evaluation has measured what training had not.
 """
 
+import math
+import operator
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
+
+import numpy as np
+
+from lamv.errors import ConfigError, brief, listed, nearest
+
+RELATIONS = {">=": operator.ge, "<=": operator.le}
+FORM = "(row, metric, '>=' or '<=', value) or (row, metric, '>=' or '<=', times, other row)"
+
+#: Splits that a row may have whatever its cue.
+SPLITS = ("train", "validation", "valid", "test", "augmented")
+#: What is measured on every split but "augmented", by training or by an evaluation, where labels are classes; of a cue;
+#: and where labels are numbers.
+OF_CLASSES = (
+    "accuracy", "nll", "nll_scaled", "brier", "ece", "ece_mass", "ece_scaled", "temperature", "aurc", "aurc_max_logit",
+    "aurc_normalised", "margin_min", "margin_p1", "margin_p5", "margin_p25", "margin_median", "margin_mean",
+    "margin_cv", "max_logit_mean", "logit_norm_mean", "worst_group_accuracy", "mean_group_accuracy",
+    "adjusted_accuracy", "groups_left_out", "collapse/nc1", "collapse/nc1_trace", "collapse/nc2_equinorm",
+    "collapse/nc2_equiangular", "collapse/nc2_weights_equinorm", "collapse/nc2_weights_equiangular", "collapse/nc3",
+    "collapse/nc4", "separation", "effective_rank", "feature_norm_mean", "feature_norm_sd",
+)  # fmt: skip
+OF_CUE = ("cue_accuracy", "label_logit", "cue_logit", "cue_over_label")
+OF_NUMBERS = ("rmse", "mae")
+VARIANCES = (
+    "total_variance", "within_variance", "between_variance", "mean_square", "within_variance_per_unit",
+    "within_over_mean_square", "within_over_total",
+)  # fmt: skip
+#: What is measured on one split.
+OF_TRAIN, OF_TRAIN_OF_CLASSES = ("loss",), ("information", "information_limit")
+OF_TEST_WITH_CUE = ("cue_drop", "weight_norm_ratio", "weight_norm_share")
+OF_AUGMENTED = (
+    "loss", "floor", "kl", "variance_half", "variance_sharp", "bound_simple", "bound_half", "bound_sharp", "slack_half",
+    "slack_sharp", "variance_over_loss", "rows_per_cell",
+)  # fmt: skip
+#: Metrics that have a name or a number of the run in their keys.
+HIDDEN_LAYER = re.compile(rf"layers/[^/]+/({'|'.join(VARIANCES)})")
+GROUP = re.compile(r"group_\d+(_\d+)?/(accuracy|count)")
+DISTURBED = re.compile(
+    r"test/(attack/(fgsm|pgd)|corruption/(noise|blur|contrast|pixelate|jpeg_like))_(?P<size>[^_/]+)"
+    r"/(accuracy|margin_mean)"
+)
+PROBE = re.compile(r"probe/[^/]+/[^/]+/(train_)?accuracy")
+LABELS = {"regression": ", and its labels are numbers", "classification": ", and its labels are classes"}
+
+
+def check(claims: Any, placed: Mapping[str, Sequence[str]], task: str = "") -> None:
+    """Raise ConfigError, one line, for the first claim that could never be judged, or not as its author means it.
+
+    placed: of each row, by name, the splits that it has because of its cue, "test_random" and so on. task:
+    "classification" or "regression", "" where only the data knows.
+    """
+    if not isinstance(claims, list | tuple):
+        raise ConfigError(f"config.claims is {brief(claims)}, must be a tuple of claims, each {FORM}")
+    for number, claim in enumerate(claims):
+        where = f"config.claims[{number}] is {brief(claim)}"
+        if not isinstance(claim, list | tuple) or len(claim) not in (4, 5):
+            hint = "; a single claim needs a comma after it, (claim,)" if isinstance(claim, str) else ""
+            raise ConfigError(f"{where}, must be {FORM}{hint}")
+        _check_claim(where, claim, placed, task)
+
+
+def _check_claim(where: str, claim: Sequence, placed: Mapping[str, Sequence[str]], task: str) -> None:
+    row, metric, relation, number, *other = claim
+    for which, name in (("row", row), *(("other row", name) for name in other)):
+        if not isinstance(name, str) or name not in placed:
+            known = listed([repr(known) for known in placed])
+            raise ConfigError(f"{where}: its {which} is {brief(name)}, must be one of {known}{nearest(name, placed)}")
+    if not isinstance(metric, str):
+        raise ConfigError(f"{where}: its metric is {brief(metric)}, must be text, SPLIT/METRIC, such as test/accuracy")
+    for name in (row, *other):
+        _check_metric(where, name, metric, placed[name], task)
+    if not isinstance(relation, str) or relation not in RELATIONS:
+        both = "; give two claims, one with each" if relation in ("=", "==") else ""
+        raise ConfigError(f"{where}: its relation is {brief(relation)}, must be '>=' or '<='{both}")
+    if not _is_finite(number):
+        what = "factor" if other else "value"
+        raise ConfigError(f"{where}: its {what} is {brief(number)}, must be a finite number, such as 0.9")
+
+
+def _check_metric(where: str, row: str, metric: str, placed: Sequence[str], task: str) -> None:
+    split, _, name = metric.partition("/")
+    splits, named = (*SPLITS, *placed), _named(tuple(placed), task)
+    classes = task != "regression"
+    if metric in named or (split in splits and HIDDEN_LAYER.fullmatch(name) and (classes or split != "augmented")):
+        return
+    if classes and (PROBE.fullmatch(metric) or (split in splits and split != "augmented" and GROUP.fullmatch(name))):
+        return
+    disturbed = DISTURBED.fullmatch(metric) if classes else None
+    if disturbed and _as_written(disturbed["size"]) == disturbed["size"]:
+        return
+    if disturbed:
+        raise ConfigError(
+            f"{where}: its metric {brief(metric)} is of size {brief(disturbed['size'])}, must be of one as evaluations"
+            f" write it: {_as_written(disturbed['size'])}"
+        )
+    raise ConfigError(
+        f"{where}: its metric is {brief(metric)}, must be one that is measured of row {brief(row)}"
+        f"{nearest(metric, named)}: its splits are {', '.join(splits)}{LABELS.get(task, '')}; lamv/claims.py lists all"
+        " metrics"
+    )
+
+
+@cache
+def _named(placed: tuple[str, ...], task: str) -> dict[str, None]:
+    """The metrics of a row whose keys are known beforehand."""
+    classes, numbers = task != "regression", task != "classification"
+    variances = [f"{where}/{part}" for where in ("features", "logits", "outputs") for part in VARIANCES]
+    of_split = [*(OF_CLASSES if classes else ()), *(OF_NUMBERS if numbers else ()), *variances]
+    of_split += OF_CUE if classes and "test_random" in placed else ()
+    of_one = {
+        "train": (*OF_TRAIN, *(OF_TRAIN_OF_CLASSES if classes else ())),
+        "test": OF_TEST_WITH_CUE if classes and placed else (),
+        "augmented": (*OF_AUGMENTED, *variances) if classes else (),
+    }
+    found = [f"{split}/{name}" for split in (*SPLITS, *placed) if split != "augmented" for name in of_split]
+    return dict.fromkeys(found + [f"{split}/{name}" for split, names in of_one.items() for name in names])
+
+
+def _as_written(size: str) -> str:
+    """How an evaluation writes the size of an attack, or the level of a corruption; 0.1 for what is no such size."""
+    try:
+        number = float(size)
+    except ValueError:
+        number = -1.0
+    return f"{number:g}" if 0 <= number <= 1 else "0.1"
+
+
+def _is_finite(number: Any) -> bool:
+    """Of Python's or NumPy's numbers; True and False are none."""
+    if isinstance(number, bool) or not isinstance(number, int | float | np.integer | np.floating):
+        return False
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # more digits than a float has
+        return False
 
 
 def judged(claims: Iterable[Sequence], mean: Callable[[str, str], float | None]) -> list[dict[str, Any]]:
-    """Every claim with its verdict. mean: (row, metric) -> what was measured, or None."""
+    """Every claim with its verdict. mean: (row, metric) -> what was measured, or None.
+
+    A claim whose relation is none, as in a run of an earlier version, holds None.
+    """
     results = []
     for row, metric, relation, *stated in claims:
-        times, of = stated if len(stated) == 2 else (None, None)
+        number, of = plain(stated[0]), stated[1] if len(stated) == 2 else None
         other = mean(of, metric) if of else None
-        bound = stated[0] if of is None else None if other is None else times * other
+        bound = number if of is None else None if other is None else number * other
         own = mean(row, metric)
-        holds = None if own is None or bound is None else own >= bound if relation == ">=" else own <= bound
+        known = own is not None and bound is not None and relation in RELATIONS
+        holds = bool(RELATIONS[relation](own, bound)) if known else None
         result = {"row": row, "metric": metric, "relation": relation, "bound": bound, "mean": own, "holds": holds}
-        results.append(result | ({"times": times, "of": of} if of else {}))
+        results.append(result | ({"times": number, "of": of} if of else {}))
     return results
 
 
@@ -29,3 +171,8 @@ def as_stated(claim: Mapping[str, Any]) -> tuple:
     """The claim that was judged."""
     stated = (claim["times"], claim["of"]) if "of" in claim else (claim["bound"],)
     return (claim["row"], claim["metric"], claim["relation"], *stated)
+
+
+def plain(value: Any) -> Any:
+    """A number as Python's own, for JSON."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -21,12 +21,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import config_dict
 
+from lamv import claims, paths
 from lamv.core import laws
 from lamv.core.losses import LOSSES
 from lamv.core.methods import FOR_CLASSES, METHODS, knobs_of
 from lamv.core.mitigation import BY, MITIGATIONS
 from lamv.core.mixing import LAM_PER
-from lamv.core.shortcuts import CODINGS, SHORTCUTS
+from lamv.core.shortcuts import CODINGS, SHORTCUTS, split_placements
 from lamv.core.targets import CONVENTIONS
 from lamv.data import DATASETS, MAX_IMAGE_SIZE, ON_BROKEN, TASKS
 from lamv.errors import ConfigError, brief, nearest
@@ -269,6 +270,10 @@ KNOB = {knob.key: knob for knob in KNOBS}
 
 #: Two ways to say how long to train; whoever sets one, recipe, row or flag, unsets the other.
 LENGTHS = (("steps", "epochs"), ("epochs", "steps"))
+#: What is of a recipe as a whole, and of no row.
+WHOLE = ("rows", "claims")
+#: Knobs that hold a path; empty where there is none.
+PATHS = ("data.path", "data.shortcut.images_path", "distill.teacher")
 
 
 class Row(NamedTuple):
@@ -301,15 +306,15 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Row]:
     values; they hold for all rows, so they are set again after a row's own. A recipe without rows is one row, named by
     its method. Raises ConfigError.
     """
-    overrides = {key: value for key, value in (overrides or {}).items() if key not in ("rows", "claims")}
+    overrides = {key: value for key, value in (overrides or {}).items() if key not in WHOLE}
     base = flatten(config)
     for key in KNOB:
         if key not in base:
             raise ConfigError(
                 f"the config of the recipe lacks {key}; begin with lamv.config.defaults(), and change that"
             )
+    stated = base.pop("claims")
     changes = _named(base.pop("rows") or {str(base["method.name"]): {}})
-    del base["claims"]
     for length, other in LENGTHS:
         # The flags are in the config already: what the recipe itself says of the other length no longer holds.
         if overrides.get(length) is not None and other not in overrides:
@@ -322,6 +327,7 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Row]:
         _set_by({key: value for key, value in base.items() if key not in overrides}),
         {key: value for key, value in overrides.items() if value is not None},
     )
+    _check_claims(stated, rows, overrides, has_names=bool(config["rows"]))
     return rows
 
 
@@ -558,7 +564,7 @@ def snapshot(config, rows: list[Row]) -> dict:
     return {
         "title": config.title,
         "about": config.about,
-        "claims": [list(claim) for claim in config.claims],
+        "claims": [[claims.plain(part) for part in claim] for claim in config.claims],
         "rows": [{"name": row.name, "config": nested(row.config)} for row in rows],
     }
 
@@ -608,10 +614,10 @@ def differences(stored: Mapping, new: Mapping) -> list[str]:
 
 
 def flatten(tree: Mapping, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings to {"a.b.c": value}; keys may be dotted already. Whole stay `rows`, and what lies deeper than knobs."""
+    """Nested mappings to {"a.b.c": value}; keys may be dotted already. WHOLE stays so, and what lies deeper than knobs."""
     flat = {}
     for key, value in tree.items():
-        if isinstance(value, Mapping | config_dict.ConfigDict) and key != "rows" and prefix.count(".") < 10:
+        if isinstance(value, Mapping | config_dict.ConfigDict) and key not in WHOLE and prefix.count(".") < 10:
             flat.update(flatten(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value
@@ -639,6 +645,10 @@ def _row(name: str, base: Mapping, changes: Mapping, overrides: Mapping, *, alon
             _set(config, key, value, where)
     try:
         validate(config)
+        for key in PATHS:
+            if get(config, key):
+                # Only looked at: it is recorded as it was given, so that ~ is the home of whoever reads the workdir.
+                paths.local(f"config.{key}", get(config, key), KNOB[key].meaning)
         check_milestones(config)
         if config.steps is not None:
             check_length(config, config.steps)
@@ -691,7 +701,7 @@ def is_text(value: str, of_one_line: bool = False) -> bool:
 
 
 def _set(config, key: str, value: Any, where: str) -> None:
-    if key in ("rows", "claims"):
+    if key in WHOLE:
         raise ConfigError(f"{where}: {key!r} is for the recipe as a whole; set it outside of rows")
     if key not in KNOB:
         raise ConfigError(f"{where}: unknown knob {brief(key)}{nearest(key, KNOB)}; lamv/config.py lists all knobs")
@@ -707,6 +717,34 @@ def _set(config, key: str, value: Any, where: str) -> None:
     for parent in parents:
         node = node[parent]
     node[leaf] = value
+
+
+def _check_claims(stated: Any, rows: list[Row], overrides: Mapping[str, Any], *, has_names: bool) -> None:
+    """Whether the claims of a recipe can be judged. has_names: False for a recipe without rows, called by its method.
+
+    Claims speak of the recipe as it stands. Flags may take away what they are about: other data may have other splits.
+    """
+    other_data = any(key.startswith("data.") for key in overrides)
+
+    def placed(row: Row) -> list[str]:
+        kind = row.config.data.shortcut.kind
+        kinds = SHORTCUTS if other_data else () if kind == "none" else (kind,)
+        return list(dict.fromkeys(split for one in kinds for split in split_placements(one) if split != "test"))
+
+    names = {row.name: placed(row) for row in rows}
+    if not has_names and "method.name" in overrides:
+        names = dict.fromkeys(METHODS, placed(rows[0]))
+    claims.check(stated, names, "" if other_data or "loss.name" in overrides else _task(rows))
+
+
+def _task(rows: list[Row]) -> str:
+    """ "classification" or "regression"; "" where only the data knows."""
+    data = rows[0].config.data
+    if data.name == "diabetes":
+        return "regression"
+    # Numbers are learned by squared error, and by no other loss; classes may be.
+    others = any(row.config.loss.name != "squared_error" for row in rows)
+    return "classification" if others else {"auto": ""}.get(data.task, data.task)
 
 
 def _check_common(rows: list[Row]) -> None:

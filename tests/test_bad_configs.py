@@ -58,6 +58,11 @@ def row(name, changes, *words, code=64):
     return recipe(name, f"config.rows['x'] = {changes}", *words, code=code)
 
 
+def claim(name, parts, *words):
+    """The tiny recipe with this one claim."""
+    return recipe(name, f"config.claims = (({parts}),)", *words)
+
+
 IDLE = "it acts only with"
 CASES = [
     # A flag that is none, or whose value cannot be read
@@ -69,7 +74,12 @@ CASES = [
     raw("unknown-flag", ["--wordkir=x"], "wordkir"),
     raw("stray", ["stray"], "'stray' is not a flag"),
     raw("rows-by-flag", ["--config.rows={}"], "config.rows cannot be given as a flag"),
+    raw("claims-by-flag", ["--config.claims=()"], "config.claims cannot be given as a flag", "in the recipe"),
     raw("no-of-what-is-no-bool", ["--noconfig.steps"], "steps"),
+    raw("no-with-a-value", ["--nodebug=1"], "--nodebug=1 does not take an argument"),
+    raw("debug-that-is-no-bool", ["--debug=maybe"], "--debug is 'maybe', must be of type bool"),
+    raw("one-of-nobody-knows-how-many", ["--num_processes=2"], "--coordinator and --process_id are missing"),
+    raw("a-process-beyond-the-last", ["--coordinator=a:1", "--num_processes=2", "--process_id=2"], "from 0 to 1"),
     raw("several-flags-wrong", ["--config.steps=a", "--config.seeds=b"], "must be of type int"),
     flag("steps-of-words", "config.steps is 'ten', must be of type int", steps="ten"),
     flag("steps-exponent", "must be of type int", steps="1e2"),
@@ -224,6 +234,34 @@ CASES = [
     flag("data-without-a-path", "needs a path", data__name="cifar10", code=65),
     flag("data-that-is-not-there", "/nowhere does not exist", data__name="mnist", data__path="/nowhere", code=65),
     flag("teacher-that-is-not-there", "/nowhere", distill__row="ERM", distill__teacher="/nowhere", code=65),
+    # Paths
+    flag("data-in-a-bucket", "config.data.path is 'gs://b/x', must be a path on this machine", data__path="gs://b/x"),
+    flag("data-by-a-url-of-a-file", "give '/data/x'", data__path="file:///data/x"),
+    flag("data-on-the-web", "download it", data__path="https://host/x.npz"),
+    flag("data-of-nobody", "there is no home of '~nobody_of_this_name'", data__path="~nobody_of_this_name/x"),
+    flag("data-that-is-space", "config.data.path is empty", data__path="  "),
+    flag("teacher-in-a-bucket", "config.distill.teacher is 's3://b'", distill__row="ERM", distill__teacher="s3://b"),
+    flag("teacher-of-nobody", "no home of", distill__row="ERM", distill__teacher="~nobody_of_this_name/x"),
+    flag("teacher-with-a-nul", "config.distill.teacher", "must be text", distill__row="ERM", distill__teacher="a\0b"),
+    flag("images-in-a-bucket", "config.data.shortcut.images_path is 'gs://b'", data__shortcut__images_path="gs://b"),
+    recipe("data-of-a-recipe-in-a-bucket", "config.data.path = 'hdfs://host/x'", "config.data.path is 'hdfs://host/x'"),
+    # Claims
+    recipe("claims-of-none", "config.claims = None", "config.claims is None, must be a tuple of claims"),
+    recipe("claims-of-text", "config.claims = 'ERM'", "the recipe fails with TypeError", "claims"),
+    recipe("claims-of-a-set", "config.claims = {1}", "the recipe fails with TypeError", "claims"),
+    recipe("a-claim-without-its-comma", "config.claims = ('ERM', 'test/accuracy', '>=', 0.5)", "needs a comma"),
+    claim("a-claim-that-is-short", "'ERM', 'test/accuracy', 0.5", "must be (row, metric, '>=' or '<=', value)"),
+    claim("a-claim-that-is-long", "'ERM', 'test/accuracy', '>=', 1, 'Mixup', 2", "must be (row, metric, "),
+    claim("a-claim-on-no-row", "'ERN', 'test/accuracy', '>=', 0.5", "its row is 'ERN'", "did you mean 'ERM'?"),
+    claim("a-claim-next-to-no-row", "'ERM', 'test/accuracy', '>=', 2, 'Mixp'", "its other row is 'Mixp', must be"),
+    claim("a-claim-on-no-metric", "'ERM', 'test/acc', '>=', 0.5", "its metric is 'test/acc'", "did you mean"),
+    claim("a-claim-on-no-text", "'ERM', 3, '>=', 0.5", "its metric is 3, must be text"),
+    claim("a-claim-of-numbers", "'ERM', 'test/rmse', '<=', 0.5", "its metric is 'test/rmse'", "labels are classes"),
+    claim("a-claim-of-equality", "'ERM', 'test/accuracy', '==', 0.5", "its relation is '=='", "give two claims"),
+    claim("a-claim-of-text", "'ERM', 'test/accuracy', '>=', '0.5'", "its value is '0.5', must be a finite number"),
+    claim("a-claim-of-truth", "'ERM', 'test/accuracy', '>=', True", "its value is True, must be a finite number"),
+    claim("a-claim-of-nan", "'ERM', 'test/accuracy', '>=', float('nan')", "its value is nan, must be a finite number"),
+    claim("a-claim-of-infinity", "'ERM', 'test/accuracy', '>=', float('inf'), 'Mixup'", "its factor is inf"),
     # Rows
     recipe("rows-of-a-list", "with config.ignore_type():\n    config.rows = [('a', {})]", "rows must map row names"),
     recipe("rows-of-numbers", "config.rows = {'a': 3}", "rows must map row names"),
@@ -382,6 +420,10 @@ def test_a_file_that_is_no_recipe_is_refused(name, run, tmp_path):
         ([f"--config={TINY}", "--workdir=a\0b"], "--workdir is 'a\\x00b', must be text"),
         ([f"--config={TINY}", "--workdir=a\udcff"], "--workdir is 'a\\udcff', must be text"),
         ([f"--config={TINY}", "--workdir=~nobody_of_this_name/x"], "there is no home of '~nobody_of_this_name'"),
+        ([f"--config={TINY}", "--workdir=gs://bucket/x"], "'gs://bucket/x', must be a path on this machine"),
+        ([f"--config={TINY}", "--workdir=s3:/bucket/x"], "lamv reads and writes local paths only"),
+        ([f"--config={TINY}", "--workdir=file:///tmp/x"], "give '/tmp/x'"),
+        (["--config=https://host/recipe.py", "--workdir=x"], "download it, and give the path of the copy"),
         (["--config.steps=3", f"--config={TINY}", "--workdir=x"], "before a value for --config"),
     ],
     ids=lambda value: (
@@ -399,6 +441,7 @@ def test_paths_that_are_none_are_refused(arguments, words, run, tmp_path, monkey
 #: Of the table, as a user types them.
 TYPED = (
     "unknown-knob", "unset-path", "seeds", "alpha-without-mixup", "warmup-in-epochs", "data-that-is-not-there",
+    "data-in-a-bucket", "one-of-nobody-knows-how-many",
 )  # fmt: skip
 
 
@@ -462,6 +505,28 @@ def test_a_home_is_found(run, train, tmp_path, monkeypatch):
         with pytest.raises(ZeroDivisionError):
             run(*arguments, "--workdir=~/runs/é")
     assert seen == [str(tmp_path / "runs" / "é")] * 2
+
+
+def test_a_path_is_recorded_as_it_was_given(monkeypatch, tmp_path):
+    """And with whatever path, a run is the same."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    runs = []
+    for path in ("~/data.npz", f"{tmp_path}/data.npz", ""):
+        config = configs.defaults()
+        config.steps, config.data.name, config.data.path = 3, "npz", path
+        runs.append(configs.snapshot(config, configs.expand(config)))
+        assert runs[-1]["rows"][0]["config"]["data"]["path"] == path
+    assert len({configs.fingerprint(run) for run in runs}) == 1 and not configs.differences(runs[0], runs[2])
+
+
+def test_a_recorded_path_is_not_looked_at():
+    """It may be of the machine that a run comes from."""
+    config = configs.defaults()
+    config.steps, config.data.name = 3, "npz"
+    run = configs.snapshot(config, configs.expand(config))
+    for path in ("~nobody_of_this_name/x", "gs://bucket/x"):
+        run["rows"][0]["config"]["data"]["path"] = path
+        assert configs.rows_of(run, {})[0].config.data.path == path
 
 
 def test_numbers_of_numpy_are_numbers():

@@ -1,0 +1,78 @@
+"""Paths that a user gives, by a flag or a knob: files and folders of this machine, with ~ as a home.
+
+Nothing here imports jax: a mistake in a flag is reported at once.
+"""
+
+import os
+import re
+import stat
+import sys
+from urllib.parse import unquote
+
+from lamv.errors import ConfigError, brief
+
+#: A URL; of the schemes that are used for files, also one whose second slash is missing.
+URL = re.compile(r"([a-z][a-z0-9+.-]+)://|(file|gs|s3|az|abfss?|hdfs|https?|ftp):/", re.IGNORECASE)
+#: Schemes whose files are downloaded, one by one.
+DOWNLOADED = ("http", "https", "ftp")
+
+
+def local(what: str, path: str, needed: str = "") -> str:
+    """The path, with ~ as a home. what: the flag or knob, and needed: what it is for, both for messages.
+
+    Raises ConfigError (exit 64) for an empty path, a URL, the home of somebody unknown, and for what the system cannot
+    call a file: a NUL, or characters that are none.
+    """
+    if not path.strip():
+        raise ConfigError(f"{what} is empty, must be a path on this machine{f'; {needed}' if needed else ''}")
+    url = URL.match(path)
+    if url:
+        raise ConfigError(
+            f"{what} is {brief(path)}, must be a path on this machine: lamv reads and writes local paths only;"
+            f" {_instead(path, (url[1] or url[2]).lower())}"
+        )
+    if not _is_name(path):
+        raise ConfigError(f"{what} is {brief(path)}, must be text: it has bytes that are none, or a NUL{_of_locale()}")
+    found = os.path.expanduser(path)
+    owner = found.split("/")[0]
+    if found.startswith("~") and not os.path.lexists(owner):
+        raise ConfigError(f"{what} is {brief(path)}, and there is no home of {brief(owner)}; give it in full")
+    return found
+
+
+def check_file(what: str, path: str, needed: str = "") -> None:
+    """Raise ConfigError (exit 64) for the path of a file to be written at which something else than a file is.
+
+    what, needed: as of `local`.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:  # nothing there yet; what hinders writing is told by the one who writes
+        return
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+        raise ConfigError(f"{what} is {brief(path)}, which is {kind}, must be a file, new or to be replaced; {needed}")
+
+
+def _is_name(path: str) -> bool:
+    """Whether a path can be written to a file as UTF-8, and be given to the system."""
+    try:
+        return b"\0" not in path.encode() + os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+
+
+def _instead(path: str, scheme: str) -> str:
+    """What to do about a URL."""
+    plain = re.sub(r"^file:(//(localhost)?(?=/))?", "", path, flags=re.IGNORECASE)
+    if scheme == "file" and not plain.startswith("//"):
+        return f"give {brief(unquote(plain))}"
+    if scheme in DOWNLOADED:
+        return "download it, and give the path of the copy"
+    return "mount what it names, or copy it here, and give that path"
+
+
+def _of_locale() -> str:
+    """Where the system's locale has ASCII only, every other letter of a path is bytes without a meaning."""
+    encoding = sys.getfilesystemencoding()
+    return "" if encoding == "utf-8" else f" (the encoding of this locale is {encoding}; set LC_ALL=C.UTF-8)"
