@@ -21,7 +21,7 @@ from lamv.errors import LamvError, StorageError, WorkdirError
 from lamv.failpoints import failpoint
 
 #: Bytes of a JSON file that are read; a summary of thousands of rows has some ten millions.
-MOST = 1 << 30
+MOST = 1 << 28
 #: Seconds for which a temporary file may be one that a process on another machine is writing.
 FRESH = 2.0
 KINDS = {
@@ -44,10 +44,8 @@ def check_is_file(path: Path) -> int:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file. Raises as `check_is_file` does, and ValueError for more than MOST bytes."""
-    size = check_is_file(path)
-    if size > MOST:
-        raise ValueError(f"it has {memory.shown(size)}; at most {memory.shown(MOST)} are read")
+    """The content of a file. Raises as `check_is_file` does, and ValueError for more than half of the memory there is."""
+    _check_size(path, memory.available().bytes // 2)
     return path.read_bytes()
 
 
@@ -58,10 +56,17 @@ def read_text(path: Path) -> str:
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file. Raises FileNotFoundError, other OSErrors, and ValueError for what is no JSON."""
+    _check_size(path, MOST)
     try:
         return json.loads(read_text(path))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def _check_size(path: Path, most: int) -> None:
+    size = check_is_file(path)
+    if size > most:
+        raise ValueError(f"it has {memory.shown(size)}; at most {memory.shown(most)} are read")
 
 
 def hash_of(content: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ The newest checkpoint that is whole is the one that counts. A damaged one is mov
 
 import hashlib
 import logging
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -154,6 +155,7 @@ class Checkpoints:
 
     def read_sealed(self, step: int) -> Restored:
         """One checkpoint, compared with its seal. Raises whatever Orbax does for one that is not whole."""
+        self._check_files(step)
         meta = self._manager.restore(step, args=self._args.Composite(meta=self._args.JsonRestore()))["meta"]
         if meta.get("self") != files.hash_of(meta):
             raise CheckpointError(f"the seal of the checkpoint of step {step} is broken")
@@ -182,6 +184,15 @@ class Checkpoints:
         if _leaves(tree) != meta["leaves"]:
             raise CheckpointError(f"arrays of the checkpoint of step {step} do not have the digests of its seal")
         return Restored(step, tree, meta.get("lines", {}))
+
+    def _check_files(self, step: int) -> None:
+        """Raise CheckpointError for a pipe or a device among the files of a checkpoint: reading it might never end."""
+        for place, _, names in os.walk(self._directory / str(step)):
+            for name in names:
+                try:
+                    files.check_is_file(Path(place, name))
+                except ValueError as error:
+                    raise CheckpointError(f"{name} is no file: {error}") from None
 
     def close(self) -> None:
         self._manager.close()

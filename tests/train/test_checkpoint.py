@@ -1,6 +1,7 @@
 """Checkpoints: what is read is what was written at that step, of that run and on that data; or it is not believed."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -77,6 +78,14 @@ def test_where_all_are_out_of_place_there_is_none_to_go_on_from(saved):
         (saved / str(step)).rename(saved / str(step + 5))
     with pytest.raises(CheckpointError, match=r"none of the checkpoints .*\(steps \[35, 25, 15\]\)"):
         restored(saved)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_file_that_never_ends_is_damage(saved, kind, caplog):
+    path = saved / "30" / "meta" / "metadata"
+    path.unlink()
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
+    assert restored(saved).step == 20 and f"it is a {kind}" in caplog.text
 
 
 def test_other_data_is_refused_and_where_none_is_given_not_compared(saved):
