@@ -7,34 +7,42 @@ evaluation_provenance.json   how the evaluation was made; "layers" in order of d
 All three may be missing, torn or damaged; `Analysis.notes` says so.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lamv.study import files
+from lamv.study import files, shapes
+from lamv.study.shapes import NUMBER, TEXT, WHOLE, many, optional, record
 
 LINES, CURVES, PROVENANCE = "evaluation.jsonl", "evaluation_curves.jsonl", "evaluation_provenance.json"
+#: A label, or an attribute, in the table of groups: of more there are no tables.
+MOST_GROUPS = 100_000
 #: A metric that was measured twice is said to differ where it does by more than this share of itself.
 ROUNDING = 1e-3
 
 
 class Analysis(NamedTuple):
-    """The evaluation of a workdir; without lines where there was none."""
+    """The evaluation of a workdir; without lines where there was none.
 
-    path: Path = Path()
+    notes: on what is missing or damaged. They grow where curves are, which are read when they are asked for.
+    """
+
+    path: Path | None = None
     lines: Sequence[Mapping[str, Any]] = ()
     provenance: Mapping[str, Any] = {}
-    notes: Sequence[str] = ()
+    notes: list[str] = []
 
     @property
     def layers(self) -> list[str]:
         """Hidden layers, the first one first."""
-        return files.strings(self.provenance.get("layers"))
+        return self.provenance.get("layers", [])
 
     @property
     def of_fewer_examples(self) -> bool:
         """Whether it was told to look at another number of training examples than training does."""
-        return files.mapping(self.provenance.get("settings")).get("examples") is not None
+        return self.provenance.get("settings", {}).get("examples") is not None
 
     def last_step(self, row: str) -> int | None:
         return max((line["step"] for line in self.lines if line["row"] == row), default=None)
@@ -49,7 +57,11 @@ class Analysis(NamedTuple):
 
         steps: {row: step of each replica} for rows of which others are wanted.
         """
-        found = files.read_curves(self.path / CURVES, kinds, [])
+        if self.path is None:
+            return []
+        notes: list[str] = []
+        found = files.read_curves(self.path / CURVES, {kind: KINDS[kind] for kind in kinds}, notes)
+        self.notes.extend(note for note in notes if note not in self.notes)
         last: dict[str, int] = {}
         for curve in found:
             last[curve["row"]] = max(curve["step"], last.get(curve["row"], 0))
@@ -59,12 +71,8 @@ class Analysis(NamedTuple):
         """{(row, metric, name of the ERM row or None): its bootstrap interval over examples}."""
         found = {}
         for curve in self.curves("interval"):
-            numbers = [curve.get(key) for key in ("mean", "low", "high")]
-            if files.are_numbers(numbers) and isinstance(curve.get("metric"), str):
-                against = curve.get("against")
-                key = (curve["row"], curve["metric"], None if against is None else str(against))
-                examples = curve.get("examples")
-                found[key] = Interval(*map(float, numbers), examples if isinstance(examples, int) else None)
+            key = (curve["row"], curve["metric"], curve.get("against"))
+            found[key] = Interval(*(float(curve[end]) for end in ("mean", "low", "high")), curve.get("examples"))
         return found
 
 
@@ -80,15 +88,78 @@ class Interval(NamedTuple):
 def read(workdir: Path) -> Analysis:
     """The evaluation in a workdir, as far as it can be read."""
     notes: list[str] = []
-    lines = files.read_lines(workdir / LINES, notes)
     # A workdir that was not evaluated is as it should be: that its files are missing is no note.
-    provenance = files.read_object(workdir / PROVENANCE, notes) if (workdir / PROVENANCE).exists() else {}
-    if lines and not provenance and not notes:
-        notes.append(f"{PROVENANCE} is missing: how {LINES} was made is not known.")
-    if not lines and (workdir / LINES).exists():
-        notes.append(f"{LINES} holds no whole line.")
-    notes += [f"Evaluation: {note}" for note in files.strings(provenance.get("notes"))]
+    there = [name for name in (LINES, PROVENANCE) if os.path.lexists(workdir / name)]
+    lines = files.read_lines(workdir / LINES, notes)
+    stored = files.read_object(workdir / PROVENANCE, notes) if there else {}
+    provenance = shapes.kept(stored, shapes.PROVENANCE, PROVENANCE, notes)
+    if there == [PROVENANCE]:
+        notes.append(f"{LINES} is missing.")
+    for name, sha256 in provenance.get("files", {}).items():
+        if name in (LINES, CURVES) and files.digest(workdir / name) != sha256:
+            notes.append(f"{name} is not as the evaluation left it: its sha256 in {PROVENANCE} is another.")
+    notes += [f"Evaluation: {note}" for note in provenance.get("notes", ())]
     return Analysis(workdir, lines, provenance, notes)
+
+
+def _is_reliability(curve: Mapping[str, Any]) -> bool:
+    """Bins: of each the number of its examples, and of one that has any their confidence and accuracy."""
+    counts, *means = (curve.get(key) for key in ("count", "confidence", "accuracy"))
+    return (
+        many(WHOLE).fits(counts)
+        and all(many(optional(SHARE)).fits(of) and len(of) == len(counts) for of in means)
+        and not any(number and None in both for number, *both in zip(counts, *means, strict=True))
+        and optional(NUMBER).fits(curve.get("temperature"))
+    )
+
+
+def _is_risk(curve: Mapping[str, Any]) -> bool:
+    coverage, risk = lists = [curve.get(key) for key in ("coverage", "risk")]
+    return (
+        all(many(SHARE).fits(of) and of for of in lists)
+        and len(coverage) == len(risk)
+        and all(a <= b for a, b in itertools.pairwise(coverage))
+    )
+
+
+def _is_projection(curve: Mapping[str, Any]) -> bool:
+    """Points of three classes in a plane, labelled 0, 1 and 2, and the three templates."""
+    points, templates = [curve.get(key) for key in ("x", "y", "label")], curve.get("templates")
+    return (
+        all(many(NUMBER).fits(of) and of for of in points)
+        and len({len(of) for of in points}) == 1
+        and many(many(NUMBER)).fits(templates)
+        and [len(template) for template in templates] == [2, 2, 2]
+        and many(TEXT).fits(curve.get("names", []))
+        and many(WHOLE).fits(curve.get("classes", []))
+    )
+
+
+def _is_groups(curve: Mapping[str, Any]) -> bool:
+    """[y, a or null, examples, right ones, ...] of each group."""
+    groups = curve.get("groups")
+    return many(many(optional(NUMBER))).fits(groups) and all(map(_is_group, groups))
+
+
+def _is_group(line: Sequence) -> bool:
+    if len(line) < 4 or not all(map(WHOLE.fits, (line[0], line[1] or 0, *line[2:4]))):
+        return False
+    y, a, count, correct = line[:4]
+    return max(y, a or 0) < MOST_GROUPS and correct <= count > 0
+
+
+SHARE = shapes.Shape(shapes.is_share, "a number from 0 to 1")
+_INTERVAL = record(
+    {"metric": TEXT, "mean": NUMBER, "low": NUMBER, "high": NUMBER}, {"against": optional(TEXT), "examples": optional(WHOLE)}
+)
+#: {kind: whether a line of evaluation_curves.jsonl of that kind is as it should be}.
+KINDS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "reliability": _is_reliability,
+    "risk_coverage": _is_risk,
+    "projection": _is_projection,
+    "groups": _is_groups,
+    "interval": _INTERVAL.fits,
+}
 
 
 def _step_of(curve: Mapping[str, Any], steps: Mapping[str, Sequence[int]], last: Mapping[str, int]) -> int | None:

@@ -14,6 +14,7 @@ A number may be None where there is none. What cannot be drawn is told, and leav
 
 import math
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -23,9 +24,11 @@ from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from lamv.errors import brief
 from lamv.study import figures
 from lamv.study.figures import ACCENT, INK, PALE, STYLE, WIDTH, Drawn, Mark
 from lamv.study.runs import Row, Spread
+from lamv.study.shapes import NUMBER, TEXT, Shape, many, optional, record
 
 #: Neighbours differ in lightness, so that a copy in grey tells them apart as well.
 COLOURS = ("#14213d", "#c0451f", "#3f97a8", "#e3a72f", "#7a3b69", "#9bbf8f", "#55555f", "#d58fb0")
@@ -55,10 +58,23 @@ def draw(stored: Sequence[Mapping[str, Any]]) -> tuple[list[Titled], list[str]]:
     with matplotlib.rc_context(STYLE):
         for number, figure in enumerate(stored):
             try:
-                made.append(Titled(str(figure["title"]), KINDS[figure["kind"]](figure)))
-            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-                failed.append(f"Figure {number + 1} cannot be drawn ({type(error).__name__}: {error}).")
+                made.append(_titled(figure))
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                failed.append(f"Figure {number + 1} cannot be drawn ({' '.join(str(error).split())[:300]}).")
     return made, failed
+
+
+def _titled(figure: Any) -> Titled:
+    if not FIGURE.fits(figure):
+        raise ValueError(f"it is {brief(figure)}, must be {FIGURE.words}")
+    kind = figure["kind"]
+    for key, shape in PARTS[kind].items():
+        if not shape.fits(figure.get(key)):
+            raise ValueError(f"{key} is {brief(figure.get(key))}, must be {shape.words}")
+    with warnings.catch_warnings():
+        # What numpy and matplotlib would say in passing of numbers that cannot be drawn, such as none on an axis.
+        warnings.simplefilter("error")
+        return Titled(figure["title"], KINDS[kind](figure))
 
 
 def lines(figure: Mapping[str, Any]) -> Drawn:
@@ -96,7 +112,7 @@ def lines(figure: Mapping[str, Any]) -> Drawn:
     for axis, scale in scales.items():
         if scale == "log":
             _logarithmic(axes, axis)
-    axes.set(xlabel=figure["x_label"], ylabel=figure["y_label"])
+    axes.set(xlabel=_label(figure["x_label"]), ylabel=_label(figure["y_label"]))
     _legend(fig, axes, columns)
     caption = figure["caption"]
     if left_out:
@@ -132,11 +148,11 @@ def field(figure: Mapping[str, Any]) -> Drawn:
             axes.set_aspect("equal")
         axes.set(xlim=(min(x), max(x)), ylim=(min(y), max(y)))
         axes.xaxis.set_major_locator(MaxNLocator(4, prune="upper"))
-    fig.supxlabel(figure.get("x_label") or "x₁", fontsize=9)
-    fig.supylabel(figure.get("y_label") or "x₂", fontsize=9)
+    fig.supxlabel(_label(figure.get("x_label") or "x₁"), fontsize=9)
+    fig.supylabel(_label(figure.get("y_label") or "x₂"), fontsize=9)
     bar = fig.colorbar(ScalarMappable(norm, HEAT), ax=list(grid.flat), fraction=0.04, pad=0.015, aspect=30)
     bar.set_ticks([low, (low + top) / 2, top], labels=[f"{v:.3g}" for v in (low, (low + top) / 2, top)])
-    bar.set_label(figure.get("z_label") or "probability")
+    bar.set_label(_label(figure.get("z_label") or "probability"))
     bar.minorticks_off()
     bar.solids.set_edgecolor("face")
     bar.outline.set_visible(False)
@@ -159,12 +175,35 @@ def bars(figure: Mapping[str, Any]) -> Drawn:
     marks = [(one["name"], _short(one["name"]), MARKS[number % len(MARKS)]) for number, one in enumerate(series)]
     fig, (axes,) = figures._by_rows(rows, lines=len(marks))
     figures._dots(axes, rows, marks)
-    axes.set_xlabel(figure["x_label"])
+    axes.set_xlabel(_label(figure["x_label"]))
     _legend(fig, axes, _columns([one["name"] for one in series]))
     return figures._drawn(_id(figure["name"]), fig, rows, marks, figure["caption"])
 
 
 KINDS: dict[str, Callable[[Mapping[str, Any]], Drawn]] = {"lines": lines, "field": field, "bars": bars}
+FIGURE = record({
+    "kind": Shape(lambda value: TEXT.fits(value) and value in KINDS, f"one of {', '.join(KINDS)}"),
+    "name": TEXT, "title": TEXT, "caption": TEXT,
+})  # fmt: skip
+_VALUES = many(optional(NUMBER))
+_CURVES = many(record({"name": TEXT, "x": _VALUES, "y": _VALUES}, {"sd": optional(_VALUES)}))
+_SCALE = Shape(lambda value: value in (None, "linear", "log"), "linear or log")
+#: Of each kind what its parts must be; null where one is not there.
+PARTS: dict[str, dict[str, Shape]] = {
+    "lines": {
+        "x_label": TEXT, "y_label": TEXT, "x_scale": _SCALE, "y_scale": _SCALE, "series": _CURVES,
+        "levels": optional(many(record({"y": NUMBER, "name": TEXT}))),
+    },
+    "field": {
+        "x": many(NUMBER), "y": many(NUMBER), "panels": many(record({"name": TEXT, "z": many(_VALUES)})),
+        "points": optional(_CURVES), "lines": optional(_CURVES), "levels": optional(many(NUMBER)),
+        **dict.fromkeys(("x_label", "y_label", "z_label"), optional(TEXT)),
+    },
+    "bars": {
+        "x_label": TEXT, "groups": many(TEXT),
+        "series": many(record({"name": TEXT, "y": _VALUES}, {"sd": optional(_VALUES)})),
+    },
+}  # fmt: skip
 
 
 def _one_line(axes, name: str, points: Sequence[tuple], style: str, look: dict, floor: float, shift: int) -> None:
@@ -284,11 +323,16 @@ def _span(points: Sequence[tuple]) -> str:
     return f"{start:.4g} at {first:.4g}" + (f" to {end:.4g} at {last:.4g}" if len(have) > 1 else "")
 
 
-def _short(name: str) -> str:
+def _short(name: str, longest: int = LONGEST) -> str:
     """A name fit for a legend: one line of printable characters, not too long."""
     name = " ".join("".join(c if c.isprintable() else " " for c in str(name)).split()) or "(no name)"
-    half = LONGEST // 2
-    return name if len(name) <= LONGEST else f"{name[: half - 1]}…{name[-half:]}"
+    half = longest // 2
+    return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"
+
+
+def _label(text: str) -> str:
+    """A text fit for an axis."""
+    return _short(text, 2 * LONGEST)
 
 
 def _id(name: str) -> str:

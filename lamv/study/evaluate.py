@@ -8,6 +8,7 @@ anew after every checkpoint, so an evaluation that is stopped leaves what it had
 The run may be going on, or have been copied here from elsewhere, and may have been trained on other devices.
 """
 
+import hashlib
 import json
 import logging
 import math
@@ -26,17 +27,19 @@ from lamv.core.corruptions import CORRUPTIONS
 from lamv.core.information import mutual_information
 from lamv.core.projection import project, template_plane
 from lamv.data.resident import Examples, Table, cut, examples_of
-from lamv.errors import CheckpointError, ConfigError, NotFiniteError, WorkdirMismatch, nearest
-from lamv.study import files, measures
+from lamv.errors import CheckpointError, ConfigError, DataError, NotFiniteError, WorkdirMismatch, nearest
+from lamv.files import write_whole
+from lamv.study import files, measures, runs
 from lamv.study.groups import baseline_of
 from lamv.study.passes import JITTER, NODES, Passes
 from lamv.study.probe import probe
 from lamv.study.runs import Row
-from lamv.train import budget, loop, parallel
+from lamv.train import budget, parallel
 from lamv.train.checkpoint import Checkpoints
 from lamv.train.mitigated import WEIGHING
+from lamv.train.provenance import provenance, same_data
 from lamv.train.rows import Bench, Lane, RowRun, evenly
-from lamv.train.tracking import provenance, recorded, same_data, write_whole
+from lamv.train.tracking import recorded
 
 #: Views of an image, images of a class, and examples of a class: for the estimate of information and the projections.
 VIEWS, INFORMATION_EXAMPLES, PROJECTED = 20, 200, 100
@@ -138,13 +141,19 @@ def claims_of(workdir: str | Path) -> tuple[int | None, list[dict[str, Any]]]:
 
     Where a rule chose the steps of a row, claims speak of no single step.
     """
-    try:
-        summary = json.loads((Path(workdir) / "summary.json").read_text())
-        if any(row.get("selected") for row in summary["rows"]):
-            return None, []
-        return max(line["step"] for line in loop.read_lines(Path(workdir) / "metrics.jsonl")), summary["claims"]
-    except (OSError, ValueError, KeyError):  # not finished
+    workdir = Path(workdir)
+    summary = files.read_object(workdir / "summary.json", [])
+    lines = files.read_lines(workdir / "metrics.jsonl", [], grows=True)
+    if not summary or not lines:
         return None, []
+    try:
+        rows = runs.rows_of(summary)
+        runs.claims_of(summary, rows)
+    except DataError as error:
+        logger.warning("%s: no claims are judged: %s", workdir, error)
+        return None, []
+    chosen = any(row.selected for row in rows)
+    return (None, []) if chosen else (max(line["step"] for line in lines), summary["claims"])
 
 
 class Found(NamedTuple):
@@ -522,8 +531,13 @@ def _notes_in_words(analyses: Sequence[Analysis]) -> list[str]:
 
 
 def _write(workdir: Path, lines: Sequence[dict], curves: Sequence[dict], about: Mapping[str, Any]) -> None:
+    """The files of an evaluation; the last one has the sha256 of the others, by which a report tells that they belong."""
+    digests = {}
     for name, content in (("evaluation.jsonl", lines), ("evaluation_curves.jsonl", curves)):
-        write_whole(workdir / name, "".join(json.dumps(line, allow_nan=False) + "\n" for line in content))
+        text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in content)
+        digests[name] = hashlib.sha256(text.encode()).hexdigest()
+        write_whole(workdir / name, text)
+    about = {**about, "files": digests}
     write_whole(workdir / "evaluation_provenance.json", json.dumps(about, indent=1, allow_nan=False) + "\n")
 
 

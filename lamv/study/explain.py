@@ -101,7 +101,7 @@ def _reliabilities(row: Row) -> str:
     """ "0.9", or "0.8 or 0.9, by environment; in the split test with probability 0.1"."""
     of = {key: row.knob(f"data.shortcut.{key}") for key in ("reliability", "environments", "valid_reliability",
                                                             "test_reliability")}  # fmt: skip
-    words = f"{of['reliability']:g}"
+    words = _value(of["reliability"])
     if of["environments"]:
         words = " or ".join(f"{share:g}" for share in of["environments"]) + ", by environment"
     for split in ("valid", "test"):
@@ -215,29 +215,29 @@ SURENESS = (
 def provenance(run: Run) -> list[Term]:
     """Where the numbers come from."""
     stored = run.provenance
-    device, packages = stored.get("device") or {}, stored.get("packages") or {}
+    packages = {"python": stored.get("python"), **stored.get("packages", {})}
     parts = [
         ("workdir", run.path.name),
-        ("command", " ".join(map(str, stored.get("command") or ()))),
+        ("command", " ".join(stored.get("command", ()))),
         ("overrides", ", ".join(f"{key} = {_value(value)}" for key, value in run.overrides.items()) or "none"),
         ("git commit", stored.get("git_commit") or "not recorded"),
-        ("device", _device_in_words(device)),
-        ("versions", ", ".join(f"{k} {v}" for k, v in {"python": stored.get("python"), **packages}.items() if v)),
+        ("device", _device_in_words(stored.get("device", {}))),
+        ("versions", ", ".join(f"{name} {version}" for name, version in packages.items() if version)),
         ("XLA flags", stored.get("xla_flags")),
     ]
-    for source in stored.get("data") or ():
+    for source in stored.get("data", ()):
         official = " (official)" if source.get("official") else " (not known to be the official file)"
         parts.append(("data", f"{source.get('file')}, sha256 {source.get('sha256')}{official}"))
-    for teacher in stored.get("teachers") or ():
+    for teacher in stored.get("teachers", ()):
         where = f"row “{teacher.get('row')}” of {teacher.get('path')}, step {teacher.get('step')}"
         parts.append(("teacher", f"{where}, sha256 of its arrays {teacher.get('sha256')}"))
-    return [Term(name, str(value)) for name, value in parts if value] if stored else []
+    return [Term(name, value) for name, value in parts if value] if stored else []
 
 
 def _device_in_words(device: Mapping[str, Any]) -> str:
     if not device:
         return ""
-    mesh = " × ".join(f"{axis} {size}" for axis, size in (device.get("mesh") or {}).items())
+    mesh = " × ".join(f"{axis} {size}" for axis, size in device.get("mesh", {}).items())
     processes = device.get("processes", 1)
     more = f", {processes} processes" if processes != 1 else ""
     return f"{device.get('count')} × {device.get('kind')} ({device.get('platform')}){more}; mesh {mesh or 'unknown'}"

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from lamv.study.legend import Legend
+from lamv.study.shapes import is_number
 
 
 class Metric(NamedTuple):
@@ -149,9 +150,9 @@ def kind_name(kind: str) -> str:
 
 
 def level(size: str) -> float | None:
-    """The size of an attack or a corruption as a number; None where it is not written as one."""
+    """The size of an attack or a corruption as a number; None where it is not written as one, or is endless."""
     try:
-        return float(size)
+        return float(size) if is_number(float(size)) else None
     except ValueError:
         return None
 

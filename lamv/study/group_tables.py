@@ -6,11 +6,12 @@ Up to lamv.core.metrics.NAMED_GROUPS groups have a metric each, and are all show
 pooled over seeds: of 100 groups, a test set has few examples each. Intervals are Wilson's, over examples.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from lamv.core.proportion import wilson
-from lamv.study import families, files, legend, selections
+from lamv.study import families, legend, selections
 from lamv.study.legend import Legend
 from lamv.study.runs import Row, Run, Spread
 
@@ -132,7 +133,8 @@ def _cell(row: Row, split: str, group: Group, accuracy: Spread | None) -> Cell:
     more = "" if accuracy.sd is None else f"± {100 * accuracy.sd:.1f}"
     count = row.metrics.get(f"{split}/{_key(group)}/count")
     if accuracy.n == 1 and count and count.mean >= 1:
-        more = _interval(round(accuracy.mean * count.mean), round(count.mean))
+        examples = round(count.mean)
+        more = _interval(min(examples, max(0, round(accuracy.mean * count.mean))), examples)
     return Cell(f"{100 * accuracy.mean:.1f}", more, accuracy.mean)
 
 
@@ -151,10 +153,9 @@ def _empty(rows: Sequence[Row], split: str, groups: Sequence[Group], legend: Leg
     number = max((row.mean(f"{split}/groups_left_out") or 0 for row in rows), default=0)
     attributes = 1 + max((a for _, a in groups if a is not None), default=-1)
     labels = 1 + max(y for y, _ in groups)
-    every = (
-        [(y, a) for y in range(labels) for a in range(attributes)] if attributes else [(y, None) for y in range(labels)]
-    )
-    names = [legend.group(*group) for group in every if group not in groups]
+    every = ((y, a) for y in range(labels) for a in (range(attributes) if attributes else [None]))
+    # One more than are named: there may be any number of labels.
+    names = [legend.group(*group) for group in itertools.islice((one for one in every if one not in groups), NAMED + 1)]
     if not number and not names:
         return ""
     if names and len(names) <= NAMED and len(names) >= number:
@@ -175,15 +176,7 @@ def _pooled(run: Run, split: str) -> dict[str, dict[Group, tuple[int, int]]]:
             continue
         of_row = found[curve["row"]]
         replicas[curve["row"]].add(curve["replica"])
-        for group, count, correct in _lines(curve.get("groups")):
-            before = of_row.get(group, (0, 0))
-            of_row[group] = (before[0] + count, before[1] + correct)
+        for y, a, count, correct, *_ in curve["groups"]:
+            before = of_row.get((y, a), (0, 0))
+            of_row[y, a] = (before[0] + count, before[1] + correct)
     return {row.name: found[row.name] if len(replicas[row.name]) == row.n else {} for row in run.rows}
-
-
-def _lines(stored: Any) -> Iterator[tuple[Group, int, int]]:
-    """(group, count, correct) of the lines of a stored table that can be read."""
-    for line in stored if isinstance(stored, list) else ():
-        if isinstance(line, list) and len(line) >= 4 and files.are_numbers([line[0], *line[2:4]]) and line[2] > 0:
-            y, a, count, correct = line[:4]
-            yield (int(y), None if a is None else int(a)), int(count), int(correct)

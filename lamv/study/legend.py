@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lamv.errors import listed
-from lamv.study import files
 
 #: Names that a sentence lists before it counts the rest.
 LISTED = 20
@@ -33,10 +32,9 @@ class Legend(NamedTuple):
 
 
 def of(data: Mapping[str, Any]) -> Legend:
-    """The legend in what a run says of its data; an empty one where it says nothing."""
-    crossing = data.get("crossing")
-    names = (tuple(files.strings(data.get(key))) for key in ("classes", "attributes", "groups"))
-    return Legend(*names, crossing if isinstance(crossing, str) and crossing else Legend().crossing)
+    """The legend in what a run says of its data (shapes.READING); an empty one where it says nothing."""
+    names = (tuple(data.get(key, ())) for key in ("classes", "attributes", "groups"))
+    return Legend(*names, data.get("crossing") or Legend().crossing)
 
 
 def common(legends: Sequence[Legend]) -> Legend:
@@ -45,20 +43,18 @@ def common(legends: Sequence[Legend]) -> Legend:
 
 
 def in_words(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(heading, sentence) of all that a run says of its data."""
-    examples, counts = files.mapping(data.get("examples")), files.mapping(data.get("counts"))
+    """(heading, sentence) of all that a run says of its data (shapes.READING)."""
+    examples, classes = data.get("examples", {}), data.get("classes", [])
     parts = ", ".join(f"{number} in {part}" for part, number in examples.items())
     if list(examples) == ["all"]:
         parts = f"{examples['all']}, cut into train and test by each seed"
-    found = [("Examples", parts), ("Inputs", str(data.get("inputs") or ""))]
-    classes = files.strings(data.get("classes"))
-    for part, of_part in counts.items():
-        sizes = of_part if files.are_numbers(of_part) else []
+    found = [("Examples", parts), ("Inputs", data.get("inputs", ""))]
+    for part, sizes in data.get("counts", {}).items():
         shown = [f"{name} {size}" for name, size in zip(classes, sizes, strict=False)]
         found.append(("Classes" if part == "all" else f"Classes in {part}", listed(shown, LISTED)))
-    found.append(("Groups", listed(files.strings(data.get("groups")), LISTED, "; ")))
-    found.append(("Columns", listed(files.strings(data.get("columns")), LISTED)))
-    found += [("Note", note) for note in files.strings(data.get("notes"))]
-    left_out = files.strings(data.get("left_out"))
+    found.append(("Groups", listed(data.get("groups", []), LISTED, "; ")))
+    found.append(("Columns", listed(data.get("columns", []), LISTED)))
+    found += [("Note", note) for note in data.get("notes", [])]
+    left_out = data.get("left_out", [])
     found.append((f"Left out: {len(left_out)} files", "; ".join(left_out)))
     return [(heading, sentence) for heading, sentence in found if sentence]

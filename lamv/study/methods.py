@@ -13,7 +13,7 @@ from typing import Any
 
 Knobs = Mapping[str, Any]
 #: What a config of another version, or one written by hand, may lack or hold.
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError)
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, MemoryError)
 
 
 def in_words(config: Knobs, num_classes: int | None) -> str:

@@ -15,7 +15,6 @@ from matplotlib.ticker import MaxNLocator
 from lamv.study import figures
 from lamv.study.families import ATTACK, CORRUPTION, kind_name, level
 from lamv.study.figures import ACCENT, INK, WIDTH, Drawn, _legend, _short, _svg, looks
-from lamv.study.files import are_numbers
 from lamv.study.runs import Row, Run
 from lamv.study.variance_figures import columns_of, lines_with_bands
 
@@ -107,7 +106,7 @@ def of_split(run: Run, kind: str) -> tuple[list[dict[str, Any]], str]:
 
 def projections(run: Run) -> Drawn | None:
     """Three classes in the plane of their templates (Müller et al. 2019); a line of panels a row, training and test."""
-    curves = [c for c in run.analysis.curves("projection") if _is_projection(c)]
+    curves = run.analysis.curves("projection")
     first = {(c["row"], c.get("split")): c for c in sorted(curves, key=lambda c: -c["replica"])}
     rows = [row for row in run.rows if any(name == row.name for name, _ in first)]
     if not rows:
@@ -239,12 +238,10 @@ def _pooled_bins(curves: Sequence[Mapping[str, Any]]) -> dict[bool, list[tuple[f
     """{after temperature scaling: [(confidence, accuracy)] of the bins that hold any example}, over all seeds."""
     pooled = {}
     for scaled in (False, True):
-        own = [c for c in curves if (c.get("temperature") is not None) == scaled and _is_reliability(c)]
+        own = [c for c in curves if (c.get("temperature") is not None) == scaled]
         bins = []
         for place in range(min((len(c["count"]) for c in own), default=0)):
-            filled = [
-                c for c in own if c["count"][place] and None not in (c["confidence"][place], c["accuracy"][place])
-            ]
+            filled = [c for c in own if c["count"][place]]
             total = sum(c["count"][place] for c in filled)
             if total:
                 means = (
@@ -258,7 +255,7 @@ def _pooled_bins(curves: Sequence[Mapping[str, Any]]) -> dict[bool, list[tuple[f
 
 def _mean_curve(curves: Sequence[Mapping[str, Any]], row: str, score: str) -> tuple[np.ndarray, np.ndarray] | None:
     """(coverage, risk) of a row by a score, mean over seeds, on at most 60 points; risk at a coverage by interpolation."""
-    own = [c for c in curves if c["row"] == row and c.get("score") == score and _is_line(c)]
+    own = [c for c in curves if c["row"] == row and c.get("score") == score]
     if not own:
         return None
     grid = np.linspace(max(min(c["coverage"]) for c in own), min(max(c["coverage"]) for c in own), 60)
@@ -269,7 +266,7 @@ def _mean_curve(curves: Sequence[Mapping[str, Any]], row: str, score: str) -> tu
 def _one_projection(axes, curve: Mapping[str, Any], rasterized: bool) -> dict[str, Any]:
     """The points of three classes and their templates; their handles for the legend."""
     x, y, label = (np.asarray(curve[key]) for key in ("x", "y", "label"))
-    names = [str(name) for name in curve.get("names") or curve.get("classes") or ("0", "1", "2")]
+    names = curve.get("names") or [str(y) for y in curve.get("classes") or range(3)]
     handles = {}
     for number, (marker, colour) in enumerate(CLASS_LOOKS):
         places = thinned(np.flatnonzero(label == number))
@@ -307,25 +304,3 @@ def _panels(rows: Sequence[Row], across: int, tall: float):
 
 def _left_out(rows: Sequence[Row], most: int = PANELS) -> str:
     return f" The first {most} of {len(rows)} rows." if len(rows) > most else ""
-
-
-def _is_reliability(curve: Mapping[str, Any]) -> bool:
-    lists = [curve.get(key) for key in ("count", "confidence", "accuracy")]
-    if not all(isinstance(of, list) for of in lists) or len({len(of) for of in lists}) != 1:
-        return False
-    return all(are_numbers([v for v in of if v is not None]) for of in lists)
-
-
-def _is_line(curve: Mapping[str, Any]) -> bool:
-    lists = [curve.get(key) for key in ("coverage", "risk")]
-    return all(are_numbers(of) and of for of in lists) and len(lists[0]) == len(lists[1])
-
-
-def _is_projection(curve: Mapping[str, Any]) -> bool:
-    lists = [curve.get(key) for key in ("x", "y", "label")]
-    if not all(are_numbers(of) and of for of in lists) or len({len(of) for of in lists}) != 1:
-        return False
-    templates = curve.get("templates")
-    return (
-        isinstance(templates, list) and len(templates) == 3 and all(are_numbers(t) and len(t) == 2 for t in templates)
-    )

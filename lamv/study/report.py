@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from lamv.errors import DataError, WorkdirError
+from lamv import files
+from lamv.errors import DataError, StorageError, WorkdirError
 from lamv.study import answer as answers
 from lamv.study import (
     comparison,
@@ -39,6 +40,7 @@ from lamv.study import (
 from lamv.study.runs import Run, Term
 
 FILE = "report.html"
+ELSEWHERE = "experiments.report writes a page elsewhere with --out=FILE.html"
 #: The figures that each run of an overview gets, and how many runs get them: more are not read, and take their time.
 MAIN_FIGURES = (figures.accuracy, figures.weight_ratio)
 MAIN_ANALYSIS = (variance_figures.over_training, variance_figures.loss_parts)
@@ -83,10 +85,10 @@ class Read(NamedTuple):
 def write(workdir: str | Path, out: str | Path | None = None) -> Path:
     """Write the report of a workdir, finished or not; returns its path, by default report.html in the workdir.
 
-    Raises DataError (exit 65) where no row can be read from the workdir, and WorkdirError (exit 73) where the file
-    cannot be written.
+    Raises DataError (exit 65) where no row can be read from the workdir, WorkdirError (exit 73) where the file cannot be
+    written, and StorageError (exit 74) where the disk is full.
     """
-    path = Path(out) if out else Path(workdir) / FILE
+    path = _page_path(workdir, out)
     if theory.is_theory(workdir):
         return _save(path, _page("theory.html.j2", theory.content(theory.read(workdir))))
     run = runs.read(workdir)
@@ -96,8 +98,11 @@ def write(workdir: str | Path, out: str | Path | None = None) -> Path:
 
 
 def overview(folder: str | Path, workdirs: Sequence[Path], out: str | Path | None = None) -> Path:
-    """Write one page on several workdirs; those that cannot be read are listed with the reason. Raises WorkdirError."""
-    path = Path(out) if out else Path(folder) / FILE
+    """Write one page on several workdirs; those that cannot be read are listed with the reason.
+
+    Raises WorkdirError and StorageError as `write` does.
+    """
+    path = _page_path(folder, out)
     readable: list[Read] = []
     experiments: list[theory.Experiment] = []
     broken = [(_below(each, folder), "It is empty.") for each in runs.empty(folder)]
@@ -115,6 +120,18 @@ def overview(folder: str | Path, workdirs: Sequence[Path], out: str | Path | Non
     return _save(path, _page("overview.html.j2", content))
 
 
+def _page_path(folder: str | Path, out: str | Path | None) -> Path:
+    """Where the page goes. Raises WorkdirError where none can be, before anything is made."""
+    path = Path(out) if out else Path(folder) / FILE
+    if path.suffix in (".md", ".tex"):
+        raise WorkdirError(f"{path} would be overwritten by the tables beside the page; choose --out=FILE.html")
+    try:
+        files.refuse_no_file(path)
+    except WorkdirError as error:
+        raise WorkdirError(f"{error}; {ELSEWHERE}") from error
+    return path
+
+
 def _read(workdir: Path, folder: str | Path, page: Path, whole: bool) -> Read:
     run = runs.read(workdir)
     name = _below(workdir, folder)
@@ -129,7 +146,7 @@ def _report(run: Run, compared: Sequence[Compared]) -> dict[str, Any]:
     """Everything that report.html.j2 shows."""
     found = answers.answer(run)
     shown = sections.of(run)
-    return {
+    content = {
         "title": run.title,
         "run": run,
         "many": len(run.rows) > MANY_ROWS,
@@ -160,6 +177,12 @@ def _report(run: Run, compared: Sequence[Compared]) -> dict[str, Any]:
         "provenance": _provenance(run),
         "reading_of_data": legend.in_words(run.data),
     }
+    return content | {"notes": _notes(run)}
+
+
+def _notes(run: Run) -> list[str]:
+    """What is missing or damaged; to be asked for last, as some of that shows when curves are drawn."""
+    return list(dict.fromkeys([*run.notes, *run.analysis.notes]))
 
 
 def _figures_of_rows(run: Run) -> list[figures.Drawn]:
@@ -192,6 +215,9 @@ def _overview(
     several = [c for c in compared if len(c.group.columns) > 1]
     unfinished = [(each.workdir, each.run) for each in readable if not each.run.finished]
     unfinished += [(_below(each.path, folder), each) for each in experiments if not each.finished]
+    # Of the first runs, notes stand beside their figures.
+    noted = [(each.workdir, _notes(each.run)) for each in readable[FEW_RUNS:] if each.run.finished]
+    noted += [(_below(each.path, folder), each.notes) for each in experiments if each.finished]
     kinds = [_kind(row) for row in rows]
     scatter = functools.partial(variance_figures.scatter, rows, kinds)
     return {
@@ -199,6 +225,7 @@ def _overview(
         "folder": Path(folder).resolve().name,
         "broken": broken,
         "unfinished": [(name, " ".join(each.notes)) for name, each in unfinished],
+        "noted": [(name, " ".join(notes)) for name, notes in noted if notes],
         "lines": _lines(readable, broken),
         "numbers": _table(rows, table.RUN_COLUMNS),
         "selection": selections.caption([row for row in rows if row.step is None]),
@@ -219,7 +246,7 @@ def _overview(
 def _one_of_several(each: Read) -> dict[str, Any]:
     """What an overview shows of a run by itself."""
     run = each.run
-    return {
+    content = {
         "run": run,
         "workdir": each.workdir,
         "link": each.link,
@@ -228,6 +255,7 @@ def _one_of_several(each: Read) -> dict[str, Any]:
         "source": f"{each.workdir}, {_steps(each)}",
         "figures": _main_figures(run),
     }
+    return content | {"notes": _notes(run)}
 
 
 def _main_figures(run: Run) -> list[figures.Drawn]:
@@ -313,7 +341,7 @@ def _provenance(run: Run) -> list[Term]:
     if run.analysis.provenance:
         evaluated = explain.provenance(run._replace(provenance=run.analysis.provenance))
         terms += [Term(f"evaluation: {t.name}", t.meaning) for t in evaluated if t.name not in ("workdir", "overrides")]
-        settings = runs.flatten(run.analysis.provenance.get("settings") or {})
+        settings = run.analysis.provenance.get("settings", {})
         said = ", ".join(f"{key} = {value}" for key, value in settings.items())
         terms += [Term("evaluation: settings", said)] if said else []
     return terms
@@ -353,20 +381,15 @@ def _page(template: str, content: Mapping[str, Any]) -> str:
 
 
 def _save(path: Path, text: str) -> Path:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8", errors="replace")
-        os.replace(beside, path)
-    except OSError as error:
-        raise WorkdirError(f"{path} cannot be written ({error.strerror}); choose another --out=FILE.html") from None
+        files.write_whole(path, text)
+    except (StorageError, WorkdirError) as error:
+        raise type(error)(f"{error}; {ELSEWHERE}") from error
     return path
 
 
 def _save_tables(page: Path, title: str, compared: Sequence[Compared]) -> None:
     """The tables of methods beside the page, as Markdown and LaTeX."""
-    if page.suffix in (".md", ".tex"):
-        raise WorkdirError(f"{page} would be overwritten by the tables beside the page; choose --out=FILE.html")
     tables = [(one.group, one.blocks) for one in compared]
     _save(page.with_suffix(".md"), export.markdown(title, tables))
     _save(page.with_suffix(".tex"), export.latex(title, tables))

@@ -7,23 +7,58 @@ lamv.train.tracking lists the files of a workdir; this module reads them without
 """
 
 import math
+import os
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lamv.claims import as_stated, judged
-from lamv.errors import DataError
-from lamv.study import analysis, legend
+from lamv.claims import RELATIONS, as_stated, judged
+from lamv.errors import DataError, brief
+from lamv.study import analysis, files, legend, shapes
 from lamv.study.analysis import Analysis
-from lamv.study.files import MISSING, mapping, read_lines, read_object, strings
+from lamv.study.files import MISSING, read_lines, read_object
 from lamv.study.legend import Legend
+from lamv.study.shapes import (
+    FLAG,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    WHOLE,
+    Shape,
+    broken,
+    kept,
+    many,
+    need,
+    optional,
+    record,
+    table,
+)
 
 #: How far below the folder that `find` is given a workdir may lie.
 DEPTH = 3
 FILES = ("config.json", "metrics.jsonl", "summary.json")
 #: What else tells that a folder was meant as a workdir, though nothing can be read from it.
 TRACES = ("provenance.json", "timing.jsonl", "DONE", ".lock", analysis.LINES)
+#: What summary.json has of a row, of a metric and of a claim; experiments on theory leave null where a number is not finite.
+ROW = record({"name": TEXT, "metrics": table(OBJECT)}, {"config": OBJECT, "selected": many(WHOLE)})
+METRIC = record({"mean": optional(NUMBER), "sd": optional(NUMBER), "n": WHOLE, "values": many(optional(NUMBER))})
+CLAIM = record(
+    {"row": TEXT, "metric": TEXT, "relation": TEXT, "bound": optional(NUMBER), "mean": optional(NUMBER),
+     "holds": optional(FLAG)},
+    {"times": NUMBER, "of": TEXT},
+)  # fmt: skip
+#: A claim as config.json has it.
+STATED = Shape(
+    lambda claim: isinstance(claim, list)
+    and len(claim) in (4, 5)
+    and all(TEXT.fits(part) == (place != 3) for place, part in enumerate(claim))
+    and claim[2] in RELATIONS
+    and NUMBER.fits(claim[3]),
+    "a row, a metric, >= or <=, a number, and perhaps another row",
+)
+#: Means and deviations that were stored are those of the values but for this share of the largest.
+ROUNDING = 1e-6
 
 
 class Term(NamedTuple):
@@ -186,35 +221,41 @@ def _holds_nothing(path: Path) -> bool:
 
 
 def is_workdir(path: Path) -> bool:
-    return any((path / name).is_file() for name in (*FILES, *TRACES))
+    # lexists: what is no file, or leads nowhere, is told when it is read.
+    return any(os.path.lexists(path / name) for name in (*FILES, *TRACES))
 
 
 def read(workdir: str | Path) -> Run:
-    """The run of a workdir. Raises DataError where no row can be read from it."""
+    """The run of a workdir. Raises DataError where no row can be read from it, or not as lamv writes them."""
     path, notes = Path(workdir), []
     if not path.is_dir():
         raise DataError(f"workdir {path} does not exist; train first: experiments.train --workdir={path}")
     config = read_object(path / "config.json", notes)
     summary = read_object(path / "summary.json", notes)
-    lines = read_lines(path / "metrics.jsonl", notes, "metrics.jsonl is missing, so there are no training curves.")
-    provenance = read_object(path / "provenance.json", notes)
-    data = mapping(summary.get("data") or provenance.get("reading"))
+    missing = "metrics.jsonl is missing, so there are no training curves."
+    lines = read_lines(path / "metrics.jsonl", notes, missing, grows=not summary)
+    provenance = kept(read_object(path / "provenance.json", notes), shapes.PROVENANCE, "provenance.json", notes)
+    told = kept(config, {"title": TEXT, "about": TEXT, "claims": many(STATED)}, "config.json", notes)
+    told |= kept(summary, {"title": TEXT, "overrides": table(shapes.KNOB), "notes": many(TEXT), "data": OBJECT},
+                 "summary.json", notes)  # fmt: skip
+    data = kept(told.get("data") or provenance.get("reading", {}), shapes.READING, "what is said of the data", notes)
     evaluated, said = analysis.read(path), []
     try:
-        trained = rows_of(summary) if summary else _rows_so_far(config, lines)
+        trained = rows_of(summary, notes) if summary else _rows_so_far(config, lines, notes)
         rows = [_evaluated(row, evaluated, lines, bool(summary), said) for row in trained]
         rows = [row._replace(legend=legend.of(data)) for row in rows]
-        claims = _claims(summary, config, rows)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"the files in {path} are not as lamv writes them ({type(error).__name__}: {error})") from None
+        claims = _claims(summary, told.get("claims", ()), rows)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     if not rows:
         raise DataError(f"{path} has no row: {' '.join(notes)}")
     if not summary:
         notes = [note for note in notes if note != MISSING.format("summary.json")] + [_how_far(trained)]
         notes += _not_begun(trained)
-    notes += [*said, *strings(summary.get("notes")), *evaluated.notes]
-    title = summary.get("title") or config.get("title") or path.name
-    about, overrides = config.get("about", ""), summary.get("overrides", {})
+    elif config:
+        notes += _other_rows(config, summary)
+    notes += [*_changed(provenance), *_since_done(path), *said, *told.get("notes", ()), *evaluated.notes]
+    title, about, overrides = told.get("title") or path.name, told.get("about", ""), told.get("overrides", {})
     if overrides:
         changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
         said = " What is said above is said of the recipe." if about else ""
@@ -222,27 +263,101 @@ def read(workdir: str | Path) -> Run:
     return Run(path, title, about, overrides, rows, claims, lines, provenance, notes, bool(summary), evaluated, data)
 
 
-def rows_of(summary: Mapping[str, Any]) -> list[Row]:
-    """The rows of a summary.json."""
+def rows_of(summary: Mapping[str, Any], notes: list[str] | None = None) -> list[Row]:
+    """The rows of a summary.json. Raises DataError where it is not as lamv writes it.
+
+    notes: get a sentence on knobs that are none, and on metrics that are not finite, which are left out.
+    """
+    rows = need(summary.get("rows"), many(ROW), "summary.json: rows")
+    _check_names([row["name"] for row in rows], "summary.json")
+    found, wrong, lost = [], [], []
+    for row in rows:
+        where = f"row {brief(row['name'])}"
+        metrics = {key: spread_of(stored, f"summary.json: {key} of {where}") for key, stored in row["metrics"].items()}
+        sound = {key: of for key, of in metrics.items() if of and all(files.is_metric(key, value) for value in of.values)}
+        lost += [f"{brief(key)} of {where}" for key in metrics if key not in sound]
+        config = shapes.knobs(row.get("config", {}), wrong, where)
+        found.append(Row(row["name"], config, sound, selected=tuple(row.get("selected", ()))))
+    told = shapes.left_out("summary.json", wrong) + shapes.left_out("summary.json, values that a metric cannot have", lost)
+    (notes if notes is not None else []).extend(told)
+    return found
+
+
+def spread_of(stored: Mapping[str, Any], where: str) -> Spread | None:
+    """A metric of a row of summary.json; None where it is not finite. Raises DataError for one that contradicts itself."""
+    stored = {key: _or_null(value) for key, value in stored.items()}
+    values, mean, sd, n = (need(stored, METRIC, where)[key] for key in ("values", "mean", "sd", "n"))
+    if mean is None and None in values:
+        return None
+    own = spread([files.number(value) for value in values]) if values and None not in values else None
+    if own is None or own.n != n or mean is None or (own.sd is None) != (sd is None):
+        raise broken(f"{where} has mean {mean}, sd {sd} and n = {n}, and the values {brief(values)}")
+    close = ROUNDING * max(map(abs, own.values)) + shapes.SMALLEST
+    if abs(own.mean - mean) > close or abs((own.sd or 0.0) - (sd or 0.0)) > close:
+        raise broken(f"{where} has mean {mean} and sd {sd}, and its values have mean {own.mean:g} and sd {own.sd or 0:g}")
+    return Spread(files.number(mean), sd, n, own.values)
+
+
+def _or_null(value: Any) -> Any:
+    """What was read, with null for numbers that are not finite, in a list too."""
+    if isinstance(value, list):
+        return [_or_null(one) for one in value if not isinstance(one, list)]
+    is_endless = isinstance(value, int | float) and not isinstance(value, bool) and not NUMBER.fits(value)
+    return None if is_endless else value
+
+
+def _check_names(names: Sequence[str], file: str) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise broken(f"{file} has several rows with the name {brief(twice)}")
+
+
+def _other_rows(config: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
+    """A sentence where config.json and summary.json are not of one run."""
+    told = [
+        [(row.get("name"), shapes.knobs(row["config"], [], "")) for row in rows]
+        for rows in (config.get("rows"), summary["rows"])
+        if many(record({"config": OBJECT})).fits(rows)
+    ]
+    if len(told) == 2 and told[0] == told[1]:
+        return []
+    return ["The rows in config.json, or their knobs, are not those in summary.json; what is shown is from summary.json."]
+
+
+def _changed(provenance: Mapping[str, Any]) -> list[str]:
+    """A sentence for each time that a run went on with other versions, another device or other flags."""
     return [
-        Row(
-            str(row["name"]), dict(row.get("config", {})), {key: _spread(m) for key, m in row["metrics"].items()},
-            selected=tuple(int(step) for step in row.get("selected") or ()),
-        )
-        for row in summary["rows"]
-    ]  # fmt: skip
+        f"At step {entry['until_step']} the run went on with something else: {', '.join(entry['changed'])}. Its bits may not be"
+        " those of an unbroken run."
+        for entry in provenance.get("history", ())
+    ]
+
+
+def _since_done(path: Path) -> list[str]:
+    """A sentence where metrics.jsonl is not as it was when the run ended, or that cannot be told."""
+    notes: list[str] = []
+    done = read_object(path / "DONE", notes).get("metrics")
+    if notes or not record({"sha256": TEXT}).fits(done) or files.digest(path / "metrics.jsonl") == done["sha256"]:
+        return [note for note in notes if note != MISSING.format("DONE")]
+    return [
+        "metrics.jsonl is not as it was when the run ended: its sha256 in DONE is another. The command of the training mends it."
+    ]
 
 
 def claims_of(summary: Mapping[str, Any], rows: Sequence[Row]) -> list[Claim]:
-    """The claims of a summary.json. Those that training could not judge are judged by the numbers of `rows`, if they can."""
+    """The claims of a summary.json. Those that training could not judge are judged by the numbers of `rows`, if they can.
+
+    Raises DataError where they are not as lamv writes them.
+    """
     means = {row.name: row for row in rows}
+    stored = need(summary.get("claims"), many(CLAIM), "summary.json: claims")
 
     def found(claim: Mapping[str, Any]) -> Mapping[str, Any]:
         if claim["holds"] is not None:
             return claim
         return judged([as_stated(claim)], lambda row, metric: means[row].mean(metric) if row in means else None)[0]
 
-    claims = [_claim(found(claim)) for claim in summary.get("claims", ())]
+    claims = [_claim(found(claim)) for claim in stored]
     return [c if c.holds is not None else c._replace(why="not measured") for c in claims]
 
 
@@ -277,14 +392,14 @@ def curve(run: Run, row: str, metric: str) -> list[tuple[int, Spread]]:
     return [(step, spread(list(values.values()))) for step, values in sorted(by_step.items())]
 
 
-def _spread(stored: Mapping[str, Any]) -> Spread:
-    sd = stored["sd"]
-    return Spread(float(stored["mean"]), None if sd is None else float(sd), int(stored["n"]), tuple(stored["values"]))
-
-
-def _rows_so_far(config: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> list[Row]:
+def _rows_so_far(config: Mapping[str, Any], lines: Iterable[Mapping[str, Any]], notes: list[str]) -> list[Row]:
     """The rows of config.json, each with what its last evaluated step measured."""
-    return [_row_so_far(row["name"], row["config"], lines) for row in config.get("rows", ())]
+    rows = need(config.get("rows", []), many(record({"name": TEXT, "config": OBJECT})), "config.json: rows")
+    _check_names([row["name"] for row in rows], "config.json")
+    wrong: list[str] = []
+    named = [(row["name"], shapes.knobs(row["config"], wrong, f"row {brief(row['name'])}")) for row in rows]
+    notes += shapes.left_out("config.json", wrong)
+    return [_row_so_far(name, config, lines) for name, config in named]
 
 
 def _row_so_far(name: str, config: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> Row:
@@ -294,7 +409,7 @@ def _row_so_far(name: str, config: Mapping[str, Any], lines: Iterable[Mapping[st
     step = max((line["step"] for line in evaluated), default=0)
     last = sorted((line for line in evaluated if line["step"] == step), key=lambda line: line["replica"])
     # A kill may have cut the lines of a step short: a metric counts with the seeds that have it.
-    return Row(str(name), config, {}, step)._replace(**_measured(last, config))
+    return Row(name, config, {}, step)._replace(**_measured(last, config))
 
 
 def _measured(lines: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> dict[str, Any]:
@@ -374,13 +489,13 @@ def _not_begun(rows: Sequence[Row]) -> list[str]:
     return [f"Not begun, or cut off before their first line in metrics.jsonl: {', '.join(missing)}."]
 
 
-def _claims(summary: Mapping[str, Any], config: Mapping[str, Any], rows: Sequence[Row]) -> list[Claim]:
-    """Those of summary.json, judged; else those of the recipe, unjudged, with what was measured."""
+def _claims(summary: Mapping[str, Any], stated: Sequence[Sequence], rows: Sequence[Row]) -> list[Claim]:
+    """Those of summary.json, judged; else those that config.json states, unjudged, with what was measured."""
     if summary.get("claims"):
         return claims_of(summary, rows)
     why = "settings were overridden" if summary else "the run is not finished"
     means = {row.name: row for row in rows}
-    found = judged(config.get("claims", ()), lambda row, metric: means[row].mean(metric) if row in means else None)
+    found = judged(stated, lambda row, metric: means[row].mean(metric) if row in means else None)
     return [_claim(one)._replace(holds=None, why=why) for one in found]
 
 

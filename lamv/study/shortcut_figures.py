@@ -23,6 +23,8 @@ from lamv.study.variance_figures import columns_of
 
 #: Rows that get a panel of their own; more would not be read.
 PANELS = 9
+#: Groups of a heat map, beyond which none can be seen and the page is slow to load.
+MOST_CELLS = 250_000
 BANDS = [v / 20 for v in range(21)]
 
 
@@ -35,6 +37,8 @@ def many_groups(section: group_tables.Section | None) -> Drawn | None:
     shown = rows[:PANELS]
     labels = 1 + max(y for _, groups in rows for y, _ in groups)
     attributes = 1 + max(a for _, groups in rows for _, a in groups)
+    if labels * attributes > MOST_CELLS:
+        return None
     across = min(3, len(shown))
     down = math.ceil(len(shown) / across)
     tall = (WIDTH - 0.9) / across * min(1.6, max(0.4, labels / attributes))
@@ -123,7 +127,7 @@ def dose_response(panels: Sequence[doses.Panel]) -> Drawn | None:
         for place, curve in enumerate(panel.curves):
             _curve(axes, curve, style[curve.name], place)
         axes.set_xlabel(panel.words)
-        axes.set_title(panel.fixed)
+        axes.set_title(textwrap.shorten(panel.fixed, 80, placeholder="…"))
         axes.xaxis.set_major_locator(MaxNLocator(6))
     for axes in grid[:, 0]:
         axes.set_ylabel("accuracy, random cue (%)")

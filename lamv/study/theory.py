@@ -5,6 +5,7 @@ lamv.theorems.runner lists its files; this module reads them without jax, in wha
 not finite is null in summary.json and None here.
 """
 
+import hashlib
 import itertools
 import json
 import math
@@ -13,12 +14,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lamv.errors import DataError
-from lamv.study import drawings, explain, runs, table
+from lamv import files
+from lamv.errors import DataError, brief
+from lamv.study import drawings, explain, runs, shapes, table
 from lamv.study.explain import Term
-from lamv.study.runs import Row, Spread
+from lamv.study.files import MISSING, read_object
+from lamv.study.runs import Row
+from lamv.study.shapes import FLAG, LIST, NUMBER, OBJECT, TEXT, WHOLE, Shape, kept, many, need, optional, record
 
 SIGNS = {"=": "=", ">=": "≥", "<=": "≤"}
+#: What summary.json has of a check; null where a number was not finite.
+CHECK = record({
+    "quantity": TEXT, "measured": optional(NUMBER), "expected": optional(NUMBER), "source": TEXT,
+    "relation": Shape(lambda value: TEXT.fits(value) and value in SIGNS, "=, >= or <="), "tolerance": NUMBER,
+    "sd": optional(NUMBER), "n": WHOLE, "note": TEXT, "holds": FLAG,
+})  # fmt: skip
 
 
 class Check(NamedTuple):
@@ -100,40 +110,65 @@ class Experiment(NamedTuple):
 
 def is_theory(workdir: str | Path) -> bool:
     """Whether a workdir is that of an experiment on theory, rather than of a training run."""
-    stored = [runs.read_object(Path(workdir) / name, []) for name in ("config.json", "summary.json")]
+    stored = [read_object(Path(workdir) / name, []) for name in ("config.json", "summary.json")]
     return any(isinstance(content.get("experiment"), str) for content in stored)
 
 
 def read(workdir: str | Path) -> Experiment:
     """The experiment of a workdir, finished or not. Raises DataError where its files are not as lamv writes them."""
     path, notes = Path(workdir), []
-    config = runs.read_object(path / "config.json", notes)
-    summary = runs.read_object(path / "summary.json", [] if config else notes)
-    provenance = runs.read_object(path / "provenance.json", notes)
-    try:
-        rows, checks = [_row(row) for row in summary.get("rows", ())], checks_of(summary)
-        own = config.get("rows") or [{"config": {}}]
-        settings = dict(own[0]["config"])
-        figures, remarks = list(summary.get("figures", ())), [str(remark) for remark in summary.get("remarks", ())]
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"the files in {path} are not as lamv writes them ({type(error).__name__}: {error})") from None
-    name = str(summary.get("experiment") or config.get("experiment"))
-    title, about = (str(summary.get(key) or config.get(key) or "") for key in ("title", "about"))
-    overrides = summary.get("overrides") or {}
+    config = read_object(path / "config.json", notes)
+    summary = read_object(path / "summary.json", notes)
     if not summary:
+        notes = [note for note in notes if note != MISSING.format("summary.json")]
         notes.append("The experiment is not finished (still going, or interrupted).")
+    provenance = kept(read_object(path / "provenance.json", notes), shapes.PROVENANCE, "provenance.json", notes)
+    words = {"experiment": TEXT, "title": TEXT, "about": TEXT}
+    begun = kept(config, {**words, "rows": many(record({"config": OBJECT}))}, "config.json", notes)
+    told = kept(summary, {**words, "figures": LIST, "remarks": many(TEXT), "overrides": OBJECT}, "summary.json", notes)
+    name, title, about = (told.get(key) or begun.get(key) or "" for key in words)
+    settings = _knobs((begun.get("rows") or [{"config": {}}])[0]["config"], "config.json", notes)
+    overrides = _knobs(told.get("overrides", {}), "summary.json", notes)
+    try:
+        rows, checks = (_rows(summary, notes), checks_of(summary)) if summary else ([], [])
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    if begun.get("experiment", name) != name:
+        notes.append(f"config.json is of another experiment, {brief(begun['experiment'])}; what is shown is from summary.json.")
     if overrides:
         changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
         notes.append(f"Settings of the recipe were overridden: {changed}. The checks were made for the recipe’s own.")
+    notes += _since_done(path, summary)
     return Experiment(
-        path, name, title or name, about, overrides, settings, rows, checks, figures, remarks, provenance,
-        _seconds(path / "timing.jsonl"), notes, bool(summary),
+        path, name, title or name, about, overrides, settings, rows, checks, told.get("figures", []),
+        told.get("remarks", []), provenance, _seconds(path / "timing.jsonl"), notes, bool(summary),
     )  # fmt: skip
 
 
+def _knobs(stored: Mapping[str, Any], file: str, notes: list[str]) -> dict[str, Any]:
+    """Settings of an experiment, which has knobs of its own, as far as they can be shown."""
+    wrong: list[str] = []
+    found = shapes.knobs(stored, wrong, "the experiment", known={})
+    notes += shapes.left_out(file, wrong)
+    return found
+
+
+def _since_done(path: Path, summary: Mapping[str, Any]) -> list[str]:
+    """A sentence where summary.json is not as it was when the experiment ended, or that cannot be told."""
+    notes: list[str] = []
+    done = read_object(path / "DONE", notes).get("sha256")
+    if notes or not summary or done == hashlib.sha256(json.dumps(summary).encode()).hexdigest():
+        return [note for note in notes if note != MISSING.format("DONE")]
+    return [
+        "summary.json is not as it was when the experiment ended: its sha256 in DONE is another. The command of the experiment"
+        " makes it anew."
+    ]
+
+
 def checks_of(summary: Mapping[str, Any]) -> list[Check]:
-    """The checks of a summary.json."""
-    return [_check(stored) for stored in summary.get("checks", ())]
+    """The checks of a summary.json. Raises DataError where they are not as lamv writes them."""
+    stored = need(summary.get("checks"), many(CHECK), "summary.json: checks")
+    return [Check(*(one[field] for field in Check._fields)) for one in stored]
 
 
 def tally(checks: Sequence[Check]) -> str:
@@ -214,7 +249,7 @@ def _settings(row: Row) -> str:
 
 def _command(provenance: Mapping[str, Any]) -> str:
     """The command line that repeats the experiment; "" where it was not begun by one."""
-    command = [str(part) for part in provenance.get("command") or ()]
+    command = provenance.get("command", [])
     if command[:1] != ["theory.py"]:
         return ""
     return f"python -m experiments.theory {shlex.join(command[1:])}"
@@ -228,28 +263,27 @@ def _provenance(experiment: Experiment) -> list[Term]:
     return terms + taken
 
 
-def _check(stored: Mapping[str, Any]) -> Check:
-    words = {field: str(stored[field]) for field in ("quantity", "source", "relation", "note")}
-    numbers = {
-        field: None if stored[field] is None else float(stored[field]) for field in ("measured", "expected", "sd")
-    }
-    whole = {"tolerance": float(stored["tolerance"]), "n": int(stored["n"]), "holds": bool(stored["holds"])}
-    return Check(**words, **numbers, **whole)
-
-
-def _row(stored: Mapping[str, Any]) -> Row:
-    """A row of summary.json; a metric that was not finite is left out, and shown as a dash."""
-    metrics = {key: m for key, m in stored["metrics"].items() if m["mean"] is not None}
-    spreads = {key: Spread(float(m["mean"]), m["sd"], int(m["n"]), tuple(m["values"])) for key, m in metrics.items()}
-    return Row(str(stored["name"]), dict(stored.get("config", {})), spreads)
+def _rows(summary: Mapping[str, Any], notes: list[str]) -> list[Row]:
+    """The rows of summary.json; a metric that was not finite is left out, and shown as a dash."""
+    found, wrong = [], []
+    for row in need(summary.get("rows"), many(runs.ROW), "summary.json: rows"):
+        where = f"row {brief(row['name'])}"
+        spreads = {
+            key: runs.spread_of(stored, f"summary.json: {brief(key)} of {where}") for key, stored in row["metrics"].items()
+        }
+        config = shapes.knobs(row.get("config", {}), wrong, where, known={})
+        found.append(Row(row["name"], config, {key: spread for key, spread in spreads.items() if spread}))
+    notes += shapes.left_out("summary.json", wrong)
+    return found
 
 
 def _seconds(path: Path) -> float | None:
     """Wall seconds of the run that finished: the last line of timing.jsonl."""
     try:
-        return float(json.loads(path.read_text(encoding="utf-8").splitlines()[-1])["seconds"])
-    except (OSError, IndexError, KeyError, TypeError, ValueError):
+        seconds = json.loads(files.read_text(path).splitlines()[-1])["seconds"]
+    except (OSError, LookupError, TypeError, ValueError, RecursionError):
         return None
+    return seconds if NUMBER.fits(seconds) and seconds >= 0 else None
 
 
 def _exponent(value: float) -> int:

@@ -88,7 +88,7 @@ def test_an_evaluation_of_an_earlier_checkpoint_is_named_with_its_step(tmp_path)
     assert run.rows[0].metrics["train/loss"].mean == pytest.approx(0.25), "from metrics.jsonl at that step"
 
 
-def test_damage_is_counted_and_a_torn_line_is_left_out_in_silence(tmp_path):
+def test_damage_is_counted_and_left_out(tmp_path):
     path = evaluated(tmp_path)
     lines = (path / analysis.LINES).read_text().splitlines(keepends=True)
     lines[3] = lines[3].replace('"test/nll": ', '"test/nll": NaN, "test/none": ', 1)
@@ -96,9 +96,11 @@ def test_damage_is_counted_and_a_torn_line_is_left_out_in_silence(tmp_path):
     with open(path / analysis.CURVES, "a") as file:
         file.write('{"kind": "reliability"}\n{"kind": "reliability", "ro')
     found = analysis.read(path)
-    assert "2 of evaluation.jsonl's lines cannot be read and are left out." in found.notes
+    assert "3 of evaluation.jsonl's lines cannot be read and are left out." in found.notes
+    assert "1 of evaluation.jsonl's numbers are none that a metric can have, and are left out." in found.notes
     assert len(found.lines) == 12 and "test/nll" not in found.lines[3] and "test/nll" in found.lines[4]
     assert len(found.curves("reliability")) == 24
+    assert "2 of evaluation_curves.jsonl's lines of reliability cannot be read and are left out." in found.notes
 
 
 def test_a_row_that_was_not_evaluated_and_a_workdir_that_never_was(tmp_path):

@@ -92,7 +92,7 @@ def many(path, selected=(), evaluated=True):
         workdirs.evaluate(path, workdirs.summary(made), curves=False, values={"test/nll": 0.5})
         with open(path / analysis.CURVES, "a") as file:
             for replica in range(2):
-                lines = [[0, 0, 4, 4, 0, 1], [7, 9, 5, 2 - replica, 0, 1], [9, 1, 10, 5, 0, 1], ["x", None, 1, 1], 3]
+                lines = [[0, 0, 4, 4, 0, 1], [7, 9, 5, 2 - replica, 0, 1], [9, 1, 10, 5, 0, 1]]
                 line = {"step": 20, "row": "ERM", "replica": replica, "seed": replica, "kind": "groups"}
                 file.write(json.dumps(line | {"split": "test_random", "groups": lines}) + "\n")
     return path

@@ -34,9 +34,10 @@ def test_a_group_has_its_name_or_its_numbers():
     "data", [{}, {"classes": "bear"}, {"classes": 3, "crossing": 7, "groups": {"a": 1}}, {"classes": [None]}]
 )
 def test_what_is_damaged_is_no_error(tmp_path, data):
-    assert "0" in legend.of(data).group(0, 1) or legend.of(data).classes
-    legend.in_words(data)
-    report.write(read(tmp_path, data).path)
+    run = read(tmp_path, data)
+    assert run.rows[0].legend.group(0, 1) == "y 0, a 1" and not legend.in_words(run.data)
+    assert len([note for note in run.notes if "what is said of the data" in note]) == len(data)
+    report.write(run.path)
 
 
 def test_tables_of_groups_and_of_methods_are_in_words(tmp_path):

@@ -161,7 +161,7 @@ def test_a_damaged_summary_gives_way_to_the_lines(finished):
 )
 def test_files_of_another_make_are_an_error(finished, content):
     workdirs.dump(finished / "summary.json", content)
-    with pytest.raises(DataError, match="not as lamv writes them"):
+    with pytest.raises(DataError, match="not as lamv writes it"):
         report.write(finished)
 
 

@@ -220,7 +220,7 @@ def test_what_is_missing_or_damaged_does_not_stop_the_page(tmp_path, name, conte
 
 @pytest.mark.parametrize("changes", [{"checks": [{"quantity": "a"}]}, {"rows": [{"name": 1}]}, {"checks": 3}])
 def test_files_of_another_make_are_an_error(tmp_path, changes):
-    with pytest.raises(DataError, match="not as lamv writes them"):
+    with pytest.raises(DataError, match="not as lamv writes it"):
         report.write(write(tmp_path, **changes))
 
 
@@ -272,7 +272,7 @@ def test_the_command_reports_experiments_among_runs(tmp_path):
     assert done.returncode == 0, done.stderr
     text = Page((tmp_path / "report.html").read_text()).text
     assert "4 runs" in text and "1 of 3 checks hold." in text and "A made-up run" in text
-    assert "theory/begun" in text and "not finished" in text and "not as lamv writes them" in text
+    assert "theory/begun" in text and "not finished" in text and "not as lamv writes it" in text
 
 
 def test_the_command_reports_one_experiment(made, tmp_path):
