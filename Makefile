@@ -1,18 +1,25 @@
 # make demo   train the demo recipe and write its report          (runs/demo/report.html)
 # make test   run the tests
-# Both set everything up themselves, in .venv, once.
+# make chaos  kill, stop, starve and damage runs, for half an hour, and count what survives: make chaos RUNS=5 for less
+# All set everything up themselves, in .venv, once.
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test clean
+RUNS ?= 60
+SEED ?= 0
+
+.PHONY: demo test chaos clean
 
 demo: $(VENV)/.ready
 	$(RUN) -m experiments.train --config=configs/digits_tag.py --workdir=runs/demo
 
 test: $(VENV)/.ready
 	$(RUN) -m pytest -n auto --maxprocesses=4 --dist loadfile
+
+chaos: $(VENV)/.ready
+	$(RUN) -m tests.chaos --runs=$(RUNS) --seed=$(SEED)
 
 clean:
 	rm -rf $(VENV) runs .hypothesis build *.egg-info

@@ -83,6 +83,10 @@ def write_whole(path: Path, text: str) -> None:
     """
     refuse_no_file(path)
     content = text.encode("utf-8", errors="replace")
+    with contextlib.suppress(OSError):
+        mode = os.lstat(path).st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):  # renaming would put a file in its place
+            raise WorkdirError(f"{path} is a device, and would be replaced; choose another path")
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     unfinished.add(beside)
     try:

@@ -321,3 +321,13 @@ def test_a_cache_of_another_user_is_refused(tmp_path, name):
     assert words in message_of(WorkdirError, files.refuse_foreign, cache, "VARIABLE")
     if name != ".":
         assert files.others_may_write(Path(tmp_path / name)) == (name == "cache")
+
+
+def test_a_device_is_not_replaced(tmp_path):
+    try:
+        os.mknod(tmp_path / "x", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("only root can make a device")
+    with pytest.raises(WorkdirError, match="x is a device"):
+        files.write_whole(tmp_path / "x", "x")
+    assert stat.S_ISCHR((tmp_path / "x").stat().st_mode)

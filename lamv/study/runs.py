@@ -327,8 +327,8 @@ def _other_rows(config: Mapping[str, Any], summary: Mapping[str, Any]) -> list[s
 def _changed(provenance: Mapping[str, Any]) -> list[str]:
     """A sentence for each time that a run went on with other versions, another device or other flags."""
     return [
-        f"At step {entry['until_step']} the run went on with something else: {', '.join(entry['changed'])}. Its bits may not be"
-        " those of an unbroken run."
+        f"At step {entry['until_step']} the run went on with something else: {', '.join(entry['changed'])}. Its bits may"
+        " not be those of an unbroken run."
         for entry in provenance.get("history", ())
     ]
 
@@ -340,7 +340,8 @@ def _since_done(path: Path) -> list[str]:
     if notes or not record({"sha256": TEXT}).fits(done) or files.digest(path / "metrics.jsonl") == done["sha256"]:
         return [note for note in notes if note != MISSING.format("DONE")]
     return [
-        "metrics.jsonl is not as it was when the run ended: its sha256 in DONE is another. The command of the training mends it."
+        "metrics.jsonl is not as it was when the run ended: its sha256 in DONE is another. The command of the training mends"
+        " it."
     ]
 
 

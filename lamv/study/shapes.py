@@ -165,7 +165,7 @@ READING: dict[str, Shape] = {
 
 
 def knobs(config: Mapping[str, Any], wrong: list[str], where: str, known: Mapping[str, Shape] = KNOBS) -> dict[str, Any]:
-    """A config, nested, without what fits no knob; what that is goes to `wrong`, a phrase each. known: knobs with a shape."""
+    """A config, nested, without what fits no knob; `wrong` gets a phrase on each. known: knobs with a shape."""
     return _below("", config, wrong, where, known)
 
 

@@ -134,7 +134,8 @@ def read(workdir: str | Path) -> Experiment:
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     if begun.get("experiment", name) != name:
-        notes.append(f"config.json is of another experiment, {brief(begun['experiment'])}; what is shown is from summary.json.")
+        other = brief(begun["experiment"])
+        notes.append(f"config.json is of another experiment, {other}; what is shown is from summary.json.")
     if overrides:
         changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
         notes.append(f"Settings of the recipe were overridden: {changed}. The checks were made for the recipe’s own.")
@@ -160,8 +161,8 @@ def _since_done(path: Path, summary: Mapping[str, Any]) -> list[str]:
     if notes or not summary or done == hashlib.sha256(json.dumps(summary).encode()).hexdigest():
         return [note for note in notes if note != MISSING.format("DONE")]
     return [
-        "summary.json is not as it was when the experiment ended: its sha256 in DONE is another. The command of the experiment"
-        " makes it anew."
+        "summary.json is not as it was when the experiment ended: its sha256 in DONE is another. The command of the"
+        " experiment makes it anew."
     ]
 
 
