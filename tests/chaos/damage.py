@@ -162,7 +162,7 @@ def files(trial: Trial) -> None:
     before = path.read_bytes()
     DAMAGES[damage](path, trial.chance)
     told = f"{damage}: {path.name} of a run that is {which}"
-    after(trial, trial.ground.run(train(workdir), patience=90), workdir, told)
+    after(trial, trial.ground.run(train(workdir)), workdir, told)
     if not (workdir / "DONE").is_file() or damage in ("a folder", "a pipe", "a link", "a device"):
         mended(trial, workdir, path, before, told)
 
@@ -196,7 +196,7 @@ def files_in_other_commands(trial: Trial) -> None:
     DAMAGES[damage](path, trial.chance)
     told = f"{damage}: {path.name}"
     if command == "evaluate":
-        after_evaluating(trial, trial.ground.run(evaluate(workdir), patience=90), workdir, told)
+        after_evaluating(trial, trial.ground.run(evaluate(workdir)), workdir, told)
     else:
         _reports(trial, workdir, told)
 

@@ -35,7 +35,9 @@ SHORT = (
 #: The exit codes of mistakes.
 CODES = {kind.exit_code for kind in LamvError.__subclasses__()} - {1}
 #: Seconds after which a command counts as hanging.
-PATIENCE = 180.0
+PATIENCE = 300.0
+#: Bytes of memory that no command here needs.
+MEMORY = 4 << 30
 #: What every workdir is called: reports say so.
 RUN = "run"
 STRAYS = re.compile(r"\..*\.tmp|.*orbax-checkpoint-tmp.*|\.trash")
@@ -98,6 +100,8 @@ class Process:
         self.pid = self._popen.pid
         self._status: tuple[int, object] | None = None
         self._ended_at = 0.0
+        self._looked = self._began
+        self.wrong = ""
 
     def running(self) -> bool:
         if self._status is None:
@@ -113,6 +117,7 @@ class Process:
         end = time.monotonic() + seconds
         while self.running() and time.monotonic() < end and not until():
             time.sleep(0.003)
+            self._look_at_memory()
         return self.running()
 
     def send(self, number: int) -> bool:
@@ -129,8 +134,8 @@ class Process:
     def end(self, patience: float = PATIENCE) -> Ended:
         """Wait for the end. Raises Broken for a process that does not come to it, which is killed."""
         self.wait(patience)
-        hangs = self.running()
-        if hangs:
+        if self.running():
+            self.wrong = f"it hangs: after {patience:.0f} s it was still running"
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
             self.wait(60)
@@ -147,8 +152,18 @@ class Process:
             max(cpu - before, 0.0), before, self._listened,
         )  # fmt: skip
         self._count(ended)
-        promise(not hangs, f"it hangs: after {patience:.0f} s it was still running", ended)
+        promise(not self.wrong, self.wrong, ended)
         return ended
+
+    def _look_at_memory(self) -> None:
+        """Kill a process that would take all of it, and the machine with it."""
+        if time.monotonic() < self._looked + 0.2 or self._status is not None:
+            return
+        self._looked = time.monotonic()
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        if pages * os.sysconf("SC_PAGE_SIZE") > MEMORY:
+            self.wrong = f"it takes more than {MEMORY >> 30} GiB of memory"
+            os.kill(self.pid, signal.SIGKILL)
 
     def _cpu(self) -> float:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
