@@ -14,11 +14,9 @@ A number may be None where there is none. What cannot be drawn is told, and leav
 
 import math
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import matplotlib
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -26,7 +24,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocato
 
 from lamv.errors import brief
 from lamv.study import figures
-from lamv.study.figures import ACCENT, INK, PALE, STYLE, WIDTH, Drawn, Mark
+from lamv.study.figures import ACCENT, INK, PALE, WIDTH, Drawn, Mark
 from lamv.study.runs import Row, Spread
 from lamv.study.shapes import NUMBER, TEXT, Shape, many, optional, record
 
@@ -55,7 +53,7 @@ class Titled(NamedTuple):
 def draw(stored: Sequence[Mapping[str, Any]]) -> tuple[list[Titled], list[str]]:
     """The figures of a summary.json, and a sentence for each that cannot be drawn."""
     made, failed = [], []
-    with matplotlib.rc_context(STYLE):
+    with figures.drawing():
         for number, figure in enumerate(stored):
             try:
                 made.append(_titled(figure))
@@ -71,10 +69,7 @@ def _titled(figure: Any) -> Titled:
     for key, shape in PARTS[kind].items():
         if not shape.fits(figure.get(key)):
             raise ValueError(f"{key} is {brief(figure.get(key))}, must be {shape.words}")
-    with warnings.catch_warnings():
-        # What numpy and matplotlib would say in passing of numbers that cannot be drawn, such as none on an axis.
-        warnings.simplefilter("error")
-        return Titled(figure["title"], KINDS[kind](figure))
+    return Titled(figure["title"], KINDS[kind](figure))
 
 
 def lines(figure: Mapping[str, Any]) -> Drawn:

@@ -5,12 +5,13 @@ measured runs to the right. Whiskers and bands are ± 1 sd over seeds. Everythin
 marker or a line style too, and colours differ in lightness, so that a copy in grey says the same.
 """
 
+import contextlib
 import html
 import io
 import math
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import matplotlib
@@ -86,9 +87,18 @@ class Drawn(NamedTuple):
         return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(self.alt)}"', 1)
 
 
+@contextlib.contextmanager
+def drawing() -> Iterator[None]:
+    """The look of all figures, without what matplotlib and numpy remark on numbers that are all alike, or far apart."""
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        for category in (UserWarning, RuntimeWarning):
+            warnings.simplefilter("ignore", category)
+        yield
+
+
 def figures(run: Run, which: Sequence[Callable] | None = None) -> list[Drawn]:
     """Those of the figures that the run has numbers for; all of FIGURES if `which` is not given."""
-    with matplotlib.rc_context(STYLE):
+    with drawing():
         return [drawn for draw in which or FIGURES for drawn in [draw(run)] if drawn]
 
 
@@ -321,9 +331,7 @@ def _drawn(name: str, fig: Figure, rows, marks, caption: str, percent: bool = Fa
 def _svg(fig: Figure) -> str:
     """The figure as an <svg> element that scales with the page and names nothing outside of it."""
     out = io.StringIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a name in letters that the font lacks
-        fig.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    fig.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     svg = out.getvalue()
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)

@@ -492,8 +492,8 @@ def _not_begun(rows: Sequence[Row]) -> list[str]:
 
 def _claims(summary: Mapping[str, Any], stated: Sequence[Sequence], rows: Sequence[Row]) -> list[Claim]:
     """Those of summary.json, judged; else those that config.json states, unjudged, with what was measured."""
-    if summary.get("claims"):
-        return claims_of(summary, rows)
+    if summary and (own := claims_of(summary, rows)):
+        return own
     why = "settings were overridden" if summary else "the run is not finished"
     means = {row.name: row for row in rows}
     found = judged(stated, lambda row, metric: means[row].mean(metric) if row in means else None)

@@ -7,14 +7,13 @@ the rows of any number of runs.
 import math
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from lamv.study import figures
-from lamv.study.figures import ACCENT, INK, METHOD_COLOURS, STYLE, WIDTH, Drawn, _legend, _short, _svg, looks
+from lamv.study.figures import ACCENT, INK, METHOD_COLOURS, WIDTH, Drawn, _legend, _short, _svg, looks
 from lamv.study.runs import Row, Run, Spread, curve, spread
 
 #: Rows below which nothing is said of a rank correlation.
@@ -309,7 +308,7 @@ def columns_of(names: Sequence[str]) -> int:
 
 def drawn(*draws) -> list[Drawn]:
     """Those of the figures, given as functions without arguments, that there are numbers for."""
-    with matplotlib.rc_context(STYLE):
+    with figures.drawing():
         return [one for draw in draws if (one := draw())]
 
 
