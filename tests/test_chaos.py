@@ -17,8 +17,10 @@ from lamv.errors import LamvError
 from lamv.study.evaluate import evaluate
 from lamv.train import loop
 from tests.chaos import __main__ as chaos
-from tests.chaos.ground import Broken, Ended, Ground, fine, no_strays, refused, trained
+from tests.chaos.ground import Ground
 from tests.chaos.harm import DAMAGES
+from tests.chaos.process import Broken, Ended
+from tests.chaos.promises import fine, no_strays, refused, trained
 from tests.chaos.registry import HAZARDS
 from tests.recipes import tiny
 

@@ -15,12 +15,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.chaos.ground import Broken, Ground, Seen, Skipped
+from tests.chaos.ground import Ground, Seen, Skipped
+from tests.chaos.process import Broken
 from tests.chaos.registry import HAZARDS, Hazard, Trial
 
 # They fill HAZARDS, in this order.
 # isort: off
-from tests.chaos import interruptions, damage, disks, suites  # noqa: E402, F401
+from tests.chaos import interruptions, damage, checkpoints, disks, suites  # noqa: E402, F401
 
 # isort: on
 

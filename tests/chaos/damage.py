@@ -1,32 +1,18 @@
 """Files of a workdir that are not what they were, and what commands make of them."""
 
 import json
-import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos.ground import (
-    COMMANDS,
-    RUN,
-    Broken,
-    Ended,
-    evaluate,
-    evaluated,
-    fine,
-    fine_or_refused,
-    promise,
-    refused,
-    same,
-    theory,
-    train,
-    trained,
-)  # fmt: skip
-from tests.chaos.harm import DAMAGES, FILES, PARTS, flip, pick, steps
+from tests.chaos.ground import RUN, evaluate, report, theory, train
+from tests.chaos.harm import DAMAGES, FILES, PARTS, flip, pick
+from tests.chaos.process import Ended, promise
+from tests.chaos.promises import after, evaluated, fine, fine_or_refused, same, trained
 from tests.chaos.registry import Trial, hazard
 
 #: Of FILES, those where a bit may matter.
 JSON = FILES[:-1]
+EVALUATION = ("evaluation.jsonl", "evaluation_curves.jsonl", "evaluation_provenance.json")
 CHIEF_PARTS = ("arrays", "manifest", "tree", "seal")
 SITUATIONS = ("half", "ended", "finished")
 #: Flips of one trial of `flips_in_reading`.
@@ -51,25 +37,46 @@ def flips_in_training(trial: Trial) -> None:
     if trial.case in ("summary.json", "DONE"):
         shutil.rmtree(workdir)
         which, workdir = situation(trial, "finished")
-    told = flip(pick(workdir, trial.case, trial.chance), trial.chance)
-    ended = trial.ground.run(train(workdir))
-    after(trial, ended, workdir, f"{told}, of a run that is {which}", must=trial.case in PARTS)
+    with after(f"{flip(pick(workdir, trial.case, trial.chance), trial.chance)}, of a run that is {which}"):
+        ended = train_over(trial, workdir, trial.case)
+        promise(ended.code == 0 or trial.case not in PARTS, "it does not go on from the checkpoint before", ended)
+        told = "config.json" in ended.last or " -> " in ended.last
+        promise(ended.code == 0 or trial.case != "config.json" or told, "it does not say what differs", ended)
 
 
-def after(trial: Trial, ended: Ended, workdir: Path, told: str, must: bool = False) -> None:
-    """Training over damage: it comes to the same end, or is refused, unless it `must` come to it."""
+def train_over(trial: Trial, workdir: Path, damaged: str = "") -> Ended:
+    """Training over damage: it comes to the same end; or it is refused, and leaves the other files as they are."""
+    whole = trial.ground.reference("finished")
+    was_done = (workdir / "DONE").is_file()
+    ended = fine_or_refused(trial.ground.run(train(workdir)), 65, 73, 74, 78)
     trial.seen.longer("command", ended.seconds)
-    try:
-        if must:
-            fine(ended)
-        fine_or_refused(ended, 65, 73, 74, 78)
-        if ended.code == 0:
-            trained(workdir, trial.ground.reference("finished"))
-    except Broken as error:
-        raise Broken(f"after {told}: {error}\n{ended.shown()}") from None
     trial.seen.counted["the same bits" if ended.code == 0 else f"exit {ended.code}"] += 1
     said = any(word in ended.err for word in ("damaged", "cannot be", "not what", "not as", "written again", "missing"))
     trial.seen.counted["of these said"] += ended.code == 0 and said
+    if ended.code == 0:
+        trained(workdir, whole)
+    elif was_done:
+        same(workdir, whole, *({"DONE", "metrics.jsonl", "summary.json"} - {damaged}))
+    return ended
+
+
+def evaluate_over(trial: Trial, workdir: Path) -> Ended:
+    """Evaluating over damage: the same numbers, or an error."""
+    whole = trial.ground.reference("evaluated")
+    ended = fine_or_refused(trial.ground.run(evaluate(workdir)), 64, 65, 73, 74, 78)
+    trial.seen.longer("command", ended.seconds)
+    trial.seen.counted["the same numbers" if ended.code == 0 else f"exit {ended.code}"] += 1
+    if ended.code == 0:
+        evaluated(workdir, whole)
+    return ended
+
+
+def report_over(trial: Trial, workdir: Path) -> Ended:
+    """A report on damage: it shows what the files say, or there is an error."""
+    ended = fine_or_refused(trial.ground.run(report(workdir)), 65, 73, 74)
+    trial.seen.longer("command", ended.seconds)
+    trial.seen.counted["a report" if ended.code == 0 else f"exit {ended.code}"] += 1
+    return ended
 
 
 @hazard(
@@ -77,44 +84,18 @@ def after(trial: Trial, ended: Ended, workdir: Path, told: str, must: bool = Fal
 )
 def flips_in_evaluating(trial: Trial) -> None:
     workdir = trial.ground.copy("finished", trial.home / RUN)
-    trial.ground.reference("evaluated")
-    told = flip(pick(workdir, trial.case, trial.chance), trial.chance)
-    ended = trial.ground.run(evaluate(workdir))
-    after_evaluating(trial, ended, workdir, told)
-
-
-def after_evaluating(trial: Trial, ended: Ended, workdir: Path, told: str) -> None:
-    trial.seen.longer("command", ended.seconds)
-    trial.seen.counted["the same numbers" if ended.code == 0 else f"exit {ended.code}"] += 1
-    try:
-        fine_or_refused(ended, 64, 65, 73, 74, 78)
-        if ended.code == 0:
-            evaluated(workdir, trial.ground.reference("evaluated"))
-    except Broken as error:
-        raise Broken(f"after {told}: {error}\n{ended.shown()}") from None
+    with after(flip(pick(workdir, trial.case, trial.chance), trial.chance)):
+        evaluate_over(trial, workdir)
 
 
 @hazard(
     "flips report", "one flipped bit, then report: a report, or an error", share=0.4,
-    cases=[name for name in (*FILES, "evaluation.jsonl", "evaluation_curves.jsonl", "evaluation_provenance.json")
-           if name != ".lock"],
+    cases=[*JSON, *EVALUATION],
 )  # fmt: skip
 def flips_in_reporting(trial: Trial) -> None:
     workdir = trial.ground.copy("evaluated", trial.home / RUN)
-    if not (workdir / trial.case).stat().st_size:
-        return
-    told = flip(workdir / trial.case, trial.chance)
-    _reports(trial, workdir, told)
-
-
-def _reports(trial: Trial, workdir: Path, told: str) -> None:
-    ended = trial.ground.run(COMMANDS["report"](workdir))
-    trial.seen.longer("command", ended.seconds)
-    trial.seen.counted["a report" if ended.code == 0 else f"exit {ended.code}"] += 1
-    try:
-        fine_or_refused(ended, 65, 73, 74)
-    except Broken as error:
-        raise Broken(f"after {told}: {error}") from None
+    with after(flip(workdir / trial.case, trial.chance)):
+        report_over(trial, workdir)
 
 
 @hazard(
@@ -123,16 +104,12 @@ def _reports(trial: Trial, workdir: Path, told: str) -> None:
 )  # fmt: skip
 def flips_of_an_experiment(trial: Trial) -> None:
     workdir = trial.ground.copy("theory", trial.home / RUN)
-    told = flip(workdir / trial.case, trial.chance)
-    ended = trial.ground.run(theory(workdir))
-    trial.seen.longer("command", ended.seconds)
-    trial.seen.counted["the same" if ended.code == 0 else f"exit {ended.code}"] += 1
-    try:
-        fine_or_refused(ended, 74, 78)
+    with after(flip(workdir / trial.case, trial.chance)):
+        ended = fine_or_refused(trial.ground.run(theory(workdir)), 74, 78)
+        trial.seen.longer("command", ended.seconds)
+        trial.seen.counted["the same numbers" if ended.code == 0 else f"exit {ended.code}"] += 1
         if ended.code == 0:
             same(workdir, trial.ground.reference("theory"), "summary.json", "DONE")
-    except Broken as error:
-        raise Broken(f"after {told}: {error}\n{ended.shown()}") from None
 
 
 @hazard("flips read", "one flipped bit in a checkpoint's arrays or seal, read by the reader of checkpoints", share=0.1)
@@ -159,202 +136,33 @@ def files(trial: Trial) -> None:
     name, damage = trial.case.split("/")
     which, workdir = situation(trial, "finished" if name in ("summary.json", "DONE") else None)
     path = pick(workdir, name, trial.chance)
-    before = path.read_bytes()
+    content = path.read_bytes()
     DAMAGES[damage](path, trial.chance)
-    told = f"{damage}: {path.name} of a run that is {which}"
-    after(trial, trial.ground.run(train(workdir)), workdir, told)
-    if not (workdir / "DONE").is_file() or damage in ("a folder", "a pipe", "a link", "a device"):
-        mended(trial, workdir, path, before, told)
+    with after(f"{damage}: {path.name} of a run that is {which}"):
+        ended = train_over(trial, workdir, name)
+    if ended.code and path.parent.is_dir():
+        with after(f"{damage}: {path.name} of a run that is {which}, which was put back"):
+            put_back(path, content)
+            fine(trial.ground.run(train(workdir)))
+            trained(workdir, trial.ground.reference("finished"))
 
 
-def mended(trial: Trial, workdir: Path, path: Path, content: bytes, told: str) -> None:
-    """The file is put back, and the run comes to its end."""
-    if not path.parent.is_dir():  # put aside, with its checkpoint
-        return
+def put_back(path: Path, content: bytes) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     path.unlink(missing_ok=True)
     path.write_bytes(content)
-    try:
-        fine(trial.ground.run(train(workdir)))
-        trained(workdir, trial.ground.reference("finished"))
-    except Broken as error:
-        raise Broken(f"after {told}, which was put back: {error}") from None
 
 
 @hazard(
     "files others", "the same, then evaluate or report", share=0.4,
-    cases=[*(f"evaluate/{name}" for name in (*FILES, *PARTS)), *(f"report/{name}" for name in FILES),
-           *(f"report/{name}" for name in ("evaluation.jsonl", "evaluation_curves.jsonl", "evaluation_provenance.json"))],
+    cases=[*(f"evaluate/{name}" for name in (*FILES, *PARTS)), *(f"report/{name}" for name in (*FILES, *EVALUATION))],
 )  # fmt: skip
 def files_in_other_commands(trial: Trial) -> None:
     command, name = trial.case.split("/")
     workdir = trial.ground.copy("finished" if command == "evaluate" else "evaluated", trial.home / RUN)
-    trial.ground.reference("evaluated")
     path = pick(workdir, name, trial.chance) if name in (*FILES, *PARTS) else workdir / name
     damage = trial.chance.choice(list(DAMAGES))
     DAMAGES[damage](path, trial.chance)
-    told = f"{damage}: {path.name}"
-    if command == "evaluate":
-        after_evaluating(trial, trial.ground.run(evaluate(workdir)), workdir, told)
-    else:
-        _reports(trial, workdir, told)
-
-
-# The steps
-
-
-def _swapped(folder: Path, have: list[int], trial: Trial) -> None:
-    one, other = (folder / str(step) for step in (have[0], have[-1]))
-    one.rename(folder / "between")
-    other.rename(one)
-    (folder / "between").rename(other)
-
-
-def _step_deleted(folder: Path, have: list[int], trial: Trial) -> None:
-    shutil.rmtree(folder / str(trial.chance.choice(have)))
-
-
-def _half_deleted(folder: Path, have: list[int], trial: Trial) -> None:
-    shutil.rmtree(folder / str(have[-1]) / trial.chance.choice(["state", "meta"]))
-
-
-def _copied(to: int):
-    return lambda folder, have, trial: shutil.copytree(folder / str(have[-1]), folder / str(to))
-
-
-def _renamed(to: int):
-    return lambda folder, have, trial: (folder / str(have[-1])).rename(folder / str(to))
-
-
-def _of_another_seed(folder: Path, have: list[int], trial: Trial) -> None:
-    shutil.rmtree(folder / str(have[-1]))
-    shutil.copytree(
-        trial.ground.reference("other seed") / "checkpoints" / "40", folder / str(trial.chance.choice([40, have[-1]]))
-    )
-
-
-def _all_of_another_seed(folder: Path, have: list[int], trial: Trial) -> None:
-    shutil.rmtree(folder)
-    shutil.copytree(trial.ground.reference("other seed") / "checkpoints", folder)
-
-
-def _emptied(folder: Path, have: list[int], trial: Trial) -> None:
-    for step in have:
-        shutil.rmtree(folder / str(step))
-
-
-def _tmp_left(folder: Path, have: list[int], trial: Trial) -> None:
-    """What Orbax leaves where it is killed, or more."""
-    left = folder / f"{trial.chance.choice([have[-1], 50])}.orbax-checkpoint-tmp"
-    if trial.chance.random() < 0.5:
-        shutil.copytree(folder / str(have[-1]), left)
-    else:
-        left.mkdir()
-
-
-def _trash_left(folder: Path, have: list[int], trial: Trial) -> None:
-    shutil.copytree(folder / str(have[0]), folder / ".trash" / "5")
-
-
-STEPS: dict[str, Callable[[Path, list[int], Trial], object]] = {
-    "swapped": _swapped,
-    "renamed to a later one": _renamed(60),
-    "renamed to an earlier one": _renamed(5),
-    "renamed to a step between": _renamed(25),
-    "copied to a later one": _copied(60),
-    "copied to a step between": _copied(15),
-    "copied beyond any": _copied(10**12),
-    "of another seed": _of_another_seed,
-    "all of another seed": _all_of_another_seed,
-    "one deleted": _step_deleted,
-    "half deleted": _half_deleted,
-    "all deleted": _emptied,
-    "the folder deleted": lambda folder, have, trial: shutil.rmtree(folder),
-    "the folder a file": lambda folder, have, trial: (shutil.rmtree(folder), folder.write_text("")),
-    "the folder a link": lambda folder, have, trial: folder.symlink_to(folder.rename(trial.home / "away")),
-    "an empty one": lambda folder, have, trial: (folder / "50").mkdir(),
-    "a file among them": lambda folder, have, trial: (folder / trial.chance.choice(["50", "notes.txt"])).write_text("hello"),
-    "a link among them": lambda folder, have, trial: (folder / "50").symlink_to(
-        trial.chance.choice([str(have[-1]), "nowhere", "50"])
-    ),
-    "a pipe among them": lambda folder, have, trial: os.mkfifo(folder / "50"),
-    "leftovers": _tmp_left,
-    "trash": _trash_left,
-}  # fmt: skip
-#: What must be refused, and never begun again in silence.
-GONE = ("all deleted", "the folder deleted", "all of another seed")
-
-
-@hazard(
-    "steps", "checkpoints swapped, renamed, copied, exchanged, gone: the same bits, or an error; mended, the same bits",
-    cases=[f"{which}/{damage}" for which in ("half", "ended") for damage in STEPS], share=0.7,
-)  # fmt: skip
-def steps_in_training(trial: Trial) -> None:
-    which, damage = trial.case.split("/")
-    _, workdir = situation(trial, which)
-    STEPS[damage](workdir / "checkpoints", steps(workdir), trial)
-    ended = trial.ground.run(train(workdir))
-    told = f"{damage}: checkpoints of a run that is {which}"
-    if damage in GONE:
-        promise(ended.code != 0, f"{told}: it begins again, or believes them", ended)
-        refused(ended, 74, 78)
-    after(trial, ended, workdir, told)
-    if ended.code:
-        _put_back(trial, workdir, which)
-        try:
-            fine(trial.ground.run(train(workdir)))
-            trained(workdir, trial.ground.reference("finished"))
-        except Broken as error:
-            raise Broken(f"{told}, which were put back: {error}") from None
-
-
-def _put_back(trial: Trial, workdir: Path, which: str) -> None:
-    folder = workdir / "checkpoints"
-    if folder.is_symlink() or not folder.is_dir():
-        folder.unlink(missing_ok=True)
-    else:
-        shutil.rmtree(folder)
-    shutil.copytree(trial.ground.reference(which) / "checkpoints", folder)
-
-
-@hazard("steps evaluate", "the same, of a finished run, then evaluate: an error, or the same numbers", list(STEPS), 0.3)
-def steps_in_evaluating(trial: Trial) -> None:
-    workdir = trial.ground.copy("finished", trial.home / RUN)
-    trial.ground.reference("evaluated")
-    STEPS[trial.case](workdir / "checkpoints", steps(workdir), trial)
-    ended = trial.ground.run(evaluate(workdir))
-    if ended.code == 0 and '"step": 40' not in (workdir / "evaluation.jsonl").read_text():
-        # The last of those that are left is evaluated, and says so.
-        promise("step 40 evaluated" not in ended.err, "it names a step that it did not evaluate", ended)
-        fine(ended)
-        trial.seen.counted["another step"] += 1
-        return
-    after_evaluating(trial, ended, workdir, f"{trial.case}: checkpoints")
-
-
-@hazard("other data", "a run goes on, and its data is no longer the same: exit 78; with the data back, the same bits")
-def other_data(trial: Trial) -> None:
-    ground, data = trial.ground, trial.home / "mine.npz"
-    knobs = ("--config.data.name=npz", f"--config.data.path={data}", "--config.data.shortcut.kind=none", "--config.seeds=1",
-             "--config.data.train_size=200")  # fmt: skip
-    _write_data(data, 0)
-    fine(ground.run(train(trial.home / "whole", *knobs)))
-    ended = ground.run(train(trial.home / RUN, *knobs), LAMV_FAIL="saving:3")
-    promise(ended.code == -9, "it was not killed", ended)
-    content = data.read_bytes()
-    _write_data(data, 1)
-    refused(ground.run(train(trial.home / RUN, *knobs)), 78, words=["sha256"])
-    (trial.home / RUN / "provenance.json").unlink()
-    refused(ground.run(train(trial.home / RUN, *knobs)), 78, words=["other data"])
-    data.write_bytes(content)
-    fine(ground.run(train(trial.home / RUN, *knobs)))
-    trained(trial.home / RUN, trial.home / "whole")
-
-
-def _write_data(path: Path, seed: int) -> None:
-    import numpy as np
-
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(3, size=300)
-    np.savez(path, inputs=rng.normal(size=(300, 5)) + 2 * labels[:, None], labels=labels)
+    with after(f"{damage}: {path.name}"):
+        (evaluate_over if command == "evaluate" else report_over)(trial, workdir)

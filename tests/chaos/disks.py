@@ -6,18 +6,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.chaos.ground import (
-    COMMANDS,
-    RUN,
-    Skipped,
-    complete,
-    fine,
-    no_strays,
-    promise,
-    refused,
-    train,
-    trained,
-)  # fmt: skip
+from tests.chaos.ground import COMMANDS, RUN, Skipped, train
+from tests.chaos.process import Ended, promise
+from tests.chaos.promises import complete, fine, no_strays, refused, trained
 from tests.chaos.registry import Trial, hazard
 
 #: CPU seconds in which a workdir that cannot be written to must be refused.
@@ -55,7 +46,7 @@ def fill(at: Path, leave: int = 0) -> Path:
     return filler
 
 
-def full(trial: Trial, ended, workdir: Path, *words: str) -> None:
+def full(trial: Trial, ended: Ended, workdir: Path, *words: str) -> None:
     """The command says that the disk is full, and has left no temporary file on it."""
     refused(ended, 74, words=words)
     no_strays(workdir)

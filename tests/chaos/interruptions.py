@@ -1,23 +1,13 @@
 """Commands that are killed, or asked to stop, or not alone."""
 
 import signal
+from pathlib import Path
 
 from lamv.failpoints import POINTS
-from tests.chaos.ground import (
-    COMMANDS,
-    RUN,
-    Ended,
-    complete,
-    evaluate,
-    fine,
-    promise,
-    quiet,
-    refused,
-    report,
-    train,
-    trained,
-)  # fmt: skip
+from tests.chaos.ground import COMMANDS, RUN, evaluate, report, train
 from tests.chaos.harm import spoil_newest
+from tests.chaos.process import Ended, promise
+from tests.chaos.promises import complete, fine, fine_or_refused, quiet, refused, trained
 from tests.chaos.registry import Trial, hazard
 
 #: About how often a run comes by a failpoint.
@@ -25,15 +15,19 @@ MOST = {"advanced": 8, "appended": 16, "saving": 4, "saved": 4, "putting_aside":
 #: CPU seconds that a command may take from a signal to its end, and before it hears signals at all.
 TO_STOP, TO_LISTEN = 5.0, 0.4
 SECOND_SIGNAL = 0.05
-BEFORE_FIRST, NO_CHECKPOINTS = "begins at step 0 again", "its checkpoints are gone"
+#: What is said of a run that has no checkpoint yet.
+FROM_0 = "begins at step 0 again"
 
 
-def again(trial: Trial, workdir) -> None:
-    """Train to the end; what was trained before is taken up, or its loss is said."""
-    had = (workdir / "metrics.jsonl").exists() and (workdir / "metrics.jsonl").stat().st_size > 0
+def again(trial: Trial, workdir: Path) -> None:
+    """Train to the end; what was trained before is taken up, or that it cannot be is said."""
+    lines, folder = workdir / "metrics.jsonl", workdir / "checkpoints"
+    had_lines = lines.exists() and lines.stat().st_size > 0
+    had_checkpoints = folder.exists() and any(path.name.isdigit() for path in folder.iterdir())
     ended = fine(trial.ground.run(train(workdir)))
-    told = any(words in ended.err for words in ("resuming at step", BEFORE_FIRST, "nothing to do"))
-    promise(told or not had, "it begins again in silence", ended)
+    takes_up = "resuming at step" in ended.err or "nothing to do" in ended.err
+    promise(takes_up or not had_checkpoints, "it does not go on from its checkpoints", ended)
+    promise(takes_up or FROM_0 in ended.err or not had_lines, "it begins again in silence", ended)
     trial.seen.longer("command", ended.seconds)
     trained(workdir, trial.ground.reference("finished"))
 
@@ -88,13 +82,14 @@ def failpoints(trial: Trial) -> None:
     finish(trial, where, workdir)
 
 
-def finish(trial: Trial, command: str, workdir) -> None:
+def finish(trial: Trial, command: str, workdir: Path) -> None:
     """The command once more, undisturbed, and what it leaves."""
     ground = trial.ground
     if command in ("train", "recovery"):
-        return again(trial, workdir)
-    trial.seen.longer("command", fine(ground.run(COMMANDS[command](workdir))).seconds)
-    complete(command, workdir, ground.reference)
+        again(trial, workdir)
+    else:
+        trial.seen.longer("command", fine(ground.run(COMMANDS[command](workdir))).seconds)
+        complete(command, workdir, ground.reference)
 
 
 @hazard(
@@ -122,18 +117,18 @@ def stopped(trial: Trial, ended: Ended, number: int) -> None:
     """A command that was sent a signal has ended as it should."""
     seen = trial.seen
     if ended.listened is None:
+        fine(ended)
         seen.counted["too late"] += 1
-        return fine(ended) and None
-    if not ended.listened and ended.code in (-number, 1):
+    elif not ended.listened and ended.code in (-number, 1):
         promise(ended.cpu_before < TO_LISTEN, f"after {ended.cpu_before:.2f} CPU s it does not listen yet", ended)
         seen.counted["before it listens"] += 1
-        return None
-    seen.longer("signal to exit", ended.seconds_after)
-    seen.longer("CPU s of that", ended.cpu_after)
-    promise(ended.code in (0, 75), f"{signal.Signals(number).name} makes it exit with {ended.code}, not 75", ended)
-    promise(ended.cpu_after <= TO_STOP, f"it takes {ended.cpu_after:.1f} CPU s to stop", ended)
-    seen.counted["stopped" if ended.code else "had done"] += 1
-    return fine(ended) and None if ended.code == 0 else refused(ended, 75) and None
+    else:
+        promise(ended.code in (0, 75), f"{signal.Signals(number).name} makes it exit with {ended.code}, not 75", ended)
+        promise(ended.cpu_after <= TO_STOP, f"it takes {ended.cpu_after:.1f} CPU s to stop", ended)
+        fine_or_refused(ended, 75)
+        seen.longer("signal to exit", ended.seconds_after)
+        seen.longer("CPU s of that", ended.cpu_after)
+        seen.counted["stopped" if ended.code else "had done"] += 1
 
 
 @hazard(

@@ -3,7 +3,7 @@
 import re
 import xml.etree.ElementTree as ET
 
-from tests.chaos.ground import promise
+from tests.chaos.process import promise
 from tests.chaos.registry import Trial, hazard
 
 #: Name of a suite -> its files, and what to pick of them.
