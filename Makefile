@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-RUNS ?= 60
+RUNS ?= 40
 SEED ?= 0
 
 .PHONY: demo test chaos clean
