@@ -69,6 +69,14 @@ def _check_size(path: Path, most: int) -> None:
         raise ValueError(f"it has {memory.shown(size)}; at most {memory.shown(most)} are read")
 
 
+def digest(path: Path) -> str:
+    """sha256 of a file; "" where it cannot be read."""
+    try:
+        return hashlib.sha256(read_bytes(path)).hexdigest()
+    except (OSError, ValueError):
+        return ""
+
+
 def hash_of(content: Mapping[str, Any]) -> str:
     """sha256 of a JSON object but for its key "self", which is for this hash: an object that tells whether it is whole."""
     own = {key: value for key, value in content.items() if key != "self"}
@@ -83,10 +91,6 @@ def write_whole(path: Path, text: str) -> None:
     """
     refuse_no_file(path)
     content = text.encode("utf-8", errors="replace")
-    with contextlib.suppress(OSError):
-        mode = os.lstat(path).st_mode
-        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):  # renaming would put a file in its place
-            raise WorkdirError(f"{path} is a device, and would be replaced; choose another path")
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     unfinished.add(beside)
     try:

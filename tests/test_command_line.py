@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.chaos.ground import LINE, SHORT
+
 ROOT = Path(__file__).parents[1]
 TINY = "tests/recipes/tiny.py"
 
@@ -224,16 +226,6 @@ def test_two_processes_train_as_one_and_evaluate_as_one(finished, tmp_path):
             if metric != "train/loss":
                 assert [line[metric] for line in own] == pytest.approx(value["values"], rel=1e-4, abs=1e-6), metric
         assert all(0 <= line["train/collapse/nc4"] <= 1 for line in own)
-
-
-LINE = "configs/theory/alternating_line.py"
-SHORT = (
-    "--config.sizes=('3x2',)",
-    "--config.alphas=(32.0,)",
-    "--config.steps=20",
-    "--config.seeds=2",
-    "--config.width=16",
-)
 
 
 def theory(*arguments):

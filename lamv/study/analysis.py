@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lamv.files import digest
 from lamv.study import files, shapes
 from lamv.study.shapes import NUMBER, TEXT, WHOLE, many, optional, record
 
@@ -96,7 +97,7 @@ def read(workdir: Path) -> Analysis:
     if there == [PROVENANCE]:
         notes.append(f"{LINES} is missing.")
     for name, sha256 in provenance.get("files", {}).items():
-        if name in (LINES, CURVES) and files.digest(workdir / name) != sha256:
+        if name in (LINES, CURVES) and digest(workdir / name) != sha256:
             notes.append(f"{name} is not as the evaluation left it: its sha256 in {PROVENANCE} is another.")
     notes += [f"Evaluation: {note}" for note in provenance.get("notes", ())]
     return Analysis(workdir, lines, provenance, notes)

@@ -4,7 +4,6 @@ What is missing or damaged is a sentence in `notes`, never an error. lamv.train.
 tells what their parts look like.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -83,14 +82,6 @@ def read_curves(
             curves.append(parsed)
     _note_damage(path, damaged, notes, f" of {' and '.join(kinds)}")
     return curves
-
-
-def digest(path: Path) -> str:
-    """sha256 of a file; "" where it cannot be read."""
-    try:
-        return hashlib.sha256(files.read_bytes(path)).hexdigest()
-    except (OSError, ValueError):
-        return ""
 
 
 def is_metric(key: str, value: Any) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from lamv.claims import RELATIONS, as_stated, judged
 from lamv.errors import DataError, brief
+from lamv.files import digest
 from lamv.study import analysis, files, legend, shapes
 from lamv.study.analysis import Analysis
 from lamv.study.files import MISSING, read_lines, read_object
@@ -337,7 +338,7 @@ def _since_done(path: Path) -> list[str]:
     """A sentence where metrics.jsonl is not as it was when the run ended, or that cannot be told."""
     notes: list[str] = []
     done = read_object(path / "DONE", notes).get("metrics")
-    if notes or not record({"sha256": TEXT}).fits(done) or files.digest(path / "metrics.jsonl") == done["sha256"]:
+    if notes or not record({"sha256": TEXT}).fits(done) or digest(path / "metrics.jsonl") == done["sha256"]:
         return [note for note in notes if note != MISSING.format("DONE")]
     return [
         "metrics.jsonl is not as it was when the run ended: its sha256 in DONE is another. The command of the training mends"

@@ -8,10 +8,9 @@ data, check the config against it, look for a checkpoint, see that there is room
 """
 
 import contextlib
-import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +250,7 @@ def _finish(
     made = summary.of_run(run, overrides, place.metrics.parsed(), reading, notes)
     place.write("summary.json", made)
     done = {
-        "sha256": tracking.digest(arrays), "metrics": place.metrics.digest(), "summary": tracking.digest_of(made),
+        "sha256": tracking.digest(arrays), "metrics": place.metrics.digest(), "summary": summary.digest(made),
         "notes": notes,
     }  # fmt: skip
     place.write("DONE", {**done, "self": files.hash_of(done)})
@@ -274,12 +273,13 @@ def _done(place: tracking.Workdir, run: Mapping[str, Any], overrides: Mapping[st
     if not place.metrics.matches(done["metrics"]):
         logger.warning("%s is not as it was when the run ended; looking at the last checkpoint", place.metrics.path)
         return None
-    if place.holds("summary.json", done["summary"]):
-        return place.read("summary.json")
+    stored = place.read_whole("summary.json") or {}
+    if summary.is_whole(stored) and summary.digest(stored) == done["summary"]:
+        return stored
     logger.warning("%s is not as it was when the run ended, and is made again", place.path / "summary.json")
     before = place.read_object("provenance.json") or {}
     made = summary.of_run(run, overrides, place.metrics.parsed(), _mapping(before.get("reading")), done["notes"])
-    if tracking.digest_of(made) != done["summary"]:  # what was read was said in provenance.json, which is another too
+    if summary.digest(made) != done["summary"]:  # what was read was said in provenance.json, which is another too
         return None
     place.write("summary.json", made)
     return made
@@ -287,12 +287,6 @@ def _done(place: tracking.Workdir, run: Mapping[str, Any], overrides: Mapping[st
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a JSON-lines file, parsed."""
-    with open(path, encoding="utf-8") as file:
-        yield from map(json.loads, file)
 
 
 def _announce(row_runs: Sequence[RowRun], bench: Bench, reading: Mapping[str, Any]) -> None:

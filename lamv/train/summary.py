@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lamv import claims
+from lamv import claims, files
 from lamv import config as configs
 from lamv.train import selection
 
@@ -41,10 +41,22 @@ def of_run(
     kept = all(configs.KNOB[key].free or key in ("seed", "seeds") for key in overrides if key in configs.KNOB)
     means = {(row["name"], metric): spread["mean"] for row in rows for metric, spread in row["metrics"].items()}
     judged = claims.judged(run["claims"], lambda row, metric: means.get((row, metric))) if kept else []
-    return {
+    made = {
         "title": run["title"], "overrides": dict(overrides), "data": dict(reading), "notes": list(notes), "rows": rows,
         "claims": judged,
     }  # fmt: skip
+    return {**made, "self": files.hash_of(made)}
+
+
+def is_whole(summary: Mapping[str, Any]) -> bool:
+    """Whether a summary that was read is as it was written, whatever it says."""
+    return {"data", "notes", "rows"} <= summary.keys() and summary.get("self") == files.hash_of(summary)
+
+
+def digest(summary: Mapping[str, Any]) -> str:
+    """sha256 of what the run came to; knobs that change nothing learned, and claims, are not part of it."""
+    rows = [{key: value for key, value in row.items() if key != "config"} for row in summary["rows"]]
+    return files.hash_of({"data": summary["data"], "notes": summary["notes"], "rows": rows})
 
 
 def summary_row(name: str, config: Mapping[str, Any], values: Mapping[str, Sequence[float]]) -> dict[str, Any]:

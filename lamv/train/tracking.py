@@ -5,7 +5,7 @@ provenance.json  versions, device, git commit, data digests, XLA flags, command;
 metrics.jsonl    a line per logged step, row and replica; deterministic fields only, so that equal runs are equal files
 timing.jsonl     wall times, which are not
 summary.json     mean, sd, n and values of every metric at the end of training, by row
-DONE             digests of the final state, of metrics.jsonl and summary.json; a workdir that has it is left as it is
+DONE             digests of the final state, of metrics.jsonl and of what is in summary.json; equal runs have equal ones
 
 Files are replaced whole (write, fsync, rename), so a kill leaves the old one or the new one. The two that grow are brought
 back from the checkpoint that a run goes on from: see `Lines`.
@@ -19,7 +19,7 @@ import logging
 import os
 import platform
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,14 +128,7 @@ class Workdir:
 
     def write(self, name: str, content: Any) -> None:
         if self.writes:
-            files.write_whole(self.path / name, _json(content))
-
-    def holds(self, name: str, sha256: str) -> bool:
-        """Whether a file has this digest; see `digest_of`."""
-        try:
-            return hashlib.sha256(files.read_bytes(self.path / name)).hexdigest() == sha256
-        except (OSError, ValueError):
-            return False
+            files.write_whole(self.path / name, json.dumps(content, indent=1, sort_keys=False, allow_nan=False) + "\n")
 
     def append(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
         """Add lines to a JSON-lines file that no checkpoint brings back, and see them onto the disk."""
@@ -176,7 +169,7 @@ class Lines:
         return digest == {"lines": content.count(b"\n"), "sha256": hashlib.sha256(content).hexdigest()}
 
     def any(self) -> bool:
-        return bool(self._content())
+        return bool(self._found(files.check_is_file))
 
     def parsed(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self._content() or b"").splitlines()]
@@ -219,8 +212,11 @@ class Lines:
 
     def _content(self) -> bytes | None:
         """What the file holds, None where there is no such file. Raises WorkdirMismatch for what is no file."""
+        return self._found(files.read_bytes)
+
+    def _found(self, look: Callable[[Path], Any]) -> Any:
         try:
-            return files.read_bytes(self.path)
+            return look(self.path)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -268,21 +264,12 @@ def is_run(stored: Any) -> bool:
     )
 
 
-def digest_of(content: Any) -> str:
-    """The sha256 of the file that `Workdir.write` makes of this."""
-    return hashlib.sha256(_json(content).encode()).hexdigest()
-
-
 def digest(arrays: Iterable) -> str:
     """sha256 over the bytes of arrays, in order."""
     sha = hashlib.sha256()
     for array in arrays:
         sha.update(array.tobytes())
     return sha.hexdigest()
-
-
-def _json(content: Any) -> str:
-    return json.dumps(content, indent=1, sort_keys=False, allow_nan=False) + "\n"
 
 
 def _text(lines: Iterable[Mapping[str, Any]]) -> str:

@@ -63,7 +63,7 @@ def assert_same_end(workdir, finished):
 
 
 def lines_of(workdir, name="metrics.jsonl"):
-    return list(loop.read_lines(workdir / name))
+    return tracking.Lines(workdir / name, writes=False).parsed()
 
 
 def test_a_line_for_every_logged_step_row_and_seed(finished):
@@ -130,8 +130,7 @@ def test_a_run_resumed_from_any_checkpoint_ends_with_the_same_bits(copied, finis
 def test_periods_of_checkpoints_do_not_change_a_bit(finished, tmp_path):
     train(tmp_path / "run", checkpoint_every=7)
     assert (tmp_path / "run" / "checkpoints" / "35").is_dir()
-    ends = [json.loads((workdir / "DONE").read_text()) for workdir in (tmp_path / "run", finished)]
-    assert ends[0]["sha256"] == ends[1]["sha256"] and ends[0]["metrics"] == ends[1]["metrics"]
+    assert_same_end(tmp_path / "run", finished)
 
 
 def test_a_signal_saves_and_the_same_command_goes_on_to_the_same_end(finished, tmp_path, monkeypatch):
@@ -398,7 +397,7 @@ def test_evaluate_finds_in_the_checkpoints_what_the_run_reported(copied):
         if line["step"] == 40:
             metrics = {key: value for key, value in run.items() if "/" in key and key != "train/loss"}
             assert metrics == pytest.approx({key: line[key] for key in metrics}, rel=1e-5, abs=1e-7)
-    assert len(list(loop.read_lines(copied / "evaluation.jsonl"))) == len(lines) == 12
+    assert len(lines_of(copied, "evaluation.jsonl")) == len(lines) == 12
 
 
 def test_evaluate_refuses_a_step_that_is_not_there(finished):
