@@ -165,9 +165,13 @@ def temperature_scaling(logits, labels, held=None) -> Scaled:
 
 
 def calibration_metrics(logits, labels, held=None) -> dict[str, float]:
-    """ece, ece_mass, brier and nll as they are; temperature, ece_scaled and nll_scaled after `temperature_scaling`."""
+    """ece, ece_mass, brier and nll as they are; temperature, ece_scaled and nll_scaled after `temperature_scaling`.
+
+    The latter three are nan for a single example without a held-out set: there is nothing to fit a temperature to.
+    """
     confidence, correct = confidence_and_correct(logits, labels)
-    scaled = temperature_scaling(logits, labels, held)
+    alone = held is None and len(confidence) == 1
+    scaled = Scaled(np.nan, np.nan, np.nan, confidence) if alone else temperature_scaling(logits, labels, held)
     return {
         "ece": expected_calibration_error(confidence, correct),
         "ece_mass": expected_calibration_error(confidence, correct, mass=True),

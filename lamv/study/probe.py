@@ -28,7 +28,8 @@ def probe(train_features, train_labels, test_features, test_labels, *, strength:
     Labels are (N,) and (M,) ints, two classes or more among the training ones. strength: of the penalty, positive;
     None takes the one of STRENGTHS that has the highest accuracy on every fifth training example, fitted on the others
     (the strongest among equals), and fits again on all. converged: whether the last fit did, within 2,000 iterations.
-    Raises DataError for shapes that do not fit, features that are not finite, and labels of one class.
+    Raises DataError for shapes that do not fit, features that are not finite, labels of one class, and too few
+    examples to choose a strength on.
     """
     train_features, test_features = np.asarray(train_features, np.float64), np.asarray(test_features, np.float64)
     train_labels, test_labels = np.asarray(train_labels), np.asarray(test_labels)
@@ -68,7 +69,9 @@ def _chosen_strength(features: np.ndarray, labels: np.ndarray) -> float:
     order = np.argsort(np.random.Philox(key=0).random_raw(len(labels)), kind="stable")
     held[order[np.argsort(labels[order], kind="stable")][4::5]] = True
     if not held.any() or len(np.unique(labels[~held])) < 2:
-        raise DataError(f"{len(labels)} training examples are too few to choose a strength on; give one")
+        raise DataError(
+            f"{len(labels)} training examples are too few to choose a strength on, which takes five of a class; raise --examples"
+        )
     standardised = standardiser(features[~held])(features)
 
     def accuracy(strength: float) -> float:
@@ -108,4 +111,6 @@ def _check(features: np.ndarray, labels: np.ndarray, features_name: str, labels_
     if not np.isfinite(features).all():
         raise DataError(f"{features_name} hold nan or infinity, must be finite")
     if features_name == "train_features" and len(np.unique(labels)) < 2:
-        raise DataError(f"{labels_name} hold one class, must hold two or more to tell apart")
+        raise DataError(
+            f"{labels_name} hold one class, must hold two or more to tell apart; raise --examples where more are to be had"
+        )

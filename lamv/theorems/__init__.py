@@ -13,6 +13,7 @@ from typing import Any
 
 from ml_collections import config_dict
 
+from lamv import paths
 from lamv.config import Knob, anything, between, check_seeds, is_text, number_of_seeds
 from lamv.errors import ConfigError, brief, nearest
 
@@ -65,6 +66,8 @@ def validate(config: Mapping) -> None:
             raise ConfigError(
                 f"config.{key} is {brief(config[key])}, must be text: it has bytes that are none, or a NUL"
             )
+    if config.get("data_path"):  # only looked at: recorded as it was given
+        paths.local("config.data_path", config["data_path"])
     check_seeds(config)
 
 

@@ -232,6 +232,14 @@ def test_scaling_mends_an_overconfident_model():
     assert found["ece_scaled"] < found["ece"] / 3 and found["nll_scaled"] < found["nll"]
 
 
+def test_a_single_example_has_no_temperature_but_from_a_held_out_set():
+    logits, labels = np.array([[2.0, 0.0]]), np.array([0])
+    alone = calibration_metrics(logits, labels)
+    assert {name for name, value in alone.items() if np.isnan(value)} == {"temperature", "ece_scaled", "nll_scaled"}
+    held = calibration_metrics(logits, labels, (np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1])))
+    assert np.isfinite(list(held.values())).all()
+
+
 @given(seeds, st.floats(0.05, 20.0))
 @properties
 def test_a_temperature_keeps_what_is_correct(seed, temperature):

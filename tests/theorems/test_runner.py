@@ -226,6 +226,12 @@ def test_knobs_out_of_range_are_told_before_anything_is_written(made_up, tmp_pat
     assert not (tmp_path / "run").exists() and made_up.runs == 0
 
 
+def test_data_paths_that_are_none_are_refused():
+    theorems.validate(theorems.recipe("collisions", data_path="~/cifar"))
+    with pytest.raises(ConfigError, match="config.data_path is 'gs://bucket/cifar', must be a path on this machine"):
+        theorems.validate(theorems.recipe("collisions", data_path="gs://bucket/cifar"))
+
+
 def test_the_experiment_is_the_recipes_choice(made_up, tmp_path):
     with pytest.raises(ConfigError, match="belongs to the recipe"):
         runner.run(recipe(), tmp_path, {"experiment": "made_up"})
