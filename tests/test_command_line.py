@@ -1,18 +1,17 @@
-"""The real commands, as a user types them: exit codes, one-line errors, and a run that is killed and goes on."""
+"""The real commands, as a user types them: exit codes, one-line errors, and two processes as one."""
 
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lamv.train import loop
 from tests.chaos.ground import LINE, SHORT
+from tests.recipes import mixup
 
 ROOT = Path(__file__).parents[1]
 TINY = "tests/recipes/tiny.py"
@@ -72,38 +71,6 @@ def test_overrides_hold_for_all_rows(tmp_path):
     rows = json.loads((tmp_path / "summary.json").read_text())["rows"]
     assert [row["config"]["optim"]["weight_decay"] for row in rows] == [0.5, 0.5]
     assert [row["config"]["steps"] for row in rows] == [3, 3]
-
-
-def test_a_run_killed_again_and_again_ends_with_the_same_bits(finished, tmp_path):
-    workdir, _ = finished
-    arguments = command(f"--config={TINY}", f"--workdir={tmp_path}")
-    chance = random.Random(0)
-    killed = 0
-    for _ in range(60):
-        process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        # From its first checkpoint on, at any moment; before that there is nothing to lose.
-        wait_for_progress(process, tmp_path, chance.uniform(0.0, 0.06))
-        process.send_signal(signal.SIGKILL)
-        if process.wait() == 0:
-            break
-        killed += 1
-    assert killed >= 2, "the kills came too late to test anything"
-    assert (tmp_path / "DONE").exists(), "the run makes no progress between kills"
-    for name in ("DONE", "metrics.jsonl"):
-        assert (tmp_path / name).read_text() == (workdir / name).read_text(), f"{name} differs from the unbroken run's"
-
-
-def wait_for_progress(process, workdir, more_seconds):
-    """Until a checkpoint is there that was not, or the process ends; then a little longer."""
-    folder = workdir / "checkpoints"
-
-    def steps():
-        return {p.name for p in folder.iterdir() if p.name.isdigit()} if folder.exists() else set()
-
-    before = steps()
-    while process.poll() is None and steps() <= before:
-        time.sleep(0.01)
-    time.sleep(more_seconds)
 
 
 @pytest.mark.parametrize(
@@ -206,26 +173,24 @@ def together(*arguments, module="experiments.train"):
     return outputs
 
 
-def test_two_processes_train_as_one_and_evaluate_as_one(finished, tmp_path):
+def test_two_processes_train_as_one_and_evaluate_as_one(tmp_path):
     """The first of them writes."""
-    workdir, _ = finished
-    outputs = together(f"--config={TINY}", f"--workdir={tmp_path}")
-    assert json.loads((tmp_path / "provenance.json").read_text())["device"]["processes"] == 2
+    workdir = tmp_path / "run"
+    outputs = together("--config=tests/recipes/mixup.py", f"--workdir={workdir}")
+    assert json.loads((workdir / "provenance.json").read_text())["device"]["processes"] == 2
     assert "report:" in outputs[0] and "report:" not in outputs[1]
-    mine, whole = (json.loads((path / "summary.json").read_text())["rows"] for path in (tmp_path, workdir))
-    for row, expected in zip(mine, whole, strict=True):
-        for metric, value in row["metrics"].items():
-            assert value["mean"] == pytest.approx(expected["metrics"][metric]["mean"], rel=1e-3, abs=1e-3), metric
+    [mine] = json.loads((workdir / "summary.json").read_text())["rows"]
+    [whole] = loop.train(mixup.get_config(), tmp_path / "whole")["rows"]
+    for metric, value in mine["metrics"].items():
+        assert value["mean"] == pytest.approx(whole["metrics"][metric]["mean"], rel=1e-3, abs=1e-3), metric
 
-    outputs = together(f"--workdir={tmp_path}", "--brief", module="experiments.evaluate")
-    assert "step 40" in outputs[0] and "Each cell" not in outputs[1]
-    evaluated = [json.loads(line) for line in (tmp_path / "evaluation.jsonl").read_text().splitlines()]
-    for row in mine:
-        own = [line for line in evaluated if line["row"] == row["name"]]
-        for metric, value in row["metrics"].items():
-            if metric != "train/loss":
-                assert [line[metric] for line in own] == pytest.approx(value["values"], rel=1e-4, abs=1e-6), metric
-        assert all(0 <= line["train/collapse/nc4"] <= 1 for line in own)
+    outputs = together(f"--workdir={workdir}", "--brief", module="experiments.evaluate")
+    assert "step 20" in outputs[0] and "Each cell" not in outputs[1]
+    [evaluated] = [json.loads(line) for line in (workdir / "evaluation.jsonl").read_text().splitlines()]
+    for metric, value in mine["metrics"].items():
+        if metric != "train/loss":
+            assert [evaluated[metric]] == pytest.approx(value["values"], rel=1e-4, abs=1e-6), metric
+    assert 0 <= evaluated["train/collapse/nc4"] <= 1
 
 
 def theory(*arguments):

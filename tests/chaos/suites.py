@@ -10,8 +10,14 @@ from tests.chaos.registry import Trial, hazard
 SUITES = {
     "bad configs": (["tests/test_bad_configs.py"], "not any"),
     "hostile data": (["tests/data/test_hostile_files.py"], "not any"),
-    "anything": (["tests/test_bad_configs.py", "tests/data/test_hostile_files.py", "tests/test_chaos.py"], "any"),
-}
+    "anything": (
+        ["tests/test_bad_configs.py", "tests/data/test_hostile_files.py", "tests/test_chaos.py",
+         "tests/study/test_hostile_workdirs.py"],
+        "any",
+    ),
+}  # fmt: skip
+#: Examples of each test by hypothesis, where `make test` has fewer.
+EXAMPLES = "100"
 
 
 def suite(trial: Trial) -> None:
@@ -19,7 +25,7 @@ def suite(trial: Trial) -> None:
     results = trial.home / "results.xml"
     argv = ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--junitxml={results}",
             "--hypothesis-show-statistics", "-k", which, *paths]  # fmt: skip
-    ended = trial.ground.run(argv, patience=1200)
+    ended = trial.ground.run(argv, patience=1200, LAMV_EXAMPLES=EXAMPLES)
     promise(results.exists(), "the tests did not run", ended)
     cases = ET.parse(results).getroot().findall(".//testcase")
     failed = [

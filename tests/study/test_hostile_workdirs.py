@@ -337,7 +337,7 @@ def change(file, data):
 def test_any_value_in_any_place_is_a_page_or_one_line(bases, tmp_path, undrawn, kind):
     names = [name for name in FILES if (bases[kind] / name).exists() and name not in ("DONE", "timing.jsonl")]
 
-    @hypothesis.settings(max_examples=int(os.environ.get("LAMV_HOSTILE", "25")), deadline=None, derandomize=True,
+    @hypothesis.settings(max_examples=int(os.environ.get("LAMV_EXAMPLES", "10")), deadline=None, derandomize=True,
                          database=None, suppress_health_check=list(hypothesis.HealthCheck))  # fmt: skip
     @hypothesis.given(st.data())
     def holds(data):
