@@ -31,7 +31,7 @@ FILES = sorted([*ROOT.glob("lamv/**/*.py"), *ROOT.glob("experiments/**/*.py")])
 HEAVY = {"jax", "jaxlib", "flax", "optax", "orbax", "chex", "tensorflow_datasets"}
 #: What these files import must be had without jax: a report is read where nothing was trained.
 LIGHT = [
-    "lamv.errors", "lamv.core.bootstrap", "experiments.report",
+    "lamv.errors", "lamv.core.intervals", "experiments.report",
     *(f"lamv.study.{name}" for name in (
         "analysis", "comparison", "export", "families", "files", "findings", "glossary", "groups", "prediction_figures",
         "report", "runs", "table", "theory", "variance_figures")),

@@ -14,7 +14,7 @@ import numpy as np
 
 from lamv.core.checks import check_shape, inside, integers, members
 from lamv.core.losses import cross_entropy
-from lamv.core.proportion import wilson
+from lamv.core.intervals import wilson
 
 ECE_BINS = 15
 #: Up to so many groups have a metric each; of more there is `group_table`.

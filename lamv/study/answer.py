@@ -8,10 +8,10 @@ Where a cue was planted, the measure is the fall: accuracy with an aligned cue m
 for a network that ignores the cue, and 1 - 1/K for one that sees nothing else.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from lamv.core.intervals import over_seeds
 from lamv.study import findings, mitigations
 from lamv.study.analysis import Interval
 from lamv.study.groups import baseline_of, is_erm
@@ -29,9 +29,6 @@ GAP = 0.03
 MOST_NAMED = 12
 #: What a comparison can come to.
 MORE, LESS, ALIKE, UNDECIDED = "more", "less", "alike", "undecided"
-#: Student's t, 97.5 % quantile, for 1, 2, ... degrees of freedom; beyond the table the last one, on the safe side.
-_STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.10,
-            2.09, 2.09)  # fmt: skip
 
 
 class Comparison(NamedTuple):
@@ -49,11 +46,8 @@ class Comparison(NamedTuple):
     @property
     def interval(self) -> tuple[float, float] | None:
         """95 % interval of the mean difference; None for one seed."""
-        mean, sd, n, _ = self.difference
-        if sd is None:
-            return None
-        half = _STUDENT[min(n - 1, len(_STUDENT)) - 1] * sd / math.sqrt(n)
-        return mean - half, mean + half
+        found = over_seeds(self.difference.values)
+        return found and (found.low, found.high)
 
     @property
     def verdict(self) -> str:

@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lamv.core import intervals
 from lamv.study import families, groups
 from lamv.study.groups import Column, Difference, Group
 from lamv.study.runs import spread
@@ -18,8 +19,8 @@ from lamv.study.runs import spread
 ACROSS = 5
 MINUS = "−"
 SEEDS = (
-    "Below a mean: the difference from {erm} on the same seeds, with the 95 % interval of a bootstrap over seeds; heavy"
-    " where it excludes 0. An interval of few seeds is too short."
+    "Below a mean: the difference from {erm} on the same seeds, with its 95 % interval (Student’s t over seeds). Bold: the"
+    " interval excludes 0."
 )
 EXAMPLES = (
     "† marks a bootstrap over the {examples} test examples of one seed (95 %): it says how sure the number is of this"
@@ -132,6 +133,13 @@ def _interval(low: float, high: float, scale: float, decimals: int, signed: bool
     return f"[{ends}]" + ("†" if examples else "")
 
 
+def by_chance(number: int, where: str, how: str) -> str:
+    """ " Of the 40 intervals of this table, 2 would be bold by chance if no method differed."; "" for few of them."""
+    if number * (1 - intervals.LEVEL) < 0.5:
+        return ""
+    return f" Of the {number} intervals{where}, {number * (1 - intervals.LEVEL):.0f} would be {how} by chance if no method differed."
+
+
 def number(value: float, decimals: int, signed: bool = False) -> str:
     """With a true minus sign; what rounds to 0 has no sign."""
     text = f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
@@ -158,8 +166,9 @@ def _remarks(
     remarks = []
     if baseline is None:
         return ("No ERM row is otherwise the same, so there are no differences.",)
-    if any(d.n > 1 for _, d in differences):
-        remarks.append(SEEDS.format(erm=baseline.name))
+    over_seeds = sum(d.n > 1 for _, d in differences)
+    if over_seeds:
+        remarks.append(SEEDS.format(erm=baseline.name) + by_chance(over_seeds, " of this table", "bold"))
     examples = {d.examples for _, d in differences if d.examples is not None}
     examples |= {i.examples or 0 for c in columns if c.n == 1 for i in c.intervals.values()}
     if any("†" in cell.interval for line in lines for cell in line.cells):

@@ -7,9 +7,10 @@ there is a panel for either, at that value of the other which most rows have.
         panel.curves               accuracy under a random cue over the dose, a curve for each method setting
         crossings(panel, curve)    where it crosses that of ERM
 
-Between neighbouring doses, the difference from ERM (the mean over the seeds that both have at all doses) is taken as
-linear; a crossing is where it changes its sign. Its interval is a bootstrap over seeds: a resample has the same seeds at
-all doses, and of its own crossings in that direction the nearest one counts.
+Between neighbouring doses, the difference from ERM of every seed that both have at all doses is taken as linear; a crossing
+is where its mean over seeds changes its sign. The interval of a crossing is the stretch of doses around it at which Student's
+t interval of the difference holds 0 (Fieller 1954): it holds the true crossing as often as that one holds the true
+difference, and is open to the side on which it reaches the last dose.
 """
 
 import statistics
@@ -18,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lamv.core import bootstrap
+from lamv.core import intervals
 from lamv.study import groups, mitigations
 from lamv.study.runs import Row, Spread
 
@@ -30,7 +31,8 @@ KNOBS = (
 METRIC = "test_random/accuracy"
 #: Doses below which there is no curve.
 FEWEST = 3
-DRAWS, LEVEL = 2000, 0.95
+#: Of roots, as a share of what they lie in.
+ROUNDING = 1e-6
 
 
 class Curve(NamedTuple):
@@ -58,16 +60,14 @@ class Panel(NamedTuple):
 
 
 class Crossing(NamedTuple):
-    """at: the dose. rises: whether the method is below ERM before it and above after. share: of resamples that have it.
+    """at: the dose. rises: whether the method is below ERM before it and above after.
 
-    low and high: 95 % interval over the resamples that have it; None for one seed.
+    interval: 95 %, -inf or inf at an end where it is open; None for one seed.
     """
 
     at: float
     rises: bool
-    low: float | None
-    high: float | None
-    share: float | None
+    interval: tuple[float, float] | None
 
 
 class Difference(NamedTuple):
@@ -109,15 +109,13 @@ def difference(curve: Curve, baseline: Curve) -> Difference | None:
     return Difference(np.array(doses, float), np.array(values, float))
 
 
-def crossings(found: Difference, draws: int = DRAWS) -> list[Crossing]:
+def crossings(found: Difference) -> list[Crossing]:
     """Where the mean over seeds of a difference changes its sign, in the order of the doses."""
-    doses, values = found
-    places = zeros(doses, values.mean(axis=0))
-    if len(values) == 1:
-        return [Crossing(at, rises, None, None, None) for at, rises in places]
-    resampled = np.stack([bootstrap.resampled_means(column, draws, seed=0) for column in values.T], axis=1)
-    of_draws = [zeros(doses, means) for means in resampled] if places else []
-    return [_with_interval(place, of_draws) for place in places]
+    places = zeros(found.doses, found.values.mean(axis=0))
+    if len(found.values) == 1:
+        return [Crossing(at, rises, None) for at, rises in places]
+    ends = _ends(found)
+    return [Crossing(at, rises, _around(at, ends, ROUNDING * np.ptp(found.doses))) for at, rises in places]
 
 
 def zeros(doses: np.ndarray, means: np.ndarray) -> list[tuple[float, bool]]:
@@ -150,24 +148,46 @@ def in_words(curve: Curve, baseline: Curve) -> list[str]:
         sign = means[np.flatnonzero(means)]
         where = "on" if not len(sign) else "below" if sign[0] < 0 else "above"
         return [f"does not cross; {where} {baseline.name} at every dose"]
-    return [_phrase(crossing, baseline.name) for crossing in places]
+    return [_phrase(crossing, baseline.name, found.doses) for crossing in places]
 
 
-def _phrase(crossing: Crossing, erm: str) -> str:
-    """ "0.18 [0.15, 0.21], from below ERM to above"."""
-    interval = "" if crossing.low is None else f" [{crossing.low:.3g}, {crossing.high:.3g}]"
-    seldom = crossing.share is not None and crossing.share < LEVEL
-    share = f", in {100 * crossing.share:.0f}\xa0% of resamples" if seldom else ""
+def _phrase(crossing: Crossing, erm: str, doses: np.ndarray) -> str:
+    """ "0.18 [0.15, 0.21]: from below ERM to above"."""
+    interval = ""
+    if crossing.interval:
+        low, high = crossing.interval
+        lowest = f"{doses[0]:g} or less" if low == -np.inf else f"{low:.3g}"
+        highest = f"{doses[-1]:g} or more" if high == np.inf else f"{high:.3g}"
+        interval = f" [{lowest}, {highest}]"
     sides = ("below", "above") if crossing.rises else ("above", "below")
-    return f"{crossing.at:.3g}{interval}{share}: from {sides[0]} {erm} to {sides[1]}"
+    return f"{crossing.at:.3g}{interval}: from {sides[0]} {erm} to {sides[1]}"
 
 
-def _with_interval(place: tuple[float, bool], of_draws: Sequence[Sequence[tuple[float, bool]]]) -> Crossing:
-    at, rises = place
-    alike = [[other for other, up in draw if up == rises] for draw in of_draws]
-    nearest = [min(own, key=lambda other: abs(other - at)) for own in alike if own]
-    low, high = np.quantile(nearest, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if nearest else (at, at)
-    return Crossing(at, rises, float(low), float(high), len(nearest) / len(of_draws))
+def _around(at: float, ends: Sequence[float], rounding: float) -> tuple[float, float]:
+    """The nearest ends on either side."""
+    low = max((end for end in ends if end <= at + rounding), default=-np.inf)
+    high = min((end for end in ends if end >= at - rounding), default=np.inf)
+    return min(low, at), max(high, at)
+
+
+def _ends(found: Difference) -> list[float]:
+    """The doses at which one end of Student's t interval of the difference is 0.
+
+    At the share w of the way from one dose to the next, mean and variance over seeds are polynomials in w, and those are the
+    roots of mean(w)^2 - t^2 variance(w) / n.
+    """
+    doses, values = found
+    allowed = intervals.quantile(len(values)) ** 2 / len(values)
+    ends = []
+    for left in range(len(doses) - 1):
+        mean, slope = values[:, left].mean(), np.diff(values[:, left : left + 2]).mean()
+        (here, both), (_, there) = np.cov(values[:, left], values[:, left + 1])
+        square = slope**2 - allowed * (here - 2 * both + there)
+        linear = 2 * (mean * slope - allowed * (both - here))
+        for share in np.roots([square, linear, mean**2 - allowed * here]):
+            if abs(share.imag) < ROUNDING and 0 <= share.real <= 1:  # a double root comes as a complex pair
+                ends.append(float(doses[left] + share.real * (doses[left + 1] - doses[left])))
+    return ends
 
 
 def _apart(row: Row, others: Sequence[Row]) -> list[str]:

@@ -77,9 +77,9 @@ TERMS: tuple[tuple[str, Term], ...] = (
 TABLES = (
     Term("methods compared", "Rows that agree in all but method and seed. A difference is the mean over the seeds that both"
          " have of row minus ERM."),
-    Term("bootstrap", "The 2.5 and 97.5 % quantiles of the mean over 2,000 resamples with repetition: of seeds; or of test"
-         " examples (†) where there is one seed, which leaves out how seeds differ. Of few seeds it is shorter than"
-         " Student’s t."),
+    Term("interval", "95 %. Over seeds, Student’s t: where the mean of many more seeds would lie. Of one seed (†) a bootstrap:"
+         " the 2.5 and 97.5 % quantiles of the mean over 2,000 resamples, with repetition, of the test examples; it leaves out"
+         " how seeds differ."),
 )  # fmt: skip
 
 
@@ -101,8 +101,8 @@ DOSE = Term(
 )
 CROSSING = Term(
     "crossing",
-    "Where the mean difference from ERM, linear between neighbouring doses, changes its sign; the interval is a"
-    " bootstrap over seeds, of those resamples that have such a crossing.",
+    "Where the mean difference from ERM, linear between neighbouring doses, changes its sign; the interval"
+    " holds the doses around it at which Student’s t interval of the difference over seeds holds 0.",
 )
 INTERVAL = Term(
     "Wilson’s interval",

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from lamv.core.proportion import wilson
+from lamv.core.intervals import wilson
 from lamv.study import families, legend, selections
 from lamv.study.legend import Legend
 from lamv.study.runs import Row, Run, Spread

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lamv.core import bootstrap
+from lamv.core.intervals import over_seeds
 from lamv.study import legend, mitigations, selections
 from lamv.study.analysis import Interval
 from lamv.study.legend import Legend
@@ -93,7 +93,7 @@ class Group(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Of a column from the baseline, seed by seed. `examples`: of a bootstrap over examples; None for one over seeds."""
+    """Of a column from the baseline, seed by seed. `examples`: of a bootstrap over examples; None for Student's t over seeds."""
 
     mean: float
     low: float | None
@@ -186,7 +186,7 @@ def baseline_of(row: Row, rows: Sequence[Row]) -> Row | None:
 def difference(column: Column, baseline: Column | None, metric: str) -> Difference | None:
     """Of a metric from the baseline on the seeds that both have, with a 95 % interval; None where there is none.
 
-    The interval is a bootstrap over seeds; for one seed that over examples, if the evaluation left one; else none.
+    The interval is Student's t over seeds; for one seed that over examples, if the evaluation left one; else none.
     """
     if baseline is None or column is baseline:
         return None
@@ -196,7 +196,7 @@ def difference(column: Column, baseline: Column | None, metric: str) -> Differen
         return None
     differences = [own[seed] - base[seed] for seed in seeds]
     if len(seeds) > 1:
-        return Difference(*bootstrap.interval(differences), len(seeds))
+        return Difference(*over_seeds(differences), len(seeds))
     rows = {source.row for source in baseline.sources}
     over_examples = [v for (key, against), v in column.intervals.items() if key == metric and against in rows]
     if len(over_examples) == 1 and len(own) == 1:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 
-from lamv.core import bootstrap, bounds, calibration, metrics, selection
+from lamv.core import bounds, calibration, intervals, metrics, selection
 from lamv.core.collapse import Geometry, collapse_metrics
 from lamv.study.passes import Seen
 from lamv.train.rows import VARIANCE_NAMES, decomposed
@@ -158,9 +158,9 @@ def intervals(own: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray] | No
     """Bootstrap intervals over examples: of each metric, and of its difference to the baseline on the same examples."""
     found = []
     for name, values in own.items():
-        pairs = [(None, bootstrap.interval(values))]
+        pairs = [(None, intervals.over_examples(values))]
         if base is not None:
-            pairs.append((against, bootstrap.paired(values, base[name])))
+            pairs.append((against, intervals.difference_over_examples(values, base[name])))
         for other, (mean, low, high) in pairs:
             found.append({
                 "kind": "interval", "metric": f"test/{name}", "mean": mean, "low": low, "high": high,

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import scipy.stats
 
+from lamv.core import intervals
 from lamv.core.metrics import (
     ECE_BINS,
     NAMED_GROUPS,
@@ -20,7 +20,6 @@ from lamv.core.metrics import (
     regression_sums,
     weight_norm_ratio,
     weight_norm_share,
-    wilson,
 )
 
 RNG = np.random.default_rng(0)
@@ -158,7 +157,7 @@ def test_of_many_groups_there_is_a_table_instead():
     assert not [key for key in prediction_metrics(sums) if key.startswith("group_")]
     table, left_out = group_table(groups, num_attributes=2)
     assert [line[:4] for line in table] == [[0, 0, 10, 9], [1, 1, 1, 0], [8, 0, 5, 5]] and left_out == 0
-    assert table[0][4:] == pytest.approx(np.array(wilson(9, 10)), abs=1e-6)
+    assert table[0][4:] == pytest.approx(np.array(intervals.wilson(9, 10)), abs=1e-6)
     assert group_table(groups)[0][1][:2] == [3, None]
     largest, left_out = group_table(groups, most=2)
     assert [line[0] for line in largest] == [0, 16] and left_out == 1
@@ -199,31 +198,6 @@ def test_the_drop_is_between_the_ends_of_the_cue():
     found = {"test_aligned/accuracy": 0.9, "test_conflicting/accuracy": 0.25, "test/accuracy": 0.8}
     assert cue_drop(found) == {"test/cue_drop": pytest.approx(0.65)}
     assert cue_drop({"test_aligned/accuracy": 0.9}) == {}
-
-
-# Wilson's interval
-
-
-@pytest.mark.parametrize("correct, count", [(0, 20), (20, 20), (81, 263), (15, 148), (1, 29), (1, 1), (4000, 5000)])
-@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
-def test_wilson_agrees_with_scipy(correct, count, confidence):
-    theirs = scipy.stats.binomtest(correct, count).proportion_ci(confidence, method="wilson")
-    assert wilson(correct, count, confidence) == pytest.approx(tuple(theirs), rel=1e-9, abs=1e-12)
-
-
-def test_wilson_by_hand():
-    """None of n correct: from 0 to z^2 / (n + z^2). Half of n: 1/2 -+ z / (2 sqrt(n + z^2)). Arrays go along."""
-    z = 1.959963984540054
-    low, high = wilson([0, 10, 20], [20, 20, 20])
-    end, half = z**2 / (20 + z**2), z / (2 * np.sqrt(20 + z**2))
-    np.testing.assert_allclose(low, [0, 0.5 - half, 1 - end], atol=1e-12)
-    np.testing.assert_allclose(high, [end, 0.5 + half, 1], atol=1e-12)
-
-
-@pytest.mark.parametrize("correct, count, confidence", [(0, 0, 0.95), (3, 2, 0.95), (-1, 2, 0.95), (1, 2, 1.0)])
-def test_wilson_refuses_what_is_no_share(correct, count, confidence):
-    with pytest.raises(ValueError, match="must be"):
-        wilson(correct, count, confidence)
 
 
 def test_the_index_past_the_last_group_counts_in_no_group():
@@ -345,9 +319,3 @@ def test_regression_by_hand(run):
     outputs, values = np.array([[1.0], [4.0], [np.nan]], np.float32), np.array([3, 4, 5], np.uint8)
     sums = run(regression_sums)(outputs, values, np.array([1, 1, 0]))
     assert regression_metrics(sums) == {"rmse": pytest.approx(2**0.5), "mae": 1.0}
-
-
-@pytest.mark.parametrize("correct, count", [(np.nan, 3), (1, np.nan)])
-def test_wilson_refuses_nan(correct, count):
-    with pytest.raises(ValueError, match="must be from 0 to count"):
-        wilson(correct, count)

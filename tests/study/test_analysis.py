@@ -10,7 +10,8 @@ import workdirs
 from test_report import HOSTILE, Page
 
 from lamv import config
-from lamv.core import bootstrap, methods
+from lamv.core import methods
+from lamv.core.intervals import over_seeds
 from lamv.study import analysis, answer, comparison, export, families, glossary, groups, report, runs, variance_figures
 
 NAMES = {"ERM": "erm", "LS .1": "label_smoothing", "Mixup": "mixup", "CutMix": "cutmix"}
@@ -125,10 +126,10 @@ def test_a_replica_that_is_missing_leaves_the_seeds_of_the_others(tmp_path):
 # What is compared.
 
 
-def test_a_difference_is_the_paired_mean_with_a_bootstrap_over_seeds(workdir):
+def test_a_difference_is_the_paired_mean_with_its_interval_over_seeds(workdir):
     group = group_of(workdir)
     found = groups.difference(group.columns[2], group.baseline, "test/nll")
-    expected = bootstrap.interval([-0.08 * (1 - r / 100) for r in range(3)])
+    expected = over_seeds([-0.08 * (1 - r / 100) for r in range(3)])
     assert (found.mean, found.low, found.high) == pytest.approx(tuple(expected))
     assert found.n == 3 and found.examples is None
 
@@ -211,7 +212,7 @@ def test_cells_hold_mean_sd_difference_and_interval(workdir):
     assert list(blocks) == slugs
     line = next(line for line in blocks["accuracy"].lines if line.name == "test, %")
     assert (line.cells[0].mean, line.cells[0].sd, line.cells[0].difference) == ("89.1", "0.9", "")
-    low, high = (100 * end for end in bootstrap.interval([-0.09 * (1 - r / 100) for r in range(3)])[1:])
+    low, high = (100 * end for end in over_seeds([-0.09 * (1 - r / 100) for r in range(3)])[1:])
     assert line.cells[1].difference == "−8.9"
     assert line.cells[1].interval == f"[−{-low:.1f}, −{-high:.1f}]" and line.cells[1].apart
 
@@ -240,7 +241,7 @@ def test_one_seed_names_the_bootstrap_over_examples(one_seed):
     text = Page((one_seed / report.FILE).read_text()).text
     assert "† marks a bootstrap over the 500 test examples of one seed" in text
     assert "[−12.3, −5.7]†" in text and "[86.1, 93.1]†" in text
-    assert "bootstrap over seeds" not in text.split("Methods compared")[1].split("How to read")[0]
+    assert "over seeds)" not in text.split("Methods compared")[1].split("How to read")[0]
     assert "[−12.3, −5.7]†" in (one_seed / "report.md").read_text()
     assert r"[-12.3, -5.7]^{\dagger}" in (one_seed / "report.tex").read_text()
 

@@ -5,7 +5,7 @@ import pytest
 import workdirs
 from test_report import Page
 
-from lamv.core import bootstrap
+from lamv.core.intervals import over_seeds
 from lamv.study import doses, groups, report, runs, sections
 
 DOSES = (0.0, 0.1, 0.2, 0.4)
@@ -48,28 +48,47 @@ def crossings_of(means, seeds=1):
 def test_a_crossing_is_where_the_line_through_the_means_changes_its_sign(means, expected):
     found = crossings_of(means)
     assert [(c.at, c.rises) for c in found] == [(pytest.approx(at), rises) for at, rises in expected]
-    assert all(c.low is c.high is c.share is None for c in found), "of one seed there is no interval over seeds"
+    assert all(c.interval is None for c in found), "of one seed there is no interval over seeds"
 
 
-def test_the_interval_is_that_of_resampled_seeds():
-    """Two doses, slope 1 / 0.4: a resample crosses at 0.2 - 0.4 x its mean shift, so quantiles are those of the shift."""
+def test_of_one_shift_a_seed_the_interval_is_that_of_the_shift():
+    """Two doses, slope 1 / 0.4: a seed crosses at 0.2 - 0.4 x its shift, so the ends are those of the mean shift."""
     shifts = np.array([-0.10, -0.02, 0.0, 0.03, 0.09])
     values = np.stack([shifts - 0.5, shifts + 0.5], axis=1)
     [found] = doses.crossings(doses.Difference(np.array([0.0, 0.4]), values))
-    mean, low, high = bootstrap.interval(shifts)
-    np.testing.assert_allclose([found.at, found.low, found.high], 0.2 - 0.4 * np.array([mean, high, low]), atol=1e-12)
-    assert found.share == 1
+    mean, low, high = over_seeds(shifts)
+    np.testing.assert_allclose([found.at, *found.interval], 0.2 - 0.4 * np.array([mean, high, low]), atol=1e-12)
 
 
-def test_a_crossing_that_resamples_lack_says_so():
+def test_at_the_ends_the_interval_of_the_difference_ends_at_0():
+    values = np.random.default_rng(0).normal([-0.5, -0.2, 0.3, 0.6], 0.2, size=(5, 4))
+    at = np.array(DOSES)
+    [found] = doses.crossings(doses.Difference(at, values))
+    assert found.interval[0] < found.at < found.interval[1]
+    for end in found.interval:
+        difference = over_seeds([np.interp(end, at, own) for own in values])
+        assert min(abs(difference.low), abs(difference.high)) == pytest.approx(0, abs=1e-9)
+
+
+def test_an_interval_that_reaches_the_last_dose_is_open():
     values = np.array([[-0.3, -0.1], [-0.3, -0.1], [-0.1, 0.5]])  # only with the last seed does the mean rise above 0
-    [found] = doses.crossings(doses.Difference(np.array([0.0, 1.0]), values))
-    assert found.share == pytest.approx(1 - (2 / 3) ** 3, abs=0.03)
-    assert "% of resamples" in doses._phrase(found, "ERM")
+    found = doses.Difference(np.array([0.0, 1.0]), values)
+    [crossing] = doses.crossings(found)
+    assert crossing.interval[1] == np.inf and "1 or more]" in doses._phrase(crossing, "ERM", found.doses)
 
 
-def test_resamples_have_the_same_seeds_at_all_doses():
-    """The difference is 0.1 above 0 at both doses in each seed, whatever the seed: no resample can cross."""
+def test_intervals_hold_the_crossing_as_often_as_they_say():
+    """Noise that seeds share over the doses, and noise of each dose; the true crossing is at 0.15."""
+    rng, held = np.random.default_rng(0), []
+    for _ in range(1000):
+        values = [-0.3, -0.1, 0.1, 0.3] + rng.normal(0, 0.03, size=(5, 1)) + rng.normal(0, 0.03, size=(5, 4))
+        found = doses.crossings(doses.Difference(np.array(DOSES), values))
+        held.append(any(low <= 0.15 <= high for _, _, (low, high) in found))
+    assert 0.935 < np.mean(held) < 0.965
+
+
+def test_seeds_that_differ_alike_at_all_doses_do_not_cross():
+    """The difference is 0.1 above 0 at every dose in each seed, however far apart the seeds are."""
     base = np.array([-5.0, 0.0, 5.0])
     panel = [(dose, base + dose) for dose in DOSES]
     values = np.stack([own - (base + dose) + 0.1 for dose, own in panel], axis=1)

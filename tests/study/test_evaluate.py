@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lamv import config as configs
-from lamv.core.bootstrap import interval
+from lamv.core.intervals import over_examples
 from lamv.core.calibration import fit_temperature
 from lamv.errors import CheckpointError, ConfigError
 from lamv.study.evaluate import Analysis, Wanted, evaluate
@@ -169,7 +169,7 @@ def test_one_seed_has_intervals_over_examples_and_over_pairs(single):
         assert paired["examples"] == 797
     accuracy = own["ERM", "test/accuracy", None]
     right = np.repeat([1.0, 0.0], [round(797 * erm["test/accuracy"]), 797 - round(797 * erm["test/accuracy"])])
-    low, high = interval(right)[1:]
+    low, high = over_examples(right)[1:]
     assert (accuracy["low"], accuracy["high"]) == pytest.approx((low, high), abs=0.003)
 
 

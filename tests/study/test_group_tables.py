@@ -7,7 +7,7 @@ import workdirs
 from test_report import Page
 
 from lamv.config import SELECTIONS
-from lamv.core.proportion import wilson
+from lamv.core.intervals import wilson
 from lamv.study import analysis, answer, families, group_tables, groups, report, runs, selections, table
 
 FOUR = {(0, 0): 0.9, (0, 1): 0.7, (1, 0): 0.4, (1, 1): 0.95}
