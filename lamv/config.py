@@ -58,6 +58,20 @@ class Allowed(NamedTuple):
     words: str
 
 
+class Registered(NamedTuple):
+    """As Allowed: the names in a registry, which a recipe may add to, and `more`."""
+
+    registry: Mapping[str, Any]
+    more: tuple[str, ...] = ()
+
+    def holds(self, value: Any) -> bool:
+        return value in self.more or value in self.registry
+
+    @property
+    def words(self) -> str:
+        return "one of " + ", ".join([*self.more, *self.registry])
+
+
 def one_of(*names: str) -> Allowed:
     return Allowed(lambda value: value in names, "one of " + ", ".join(names))
 
@@ -117,7 +131,7 @@ class Knob(NamedTuple):
 
     key: str
     default: Any
-    allowed: Allowed
+    allowed: Allowed | Registered
     meaning: str
     traced: bool = False
     free: bool = False
@@ -144,7 +158,7 @@ KNOBS = (
     Knob("eval_every", 0, at_least(0), "steps between two evaluations on the test splits; 0: only at the end"),
     Knob("checkpoint_every", 0, at_least(0), "steps between two checkpoints; 0: only at the end", free=True),
     Knob("keep_checkpoints", 3, at_least(1), "how many of the newest checkpoints are kept", free=True),
-    Knob("data.name", "digits", one_of(*DATASETS), "data set"),
+    Knob("data.name", "digits", Registered(DATASETS), "data set"),
     Knob("data.path", "", anything, "file or folder of the data set, where it needs one", free=True),
     Knob("data.verify", "warn", one_of("warn", "official"), "what to do about files without the official sha256", free=True),
     Knob("data.task", "auto", one_of(*TASKS), "npz, table: whether labels are classes or numbers to be predicted; auto: numbers"
@@ -187,7 +201,7 @@ KNOBS = (
     Knob("data.shortcut.images_path", "", anything, "dominoes: file or folder of that data set", free=True),
     Knob("data.shortcut.images_classes", (), whole_numbers(0), "dominoes: its classes that say 0, 1, ...; (): the first"),
     Knob("data.shortcut.coding", "one_sided", one_of(*CODINGS), "pixel: strength x [a = 1], or strength x (2 a - 1)"),
-    Knob("method.name", "erm", one_of(*METHODS), "label augmentation"),
+    Knob("method.name", "erm", Registered(METHODS), "label augmentation"),
     Knob("method.smoothing", 0.0, below(0, 1), "label smoothing: share of mass moved off the label", traced=True),
     Knob("method.convention", "uniform", one_of(*CONVENTIONS), "smooth over all classes, or over the others"),
     Knob("method.alpha", 1.0, above(0), "Mixup: lam ~ Beta(alpha, alpha)", traced=True),
@@ -208,7 +222,7 @@ KNOBS = (
     Knob("method.decay_power", 3.0, at_least(0), "fmix: the mask's spectrum falls as frequency to minus this", traced=True),
     Knob("method.switch", 0, at_least(0), "step from which method.then takes over; 0: never; with jtt, of the"
          " second stage"),
-    Knob("method.then", "none", one_of("none", *METHODS), "label augmentation from method.switch on"),
+    Knob("method.then", "none", Registered(METHODS, ("none",)), "label augmentation from method.switch on"),
     Knob("loss.name", "cross_entropy", one_of(*LOSSES), "loss against the targets"),
     Knob("loss.confidence_penalty", 0.0, at_least(0), "factor of the negative entropy of the outputs in the loss",
          traced=True, optional=True),
@@ -239,7 +253,7 @@ KNOBS = (
     Knob("distill.row", "", anything, "row of another run that teaches this one, seed by seed; empty: none", optional=True),
     Knob("distill.temperature", 1.0, above(0), "by which the logits of teacher and student are divided", traced=True),
     Knob("distill.weight", 1.0, between(0, 1), "share of the teacher in the loss; the targets have the rest", traced=True),
-    Knob("model.name", "mlp", one_of(*MODELS), "network"),
+    Knob("model.name", "mlp", Registered(MODELS), "network"),
     Knob("model.widths", (), whole_numbers(1, MAX_WIDTH, MAX_LAYERS), "hidden widths of mlp and cnn; (): the model's own"),
     Knob("model.dtype", "float32", one_of("float32", "bfloat16"), "of the computation; parameters stay float32"),
     Knob("optim.name", "sgd", one_of("sgd", "adam", "adamw"), "optimiser"),
@@ -415,6 +429,11 @@ def check_method(name: str) -> None:
                 f"{nearest(keyword, [key.removeprefix('method.') for key in KNOB if key.startswith('method.')])}: add"
                 f' Knob("method.{keyword}", DEFAULT, RANGE, MEANING) to KNOBS in lamv/config.py'
             )
+    if not hasattr(METHODS[name], "combines"):
+        raise ConfigError(
+            f"method {name!r} does not say whether it combines examples; add it as mixing_method(FUNCTION) if it does, else as"
+            " target_method(FUNCTION); see lamv/core/methods.py"
+        )
 
 
 def _check_student(config) -> None:

@@ -6,32 +6,77 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from lamv.core import mixing
+from lamv import config as configs
+from lamv.core import methods, mixing
 from lamv.core.batch import whole
-from lamv.core.methods import METHODS, apply
+from lamv.core.methods import METHODS
+from lamv.core.mitigation import MITIGATIONS
 from lamv.core.targets import one_hot
+from lamv.errors import ConfigError
+from tests.train.test_mitigated import LINEAR, changed, run_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_method_that_the_readme_adds_works_as_shown():
+@pytest.fixture
+def added(monkeypatch):
+    """The name of the method that the README adds, in MIXING as it says."""
     [code] = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     function, entry = code.split("# lamv/core/methods.py")
     namespace = dict(vars(mixing))
     exec(function, namespace)
-    [name] = re.findall(r'"(\w+)": \w+\}', entry)
-    method = namespace[name]
+    [name] = re.findall(r'^MIXING = \{\.\.\., "(\w+)": \w+\}', entry, flags=re.MULTILINE)
+    assert name not in METHODS, "it is in lamv now; show another"
+    monkeypatch.setitem(METHODS, name, methods.mixing_method(namespace[name]))
+    return name
+
+
+def test_the_method_that_the_readme_adds_works_as_shown(added):
     inputs, targets = jnp.arange(24.0).reshape(12, 2), one_hot(jnp.arange(12) % 2, 2)
+    memberships = one_hot(jnp.arange(12) % 4, 4)
     knobs = {"alpha": 1.0, "lam_per": "example", "smoothing": 0.0, "convention": "uniform"}
-    made = jax.jit(lambda x, q: apply(method, jax.random.key(0), x, q, knobs=knobs, rows=whole(12)))(inputs, targets)
+
+    @jax.jit
+    def batch(x, q, smoothing):
+        return methods.apply(
+            METHODS[added], jax.random.key(0), x, q, knobs=knobs | {"smoothing": smoothing}, rows=whole(12),
+            memberships=memberships,
+        )  # fmt: skip
+
+    made = batch(inputs, targets, 0.0)
     left_alone = np.all(made.targets == targets, axis=1)
     assert 0 < left_alone.sum() < 12, "pairs of both kinds, or this shows nothing"
     np.testing.assert_array_equal(made.inputs[left_alone], inputs[left_alone])
     assert np.all(np.any(made.inputs != inputs, axis=1) == ~left_alone)
     assert np.all(made.targets[~left_alone] > 0)
-    assert name not in METHODS, "it is in lamv now; show another"
+    assert np.all(np.any(made.memberships != memberships, axis=1) == ~left_alone), "who is mixed is in two groups"
+    np.testing.assert_allclose(batch(inputs, targets, 0.5).targets, 0.5 * made.targets + 0.25, atol=1e-6)
+
+
+@pytest.mark.parametrize("mitigation", MITIGATIONS)
+def test_the_method_that_the_readme_adds_works_under_every_mitigation(added, mitigation, monkeypatch):
+    def mixed_again(*_, **__):
+        raise AssertionError("the batch would be mixed twice")
+
+    monkeypatch.setattr("lamv.train.step.mixing.mixup", mixed_again)
+    run = run_of(**LINEAR | {"method.name": added, "mitigation.name": mitigation, "steps": 3})
+    before = run.arrays()
+    run.advance(0, 3)
+    after = run.arrays()
+    assert all(np.isfinite(values).all() for values in after.values())
+    assert changed(before, after)
+
+
+def test_a_method_that_does_not_say_whether_it_combines_examples_is_refused(monkeypatch):
+    monkeypatch.setitem(METHODS, "mine", mixing.mixup)
+    with pytest.raises(ConfigError, match="'mine' does not say whether it combines examples.*mixing_method"):
+        configs.check_method("mine")
+    monkeypatch.setitem(METHODS, "mine", methods.target_method(lambda key, inputs, targets: (2 * inputs, targets)))
+    with pytest.raises(TypeError, match="changes the inputs"):
+        methods.apply(METHODS["mine"], jax.random.key(0), jnp.ones((2, 2)), jnp.eye(2), knobs={}, rows=whole(2))
 
 
 def test_files_that_the_readme_names_exist():

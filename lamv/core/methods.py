@@ -10,7 +10,8 @@ for of these:
     predict   inputs -> (B, K) outputs of the model as it is now, without gradient
 
 Numeric knobs arrive as traced scalars, so rows of a recipe that differ only in them share one compiled program. To add a
-method, write the function and give it a line in METHODS; a knob that is new also gets a line in lamv/config.py.
+method, write the function and give it a line in TARGETS or, if it combines examples, in MIXING; a knob that is new also gets a
+line in lamv/config.py. A recipe may add one too: METHODS[NAME] = mixing_method(FUNCTION), or target_method.
 
 Order of composition: labels are smoothed first, then mixed. For smoothing the other order gives the same targets, since
 it is linear (except for c_mixup and rc_mixup, which choose their pairs by the targets); flipping labels after mixing would
@@ -77,8 +78,19 @@ def matched_smoothing(key, inputs, targets, *, alpha=1.0, law=None, convention: 
     return inputs, labels.smooth(targets, smoothing, convention)
 
 
-def smoothed_first(mix: Callable) -> Callable:
-    """The mixing method `mix`, on smoothed labels."""
+def target_method(function: Callable) -> Callable:
+    """A method that changes targets, each example's by itself, and leaves the inputs as they are."""
+    function.combines = False
+    return function
+
+
+def mixing_method(mix: Callable) -> Callable:
+    """A method that combines examples, made of `mix`, a function of the batch as any method is.
+
+    It smooths the targets first, by the knobs `smoothing` and `convention`. Where a mitigation knows of groups, `mix` is given
+    (targets, memberships) in place of the targets, and must mix both alike: `mix` and `Rows.take` of lamv.core do. Pairs
+    that depend on classes are chosen by lamv.core.mixing.class_targets(targets).
+    """
 
     def method(key, inputs, targets, *, smoothing=0.0, convention="uniform", **knobs):
         if isinstance(targets, tuple):
@@ -98,7 +110,7 @@ def smoothed_first(mix: Callable) -> Callable:
 
 def combines(method: Callable) -> bool:
     """Whether a method combines examples: whether it has partners, and mixes what comes with the targets."""
-    return getattr(method, "combines", False)
+    return method.combines
 
 
 def apply(
@@ -114,6 +126,8 @@ def apply(
     made = method(key, inputs, (targets, memberships) if together else targets,
                   **{name: given[name] for name in knobs_of(method)})  # fmt: skip
     made = made if isinstance(made, Augmented) else Augmented(*made)
+    if not combines(method) and made.inputs is not inputs:
+        raise TypeError(f"{method.__name__} changes the inputs, as a mixing_method would; see lamv/core/methods.py")
     if together:
         targets, memberships = made.targets
         made = made._replace(targets=targets)
@@ -132,7 +146,7 @@ FOR_CLASSES = (
     "matched_smoothing", "same_class_mixup",
 )  # fmt: skip
 
-METHODS: dict[str, Callable] = {
+TARGETS = {
     "erm": erm,
     "label_smoothing": label_smoothing,
     "unigram_smoothing": unigram_smoothing,
@@ -141,18 +155,24 @@ METHODS: dict[str, Callable] = {
     "disturb_label": disturb_label,
     "instance_smoothing": instance_smoothing,
     "matched_smoothing": matched_smoothing,
-    "mixup": smoothed_first(mixing.mixup),
-    "midpoint": smoothed_first(mixing.midpoint),
-    "kway_mixup": smoothed_first(mixing.kway_mixup),
-    "decoupled_mixup": smoothed_first(mixing.decoupled_mixup),
-    "input_mixup": smoothed_first(mixing.input_mixup),
-    "target_mixup": smoothed_first(mixing.target_mixup),
-    "same_class_mixup": smoothed_first(mixing.same_class_mixup),
-    "manifold_mixup": smoothed_first(mixing.manifold_mixup),
-    "regmixup": smoothed_first(mixing.regmixup),
-    "c_mixup": smoothed_first(mixing.c_mixup),
-    "rc_mixup": smoothed_first(mixing.rc_mixup),
-    "cutmix": smoothed_first(regions.cutmix),
-    "resizemix": smoothed_first(regions.resizemix),
-    "fmix": smoothed_first(regions.fmix),
+}
+MIXING = {
+    "mixup": mixing.mixup,
+    "midpoint": mixing.midpoint,
+    "kway_mixup": mixing.kway_mixup,
+    "decoupled_mixup": mixing.decoupled_mixup,
+    "input_mixup": mixing.input_mixup,
+    "target_mixup": mixing.target_mixup,
+    "same_class_mixup": mixing.same_class_mixup,
+    "manifold_mixup": mixing.manifold_mixup,
+    "regmixup": mixing.regmixup,
+    "c_mixup": mixing.c_mixup,
+    "rc_mixup": mixing.rc_mixup,
+    "cutmix": regions.cutmix,
+    "resizemix": regions.resizemix,
+    "fmix": regions.fmix,
+}
+METHODS: dict[str, Callable] = {
+    **{name: target_method(function) for name, function in TARGETS.items()},
+    **{name: mixing_method(function) for name, function in MIXING.items()},
 }

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamv.core.checks import check_shape, inside, integers, members
-from lamv.core.losses import cross_entropy
 from lamv.core.intervals import wilson
+from lamv.core.losses import cross_entropy
 
 ECE_BINS = 15
 #: Up to so many groups have a metric each; of more there is `group_table`.

@@ -90,7 +90,7 @@ def same_class_mixup(key, inputs, targets, *, alpha=1.0, law=None, lam_per="exam
     """
     rows = rows_of(inputs, targets, rows)
     partner_key, lam_key = jax.random.split(key)
-    partner = draw_partner_within(partner_key, rows, jnp.argmax(_choosing(targets), axis=-1))
+    partner = draw_partner_within(partner_key, rows, jnp.argmax(class_targets(targets), axis=-1))
     lam = draw_lam(lam_key, rows, law_of(alpha, law), lam_per)
     return mix(inputs, rows.take(inputs, partner), lam), mix(targets, rows.take(targets, partner), lam)
 
@@ -169,7 +169,7 @@ def c_mixup(key, inputs, targets, *, alpha=1.0, law=None, bandwidth=1.0, lam_per
     """
     rows = rows_of(inputs, targets, rows)
     partner_key, lam_key = jax.random.split(key)
-    partner = draw_partner_near(partner_key, rows, _choosing(targets), bandwidth)
+    partner = draw_partner_near(partner_key, rows, class_targets(targets), bandwidth)
     lam = draw_lam(lam_key, rows, law_of(alpha, law), lam_per)
     return mix(inputs, rows.take(inputs, partner), lam), mix(targets, rows.take(targets, partner), lam)
 
@@ -187,7 +187,7 @@ def rc_mixup(
     check_range("noise_rate", noise_rate, low=0.0, below=1.0)
     rows = rows_of(inputs, targets, rows)
     partner_key, lam_key = jax.random.split(key)
-    own = _choosing(targets)
+    own = class_targets(targets)
     predicted = predict(inputs)
     check_shape("outputs of predict", predicted, own.shape)
     error = rows.everyone(jnp.sum(jnp.square(predicted - own), axis=-1))
@@ -299,12 +299,12 @@ def _draw_among(key: jax.Array, rows: Rows, allowed: jax.Array) -> jax.Array:
 
 def rows_of(inputs, targets, rows: Rows | None) -> Rows:
     """The rows at hand: `rows`, or the batch is all here. Raises ValueError unless targets are (B, K) for B inputs."""
-    check_targets(_choosing(targets), inputs.shape[0])
+    check_targets(class_targets(targets), inputs.shape[0])
     return rows or whole(inputs.shape[0])
 
 
-def _choosing(targets) -> jax.Array:
-    """The targets proper, q of (q, ...), which alone choose pairs."""
+def class_targets(targets) -> jax.Array:
+    """The (B, K) targets themselves, q of (q, ...): what pairs are chosen by where other shares are mixed along with them."""
     return floating(targets[0] if isinstance(targets, tuple) else targets)
 
 

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 
-from lamv.core import bounds, calibration, intervals, metrics, selection
+from lamv.core import bounds, calibration, metrics, selection
 from lamv.core.collapse import Geometry, collapse_metrics
+from lamv.core.intervals import difference_over_examples, over_examples
 from lamv.study.passes import Seen
 from lamv.train.rows import VARIANCE_NAMES, decomposed
 
@@ -158,9 +159,9 @@ def intervals(own: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray] | No
     """Bootstrap intervals over examples: of each metric, and of its difference to the baseline on the same examples."""
     found = []
     for name, values in own.items():
-        pairs = [(None, intervals.over_examples(values))]
+        pairs = [(None, over_examples(values))]
         if base is not None:
-            pairs.append((against, intervals.difference_over_examples(values, base[name])))
+            pairs.append((against, difference_over_examples(values, base[name])))
         for other, (mean, low, high) in pairs:
             found.append({
                 "kind": "interval", "metric": f"test/{name}", "mean": mean, "low": low, "high": high,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lamv import config as configs
-from lamv.core.intervals import over_examples
 from lamv.core.calibration import fit_temperature
+from lamv.core.intervals import over_examples
 from lamv.errors import CheckpointError, ConfigError
 from lamv.study.evaluate import Analysis, Wanted, evaluate
 from lamv.train import loop
