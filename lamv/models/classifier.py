@@ -6,6 +6,9 @@ in float32 whatever the compute dtype: the logits are `features @ kernel + bias`
 Parameters and BatchNorm statistics are float32 always.
 """
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -14,7 +17,15 @@ from lamv.errors import ConfigError
 
 
 class Classifier(nn.Module, kw_only=True):
-    """The options that all models share. A model without BatchNorm ignores `axis_name`."""
+    """The options that all models share, and which of its layers are the ends. A model without BatchNorm ignores `axis_name`.
+
+    last: name of the dense layer from features to logits: what learns on by itself, is fitted anew or has its geometry
+    measured. first: name of the dense layer that reads the inputs, a row of its kernel for each of their coordinates, by which
+    the weight on a planted cue is measured; None where there is no such layer.
+    """
+
+    last: ClassVar[str] = "head"
+    first: ClassVar[str | None] = None
 
     num_classes: int
     axis_name: str | None = None  # the mapped axis over which BatchNorm statistics are averaged; may be unbound in init
@@ -22,6 +33,22 @@ class Classifier(nn.Module, kw_only=True):
 
     def __call__(self, inputs: jax.Array, *, train: bool) -> tuple[jax.Array, jax.Array]:
         raise NotImplementedError
+
+
+def check_ends(name: str, model: Classifier, params: Mapping, inputs: int, features: int) -> None:
+    """Whether a model has the layers that it declares. params: of it, or their shapes.
+
+    inputs, features: number of coordinates of an input, and of the features. Raises ConfigError.
+    """
+    ends = {"last": (model.last, features, model.num_classes), "first": (model.first, inputs, None)}
+    for end, (layer, wide, out) in ends.items():
+        kernel = params.get(layer, {}).get("kernel") if layer else None
+        if layer and (kernel is None or kernel.ndim != 2 or kernel.shape[0] != wide or out not in (None, kernel.shape[1])):
+            raise ConfigError(
+                f"model {name!r} declares {layer!r} as its {end} layer, which must be a dense layer of {wide} inputs"
+                f"{f' and {out} outputs' if out else ''}; its layers: {', '.join(params)}; set {end} = NAME in"
+                f" {type(model).__name__}"
+            )
 
 
 def require_images(inputs: jax.Array) -> None:

@@ -45,14 +45,14 @@ def watching(seen: dict[str, jax.Array]):
 
     Hidden layers are the outermost ones (dense layers, convolutions, residual blocks). Their output is taken as the next
     of them reads it, after the activation function and the norm between. A feature map has its channels for units, each
-    averaged over positions. The layer before "head" is left out: what it puts out are the features of the model.
+    averaged over positions. The layer before the last one is left out: what it puts out are the features of the model.
     """
     inner: list[str] = []
 
     def interceptor(call, args, kwargs, context):
         path = context.module.path
         if context.method_name == "__call__" and len(path) == 1 and args and not isinstance(context.module, NORMS):
-            if inner and path[0] != "head":
+            if inner and path[0] != context.module.parent.last:
                 seen[inner[-1]] = pooled(args[0])
             inner.append(path[0])
         return call(*args, **kwargs)

@@ -1,8 +1,4 @@
-"""Small models without BatchNorm: a linear classifier, a multi-layer perceptron and a small convolutional network.
-
-In `Linear` and `MLP` the dense layer that reads the inputs is called "first", so that its kernel can be found: a row
-for each input coordinate.
-"""
+"""Small models without BatchNorm: a linear classifier, a multi-layer perceptron and a small convolutional network."""
 
 from collections.abc import Sequence
 
@@ -18,6 +14,8 @@ he_normal = nn.initializers.he_normal()  # variance 2 / fan_in: keeps the scale 
 class Linear(Classifier, kw_only=True):
     """x W + b, in float32 always: the only layer is the last one. The features are the flattened inputs themselves."""
 
+    first = last = "first"
+
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool) -> tuple[jax.Array, jax.Array]:
         features = flatten(inputs).astype(jnp.float32)
@@ -28,6 +26,7 @@ class Linear(Classifier, kw_only=True):
 class MLP(Classifier, kw_only=True):
     """Dense layers with ReLU, one per width, then the output layer; He-normal kernels and zero biases throughout."""
 
+    first = "first"
     widths: Sequence[int] = (64,)
 
     @nn.compact

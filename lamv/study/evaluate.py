@@ -407,10 +407,9 @@ class Analysis:
         return jax.tree.map(lambda values: np.take_along_axis(values, at, axis=1), table)
 
     def _last_kernels(self, lane: Lane) -> np.ndarray | None:
-        """(R, D, K) kernels of the layer that reads the features."""
-        params = lane.state.params
-        last = next((name for name in ("head", "first") if name in params), None)
-        return None if last is None or self._regression else parallel.fetch(params[last]["kernel"])
+        """(R, D, K) kernels of the layer that reads the features; None where it does not tell classes apart."""
+        last = self.row.program.model.last
+        return None if self._regression else parallel.fetch(lane.state.params[last]["kernel"])
 
     def _layers(self) -> list[str]:
         return [where.removeprefix("layers/") for where in self.passes.wheres]

@@ -363,10 +363,11 @@ class RowRun:
 
         None where there is no cue, where all inputs carry it, or where there is no such layer.
         """
-        if self.plan.cue is None or "first" not in lane.state.params:
+        model = self.program.model
+        if self.plan.cue is None or model.first is None:
             return None
-        kernels = parallel.fetch(lane.state.params["first"]["kernel"])
-        if "head" not in lane.state.params:  # linear: the softmax does not see the mean over classes
+        kernels = parallel.fetch(lane.state.params[model.first]["kernel"])
+        if model.first == model.last:  # linear: the softmax does not see the mean over classes
             kernels = kernels - kernels.mean(axis=-1, keepdims=True)
         measures = {"weight_norm_ratio": metrics.weight_norm_ratio, "weight_norm_share": metrics.weight_norm_share}
         return [{name: of(kernel, self.plan.cue) for name, of in measures.items()} for kernel in kernels]

@@ -90,7 +90,6 @@ def ended(row: "RowRun", lane: "Lane") -> State:
     whole = row.plan.train if split == "train" else row.plan.tests[split]
     table = jax.tree.map(lambda values: values[row.lane_of(lane)], whole)
     features = _features(row, lane, table)
-    last = "head" if "head" in lane.state.params else "first"  # of a linear model, the features are the inputs
     layers = []
     for r, seed in enumerate(lane.seeds):
         kernel, bias, _ = refit(
@@ -99,7 +98,7 @@ def ended(row: "RowRun", lane: "Lane") -> State:
         )  # fmt: skip
         layers.append({"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)})
     fitted = row.layout.place(jax.tree.map(lambda *leaves: np.stack(leaves), *layers), replicas=True)
-    return lane.state._replace(params={**lane.state.params, last: fitted})
+    return lane.state._replace(params={**lane.state.params, row.program.model.last: fitted})
 
 
 def _features(row: "RowRun", lane: "Lane", table: Table) -> np.ndarray:

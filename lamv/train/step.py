@@ -9,6 +9,7 @@ many devices it runs on.
 The functions here speak of one replica and of one device's share of the batch; lamv.train.parallel maps them over both.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from lamv.core.targets import flip, one_hot
 from lamv.data.partners import SCALE as PARTNER_SCALE
 from lamv.data.resident import Examples, Plan, Table
 from lamv.errors import ConfigError, nearest
+from lamv.models.classifier import check_ends
 from lamv.models.layers import entering, layer_names
 from lamv.train.mitigated import Mitigation, nothing_kept
 
@@ -121,7 +123,9 @@ class Program:
         self.train_size = plan.train.rows.shape[1]
         self.mitigation = Mitigation(config, plan, axis=DATA_AXIS, first_step=first_step)
         # Traced now, so that a model which does not fit the data says so before anything is written or compiled.
-        self.feature_size = jax.eval_shape(self._initial, jax.random.key(0))[0][1].shape[-1]
+        (_, features), variables = jax.eval_shape(self._initial, jax.random.key(0))
+        self.feature_size = features.shape[-1]
+        check_ends(config.model.name, self.model, variables["params"], math.prod(plan.shape), self.feature_size)
         self._check_layers()
 
     def init(self, knobs: Knobs) -> State:
@@ -178,12 +182,11 @@ class Program:
         gradient, (loss, batch_stats, logits, kept) = jax.grad(objective, has_aux=True)(state.params)
         # The step is mapped without replication tracking, so a gradient is this device's own until it is averaged.
         gradient, loss = lax.pmean((gradient, loss), DATA_AXIS)
-        frozen = only_head and "head" in state.params  # a single layer is the last one
-        if frozen:
-            gradient = jax.tree_util.tree_map_with_path(_of_head, gradient)
+        if only_head:
+            gradient = self._of_last_layer(gradient)
         updates, optimiser = self._optimiser(knobs).update(gradient, state.optimiser, state.params)
-        if frozen:  # momentum and decay would still move what has no gradient
-            updates = jax.tree_util.tree_map_with_path(_of_head, updates)
+        if only_head:  # momentum and decay would still move what has no gradient
+            updates = self._of_last_layer(updates)
         params = optax.apply_updates(state.params, updates)
         running = self._remembered(state.running, places, logits, knobs) if self.remembers else ()
         return State(params, batch_stats, optimiser, state.loss_sum + loss, state.loss_steps + 1, running, kept)
@@ -405,6 +408,10 @@ class Program:
                     f" layers: {', '.join(known)}"
                 )
 
+    def _of_last_layer(self, updates):
+        """Updates with those of all other layers at 0."""
+        return {name: own if name == self.model.last else jax.tree.map(jnp.zeros_like, own) for name, own in updates.items()}
+
     def _optimiser(self, knobs: Knobs) -> optax.GradientTransformation:
         config = self.config.optim
         direction = {
@@ -464,11 +471,6 @@ def _model(config, plan: Plan):
         config.model.name, num_classes=plan.num_classes, widths=config.model.widths or None,
         dtype=config.model.dtype, axis_name=DATA_AXIS,
     )  # fmt: skip
-
-
-def _of_head(path, update):
-    """An update of the last layer, or 0."""
-    return update if path[0].key == "head" else jnp.zeros_like(update)
 
 
 def _collection(batch_stats) -> dict:

@@ -8,6 +8,8 @@ import pytest
 
 from lamv.errors import ConfigError
 from lamv.models import MODELS, build, count_parameters
+from lamv.models.classifier import check_ends
+from lamv.models.simple import MLP
 
 # With 10 classes and 32x32x3 images; each agrees with the rounded figure of its paper where that has one:
 # .27M .46M .66M .85M 1.7M for resnet20 to 110, 36.5M for wide_resnet28_10.
@@ -58,6 +60,23 @@ def test_parameter_count(name):
 @pytest.mark.parametrize("depth", [20, 32, 44, 56, 110])
 def test_parameter_count_of_cifar_resnets_by_hand(depth):
     assert PARAMETERS[f"resnet{depth}"] == convolutional((16, 32, 64), (depth - 2) // 6)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_first_and_last_layers_are_what_a_model_declares(name):
+    model = build(name, num_classes=10)
+    (_, features), variables = traced(name)
+    check_ends(name, model, variables["params"], 3072, features.shape[-1])
+    assert (model.first is None) == (name not in ("linear", "mlp"))
+
+
+@pytest.mark.parametrize("declared", [{"last": "readout"}, {"first": "head"}])
+def test_a_layer_that_a_model_declares_and_lacks_is_refused(declared):
+    model = type("Mine", (MLP,), declared)(num_classes=10)
+    (_, features), variables = traced("mlp")
+    [(end, layer)] = declared.items()
+    with pytest.raises(ConfigError, match=f"'mine' declares '{layer}' as its {end} layer.*first, head; set {end} = NAME in Mine"):
+        check_ends("mine", model, variables["params"], 3072, features.shape[-1])
 
 
 @pytest.mark.parametrize("name", MODELS)

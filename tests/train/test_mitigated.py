@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import flax.linen as nn
 import jax
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from lamv import config as configs
 from lamv.core.mitigation import MITIGATIONS
 from lamv.data.resident import Table
 from lamv.errors import ConfigError
+from lamv.models import MODELS, Model
+from lamv.models.classifier import Classifier
 from lamv.study.evaluate import Wanted, evaluate
 from lamv.train import loop, selection, stages
 from lamv.train.refit import refit
@@ -209,6 +212,37 @@ def test_dfr_replaces_the_last_layer_by_one_fitted_to_balanced_features(split):
         )
         np.testing.assert_allclose(after["params.head.kernel"][r], kernel, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(after["params.head.bias"][r], bias, rtol=1e-5, atol=1e-6)
+
+
+class Readout(Classifier, kw_only=True):
+    """A network whose last layer has a name of its own."""
+
+    last = "readout"
+
+    @nn.compact
+    def __call__(self, inputs, *, train):
+        features = nn.relu(nn.Dense(8, name="body")(inputs))
+        return nn.Dense(self.num_classes, name=self.last)(features), features
+
+
+@pytest.mark.parametrize("knobs", [
+    {"mitigation.name": "dfr", "mitigation.refit_on": "train"},
+    {"method.switch": 4, "method.then": "over_smoothing", "optim.after_switch": "head"},
+], ids=["dfr", "after_switch"])  # fmt: skip
+def test_the_last_layer_is_the_one_that_the_model_declares(monkeypatch, knobs):
+    monkeypatch.setitem(MODELS, "mine", Model(Readout, vectorise=True))
+    mine = {"model.name": "mine", "model.widths": ()}
+    run = run_of(**mine, **knobs)
+    run.advance(0, 4)
+    before = run.arrays()
+    run.advance(4, run.steps)
+    after, alone = run.arrays(), trained(**mine).arrays()
+    assert {name for name in after if name.startswith("params.")} == {
+        f"params.{layer}.{part}" for layer in ("body", "readout") for part in ("kernel", "bias")
+    }
+    unmoved = before if "method.switch" in knobs else alone
+    np.testing.assert_array_equal(after["params.body.kernel"], unmoved["params.body.kernel"])
+    assert not np.array_equal(after["params.readout.kernel"], unmoved["params.readout.kernel"])
 
 
 @pytest.mark.parametrize(("name", "step"), [("erm", 0), ("jtt", 4), ("dfr", 7)])
