@@ -90,6 +90,7 @@ def leave(code: int) -> None:
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         os._exit(code)
+    stopping.finished()
     sys.exit(0)
 
 

@@ -41,6 +41,14 @@ def listen() -> None:
     threading.Thread(target=_watch, args=(heard,), daemon=True, name="signals").start()
 
 
+def finished() -> None:
+    """All is done: a signal while the interpreter takes itself down, which would hear it no more, is ignored."""
+    if _listening:
+        signal.set_wakeup_fd(-1)
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+
 def leave_to_jax() -> None:
     """Signals are no longer heard here."""
     if _listening:

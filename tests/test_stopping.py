@@ -76,6 +76,20 @@ def test_a_second_signal_does_not_wait():
     assert code == 75 and err.startswith("error: stopped by a second SIGTERM; ")
 
 
+#: An object that is taken down after the interpreter has let go of signals.
+GOES = "import os\nclass Slow:\n  def __del__(self, write=os.write, wait=time.sleep):\n    write(1, b'ready\\n')\n    wait(1)\nslow = Slow()\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_what_is_done_changes_nothing(number):
+    process = started(f"{GOES}stopping.finished()")
+    process.send_signal(number)
+    assert ended(process) == (0, "", "")
+    process = started(GOES)
+    process.send_signal(number)
+    assert ended(process)[0] == -number, "if this is 0, stopping.finished has no use any more"
+
+
 def test_what_was_being_written_is_removed(tmp_path):
     beside = tmp_path / ".page.tmp"
     beside.write_text("half")
