@@ -1,13 +1,13 @@
 # make demo   train the demo recipe and write its report          (runs/demo/report.html)
 # make test   run the tests
-# make chaos  kill, stop, starve and damage runs, for half an hour, and count what survives: make chaos RUNS=5 for less
+# make chaos  kill, stop, starve and damage runs, for 40 minutes, and count what survives: make chaos RUNS=5 for less
 # All set everything up themselves, in .venv, once.
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-RUNS ?= 40
+RUNS ?= 30
 SEED ?= 0
 
 .PHONY: demo test chaos clean
