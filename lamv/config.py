@@ -161,12 +161,12 @@ KNOBS = (
     Knob("data.name", "digits", Registered(DATASETS), "data set"),
     Knob("data.path", "", anything, "file or folder of the data set, where it needs one", free=True),
     Knob("data.verify", "warn", one_of("warn", "official"), "what to do about files without the official sha256", free=True),
-    Knob("data.task", "auto", one_of(*TASKS), "npz, table: whether labels are classes or numbers to be predicted; auto: numbers"
-         " where they are floats"),
+    Knob("data.task", "auto", one_of(*TASKS), "npz, table: whether labels are classes or numbers to be predicted; auto:"
+         " numbers where they are floats"),
     Knob("data.on_broken", "error", one_of(*ON_BROKEN), "photographs that cannot be read: refuse the data set, or leave them"
          " out by name"),
     Knob("data.columns.label", "", anything, "table: name of the column that is to be learned; empty: label"),
-    Knob("data.columns.split", "", anything, "table: name of the column of train, valid, test; empty: split, if there is one"),
+    Knob("data.columns.split", "", anything, "table: name of the column of train, valid, test; empty: split, if any"),
     Knob("data.columns.group", "", anything, "table: name of the column of groups; empty: group, if there is one"),
     Knob("data.columns.attribute", "", anything, "table: name of the column of an attribute that may be a shortcut; empty:"
          " attribute, if there is one"),
@@ -309,7 +309,9 @@ def defaults() -> config_dict.ConfigDict:
                 node[parent] = config_dict.ConfigDict(convert_dict=False)
             node = node[parent]
         # A copy, since a recipe may put its rows into the empty mapping that is there.
-        node[leaf] = config_dict.placeholder(knob.default) if isinstance(knob.default, type) else copy.copy(knob.default)
+        node[leaf] = (
+            config_dict.placeholder(knob.default) if isinstance(knob.default, type) else copy.copy(knob.default)
+        )
     return config.lock()
 
 
@@ -431,8 +433,8 @@ def check_method(name: str) -> None:
             )
     if not hasattr(METHODS[name], "combines"):
         raise ConfigError(
-            f"method {name!r} does not say whether it combines examples; add it as mixing_method(FUNCTION) if it does, else as"
-            " target_method(FUNCTION); see lamv/core/methods.py"
+            f"method {name!r} does not say whether it combines examples; add it as mixing_method(FUNCTION) if it does, else"
+            " as target_method(FUNCTION); see lamv/core/methods.py"
         )
 
 
@@ -486,8 +488,8 @@ def check_mitigation(config, plan) -> None:
         column = "group or attribute" if need == "group" else "attribute"
         examples = "training" if looks_at == "train" else "validation"
         raise ConfigError(
-            f"{where}, which needs the {need} of every {examples} example, but {config.data.name} has no {column} column there;"
-            " plant a cue (config.data.shortcut.kind), give data that has it"
+            f"{where}, which needs the {need} of every {examples} example, but {config.data.name} has no {column} column"
+            " there; plant a cue (config.data.shortcut.kind), give data that has it"
             + (", or balance by class (--config.mitigation.by=class)" if NEEDS[name] == "balanced" else "")
         )
     split, _, metric = SELECTIONS[rule].partition("/")

@@ -138,7 +138,9 @@ def not_written(path: Path, error: OSError, needed: int) -> LamvError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageError(f"{path} cannot be written: {in_short(free(path.parent), needed)}")
     if error.errno == errno.EIO:
-        return StorageError(f"{path} cannot be written ({error.strerror}): the disk fails; choose another, and copy this")
+        return StorageError(
+            f"{path} cannot be written ({error.strerror}): the disk fails; choose another, and copy this"
+        )
     if error.errno == errno.ELOOP:
         return WorkdirError(f"{path} is a link, which is not followed; remove it, or choose another folder")
     return WorkdirError(f"{path} cannot be written ({error.strerror or error}); choose another path")

@@ -332,7 +332,7 @@ def printed(text, encoding, monkeypatch):
 
 def test_what_ascii_lacks_is_spelled(monkeypatch):
     text = "72.3 ± 3.9 · λ, ε, σ², Δ — ‖h‖ ≥ 2 × “x” … é\xa0中 \udcff a"
-    told = "72.3 +- 3.9 - lambda, epsilon, sigma2, delta - ||h|| >= 2 x \"x\" ... e \\u4e2d \\udcff a"
+    told = '72.3 +- 3.9 - lambda, epsilon, sigma2, delta - ||h|| >= 2 x "x" ... e \\u4e2d \\udcff a'
     assert printed(text, "ascii", monkeypatch) == told
 
 

@@ -214,7 +214,9 @@ def checked(logits, labels) -> tuple[np.ndarray, np.ndarray]:
 def checked_correct(correct: np.ndarray) -> np.ndarray:
     """correct (N,); ValueError unless it lies in [0, 1], as predicted classes would not."""
     if not (correct.min() >= 0 and correct.max() <= 1):
-        raise ValueError(f"correct lies in [{correct.min():g}, {correct.max():g}], must be in [0, 1]: 1 where it is right")
+        raise ValueError(
+            f"correct lies in [{correct.min():g}, {correct.max():g}], must be in [0, 1]: 1 where it is right"
+        )
     return correct
 
 

@@ -7,8 +7,9 @@ Which interval is a question of what varies:
     difference_over_examples(a, b)   the same for two networks on the same examples
     wilson(correct, count)           a share: few examples, or all or none of them correct
 
-Differences of two rows of a run are taken seed by seed first, since a seed fixes data, cue and initialisation in both. Of five
-seeds a percentile bootstrap would exclude a true difference of 0 in 16 % of cases instead of 5 %, so over seeds it is always t.
+Differences of two rows of a run are taken seed by seed first, since a seed fixes data, cue and initialisation in both. Of
+five seeds a percentile bootstrap would exclude a true difference of 0 in 16 % of cases instead of 5 %, so over seeds it is
+always t.
 """
 
 from typing import NamedTuple

@@ -10,8 +10,8 @@ for of these:
     predict   inputs -> (B, K) outputs of the model as it is now, without gradient
 
 Numeric knobs arrive as traced scalars, so rows of a recipe that differ only in them share one compiled program. To add a
-method, write the function and give it a line in TARGETS or, if it combines examples, in MIXING; a knob that is new also gets a
-line in lamv/config.py. A recipe may add one too: METHODS[NAME] = mixing_method(FUNCTION), or target_method.
+method, write the function and give it a line in TARGETS or, if it combines examples, in MIXING; a knob that is new also gets
+a line in lamv/config.py. A recipe may add one too: METHODS[NAME] = mixing_method(FUNCTION), or target_method.
 
 Order of composition: labels are smoothed first, then mixed. For smoothing the other order gives the same targets, since
 it is linear (except for c_mixup and rc_mixup, which choose their pairs by the targets); flipping labels after mixing would
@@ -87,9 +87,9 @@ def target_method(function: Callable) -> Callable:
 def mixing_method(mix: Callable) -> Callable:
     """A method that combines examples, made of `mix`, a function of the batch as any method is.
 
-    It smooths the targets first, by the knobs `smoothing` and `convention`. Where a mitigation knows of groups, `mix` is given
-    (targets, memberships) in place of the targets, and must mix both alike: `mix` and `Rows.take` of lamv.core do. Pairs
-    that depend on classes are chosen by lamv.core.mixing.class_targets(targets).
+    It smooths the targets first, by the knobs `smoothing` and `convention`. Where a mitigation knows of groups, `mix` is
+    given (targets, memberships) in place of the targets, and must mix both alike: `mix` and `Rows.take` of lamv.core do.
+    Pairs that depend on classes are chosen by lamv.core.mixing.class_targets(targets).
     """
 
     def method(key, inputs, targets, *, smoothing=0.0, convention="uniform", **knobs):

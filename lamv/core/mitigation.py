@@ -206,7 +206,9 @@ def distribution(weights: jax.Array) -> jax.Array:
         found = np.asarray(weights, np.float64)
         low, total = found.min(), found.sum()
         if not (low >= 0 and 0 < total < np.inf):
-            raise ValueError(f"weights go down to {low:g} and sum to {total:g}, must be at least 0, not all 0, and finite")
+            raise ValueError(
+                f"weights go down to {low:g} and sum to {total:g}, must be at least 0, not all 0, and finite"
+            )
     shares = jnp.round(weights / jnp.sum(weights) * jnp.float32(2**31)).astype(jnp.uint32)
     cumulative = jnp.cumsum(jnp.where(weights > 0, jnp.maximum(shares, 1), 0), dtype=jnp.uint32)
     return jnp.where(jnp.all(weights >= 0) & (jnp.sum(weights) < jnp.inf), cumulative, 0)

@@ -304,7 +304,7 @@ def rows_of(inputs, targets, rows: Rows | None) -> Rows:
 
 
 def class_targets(targets) -> jax.Array:
-    """The (B, K) targets themselves, q of (q, ...): what pairs are chosen by where other shares are mixed along with them."""
+    """The (B, K) targets themselves, q of (q, ...): what pairs are chosen by where other shares are mixed along."""
     return floating(targets[0] if isinstance(targets, tuple) else targets)
 
 

@@ -178,7 +178,9 @@ def walk(name: str, folder: Path, on_broken: str) -> Tree:
         tree.gone.update({file: why for file, why in odd.items() if why.startswith("is a link") and is_image(file)})
     odd = {file: why for file, why in odd.items() if file not in tree.gone}
     for file in sorted(odd)[:1]:
-        way_out = "fetch the files first (git annex get, dvc pull)" if odd[file].startswith("is a link") else "take it away"
+        way_out = (
+            "fetch the files first (git annex get, dvc pull)" if odd[file].startswith("is a link") else "take it away"
+        )
         raise DataError(f"{name}: {shown(folder / file)} {odd[file]}{and_more(odd)}; {way_out}")
     return tree
 

@@ -98,8 +98,8 @@ def make_split(
     """A Split of `inputs` in their order, once labels, groups and attributes are found to fit them.
 
     With attributes and without groups, groups are y * num_attributes + a. Raises DataError, naming `file`, for no
-    examples, unequal counts, a label outside [0, num_classes), more groups than int32 can number, or groups that are not y * num_attributes + a although
-    there are attributes.
+    examples, unequal counts, a label outside [0, num_classes), more groups than int32 can number, or groups
+    that are not y * num_attributes + a although there are attributes.
     """
     if not len(inputs):
         raise DataError(f"{file}: holds no examples; at least 1 is needed")

@@ -195,7 +195,9 @@ def _parsed(path: Path, content: bytes, names: Sequence[str], delimiter: str):
     # Arrow forgives a quote without its end, and makes one value of all that follows.
     rows = array.num_rows + len(ragged)
     if b'"' in content and sum(1 for record in _records(path, content, delimiter) if record) != rows + 1:
-        raise DataError(f"{shown(path)}: its quotes can be read in two ways; write a quote within a value as two of them")
+        raise DataError(
+            f"{shown(path)}: its quotes can be read in two ways; write a quote within a value as two of them"
+        )
     lines = content.count(b"\n") == rows + 1
     for number, values in ragged[:1]:
         at = f"line {number}" if lines else f"row {number - 1}"
@@ -229,7 +231,9 @@ def _read_parquet(path: Path) -> Table:
     except (pa.ArrowException, OSError, UnicodeDecodeError, ValueError, KeyError, OverflowError, MemoryError) as error:
         if getattr(error, "filename", None):
             raise
-        raise DataError(f"{shown(path)}: no Parquet file, or a damaged one ({one_line(error)}); save it again") from error
+        raise DataError(
+            f"{shown(path)}: no Parquet file, or a damaged one ({one_line(error)}); save it again"
+        ) from error
     columns = {name: array.column(name) for name in flat}
     return Table(path, types, columns, array.num_rows, False, sha256_of(path))
 

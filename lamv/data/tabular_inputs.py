@@ -55,7 +55,7 @@ class _Encoded(NamedTuple):
 
 def drop(name: str) -> str:
     """The flag that leaves a column out."""
-    return f"--config.data.columns.drop=\"({name!r},)\""
+    return f'--config.data.columns.drop="({name!r},)"'
 
 
 class _LeftOut(Exception):
@@ -65,8 +65,9 @@ class _LeftOut(Exception):
 def encode(table: Table, names: Sequence[str], trains: np.ndarray, fill: bool = True) -> Inputs:
     """The columns of these names as inputs. trains: (N,) bool, the rows by which the columns are standardised.
 
-    fill: whether a missing number becomes the mean here, or stays NaN for whoever standardises once more. Raises DataError, naming the column and the row, for numbers that float32 cannot hold and for texts that were meant to
-    be numbers; DataError where no column is left, or where memory cannot hold the inputs.
+    fill: whether a missing number becomes the mean here, or stays NaN for whoever standardises once more. Raises
+    DataError, naming the column and the row, for numbers that float32 cannot hold and for texts that were meant to be
+    numbers; DataError where no column is left, or where memory cannot hold the inputs.
     """
     encoded: dict[str, _Encoded] = {}
     left_out: dict[str, list[str]] = {}

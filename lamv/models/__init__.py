@@ -62,8 +62,8 @@ def checked_widths(name: str, widths: Sequence[int]) -> tuple[int, ...]:
     )
     if not valid or not 0 < len(widths) <= MAX_LAYERS:
         raise ConfigError(
-            f"model.widths is {brief(widths)}; it must be one or more whole numbers, {MAX_LAYERS} at most, each at least 1 and"
-            f" at most {MAX_WIDTH}"
+            f"model.widths is {brief(widths)}; it must be one or more whole numbers, {MAX_LAYERS} at most, each at least 1"
+            f" and at most {MAX_WIDTH}"
         )
     return tuple(widths)
 

@@ -17,11 +17,11 @@ from lamv.errors import ConfigError
 
 
 class Classifier(nn.Module, kw_only=True):
-    """The options that all models share, and which of its layers are the ends. A model without BatchNorm ignores `axis_name`.
+    """The options that all models share, and the names of its ends. Without BatchNorm, `axis_name` is ignored.
 
-    last: name of the dense layer from features to logits: what learns on by itself, is fitted anew or has its geometry
-    measured. first: name of the dense layer that reads the inputs, a row of its kernel for each of their coordinates, by which
-    the weight on a planted cue is measured; None where there is no such layer.
+    last: the dense layer from features to logits, which optim.after_switch=head trains alone and dfr fits anew. first: the
+    dense layer that reads the inputs, its kernel with a row for each of their coordinates, by which the weight on a planted
+    cue is measured; None where there is no such layer.
     """
 
     last: ClassVar[str] = "head"
@@ -43,7 +43,9 @@ def check_ends(name: str, model: Classifier, params: Mapping, inputs: int, featu
     ends = {"last": (model.last, features, model.num_classes), "first": (model.first, inputs, None)}
     for end, (layer, wide, out) in ends.items():
         kernel = params.get(layer, {}).get("kernel") if layer else None
-        if layer and (kernel is None or kernel.ndim != 2 or kernel.shape[0] != wide or out not in (None, kernel.shape[1])):
+        if layer and (
+            kernel is None or kernel.ndim != 2 or kernel.shape[0] != wide or out not in (None, kernel.shape[1])
+        ):
             raise ConfigError(
                 f"model {name!r} declares {layer!r} as its {end} layer, which must be a dense layer of {wide} inputs"
                 f"{f' and {out} outputs' if out else ''}; its layers: {', '.join(params)}; set {end} = NAME in"

@@ -151,7 +151,8 @@ def _is_group(line: Sequence) -> bool:
 
 SHARE = shapes.Shape(shapes.is_share, "a number from 0 to 1")
 _INTERVAL = record(
-    {"metric": TEXT, "mean": NUMBER, "low": NUMBER, "high": NUMBER}, {"against": optional(TEXT), "examples": optional(WHOLE)}
+    {"metric": TEXT, "mean": NUMBER, "low": NUMBER, "high": NUMBER},
+    {"against": optional(TEXT), "examples": optional(WHOLE)},
 )
 #: {kind: whether a line of evaluation_curves.jsonl of that kind is as it should be}.
 KINDS: dict[str, Callable[[Mapping[str, Any]], bool]] = {

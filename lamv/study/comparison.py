@@ -137,7 +137,8 @@ def by_chance(number: int, where: str, how: str) -> str:
     """ " Of the 40 intervals of this table, 2 would be bold by chance if no method differed."; "" for few of them."""
     if number * (1 - intervals.LEVEL) < 0.5:
         return ""
-    return f" Of the {number} intervals{where}, {number * (1 - intervals.LEVEL):.0f} would be {how} by chance if no method differed."
+    expected = f"{number * (1 - intervals.LEVEL):.0f}"
+    return f" Of the {number} intervals{where}, {expected} would be {how} by chance if no method differed."
 
 
 def number(value: float, decimals: int, signed: bool = False) -> str:

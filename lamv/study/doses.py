@@ -8,8 +8,8 @@ there is a panel for either, at that value of the other which most rows have.
         crossings(panel, curve)    where it crosses that of ERM
 
 Between neighbouring doses, the difference from ERM of every seed that both have at all doses is taken as linear; a crossing
-is where its mean over seeds changes its sign. The interval of a crossing is the stretch of doses around it at which Student's
-t interval of the difference holds 0 (Fieller 1954): it holds the true crossing as often as that one holds the true
+is where its mean over seeds changes its sign. The interval of a crossing is the stretch of doses around it at which
+Student's t interval of the difference holds 0 (Fieller 1954): it holds the true crossing as often as that one holds the true
 difference, and is open to the side on which it reaches the last dose.
 """
 

@@ -440,7 +440,9 @@ class Analysis:
         if splits.is_regression:
             raise ConfigError(f"--transfer is {name!r}, must be a data set of classes; a probe tells classes apart")
         if any(splits.standardise) or self.row.plan.standardise:
-            raise ConfigError(f"--transfer is {name!r}, must be of images: a table is standardised by its own training rows")
+            raise ConfigError(
+                f"--transfer is {name!r}, must be of images: a table is standardised by its own training rows"
+            )
         held = examples_of(splits)
         inputs = self._fitted(held.inputs, splits.normalisation.scale, name)
         parts = cut(splits, 0, None)

@@ -77,9 +77,9 @@ TERMS: tuple[tuple[str, Term], ...] = (
 TABLES = (
     Term("methods compared", "Rows that agree in all but method and seed. A difference is the mean over the seeds that both"
          " have of row minus ERM."),
-    Term("interval", "95 %. Over seeds, Student’s t: where the mean of many more seeds would lie. Of one seed (†) a bootstrap:"
-         " the 2.5 and 97.5 % quantiles of the mean over 2,000 resamples, with repetition, of the test examples; it leaves out"
-         " how seeds differ."),
+    Term("interval", "95 %. Over seeds, Student’s t: where the mean of many more seeds would lie. Of one seed (†) a"
+         " bootstrap: the 2.5 and 97.5 % quantiles of the mean over 2,000 resamples of the test examples, with repetition;"
+         " it leaves out how seeds differ."),
 )  # fmt: skip
 
 

@@ -93,7 +93,7 @@ class Group(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Of a column from the baseline, seed by seed. `examples`: of a bootstrap over examples; None for Student's t over seeds."""
+    """Of a column from the baseline, seed by seed. `examples`: of a bootstrap over them; None for Student's t over seeds."""
 
     mean: float
     low: float | None

@@ -70,7 +70,8 @@ def _chosen_strength(features: np.ndarray, labels: np.ndarray) -> float:
     held[order[np.argsort(labels[order], kind="stable")][4::5]] = True
     if not held.any() or len(np.unique(labels[~held])) < 2:
         raise DataError(
-            f"{len(labels)} training examples are too few to choose a strength on, which takes five of a class; raise --examples"
+            f"{len(labels)} training examples are too few to choose a strength on, which takes five of a class;"
+            " raise --examples"
         )
     standardised = standardiser(features[~held])(features)
 

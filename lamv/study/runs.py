@@ -51,11 +51,13 @@ CLAIM = record(
 )  # fmt: skip
 #: A claim as config.json has it.
 STATED = Shape(
-    lambda claim: isinstance(claim, list)
-    and len(claim) in (4, 5)
-    and all(TEXT.fits(part) == (place != 3) for place, part in enumerate(claim))
-    and claim[2] in RELATIONS
-    and NUMBER.fits(claim[3]),
+    lambda claim: (
+        isinstance(claim, list)
+        and len(claim) in (4, 5)
+        and all(TEXT.fits(part) == (place != 3) for place, part in enumerate(claim))
+        and claim[2] in RELATIONS
+        and NUMBER.fits(claim[3])
+    ),
     "a row, a metric, >= or <=, a number, and perhaps another row",
 )
 #: Means and deviations that were stored are those of the values but for this share of the largest.
@@ -275,11 +277,15 @@ def rows_of(summary: Mapping[str, Any], notes: list[str] | None = None) -> list[
     for row in rows:
         where = f"row {brief(row['name'])}"
         metrics = {key: spread_of(stored, f"summary.json: {key} of {where}") for key, stored in row["metrics"].items()}
-        sound = {key: of for key, of in metrics.items() if of and all(files.is_metric(key, value) for value in of.values)}
+        sound = {
+            key: of for key, of in metrics.items() if of and all(files.is_metric(key, value) for value in of.values)
+        }
         lost += [f"{brief(key)} of {where}" for key in metrics if key not in sound]
         config = shapes.knobs(row.get("config", {}), wrong, where)
         found.append(Row(row["name"], config, sound, selected=tuple(row.get("selected", ()))))
-    told = shapes.left_out("summary.json", wrong) + shapes.left_out("summary.json, values that a metric cannot have", lost)
+    told = shapes.left_out("summary.json", wrong) + shapes.left_out(
+        "summary.json, values that a metric cannot have", lost
+    )
     (notes if notes is not None else []).extend(told)
     return found
 
@@ -295,7 +301,9 @@ def spread_of(stored: Mapping[str, Any], where: str) -> Spread | None:
         raise broken(f"{where} has mean {mean}, sd {sd} and n = {n}, and the values {brief(values)}")
     close = ROUNDING * max(map(abs, own.values)) + shapes.SMALLEST
     if abs(own.mean - mean) > close or abs((own.sd or 0.0) - (sd or 0.0)) > close:
-        raise broken(f"{where} has mean {mean} and sd {sd}, and its values have mean {own.mean:g} and sd {own.sd or 0:g}")
+        raise broken(
+            f"{where} has mean {mean} and sd {sd}, and its values have mean {own.mean:g} and sd {own.sd or 0:g}"
+        )
     return Spread(files.number(mean), sd, n, own.values)
 
 
@@ -322,7 +330,9 @@ def _other_rows(config: Mapping[str, Any], summary: Mapping[str, Any]) -> list[s
     ]
     if len(told) == 2 and told[0] == told[1]:
         return []
-    return ["The rows in config.json, or their knobs, are not those in summary.json; what is shown is from summary.json."]
+    return [
+        "The rows in config.json, or their knobs, are not those in summary.json; what is shown is from summary.json."
+    ]
 
 
 def _changed(provenance: Mapping[str, Any]) -> list[str]:

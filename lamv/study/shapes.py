@@ -57,7 +57,9 @@ def optional(shape: Shape) -> Shape:
 
 def many(shape: Shape) -> Shape:
     return Shape(
-        lambda value: isinstance(value, list | tuple) and all(map(shape.fits, value)), f"a list, each {shape.words}", shape
+        lambda value: isinstance(value, list | tuple) and all(map(shape.fits, value)),
+        f"a list, each {shape.words}",
+        shape,
     )
 
 
@@ -94,7 +96,9 @@ def need(value: Any, shape: Shape, where: str) -> Any:
 
 def broken(what: str) -> DataError:
     """The error for a file without which there is nothing to show."""
-    return DataError(f"{what}: this is not as lamv writes it; restore the file from a copy, or run the same command again")
+    return DataError(
+        f"{what}: this is not as lamv writes it; restore the file from a copy, or run the same command again"
+    )
 
 
 def kept(stored: Mapping[str, Any], shapes: Mapping[str, Shape], where: str, notes: list[str]) -> dict[str, Any]:
@@ -164,12 +168,16 @@ READING: dict[str, Shape] = {
 }  # fmt: skip
 
 
-def knobs(config: Mapping[str, Any], wrong: list[str], where: str, known: Mapping[str, Shape] = KNOBS) -> dict[str, Any]:
+def knobs(
+    config: Mapping[str, Any], wrong: list[str], where: str, known: Mapping[str, Shape] = KNOBS
+) -> dict[str, Any]:
     """A config, nested, without what fits no knob; `wrong` gets a phrase on each. known: knobs with a shape."""
     return _below("", config, wrong, where, known)
 
 
-def _below(prefix: str, tree: Mapping[str, Any], wrong: list[str], where: str, known: Mapping[str, Shape]) -> dict[str, Any]:
+def _below(
+    prefix: str, tree: Mapping[str, Any], wrong: list[str], where: str, known: Mapping[str, Shape]
+) -> dict[str, Any]:
     found = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"

@@ -270,7 +270,8 @@ def _rows(summary: Mapping[str, Any], notes: list[str]) -> list[Row]:
     for row in need(summary.get("rows"), many(runs.ROW), "summary.json: rows"):
         where = f"row {brief(row['name'])}"
         spreads = {
-            key: runs.spread_of(stored, f"summary.json: {brief(key)} of {where}") for key, stored in row["metrics"].items()
+            key: runs.spread_of(stored, f"summary.json: {brief(key)} of {where}")
+            for key, stored in row["metrics"].items()
         }
         config = shapes.knobs(row.get("config", {}), wrong, where, known={})
         found.append(Row(row["name"], config, {key: spread for key, spread in spreads.items() if spread}))

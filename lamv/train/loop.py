@@ -121,12 +121,8 @@ def _resume(row_runs: Sequence[RowRun], checkpoints: Checkpoints, place: trackin
             continue
         wrong = lines.back_to(found.lines[lines.path.name])
         if wrong:
-            logger.warning(
-                "%s is written again as the checkpoint of step %d has it: %s", lines.path, found.step, wrong
-            )
-    place.timing.append(
-        [{"step": found.step, "event": "resumed", "seconds": round(time.perf_counter() - started, 6)}]
-    )
+            logger.warning("%s is written again as the checkpoint of step %d has it: %s", lines.path, found.step, wrong)
+    place.timing.append([{"step": found.step, "event": "resumed", "seconds": round(time.perf_counter() - started, 6)}])
     return found.step
 
 

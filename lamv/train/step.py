@@ -410,7 +410,9 @@ class Program:
 
     def _of_last_layer(self, updates):
         """Updates with those of all other layers at 0."""
-        return {name: own if name == self.model.last else jax.tree.map(jnp.zeros_like, own) for name, own in updates.items()}
+        return {
+            name: own if name == self.model.last else jax.tree.map(jnp.zeros_like, own) for name, own in updates.items()
+        }
 
     def _optimiser(self, knobs: Knobs) -> optax.GradientTransformation:
         config = self.config.optim

@@ -157,7 +157,10 @@ class Lines:
         failpoint("appended")
 
     def seal(self) -> dict[str, Any]:
-        return {**self.digest(), "zlib": base64.b64encode(b"".join(self._packed) + self._packer.copy().flush()).decode()}
+        return {
+            **self.digest(),
+            "zlib": base64.b64encode(b"".join(self._packed) + self._packer.copy().flush()).decode(),
+        }
 
     def digest(self) -> dict[str, Any]:
         """Number and sha256 of the lines so far."""

@@ -158,7 +158,9 @@ def test_no_steps_are_refused(steps):
 def test_integers_are_attacked_as_floats_are(attack):
     """In bytes, a step of less than 1 would be none, and the model would look robust."""
     inputs = RNG.integers(256, size=SHAPE).astype(np.uint8)
-    np.testing.assert_array_equal(ATTACKS[attack](gradient, inputs, 0.5), ATTACKS[attack](gradient, np.float32(inputs), 0.5))
+    np.testing.assert_array_equal(
+        ATTACKS[attack](gradient, inputs, 0.5), ATTACKS[attack](gradient, np.float32(inputs), 0.5)
+    )
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

@@ -245,7 +245,9 @@ def test_a_probability_of_nan_leaves_no_bound(run, place):
 def test_a_label_out_of_range_leaves_no_bound(wrong):
     labels, right, five = np.array([0, wrong]), np.array([0, 1]), np.full((2, 5), 0.2, np.float32)
     assert all_nan(smoothing_bound(WORKED, labels, 2, 0.1))
-    assert all_nan(mixup_bounds(five, labels, right, np.ones(2))) and all_nan(mixup_bounds(five, right, labels, np.ones(2)))
+    assert all_nan(mixup_bounds(five, labels, right, np.ones(2))) and all_nan(
+        mixup_bounds(five, right, labels, np.ones(2))
+    )
     with pytest.raises(ValueError, match="labels hold"):
         label_smoothing_bound(WORKED, labels, 2, 0.1)
 

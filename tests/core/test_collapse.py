@@ -410,7 +410,9 @@ def test_a_label_out_of_range_leaves_no_number(dtype, label):
     with pytest.raises(ValueError, match=r"holds nan or infinity; must be finite"):
         collapse_metrics(state)
     mask = np.array([1, 1, 1, 0])
-    assert_same(geometry_of(FEATURES, labels, 2, mask), geometry_of(FEATURES, LABELS, 2, mask), "masked rows hold anything")
+    assert_same(
+        geometry_of(FEATURES, labels, 2, mask), geometry_of(FEATURES, LABELS, 2, mask), "masked rows hold anything"
+    )
 
 
 @pytest.mark.parametrize("labels, mask", [((1,), (4,)), ((4, 1), (4,)), ((4,), (1,))])

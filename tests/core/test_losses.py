@@ -276,7 +276,8 @@ def test_logits_and_targets_of_other_shapes_are_not_stretched(run, name, shapes)
 
 def test_integer_targets_and_outputs_count_as_floats(run):
     np.testing.assert_array_equal(
-        run(cross_entropy)(LOGITS, np.eye(4, 3, dtype=np.uint8)), run(cross_entropy)(LOGITS, np.eye(4, 3, dtype=np.float32))
+        run(cross_entropy)(LOGITS, np.eye(4, 3, dtype=np.uint8)),
+        run(cross_entropy)(LOGITS, np.eye(4, 3, dtype=np.float32)),
     )
     np.testing.assert_array_equal(run(binary_logits)(np.array([3], np.uint8)), [[-1.5, 1.5]])
 

@@ -284,7 +284,13 @@ def test_logits_that_are_nan_are_not_correct(run, where):
     logits = LOGITS.copy()
     logits[3, where] = np.nan
     found = prediction_metrics(run(lambda *of: prediction_sums(*of, 3, cue=CUE))(logits, LABELS, ALL, GROUPS))
-    names = ("accuracy", "nll", "ece", "worst_group_accuracy", *(("cue_accuracy", "label_logit") if CUE[3] >= 0 else ()))
+    names = (
+        "accuracy",
+        "nll",
+        "ece",
+        "worst_group_accuracy",
+        *(("cue_accuracy", "label_logit") if CUE[3] >= 0 else ()),
+    )
     assert np.isnan([found[name] for name in names]).all()
     assert found[f"group_{GROUPS[3] - 1 if GROUPS[3] else 1}/accuracy"] <= 1, "other groups are what they are"
 

@@ -511,7 +511,9 @@ def test_a_layer_is_named_in_a_tuple():
 
 
 def test_hidden_integers_are_mixed_as_numbers():
-    made = manifold_mixup(KEY, np.array([[0], [200]], np.uint8), np.eye(2, dtype=int), law=fixed(0.75), layers=("head",))
+    made = manifold_mixup(
+        KEY, np.array([[0], [200]], np.uint8), np.eye(2, dtype=int), law=fixed(0.75), layers=("head",)
+    )
     mixed = made.hidden("head", np.array([[0], [200]], np.uint8))
     np.testing.assert_allclose(mixed, np.asarray(made.targets) @ [[0.0], [200.0]], rtol=1e-6)
 
@@ -525,5 +527,7 @@ def test_predictions_are_of_the_shape_of_the_targets(width):
 def test_near_targets_of_integers_are_those_of_floats():
     """0 - 1 is 255 in bytes: what is near would be far."""
     values = np.arange(8)[:, None]
-    found, expected = (c_mixup(KEY, np.float32(values), values.astype(t), bandwidth=0.5) for t in (np.uint8, np.float32))
+    found, expected = (
+        c_mixup(KEY, np.float32(values), values.astype(t), bandwidth=0.5) for t in (np.uint8, np.float32)
+    )
     np.testing.assert_array_equal(found[1], expected[1])

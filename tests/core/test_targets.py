@@ -346,7 +346,9 @@ def test_integer_targets_count_as_floats(run, function):
     for dtype in (np.uint8, np.int64, bool):
         found = run(lambda targets: function(targets=targets))(np.eye(2, dtype=dtype))
         assert found.dtype == jnp.float32
-        np.testing.assert_array_equal(found, run(lambda targets: function(targets=targets))(np.eye(2, dtype=np.float32)))
+        np.testing.assert_array_equal(
+            found, run(lambda targets: function(targets=targets))(np.eye(2, dtype=np.float32))
+        )
     with pytest.raises(ValueError, match=r"targets are of shape \(2,\).*lamv.core.targets.one_hot"):
         function(targets=np.array([0, 1]))
 

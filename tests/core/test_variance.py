@@ -196,7 +196,9 @@ def test_a_label_out_of_range_leaves_no_number(run, wrong):
     found = run(lambda h, y: decompose(class_moments(h, y, 2)))(FEATURES, labels)
     assert all(np.isnan(value) for value in found.values())
     mask = np.array([1, 0, 1, 1])
-    assert_same(moments_of(FEATURES, labels, 2, mask), moments_of(FEATURES, LABELS, 2, mask), "masked rows hold anything")
+    assert_same(
+        moments_of(FEATURES, labels, 2, mask), moments_of(FEATURES, LABELS, 2, mask), "masked rows hold anything"
+    )
 
 
 def test_labels_of_a_narrow_type_do_not_wrap():

@@ -359,10 +359,12 @@ def _read_or_refused(reader, path):
         assert "\n" not in str(error)
         return
     for part in splits.parts.values():
-        missing = np.isnan(part.inputs) & np.array(splits.standardise or False)  # filled once the seed has cut the table
+        missing = np.isnan(part.inputs) & np.array(
+            splits.standardise or False
+        )  # filled once the seed has cut the table
         assert len(part.inputs) == len(part.labels) > 0 and np.isfinite(part.inputs[~missing]).all()
         if not splits.is_regression:
-            assert 0 <= part.labels.min() and part.labels.max() < splits.num_classes
+            assert part.labels.min() >= 0 and part.labels.max() < splits.num_classes
 
 
 ANY = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -398,7 +400,9 @@ def test_any_damage_of_an_idx_file(tmp_path, name, place, byte):
 
 
 @ANY
-@given(values=st.lists(st.one_of(st.integers(), st.booleans(), st.text(max_size=3), st.floats()), min_size=20, max_size=20))
+@given(
+    values=st.lists(st.one_of(st.integers(), st.booleans(), st.text(max_size=3), st.floats()), min_size=20, max_size=20)
+)
 def test_any_labels(tmp_path, values):
     labels = np.array(values)
     if labels.dtype == object:

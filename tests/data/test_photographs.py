@@ -799,7 +799,9 @@ def test_the_cache_and_what_it_lies_in_are_for_their_owner_alone(tmp_path, folde
         pixels(folder, 8)
     finally:
         os.umask(before)
-    assert [stat.S_IMODE((tmp_path / "new" / below).stat().st_mode) for below in ("cache", "cache/images")] == [0o700] * 2
+    assert [stat.S_IMODE((tmp_path / "new" / below).stat().st_mode) for below in ("cache", "cache/images")] == [
+        0o700
+    ] * 2
     pixels(folder, 8)
 
 

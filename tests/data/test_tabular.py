@@ -386,7 +386,9 @@ def test_groups(save, groups, names, file):
 
 
 def test_attributes_make_groups(save):
-    splits = read(save({"x": [1, 2, 4], "place": ["w", "l", "w"], "label": ["b", "b", "a"]}), columns={"attribute": "place"})
+    splits = read(
+        save({"x": [1, 2, 4], "place": ["w", "l", "w"], "label": ["b", "b", "a"]}), columns={"attribute": "place"}
+    )
     split = splits.parts["all"]
     assert split.attributes.tolist() == [1, 0, 1] and split.groups.tolist() == [3, 2, 1]
     assert splits.group_names == ("a, l", "a, w", "b, l", "b, w") and splits.input_names == ("x",)
@@ -544,7 +546,9 @@ def check_whatever(content, name):
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
-@given(st.one_of(st.binary(max_size=80), st.text(max_size=60).map(lambda t: f"x,label\n{t}".encode("utf-8", "replace"))))
+@given(
+    st.one_of(st.binary(max_size=80), st.text(max_size=60).map(lambda t: f"x,label\n{t}".encode("utf-8", "replace")))
+)
 def test_any_bytes(content):
     check_whatever(content, "any.csv")
 

@@ -75,7 +75,9 @@ def test_a_layer_that_a_model_declares_and_lacks_is_refused(declared):
     model = type("Mine", (MLP,), declared)(num_classes=10)
     (_, features), variables = traced("mlp")
     [(end, layer)] = declared.items()
-    with pytest.raises(ConfigError, match=f"'mine' declares '{layer}' as its {end} layer.*first, head; set {end} = NAME in Mine"):
+    with pytest.raises(
+        ConfigError, match=f"'mine' declares '{layer}' as its {end} layer.*first, head; set {end} = NAME in Mine"
+    ):
         check_ends("mine", model, variables["params"], 3072, features.shape[-1])
 
 

@@ -122,9 +122,26 @@ def rows_of(seeds):
 
 def trained(path, finished=True, seeds=2):
     """A run with all that a workdir can hold."""
-    claim = {"row": "ERM · erm", "metric": "test_random/accuracy", "relation": ">=", "bound": 0.5, "mean": 0.8, "holds": True}
-    unjudged = claim | {"metric": "test/nll", "bound": None, "mean": None, "holds": None, "times": 2.0, "of": "LS · erm"}
-    made = workdirs.summary(*rows_of(seeds), claims=[claim, unjudged], overrides={"steps": 20}) | {"data": DATA, "notes": ["a"]}
+    claim = {
+        "row": "ERM · erm",
+        "metric": "test_random/accuracy",
+        "relation": ">=",
+        "bound": 0.5,
+        "mean": 0.8,
+        "holds": True,
+    }
+    unjudged = claim | {
+        "metric": "test/nll",
+        "bound": None,
+        "mean": None,
+        "holds": None,
+        "times": 2.0,
+        "of": "LS · erm",
+    }
+    made = workdirs.summary(*rows_of(seeds), claims=[claim, unjudged], overrides={"steps": 20}) | {
+        "data": DATA,
+        "notes": ["a"],
+    }
     workdirs.write(path, made, finished, claims=[["ERM · erm", "test/nll", "<=", 2.0, "LS · erm"]])
     stored = json.loads((path / "provenance.json").read_text())
     teacher = {"row": "big", "path": "runs/big", "step": 3, "sha256": "ab"}
@@ -224,7 +241,9 @@ def test_every_content_of_every_file_is_told(bases, tmp_path, monkeypatch, no_fi
             assert name in made[path] or may_hold(kind, name, what), (kind, name, made[path])
     few = [path for path in made if path.name.startswith(("run, ", "experiment, "))]
     text = Page(report.overview(tmp_path, few).read_text()).text
-    assert all(notes in text for path, notes in made.items() if path in few and notes.startswith(str(path))), "refused ones"
+    assert all(notes in text for path, notes in made.items() if path in few and notes.startswith(str(path))), (
+        "refused ones"
+    )
     for kind in ("run", "experiment"):
         assert text_of(report.write, tmp_path / f"{kind}, summary.json")
 
@@ -240,13 +259,19 @@ def may_hold(kind, name, what):
     if name in ("provenance.json", analysis.PROVENANCE):
         return what in {"900 lists deep", *OBJECTS} - {"provenance of other types"}
     # config.json of an experiment names it again, and has its settings, which need not be known.
-    return kind == "experiment" and name == "config.json" and what in {"numbers out of range", "provenance of other types"}
+    return (
+        kind == "experiment" and name == "config.json" and what in {"numbers out of range", "provenance of other types"}
+    )
 
 
 def test_a_command_tells_in_one_line_and_does_not_wait(bases, tmp_path, monkeypatch):
     """The real command line, for what would stop a reader: a pipe, a device, brackets without an end."""
     monkeypatch.chdir(tmp_path)
-    for name, what in (("summary.json", "a pipe"), ("config.json", "a device"), ("provenance.json", "100 000 lists deep")):
+    for name, what in (
+        ("summary.json", "a pipe"),
+        ("config.json", "a device"),
+        ("provenance.json", "100 000 lists deep"),
+    ):
         put(copied(bases["run of one seed"], tmp_path / "runs" / what) / name, what)
     copied(bases["experiment"], tmp_path / "runs" / "theory")
     put(tmp_path / "runs" / "theory" / "summary.json", "rows of nothing")
@@ -263,7 +288,9 @@ def test_a_command_tells_in_one_line_and_does_not_wait(bases, tmp_path, monkeypa
 
 def command(*arguments):
     run = [sys.executable, "-m", "experiments.report", *map(str, arguments)]
-    return subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=120, env=os.environ | {"MPLBACKEND": "agg"})
+    return subprocess.run(
+        run, cwd=ROOT, capture_output=True, text=True, timeout=120, env=os.environ | {"MPLBACKEND": "agg"}
+    )
 
 
 # Any value in any place
@@ -398,7 +425,9 @@ def test_figures_of_theory_that_cannot_be_drawn_are_told_and_the_others_are_ther
 @pytest.mark.parametrize("numbers", [[1e59, -1e59, 1e-59], [5e-324, 0, 1], [1, 1, 1], [None, None, None], [-1, -2, -3]])
 @pytest.mark.parametrize("scale", ["linear", "log"])
 def test_a_figure_of_any_numbers_is_drawn_or_told(tmp_path, numbers, scale):
-    series = [{"name": "a" * 500, "x": [1, 2, 3], "y": numbers, "style": style} for style in ("line", "band", "points", "x")]
+    series = [
+        {"name": "a" * 500, "x": [1, 2, 3], "y": numbers, "style": style} for style in ("line", "band", "points", "x")
+    ]
     made, failed = drawings.draw([{**LINES, "y_scale": scale, "series": series, "x_label": "x\n" * 500}])
     assert len(made) + len(failed) == 1
 
@@ -452,7 +481,9 @@ def test_knobs_of_another_type_are_left_out_and_named(bases, tmp_path):
     assert run.rows[1].knob("optim.lr") is None and run.rows[0].knob("optim.lr") == 0.005
     told = next(note for note in run.notes if note.startswith("summary.json: "))
     assert "'optim.lr' of row 'ERM · group_dro' is '0.1', must be a finite number" in told and "'data' of row" in told
-    assert any(note.startswith("The rows in config.json, or their knobs, are not those in summary.json") for note in run.notes)
+    assert any(
+        note.startswith("The rows in config.json, or their knobs, are not those in summary.json") for note in run.notes
+    )
 
 
 def test_the_shapes_of_knobs_are_those_of_lamv_config():

@@ -123,7 +123,9 @@ def test_there_is_room_for_all_that_will_be_kept_and_one_more(tmp_path, monkeypa
     if fits:
         own.check_space(1 << 20, saves)
     else:
-        with pytest.raises(StorageError, match=r"no room .* MiB are needed and .* are free; free space, or set a lower"):
+        with pytest.raises(
+            StorageError, match=r"no room .* MiB are needed and .* are free; free space, or set a lower"
+        ):
             own.check_space(1 << 20, saves)
     own.close()
 
@@ -138,7 +140,10 @@ def test_what_is_there_already_needs_no_more_room(saved, monkeypatch):
 @pytest.mark.parametrize(
     "raised, expected",
     [
-        ("RESOURCE_EXHAUSTED: Error writing", r"cannot be written to .*: the disk is full, .* are needed and .* are free"),
+        (
+            "RESOURCE_EXHAUSTED: Error writing",
+            r"cannot be written to .*: the disk is full, .* are needed and .* are free",
+        ),
         ("PERMISSION_DENIED: no", r"could not be written to .* \(PERMISSION_DENIED: no\)"),
     ],
 )

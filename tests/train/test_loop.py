@@ -295,7 +295,9 @@ def test_what_changed_around_a_run_is_told_and_kept(copied, finished, caplog):
     [entry] = now["history"]
     assert entry["until_step"] == 20 and entry["packages"]["jax"] == "0.9.9" and now["packages"]["jax"] != "0.9.9"
     assert_same_end(copied, finished)
-    assert any("At step 20 the run went on with something else: jax 0.9.9 -> " in note for note in runs.read(copied).notes)
+    assert any(
+        "At step 20 the run went on with something else: jax 0.9.9 -> " in note for note in runs.read(copied).notes
+    )
     caplog.clear()
     unfinish(copied, 40)
     train(copied)

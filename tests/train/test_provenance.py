@@ -26,7 +26,9 @@ def test_everything_that_bits_may_depend_on_is_compared():
 
 def test_what_is_not_stored_is_not_compared():
     assert provenance.changes({}, NOW) == []
-    assert provenance.changes({"packages": {"flax": "1"}, "device": 3, "python": None}, NOW) == ["python None -> 3.11.7"]
+    assert provenance.changes({"packages": {"flax": "1"}, "device": 3, "python": None}, NOW) == [
+        "python None -> 3.11.7"
+    ]
 
 
 def test_the_command_and_the_data_are_no_environment():
