@@ -1,5 +1,6 @@
 # make demo   train the demo recipe and write its report          (runs/demo/report.html)
 # make test   run the tests
+# make check  format and lint: what a change must pass before its tests
 # make chaos  kill, stop, starve and damage runs, for 40 minutes, and count what survives: make chaos RUNS=5 for less
 # All set everything up themselves, in .venv, once.
 
@@ -10,13 +11,17 @@ RUN := $(VENV)/bin/python
 RUNS ?= 30
 SEED ?= 0
 
-.PHONY: demo test chaos clean
+.PHONY: demo test check chaos clean
 
 demo: $(VENV)/.ready
 	$(RUN) -m experiments.train --config=configs/digits_tag.py --workdir=runs/demo
 
 test: $(VENV)/.ready
 	$(RUN) -m pytest -n auto --maxprocesses=4 --dist loadfile
+
+check: $(VENV)/.ready
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
 
 chaos: $(VENV)/.ready
 	$(RUN) -m tests.chaos --runs=$(RUNS) --seed=$(SEED)
