@@ -11,43 +11,17 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 
+from lamv.catalog import metrics
 from lamv.errors import ConfigError, brief, listed, nearest
 
 RELATIONS = {">=": operator.ge, "<=": operator.le}
 FORM = "(row, metric, '>=' or '<=', value) or (row, metric, '>=' or '<=', times, other row)"
 
-#: Splits that a row may have whatever its cue.
-SPLITS = ("train", "validation", "valid", "test", "augmented")
-#: What is measured on every split but "augmented", by training or by an evaluation, where labels are classes; of a cue;
-#: and where labels are numbers.
-OF_CLASSES = (
-    "accuracy", "nll", "nll_scaled", "brier", "ece", "ece_mass", "ece_scaled", "temperature", "aurc", "aurc_max_logit",
-    "aurc_normalised", "margin_min", "margin_p1", "margin_p5", "margin_p25", "margin_median", "margin_mean",
-    "margin_cv", "max_logit_mean", "logit_norm_mean", "worst_group_accuracy", "mean_group_accuracy",
-    "adjusted_accuracy", "groups_left_out", "collapse/nc1", "collapse/nc1_trace", "collapse/nc2_equinorm",
-    "collapse/nc2_equiangular", "collapse/nc2_weights_equinorm", "collapse/nc2_weights_equiangular", "collapse/nc3",
-    "collapse/nc4", "separation", "effective_rank", "feature_norm_mean", "feature_norm_sd",
-)  # fmt: skip
-OF_CUE = ("cue_accuracy", "label_logit", "cue_logit", "cue_over_label")
-OF_NUMBERS = ("rmse", "mae")
-VARIANCES = (
-    "total_variance", "within_variance", "between_variance", "mean_square", "within_variance_per_unit",
-    "within_over_mean_square", "within_over_total",
-)  # fmt: skip
-#: What is measured on one split.
-OF_TRAIN, OF_TRAIN_OF_CLASSES = ("loss",), ("information", "information_limit")
-OF_TEST_WITH_CUE = ("cue_drop", "weight_norm_ratio", "weight_norm_share")
-OF_AUGMENTED = (
-    "loss", "floor", "kl", "variance_half", "variance_sharp", "bound_simple", "bound_half", "bound_sharp", "slack_half",
-    "slack_sharp", "variance_over_loss", "rows_per_cell",
-)  # fmt: skip
 #: Metrics that have a name or a number of the run in their keys.
-HIDDEN_LAYER = re.compile(rf"layers/[^/]+/({'|'.join(VARIANCES)})")
 GROUP = re.compile(r"group_\d+(_\d+)?/(accuracy|count)")
 DISTURBED = re.compile(
     r"test/(attack/(fgsm|pgd)|corruption/(noise|blur|contrast|pixelate|jpeg_like))_(?P<size>[^_/]+)"
@@ -93,9 +67,11 @@ def _check_claim(where: str, claim: Sequence, placed: Mapping[str, Sequence[str]
 
 def _check_metric(where: str, row: str, metric: str, placed: Sequence[str], task: str) -> None:
     split, _, name = metric.partition("/")
-    splits, named = (*SPLITS, *placed), _named(tuple(placed), task)
+    splits, named = (*metrics.SPLITS, *placed), metrics.of_row(tuple(placed), task)
     classes = task != "regression"
-    if metric in named or (split in splits and HIDDEN_LAYER.fullmatch(name) and (classes or split != "augmented")):
+    if metric in named or (
+        split in splits and metrics.HIDDEN_LAYER.fullmatch(name) and (classes or split != "augmented")
+    ):
         return
     if classes and (PROBE.fullmatch(metric) or (split in splits and split != "augmented" and GROUP.fullmatch(name))):
         return
@@ -109,25 +85,9 @@ def _check_metric(where: str, row: str, metric: str, placed: Sequence[str], task
         )
     raise ConfigError(
         f"{where}: its metric is {brief(metric)}, must be one that is measured of row {brief(row)}"
-        f"{nearest(metric, named)}: its splits are {', '.join(splits)}{LABELS.get(task, '')}; lamv/claims.py lists all"
-        " metrics"
+        f"{nearest(metric, named)}: its splits are {', '.join(splits)}{LABELS.get(task, '')}; lamv/catalog/metrics.py lists"
+        " all metrics"
     )
-
-
-@cache
-def _named(placed: tuple[str, ...], task: str) -> dict[str, None]:
-    """The metrics of a row whose keys are known beforehand."""
-    classes, numbers = task != "regression", task != "classification"
-    variances = [f"{where}/{part}" for where in ("features", "logits", "outputs") for part in VARIANCES]
-    of_split = [*(OF_CLASSES if classes else ()), *(OF_NUMBERS if numbers else ()), *variances]
-    of_split += OF_CUE if classes and "test_random" in placed else ()
-    of_one = {
-        "train": (*OF_TRAIN, *(OF_TRAIN_OF_CLASSES if classes else ())),
-        "test": OF_TEST_WITH_CUE if classes and placed else (),
-        "augmented": (*OF_AUGMENTED, *variances) if classes else (),
-    }
-    found = [f"{split}/{name}" for split in (*SPLITS, *placed) if split != "augmented" for name in of_split]
-    return dict.fromkeys(found + [f"{split}/{name}" for split, names in of_one.items() for name in names])
 
 
 def _as_written(size: str) -> str:

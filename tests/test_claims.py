@@ -6,12 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from lamv import claims as module
 from lamv import config as configs
+from lamv.catalog import metrics
 from lamv.claims import as_stated, check, judged
 from lamv.core.shortcuts import split_placements
 from lamv.errors import ConfigError
-from lamv.study import families
 
 MEANS = {("ERM", "test/accuracy"): 0.9, ("LS", "test/accuracy"): 0.3, ("ERM", "test/nll"): 0.5}
 #: Splits that a row has by its cue.
@@ -101,7 +100,7 @@ REFUSED = {
     "none for the other row": ([("ERM", "test/accuracy", ">=", 2, None)], "its other row is None"),
     "no text for the other row": ([("ERM", "test/accuracy", ">=", 2, "")], "its other row is ''"),
     "a number for a metric": ([("ERM", 3, ">=", 0.5)], "its metric is 3, must be text"),
-    "unknown metric": ([("ERM", "test/acuracy", ">=", 0.5)], OWN, "did you mean 'test/accuracy'?", "lamv/claims.py"),
+    "unknown metric": ([("ERM", "test/acuracy", ">=", 0.5)], OWN, "did you mean 'test/accuracy'?", "lamv/catalog/metrics.py"),
     "unknown split": ([("ERM", "test_randm/accuracy", ">=", 0.5)], "did you mean 'test_random/accuracy'?"),
     "a metric without its split": ([("ERM", "accuracy", ">=", 0.5)], OWN, "its splits are train, validation, valid,"),
     "a split alone": ([("ERM", "test/", ">=", 0.5)], OWN),
@@ -152,7 +151,7 @@ def test_what_is_no_claim_is_refused_in_one_line(name):
 
 def test_what_tables_show_may_be_claimed():
     """Of one task or the other."""
-    for metric in (metric for family in families.FAMILIES for metric in family.metrics):
+    for metric in (metric for family in metrics.FAMILIES for metric in family.metrics):
         check([("ERM", metric.key, ">=", 0)], ROWS)
 
 
@@ -183,7 +182,7 @@ def measured(tmp_path_factory):
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_whatever_is_measured_may_be_claimed(task, measured):
-    """Where this fails, a metric is new: add its name in lamv/claims.py."""
+    """Where this fails, a metric is new: add its name in lamv/catalog/metrics.py."""
     placed = CUED if task == "classification" else ()
     for key in sorted(measured[task]):
         check([("row", key, ">=", 0.0)], {"row": placed}, task)
@@ -191,9 +190,9 @@ def test_whatever_is_measured_may_be_claimed(task, measured):
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_whatever_may_be_claimed_is_measured(task, measured):
-    """By its name without the split: where this fails, lamv/claims.py knows of a metric that nothing measures."""
+    """By its name without the split: where this fails, lamv/catalog/metrics.py knows of a metric that nothing measures."""
     placed = CUED if task == "classification" else ()
-    named = {key.partition("/")[2] for key in module._named(placed, task)}
+    named = {key.partition("/")[2] for key in metrics.of_row(placed, task)}
     assert named <= {key.partition("/")[2] for key in measured[task]} | {"margin_cv", "cue_over_label"}
 
 

@@ -93,7 +93,10 @@ def test_requirements_of_the_library_are_those_of_the_checkout():
     required = {line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()} - {""}
     [block] = re.findall(r"dependencies = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), flags=re.DOTALL)
     library = set(re.findall(r'"([^"]+)"', block))
-    assert required - library == {"pytest>=8", "hypothesis>=6.100", "pytest-xdist>=3.6", "ruff>=0.12"} and library <= required
+    assert (
+        required - library == {"pytest>=8", "hypothesis>=6.100", "pytest-xdist>=3.6", "ruff>=0.12"}
+        and library <= required
+    )
 
 
 def test_constraints_pin_everything_that_is_required():

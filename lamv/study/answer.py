@@ -11,8 +11,9 @@ for a network that ignores the cue, and 1 - 1/K for one that sees nothing else.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from lamv.catalog import mitigations
 from lamv.core.intervals import over_seeds
-from lamv.study import findings, mitigations
+from lamv.study import findings
 from lamv.study.analysis import Interval
 from lamv.study.groups import baseline_of, is_erm
 from lamv.study.runs import Row, Run, Spread, spread

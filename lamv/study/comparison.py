@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lamv.catalog import metrics
 from lamv.core import intervals
 from lamv.study import families, groups
 from lamv.study.groups import Column, Difference, Group
@@ -79,7 +80,7 @@ def _across(group: Group) -> list[tuple[Column, ...]]:
     return [(*base, *others[start : start + each]) for start in range(0, max(1, len(others)), each)]
 
 
-def _block(family: families.Family, columns: Sequence[Column], baseline: Column | None, selection: str) -> Block:
+def _block(family: metrics.Family, columns: Sequence[Column], baseline: Column | None, selection: str) -> Block:
     lines, differences = [], []
     for metric in family.metrics:
         if any(metric.key in column.values for column in columns):
@@ -91,7 +92,7 @@ def _block(family: families.Family, columns: Sequence[Column], baseline: Column 
     return Block(family.name, family.slug, family.says, heads, tuple(lines), remarks, tuple(columns))
 
 
-def _line(metric: families.Metric, columns: Sequence[Column], differences: Sequence[Difference | None]) -> Line:
+def _line(metric: metrics.Metric, columns: Sequence[Column], differences: Sequence[Difference | None]) -> Line:
     scale = 100.0 if metric.percent else 1.0
     values = [[scale * v for v in column.values.get(metric.key, {}).values()] for column in columns]
     means = [statistics.fmean(v) for v in values if v]

@@ -19,8 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lamv.catalog import methods, mitigations
 from lamv.core import intervals
-from lamv.study import groups, mitigations
+from lamv.study import groups
 from lamv.study.runs import Row, Spread
 
 #: The doses: knob, in words for an axis.
@@ -225,7 +226,7 @@ def _name(rows: Sequence[Row], knob: str) -> str:
     words = groups.common_name(rows).split()
     if words and words[-1].lower() == knob.rpartition(".")[2]:
         words.pop()
-    return " ".join(words).rstrip(" ·,;:") or groups.method_in_short(rows[0].config)
+    return " ".join(words).rstrip(" ·,;:") or methods.in_short(rows[0].config)
 
 
 def _is_number(row: Row, knob: str) -> bool:

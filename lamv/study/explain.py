@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lamv.study import glossary, methods, mitigations
+from lamv.catalog import methods, mitigations
+from lamv.study import glossary
 from lamv.study.runs import Row, Run, Term, flatten
 
 #: Knobs that `method_in_words` tells.

@@ -18,6 +18,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from lamv.catalog import methods
 from lamv.study.runs import Row, Run, Spread, curve
 
 WIDTH = 7.2  # inches
@@ -57,18 +58,6 @@ VARIANCES = (
     ("total_variance", "total", Mark("o", INK, "white")),
     ("within_variance", "within class", Mark("D", ACCENT, ACCENT)),
 )
-#: By method, one hue a family: targets alone (blue-green), mixing (orange), regions (purple). In a family no two are of
-#: one lightness; it differs by 4 or more, of 100 (CIE L*). Methods beyond the list go on in grey.
-METHOD_COLOURS = {
-    "erm": "#14213d",
-    "noise_correction": "#033f4a", "disturb_label": "#00505e", "matched_smoothing": "#096272",
-    "label_smoothing": "#1f7a8c", "unigram_smoothing": "#0f8da4", "instance_smoothing": "#1aa0b9",
-    "target_mixup": "#3ab3cd", "over_smoothing": "#51c7e1",
-    "rc_mixup": "#762400", "c_mixup": "#883101", "regmixup": "#9d3d00", "manifold_mixup": "#b14b03",
-    "decoupled_mixup": "#c15d11", "kway_mixup": "#d06c21", "mixup": "#e07a1f", "input_mixup": "#d99306",
-    "midpoint": "#d9a62e", "same_class_mixup": "#e6b832",
-    "cutmix": "#862481", "resizemix": "#b250ac", "fmix": "#e07bd9",
-}  # fmt: skip
 LINES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
@@ -212,7 +201,7 @@ def looks(rows: Sequence[Row]) -> list[dict]:
         method = str(row.knob("method.name"))
         place = seen[method] = seen.get(method, -1) + 1
         styles.append({
-            "color": METHOD_COLOURS.get(method, "#8a8a94"),
+            "color": methods.colour_of(method),
             "linestyle": LINES[place % len(LINES)],
             "marker": MARKERS[number % len(MARKERS)],
         })  # fmt: skip

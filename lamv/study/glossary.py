@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from lamv.study import mitigations, selections
+from lamv.catalog import mitigations
+from lamv.study import selections
 from lamv.study.runs import Row, Term
 
 #: (pattern that a metric's key must hold, term), in the order of the page.

@@ -9,7 +9,8 @@ their mean comes with a 95 % interval (Student's t).
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from lamv.study import answer, groups, mitigations
+from lamv.catalog import methods, mitigations
+from lamv.study import answer, groups
 from lamv.study.comparison import number
 from lamv.study.runs import Row
 
@@ -164,7 +165,7 @@ def _method_name(rows: Sequence[Row]) -> str:
     """What the names of the method's rows have in common, or that of the one without mitigation; else it in short."""
     plain = [row.name for row in rows if not mitigations.told(row.config)]
     common = groups.common_name(rows) if len(rows) > 1 else ""
-    return common or (plain[0] if plain else groups.method_in_short(rows[0].config))
+    return common or (plain[0] if plain else methods.in_short(rows[0].config))
 
 
 def _mitigation_name(rows: Sequence[Row]) -> str:

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from lamv.catalog import metrics
 from lamv.core.intervals import wilson
 from lamv.study import families, legend, selections
 from lamv.study.legend import Legend
@@ -107,7 +108,7 @@ def _accuracies(row: Row, split: str) -> dict[Group, Spread]:
     """{(y, a): accuracy over the seeds} of the groups that have a metric each."""
     found = {}
     for key, spread in row.metrics.items():
-        match = families.GROUP.fullmatch(key)
+        match = metrics.GROUP.fullmatch(key)
         if match and match["split"] == split:
             found[families.numbers_of(match)] = spread
     return found

@@ -9,8 +9,9 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from lamv.catalog import methods, mitigations
 from lamv.core.intervals import over_seeds
-from lamv.study import legend, mitigations, selections
+from lamv.study import legend, selections
 from lamv.study.analysis import Interval
 from lamv.study.legend import Legend
 from lamv.study.runs import Row, Run, flatten
@@ -22,25 +23,6 @@ ASIDE = (
     "seed", "seeds", "title", "about", "eval_batch_size", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints",
     "data.path", "data.verify", "data.eval_train_size", "parallel.",
 )  # fmt: skip
-#: The knobs that a method's short name tells: all that it has.
-SMOOTHING = ("smoothing", "convention")
-MIXING = ("alpha", "law", "lam_per", *SMOOTHING)
-SHORT: dict[str, tuple[str, ...]] = {
-    "erm": (), "label_smoothing": SMOOTHING, "unigram_smoothing": ("smoothing",), "over_smoothing": ("over_smoothing",),
-    "noise_correction": ("noise_rate", "convention"), "disturb_label": SMOOTHING,
-    "instance_smoothing": ("smoothing", "running_decay"), "matched_smoothing": ("alpha", "law", "convention"),
-    "mixup": MIXING, "midpoint": SMOOTHING, "kway_mixup": ("ways", "alpha", "lam_per", *SMOOTHING),
-    "decoupled_mixup": ("target_law", *MIXING), "input_mixup": MIXING, "target_mixup": MIXING, "same_class_mixup": MIXING,
-    "manifold_mixup": ("layers", *MIXING), "regmixup": ("weight", *MIXING), "c_mixup": ("bandwidth", *MIXING),
-    "rc_mixup": ("noise_rate", "bandwidth", *MIXING), "cutmix": MIXING,
-    "resizemix": ("scale_low", "scale_high", "lam_per", *SMOOTHING), "fmix": ("decay_power", *MIXING),
-}  # fmt: skip
-SYMBOLS = {"smoothing": "ε", "over_smoothing": "ε", "alpha": "α", "lam_per": "λ per", "noise_rate": "rate"}
-#: Values that a short name does not tell: what the methods do when nothing is said.
-UNSAID = {
-    "smoothing": (0.0,), "convention": ("uniform",), "law": ("",), "target_law": ("",), "lam_per": ("example",),
-    "weight": (1.0,),
-}  # fmt: skip
 
 
 class Source(NamedTuple):
@@ -132,22 +114,9 @@ def group(members: Sequence[Member]) -> list[Group]:
     return [_group(rest, own, differing) for rest, own in by_rest.items()]
 
 
-def method_in_short(config: Mapping[str, Any]) -> str:
-    """ "mixup α=0.2": the method and those of its knobs that matter to it; a switch and a teacher too."""
-    method = config.get("method")
-    method = method if isinstance(method, Mapping) else {}
-    words = _one_method(method, method.get("name"))
-    if method.get("switch"):
-        words += f", then {_one_method(method, method.get('then'))} from step {method['switch']}"
-    distill = config.get("distill")
-    if isinstance(distill, Mapping) and distill.get("row"):
-        words += f", taught by {distill['row']}"
-    return words
-
-
 def row_in_short(config: Mapping[str, Any]) -> str:
     """ "mixup α=0.2 + group_dro": the method, and the mitigation where there is one."""
-    return " + ".join(part for part in (method_in_short(config), mitigations.in_short(config)) if part)
+    return " + ".join(part for part in (methods.in_short(config), mitigations.in_short(config)) if part)
 
 
 def common_name(rows: Sequence[Row]) -> str:
@@ -243,7 +212,7 @@ def _column(members: Sequence[Member], notes: list[str]) -> Column:
     if twice:
         notes.append(f"{first.name}: seeds that several workdirs have ({_listed(sorted(twice))}) count once.")
     sources = tuple(Source(m.workdir, m.row.name, m.row.step, m.end, selections.steps_in_short(m.row)) for m in members)
-    return Column(first.name, method_in_short(first.config), is_erm(first), sources, values, intervals)
+    return Column(first.name, methods.in_short(first.config), is_erm(first), sources, values, intervals)
 
 
 def _apart(columns: Sequence[Column]) -> list[Column]:
@@ -294,22 +263,6 @@ def _differing(rests: Sequence[tuple]) -> set[str]:
 def _pairs(rest: tuple) -> list[tuple[str, str]]:
     """Knobs as text; a step that is None is the end of training."""
     return [(k, "the end" if (k, v) == ("step", "None") else v.strip("'\"")) for k, v in rest]
-
-
-def _one_method(method: Mapping[str, Any], name: Any) -> str:
-    knobs = [key for key in SHORT.get(str(name), ()) if key in method and method[key] not in UNSAID.get(key, ())]
-    if "law" in knobs:  # a law of its own stands in for alpha
-        knobs = [key for key in knobs if key != "alpha"]
-    if "smoothing" in SHORT.get(str(name), ()) and "smoothing" not in knobs:  # of a smoothing by nothing
-        knobs = [key for key in knobs if key != "convention"]
-    told = [f"{SYMBOLS.get(key, key)}={_plain(method[key])}" for key in knobs]
-    return " ".join([str(name or "unknown"), *told])
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return "+".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _listed(values: Sequence[int]) -> str:

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from lamv.catalog import methods
 from lamv.study import figures
-from lamv.study.figures import ACCENT, INK, METHOD_COLOURS, WIDTH, Drawn, _legend, _short, _svg, looks
+from lamv.study.figures import ACCENT, INK, WIDTH, Drawn, _legend, _short, _svg, looks
 from lamv.study.runs import Row, Run, Spread, curve, spread
 
 #: Rows below which nothing is said of a rank correlation.
@@ -326,7 +327,7 @@ def _points(axes, have, pooled: bool) -> None:
         method = str(row.knob("method.name"))
         name = (f"{method}, {kind}" if len(kinds) > 1 else method) if pooled else row.name
         errors = {} if len(have) > 60 else {"xerr": _below(variance), "yerr": 100 * (accuracy.sd or 0)}
-        colour = METHOD_COLOURS.get(method, "#8a8a94")
+        colour = methods.colour_of(method)
         axes.errorbar(
             variance.mean, 100 * accuracy.mean, **errors, fmt=marker, color=colour, markeredgecolor="white",
             markeredgewidth=0.4, ecolor=colour, markersize=4 if many else 6, elinewidth=1, rasterized=many,

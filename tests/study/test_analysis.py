@@ -10,6 +10,8 @@ import workdirs
 from test_report import HOSTILE, Page
 
 from lamv import config
+from lamv.catalog import methods as catalog
+from lamv.catalog import metrics
 from lamv.core import methods
 from lamv.core.intervals import over_seeds
 from lamv.study import analysis, answer, comparison, export, families, glossary, groups, report, runs, variance_figures
@@ -177,19 +179,19 @@ def test_every_method_has_a_short_name_with_knobs_that_it_has(name):
     knobs = {knob for knob in had if f"method.{knob}" in config.KNOB} | (
         {"running_decay"} if "running" in had else set()
     )
-    assert set(groups.SHORT[name]) == knobs
+    assert set(catalog.METHODS[name].knobs) == knobs
 
 
 def test_short_names_tell_the_knobs_that_matter():
     of = {"name": "mixup", "alpha": 0.2, "law": "", "lam_per": "batch", "smoothing": 0.0, "weight": 3.0}
-    assert groups.method_in_short({"method": of}) == "mixup α=0.2 λ per=batch"
+    assert catalog.in_short({"method": of}) == "mixup α=0.2 λ per=batch"
     smoothed = of | {"smoothing": 0.1, "convention": "others"}
-    assert groups.method_in_short({"method": smoothed}).endswith("ε=0.1 convention=others")
-    assert "convention" not in groups.method_in_short({"method": smoothed | {"smoothing": 0.0}})
-    assert groups.method_in_short({"method": of | {"law": "beta(1, 2)"}}) == "mixup law=beta(1, 2) λ per=batch"
+    assert catalog.in_short({"method": smoothed}).endswith("ε=0.1 convention=others")
+    assert "convention" not in catalog.in_short({"method": smoothed | {"smoothing": 0.0}})
+    assert catalog.in_short({"method": of | {"law": "beta(1, 2)"}}) == "mixup law=beta(1, 2) λ per=batch"
     then = of | {"name": "erm", "switch": 30, "then": "mixup"}
-    assert groups.method_in_short({"method": then}).startswith("erm, then mixup α=0.2")
-    assert groups.method_in_short({}) == "unknown"
+    assert catalog.in_short({"method": then}).startswith("erm, then mixup α=0.2")
+    assert catalog.in_short({}) == "unknown"
 
 
 # What is shown.
@@ -220,7 +222,7 @@ def test_cells_hold_mean_sd_difference_and_interval(workdir):
 def test_an_interval_whose_end_is_printed_as_0_is_not_set_apart():
     column = groups.Column("a", "", False, (), {"test/accuracy": {0: 0.5, 1: 0.5}}, {})
     line = comparison._line(
-        families.Metric("test/accuracy", "test", True), [column], [groups.Difference(0.001, 0.0001, 0.002, 2)]
+        metrics.Metric("test/accuracy", "test", True), [column], [groups.Difference(0.001, 0.0001, 0.002, 2)]
     )
     assert line.cells[0].interval == "[0.0, +0.2]" and not line.cells[0].apart
 

@@ -3,9 +3,10 @@
 import pytest
 import workdirs
 
+from lamv.catalog import mitigations
 from lamv.config import KNOBS
 from lamv.core.mitigation import MITIGATIONS
-from lamv.study import explain, grids, groups, mitigations, runs, sections
+from lamv.study import explain, grids, groups, runs, sections
 
 WORST = "test/worst_group_accuracy"
 DEFAULTS = {knob.key: knob.default for knob in KNOBS if knob.key.startswith("mitigation.")}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import workdirs
 
-from lamv.study import answer, comparison, export, families, groups, runs
+from lamv.catalog import metrics
+from lamv.study import answer, comparison, export, groups, runs
 
 SEEDS, RUNS, METHODS = 5, 20, 5
 
@@ -13,7 +14,7 @@ SEEDS, RUNS, METHODS = 5, 20, 5
 def null(tmp_path_factory):
     """Runs in which all that is measured is drawn alike for every row, seed by seed with a part that rows share."""
     rng = np.random.default_rng(0)
-    keys = [metric.key for family in families.FAMILIES for metric in family.metrics]
+    keys = [metric.key for family in metrics.FAMILIES for metric in family.metrics]
     keys = [key for key in keys if not key.startswith("train/loss")][:40]
     found = []
     for number in range(RUNS):

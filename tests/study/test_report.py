@@ -13,10 +13,11 @@ import pytest
 import workdirs
 
 from lamv import config
+from lamv.catalog import methods
 from lamv.core import methods as core
 from lamv.core import targets
 from lamv.errors import DataError, WorkdirError
-from lamv.study import figures, methods, report, runs
+from lamv.study import figures, report, runs
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = '<script>alert("$x$")</script> & \'"'
@@ -276,8 +277,9 @@ def test_every_method_is_told_in_words_with_its_numbers(name):
 
 @pytest.mark.parametrize("name", core.METHODS)
 def test_every_method_has_a_colour_of_its_own(name):
-    others = [colour for other, colour in figures.METHOD_COLOURS.items() if other != name]
-    assert figures.METHOD_COLOURS[name] not in others
+    others = [method.colour for other, method in methods.METHODS.items() if other != name]
+    assert methods.METHODS[name].colour not in others
+    assert methods.METHODS[name].mixes == core.combines(core.METHODS[name])
 
 
 @pytest.mark.parametrize("convention, label, other", [("uniform", 0.91, 0.01), ("others", 0.9, 0.1 / 9)])

@@ -7,7 +7,7 @@ go. lamv.core.mitigation has the equations.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lamv.study.methods import UNREADABLE
+from lamv.catalog.methods import UNREADABLE
 
 Knobs = Mapping[str, Any]
 #: Without any: empirical risk minimisation of what the method makes of the batch.

@@ -9,9 +9,34 @@ of lam are read as text.
 import ast
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 Knobs = Mapping[str, Any]
+Sentence = Callable[[Knobs, int | None], str]
+
+
+class Method(NamedTuple):
+    """sentence: what it does, from its knobs. knobs: all that it has, under `method`; a short name tells them.
+
+    mixes: whether it combines examples, whose labels `smoothing` may have smoothed before.
+    """
+
+    sentence: Sentence
+    knobs: tuple[str, ...]
+    colour: str
+    mixes: bool = False
+
+
+SMOOTHING = ("smoothing", "convention")
+MIXING = ("alpha", "law", "lam_per", *SMOOTHING)
+SYMBOLS = {"smoothing": "ε", "over_smoothing": "ε", "alpha": "α", "lam_per": "λ per", "noise_rate": "rate"}
+#: Values that a short name does not tell: what the methods do when nothing is said.
+UNSAID = {
+    "smoothing": (0.0,), "convention": ("uniform",), "law": ("",), "target_law": ("",), "lam_per": ("example",),
+    "weight": (1.0,),
+}  # fmt: skip
+#: Of methods that are not listed here.
+GREY = "#8a8a94"
 #: What a config of another version, or one written by hand, may lack or hold.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, MemoryError)
 
@@ -27,12 +52,27 @@ def in_words(config: Knobs, num_classes: int | None) -> str:
     return " ".join([*sentences, *_loss(config.get("loss"), num_classes), *_teacher(config.get("distill"))])
 
 
+def in_short(config: Knobs) -> str:
+    """ "mixup α=0.2": the method and those of its knobs that matter to it; a switch and a teacher too."""
+    method, distill = (part if isinstance(part := config.get(name), Mapping) else {} for name in ("method", "distill"))
+    words = _short(method, method.get("name"))
+    if method.get("switch"):
+        words += f", then {_short(method, method.get('then'))} from step {method['switch']}"
+    if distill.get("row"):
+        words += f", taught by {distill['row']}"
+    return words
+
+
+def colour_of(name: str) -> str:
+    return METHODS[name].colour if name in METHODS else GREY
+
+
 def _described(method: Knobs, num_classes: int | None) -> str:
     """One method, with the labels that are smoothed before it mixes them."""
     name = method.get("name")
     try:
-        words = METHODS[name](method, num_classes)
-        return f"{words} {_smoothed_first(method, num_classes)}".strip() if name in SMOOTHED_FIRST else words
+        words = METHODS[name].sentence(method, num_classes)
+        return f"{words} {_smoothed_before(method, num_classes)}".strip() if METHODS[name].mixes else words
     except UNREADABLE:
         # A method of the reader's own, or a workdir of another version: its knobs as they are.
         knobs = ", ".join(f"{key} = {value}" for key, value in method.items() if key not in ("name", "switch", "then"))
@@ -213,35 +253,35 @@ def _fmix(method: Knobs, num_classes: int | None) -> str:
     )
 
 
-METHODS: dict[str, Callable[[Knobs, int | None], str]] = {
-    "erm": _erm,
-    "label_smoothing": _label_smoothing,
-    "unigram_smoothing": _unigram_smoothing,
-    "over_smoothing": _over_smoothing,
-    "noise_correction": _noise_correction,
-    "disturb_label": _disturb_label,
-    "instance_smoothing": _instance_smoothing,
-    "matched_smoothing": _matched_smoothing,
-    "mixup": _mixup,
-    "midpoint": _midpoint,
-    "kway_mixup": _kway_mixup,
-    "decoupled_mixup": _decoupled_mixup,
-    "input_mixup": _input_mixup,
-    "target_mixup": _target_mixup,
-    "same_class_mixup": _same_class_mixup,
-    "manifold_mixup": _manifold_mixup,
-    "regmixup": _regmixup,
-    "c_mixup": _c_mixup,
-    "rc_mixup": _rc_mixup,
-    "cutmix": _cutmix,
-    "resizemix": _resizemix,
-    "fmix": _fmix,
+#: Colours: one hue a family, targets alone (blue-green), mixing (orange), regions (purple). In a family no two are of one
+#: lightness; it differs by 4 or more, of 100 (CIE L*).
+METHODS: dict[str, Method] = {
+    "erm": Method(_erm, (), "#14213d"),
+    "label_smoothing": Method(_label_smoothing, SMOOTHING, "#1f7a8c"),
+    "unigram_smoothing": Method(_unigram_smoothing, ("smoothing",), "#0f8da4"),
+    "over_smoothing": Method(_over_smoothing, ("over_smoothing",), "#51c7e1"),
+    "noise_correction": Method(_noise_correction, ("noise_rate", "convention"), "#033f4a"),
+    "disturb_label": Method(_disturb_label, SMOOTHING, "#00505e"),
+    "instance_smoothing": Method(_instance_smoothing, ("smoothing", "running_decay"), "#1aa0b9"),
+    "matched_smoothing": Method(_matched_smoothing, ("alpha", "law", "convention"), "#096272"),
+    "mixup": Method(_mixup, MIXING, "#e07a1f", mixes=True),
+    "midpoint": Method(_midpoint, SMOOTHING, "#d9a62e", mixes=True),
+    "kway_mixup": Method(_kway_mixup, ("ways", "alpha", "lam_per", *SMOOTHING), "#d06c21", mixes=True),
+    "decoupled_mixup": Method(_decoupled_mixup, ("target_law", *MIXING), "#c15d11", mixes=True),
+    "input_mixup": Method(_input_mixup, MIXING, "#d99306", mixes=True),
+    "target_mixup": Method(_target_mixup, MIXING, "#3ab3cd", mixes=True),
+    "same_class_mixup": Method(_same_class_mixup, MIXING, "#e6b832", mixes=True),
+    "manifold_mixup": Method(_manifold_mixup, ("layers", *MIXING), "#b14b03", mixes=True),
+    "regmixup": Method(_regmixup, ("weight", *MIXING), "#9d3d00", mixes=True),
+    "c_mixup": Method(_c_mixup, ("bandwidth", *MIXING), "#883101", mixes=True),
+    "rc_mixup": Method(_rc_mixup, ("noise_rate", "bandwidth", *MIXING), "#762400", mixes=True),
+    "cutmix": Method(_cutmix, MIXING, "#862481", mixes=True),
+    "resizemix": Method(_resizemix, ("scale_low", "scale_high", "lam_per", *SMOOTHING), "#b250ac", mixes=True),
+    "fmix": Method(_fmix, ("decay_power", *MIXING), "#e07bd9", mixes=True),
 }
-#: Methods that mix labels which `smoothing` may have smoothed before.
-SMOOTHED_FIRST = tuple(METHODS)[tuple(METHODS).index("mixup") :]
 
 
-def _smoothed_first(method: Knobs, num_classes: int | None) -> str:
+def _smoothed_before(method: Knobs, num_classes: int | None) -> str:
     smoothing, convention = method.get("smoothing", 0), method.get("convention", "uniform")
     if not smoothing:
         return ""
@@ -361,3 +401,20 @@ def _teacher(distill: Knobs | None) -> list[str]:
 def _number(value: float) -> str:
     """With a true minus sign."""
     return f"{value:.4g}".replace("-", "−")
+
+
+def _short(method: Mapping[str, Any], name: Any) -> str:
+    own = METHODS[str(name)].knobs if str(name) in METHODS else ()
+    knobs = [key for key in own if key in method and method[key] not in UNSAID.get(key, ())]
+    if "law" in knobs:  # a law of its own stands in for alpha
+        knobs = [key for key in knobs if key != "alpha"]
+    if "smoothing" in own and "smoothing" not in knobs:  # of a smoothing by nothing
+        knobs = [key for key in knobs if key != "convention"]
+    told = [f"{SYMBOLS.get(key, key)}={_plain(method[key])}" for key in knobs]
+    return " ".join([str(name or "unknown"), *told])
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "+".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
