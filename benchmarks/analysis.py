@@ -31,7 +31,7 @@ def main() -> None:
 
     from benchmarks import timing
     from lamv import config as configs
-    from lamv.study.passes import Passes
+    from lamv.evaluate.passes import Passes
     from lamv.train.rows import Bench, RowRun
 
     with tempfile.TemporaryDirectory() as folder:

@@ -51,7 +51,8 @@ IDLE_WITHOUT = {
 def main() -> None:
     which, data_path, asked = checkpoints(), path_of_data(), wanted()
     launch.join_processes()
-    from lamv.study import evaluate, report, table
+    from lamv import evaluate, report
+    from lamv.report import table
     from lamv.train.parallel import is_main_process
     from lamv.train.summary import summary_row, values_of
 
@@ -95,7 +96,7 @@ def path_of_data() -> str | None:
 
 
 def wanted() -> dict:
-    """The other flags, checked, by the names of lamv.study.evaluate.Wanted; before anything slow is imported."""
+    """The other flags, checked, by the names of lamv.evaluate.Wanted; before anything slow is imported."""
     for flag, (needs, others) in IDLE_WITHOUT.items():
         if FLAGS[flag].present and not any(FLAGS[other].value for other in needs):
             raise ConfigError(f"--{flag} is {_given(flag)!r} and would do nothing; {others}")

@@ -21,7 +21,8 @@ OUT = flags.DEFINE_string(
 
 
 def main() -> None:
-    from lamv.study import report, runs
+    from lamv import report
+    from lamv.results import runs
 
     folder = Path(RUNS.value)
     workdirs = runs.find(folder)

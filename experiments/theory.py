@@ -32,7 +32,8 @@ def knobs(recipe) -> Mapping[str, Any]:
 
 
 def main() -> None:
-    from lamv.study import report, theory
+    from lamv import report
+    from lamv.report import theory
     from lamv.theorems import runner
 
     summary = runner.run(CONFIG.value, WORKDIR.value, launch.overrides())

@@ -36,7 +36,8 @@ def knobs(recipe) -> Mapping[str, Any]:
 def main() -> None:
     import jax
 
-    from lamv.study import report, table
+    from lamv import report
+    from lamv.report import table
     from lamv.train import loop
 
     launch.join_processes()

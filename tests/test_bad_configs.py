@@ -337,7 +337,7 @@ FILES = {
 def train():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAMV_XLA_FLAGS", "0")
-        import lamv.study.report  # noqa: F401
+        import lamv.report  # noqa: F401
         import lamv.train.loop  # noqa: F401  # now, and not in the time of the first command
         from experiments import train
     return train

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lamv.config import KNOB
 from lamv.errors import LamvError
-from lamv.study.evaluate import evaluate
+from lamv.evaluate import evaluate
 from lamv.train import loop
 from tests.chaos import __main__ as chaos
 from tests.chaos.ground import Ground

@@ -158,7 +158,7 @@ def test_what_tables_show_may_be_claimed():
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """The keys of all that is measured of a small run, with a cue, and of one of numbers."""
-    from lamv.study.evaluate import Wanted, evaluate
+    from lamv.evaluate import Wanted, evaluate
     from lamv.train import loop
     from tests.recipes.tiny import get_config
 

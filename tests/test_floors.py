@@ -22,21 +22,21 @@ FLOORS = {
     "unused": 1,
     "config": 1,
     "train": 2,
-    "study": 3,
     "theorems": 3,
+    "results": 3,
+    "compare": 4,
+    "report": 5,
+    "evaluate": 5,
 }
-COMMANDS = 4
+COMMANDS = 6
 FILES = sorted([*ROOT.glob("lamv/**/*.py"), *ROOT.glob("experiments/**/*.py")])
 
 #: Packages that bring an accelerator's runtime with them, directly or not.
 HEAVY = {"jax", "jaxlib", "flax", "optax", "orbax", "chex", "tensorflow_datasets"}
 #: What these files import must be had without jax: a report is read where nothing was trained.
-LIGHT = [
-    "lamv.catalog.methods", "lamv.catalog.mitigations", "lamv.errors", "lamv.core.intervals", "experiments.report",
-    *(f"lamv.study.{name}" for name in (
-        "analysis", "comparison", "export", "families", "files", "findings", "glossary", "groups", "prediction_figures",
-        "report", "runs", "table", "theory", "variance_figures")),
-]  # fmt: skip
+LIGHT = ["lamv.errors", "lamv.core.intervals", "experiments.report"]
+#: As these rooms, with all that is in them.
+LIGHT_ROOMS = ("lamv.catalog", "lamv.results", "lamv.compare", "lamv.report")
 #: The one unpickler looks names up in a short list; see there.
 MAY_UNPICKLE = "lamv/data/pickles.py"
 RUNS_WHAT_IT_READS = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
@@ -135,17 +135,27 @@ def test_floor_0_can_be_lifted_into_another_project(file):
 
 
 def test_experiments_on_theory_and_their_page_meet_in_files_only(file):
-    """They stand on one floor, and neither imports the other: a page is made from a workdir, wherever that came from."""
-    apart = {"lamv.theorems": "lamv.study", "lamv.study": "lamv.theorems"}
+    """Neither imports the other: a page is made from a workdir, wherever that came from. So are evaluations and pages."""
     package = ".".join(module_of(file).split(".")[:2])
-    if package in apart:
-        assert not [name for name in imports(file) if name.startswith(apart[package])]
+    readers = ("lamv.results", "lamv.compare", "lamv.report")
+    apart = {"lamv.theorems": (*readers, "lamv.evaluate"), "lamv.evaluate": ("lamv.theorems", "lamv.report")}
+    apart |= dict.fromkeys(readers, ("lamv.theorems", "lamv.evaluate"))
+    assert not [name for name in imports(file) if name.startswith(apart.get(package, ()))]
 
 
-@pytest.mark.parametrize("module", [module for module in LIGHT if module in MODULES])
+@pytest.mark.parametrize("module", [*LIGHT, *(m for m in MODULES if m.startswith(LIGHT_ROOMS))])
 def test_what_reads_results_does_without_jax(module):
     heavy = {name for name in imported_with(module) if name.split(".")[0] in HEAVY}
     assert not heavy, f"{module} imports {sorted(heavy)}, if only by way of another module of ours"
+
+
+def test_what_compares_does_without_figures():
+    drawn = [
+        m
+        for m in MODULES
+        if m.startswith("lamv.compare") and "matplotlib" in {n.split(".")[0] for n in imported_with(m)}
+    ]
+    assert not drawn
 
 
 def test_nothing_that_is_read_is_run(file):

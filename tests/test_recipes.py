@@ -8,8 +8,8 @@ import pytest
 
 from lamv import config as configs
 from lamv import theorems
-from lamv.study import runs
-from lamv.study.evaluate import Wanted, evaluate
+from lamv.evaluate import Wanted, evaluate
+from lamv.results import runs
 from lamv.train import loop
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ SUITES = {
     "hostile data": (["tests/data/test_hostile_files.py"], "not any"),
     "anything": (
         ["tests/test_bad_configs.py", "tests/data/test_hostile_files.py", "tests/test_chaos.py",
-         "tests/study/test_hostile_workdirs.py"],
+         "tests/results/test_hostile_workdirs.py"],
         "any",
     ),
 }  # fmt: skip

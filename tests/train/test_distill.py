@@ -15,7 +15,8 @@ from lamv.data import digits
 from lamv.errors import CheckpointError, ConfigError, DataError, WorkdirMismatch
 from lamv.models import MODELS, Model
 from lamv.models.classifier import Classifier
-from lamv.study import explain, runs
+from lamv.report import explain
+from lamv.results import runs
 from lamv.train import loop, parallel, teacher, tracking
 from lamv.train.checkpoint import Checkpoints
 from lamv.train.rows import Bench, RowRun, describe

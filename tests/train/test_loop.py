@@ -11,8 +11,8 @@ import pytest
 
 from lamv import config as configs
 from lamv.errors import CheckpointError, ConfigError, NotFiniteError, Preempted, WorkdirError, WorkdirMismatch
-from lamv.study import runs
-from lamv.study.evaluate import evaluate
+from lamv.evaluate import evaluate
+from lamv.results import runs
 from lamv.train import loop, tracking
 from lamv.train.checkpoint import Checkpoints
 

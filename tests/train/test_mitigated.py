@@ -12,9 +12,9 @@ from lamv import config as configs
 from lamv.core.mitigation import MITIGATIONS
 from lamv.data.resident import Table
 from lamv.errors import ConfigError
+from lamv.evaluate import Wanted, evaluate
 from lamv.models import MODELS, Model
 from lamv.models.classifier import Classifier
-from lamv.study.evaluate import Wanted, evaluate
 from lamv.train import loop, selection, stages
 from lamv.train.refit import refit
 from lamv.train.rows import Bench, RowRun, cohorts

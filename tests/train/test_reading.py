@@ -9,8 +9,8 @@ import pytest
 
 from lamv import config as configs
 from lamv.errors import ConfigError, WorkdirMismatch
-from lamv.study import runs
-from lamv.study.evaluate import Wanted, evaluate
+from lamv.evaluate import Wanted, evaluate
+from lamv.results import runs
 from lamv.train import loop
 from lamv.train.rows import Bench, RowRun
 

@@ -1,0 +1,91 @@
+"""Rows next to their baselines, seed by seed, with an interval and what it comes to.
+
+    for one in compare(run.rows, FALL): one.row, one.baseline, one.difference, one.interval, one.verdict
+
+Every row with label augmentation has for its baseline the ERM row whose other knobs are all the same; where there is none,
+nothing is compared. Rows share seeds, and a seed fixes data, cue and initialisation, so differences are taken seed by seed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from lamv.compare.groups import baseline_of
+from lamv.core.intervals import over_seeds
+from lamv.results.analysis import Interval
+from lamv.results.runs import Row, Spread, spread
+
+#: Accuracy with an aligned cue minus accuracy with a random one: 0 for a network that ignores the cue.
+FALL = "fall"
+ALIGNED, RANDOM, TEST = "test_aligned/accuracy", "test_random/accuracy", "test/accuracy"
+#: Falls that differ by less than this, as a fraction, are called alike, even where they surely differ.
+GAP = 0.03
+#: What a comparison can come to.
+MORE, LESS, ALIKE, UNDECIDED = "more", "less", "alike", "undecided"
+
+
+class Comparison(NamedTuple):
+    """A row minus its baseline, seed by seed, in `measure` (FALL or TEST); fractions.
+
+    over_examples: of one seed, the 95 % interval of a bootstrap over the test examples, if the evaluation left one.
+    """
+
+    row: Row
+    baseline: Row
+    measure: str
+    difference: Spread
+    over_examples: tuple[float, float] | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of the mean difference; None for one seed."""
+        found = over_seeds(self.difference.values)
+        return found and (found.low, found.high)
+
+    @property
+    def verdict(self) -> str:
+        """ALIKE: the interval is within GAP of 0; UNDECIDED: it is not, yet has 0.
+
+        One seed has that over examples, or is its own interval.
+        """
+        low, high = self.interval or self.over_examples or (self.difference.mean,) * 2
+        gap = GAP if self.measure == FALL else 0.0
+        if -gap <= low and high <= gap:
+            return ALIKE
+        return MORE if low > 0 else LESS if high < 0 else UNDECIDED
+
+
+def fall_of(row: Row) -> Spread | None:
+    """Accuracy with an aligned cue minus accuracy with a random one, seed by seed."""
+    return _minus(row.metrics.get(ALIGNED), row.metrics.get(RANDOM))
+
+
+def compare(
+    rows: Sequence[Row], measure: str, intervals: Mapping[tuple[str, str, str | None], Interval] | None = None
+) -> list[Comparison]:
+    """Every row with label augmentation against its baseline, where there is one and both were measured alike.
+
+    intervals: over examples, as the evaluation left them.
+    """
+    comparisons = []
+    for row in rows:
+        baseline = baseline_of(row, rows)
+        if baseline is None:
+            continue
+        difference = _minus(*(fall_of(r) if measure == FALL else r.metrics.get(measure) for r in (row, baseline)))
+        if difference is not None:
+            over = (intervals or {}).get((row.name, measure, baseline.name)) if difference.n == 1 else None
+            comparisons.append(Comparison(row, baseline, measure, difference, over and (over.low, over.high)))
+    return comparisons
+
+
+def difference_of(row: Row, baseline: Row, measure: str) -> Comparison | None:
+    """A row against another one; None where they were not measured alike."""
+    difference = _minus(row.metrics.get(measure), baseline.metrics.get(measure))
+    return difference and Comparison(row, baseline, measure, difference)
+
+
+def _minus(first: Spread | None, second: Spread | None) -> Spread | None:
+    """Seed by seed; None where either is missing or the seeds are not the same in number."""
+    if first is None or second is None or first.n != second.n:
+        return None
+    return spread([a - b for a, b in zip(first.values, second.values, strict=True)])

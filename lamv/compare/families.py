@@ -1,0 +1,86 @@
+"""The metrics that tables of methods show, by family: those of lamv.catalog.metrics that some row was measured for.
+
+Attacks, corruptions, probes and groups are found among what was measured. Names are plain text without any markup.
+"""
+
+import re
+from collections.abc import Iterable
+
+from lamv.catalog import metrics
+from lamv.results.legend import Legend
+from lamv.results.shapes import is_number
+
+
+def measured(keys: Iterable[str], legend: Legend = Legend()) -> list[metrics.Family]:  # noqa: B008  (immutable)
+    """The families that have any metric among the keys, with those metrics; groups by the names that the legend has."""
+    keys = set(keys)
+    found = []
+    for family in metrics.FAMILIES:
+        shown = [metric for metric in family.metrics if metric.key in keys]
+        if family.slug in OF_KEYS:
+            shown += OF_KEYS[family.slug](keys, legend)
+        if shown:
+            found.append(family._replace(metrics=tuple(shown)))
+    return found
+
+
+def kind_name(kind: str) -> str:
+    """An attack or a corruption in words."""
+    return metrics.ATTACK_NAMES.get(kind, kind.replace("_", " "))
+
+
+def level(size: str) -> float | None:
+    """The size of an attack or a corruption as a number; None where it is not written as one, or is endless."""
+    try:
+        return float(size) if is_number(float(size)) else None
+    except ValueError:
+        return None
+
+
+def split_of_groups(keys: Iterable[str]) -> str:
+    """The test split whose groups say most: with a random cue, where there is one; "" where there are no groups."""
+    keys = set(keys)
+    splits = ("test_random", "test")
+    return next((split for split in splits if f"{split}/worst_group_accuracy" in keys), "")
+
+
+def _groups(keys: set[str], legend: Legend) -> list[metrics.Metric]:
+    """The accuracy of each group on one split."""
+    split = split_of_groups(keys)
+    matches = [(match, key) for key in keys if (match := metrics.GROUP.fullmatch(key)) and match["split"] == split]
+    matches.sort(key=lambda pair: (int(pair[0]["y"]), int(pair[0]["a"] or 0)))
+    return [
+        metrics.Metric(key, f"{metrics.SPLIT_NAMES[split]}: {legend.group(*numbers_of(match))}, %", True)
+        for match, key in matches
+    ]
+
+
+def numbers_of(group: re.Match) -> tuple[int, int | None]:
+    """(y, a) of a match of metrics.GROUP, or (group, None)."""
+    return int(group["y"]), None if group["a"] is None else int(group["a"])
+
+
+def _robustness(keys: set[str], _: Legend) -> list[metrics.Metric]:
+    found = []
+    for pattern, word in ((metrics.ATTACK, "ε ="), (metrics.CORRUPTION, "level")):
+        matches = [(match, key) for key in keys if (match := pattern.fullmatch(key))]
+        matches.sort(key=lambda pair: (pair[0]["what"], *_place(pair[0])))
+        for match, key in matches:
+            margin = match["what"] == "margin_mean"
+            name = f"{kind_name(match['kind'])}, {word} {match['size']}" + (": mean margin" if margin else ", %")
+            found.append(metrics.Metric(key, name, not margin))
+    return found
+
+
+def _place(match: re.Match) -> tuple:
+    size = level(match["size"])
+    return match["kind"], size is None, size or 0.0, match["size"]
+
+
+def _probes(keys: set[str], _: Legend) -> list[metrics.Metric]:
+    matches = [(match, key) for key in sorted(keys) if (match := metrics.PROBE.fullmatch(key))]
+    return [metrics.Metric(key, f"probe of {match['layer']} on {match['data']}, %", True) for match, key in matches]
+
+
+#: Families whose metrics have more in their keys than can be listed beforehand.
+OF_KEYS = {"accuracy": _groups, "robustness": _robustness, "probe": _probes}

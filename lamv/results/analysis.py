@@ -1,0 +1,191 @@
+"""What experiments.evaluate left in a workdir, read without jax, and put together with what training measured.
+
+evaluation.jsonl             a line per (step, row, replica): {"step", "row", "replica", "seed", KEY: number}
+evaluation_curves.jsonl      reliability, risk and coverage, projections, groups, and bootstrap intervals over examples
+evaluation_provenance.json   how the evaluation was made; "layers" in order of depth; "notes" on what was not computed
+
+All three may be missing, torn or damaged; `Analysis.notes` says so.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lamv.files import digest
+from lamv.results import jsonl, shapes
+from lamv.results.shapes import NUMBER, TEXT, WHOLE, many, optional, record
+
+LINES, CURVES, PROVENANCE = "evaluation.jsonl", "evaluation_curves.jsonl", "evaluation_provenance.json"
+#: A label, or an attribute, in the table of groups: of more there are no tables.
+MOST_GROUPS = 100_000
+#: A metric that was measured twice is said to differ where it does by more than this share of itself.
+ROUNDING = 1e-3
+
+
+class Analysis(NamedTuple):
+    """The evaluation of a workdir; without lines where there was none.
+
+    notes: on what is missing or damaged. They grow where curves are, which are read when they are asked for.
+    """
+
+    path: Path | None = None
+    lines: Sequence[Mapping[str, Any]] = ()
+    provenance: Mapping[str, Any] = {}
+    notes: list[str] = []
+
+    @property
+    def layers(self) -> list[str]:
+        """Hidden layers, the first one first."""
+        return self.provenance.get("layers", [])
+
+    @property
+    def of_fewer_examples(self) -> bool:
+        """Whether it was told to look at another number of training examples than training does."""
+        return self.provenance.get("settings", {}).get("examples") is not None
+
+    def last_step(self, row: str) -> int | None:
+        return max((line["step"] for line in self.lines if line["row"] == row), default=None)
+
+    def at(self, row: str, steps: Sequence[int]) -> list[Mapping[str, Any]]:
+        """The lines of a row, each replica at its own step; fewer than there are steps where one was not evaluated."""
+        found = [at_step(self.lines, row, step) for step in steps]
+        return [line for replica, lines in enumerate(found) for line in lines if line["replica"] == replica]
+
+    def curves(self, *kinds: str, steps: Mapping[str, Sequence[int]] | None = None) -> list[dict[str, Any]]:
+        """The curves of these kinds, of the last evaluated step of their row; read from disk at every call.
+
+        steps: {row: step of each replica} for rows of which others are wanted.
+        """
+        if self.path is None:
+            return []
+        notes: list[str] = []
+        found = jsonl.read_curves(self.path / CURVES, {kind: KINDS[kind] for kind in kinds}, notes)
+        self.notes.extend(note for note in notes if note not in self.notes)
+        last: dict[str, int] = {}
+        for curve in found:
+            last[curve["row"]] = max(curve["step"], last.get(curve["row"], 0))
+        return [curve for curve in found if curve["step"] == _step_of(curve, steps or {}, last)]
+
+    def intervals(self) -> dict[tuple[str, str, str | None], "Interval"]:
+        """{(row, metric, name of the ERM row or None): its bootstrap interval over examples}."""
+        found = {}
+        for curve in self.curves("interval"):
+            key = (curve["row"], curve["metric"], curve.get("against"))
+            found[key] = Interval(*(float(curve[end]) for end in ("mean", "low", "high")), curve.get("examples"))
+        return found
+
+
+class Interval(NamedTuple):
+    """95 % interval of a metric of one seed, or of its difference to another row; a bootstrap over the examples."""
+
+    mean: float
+    low: float
+    high: float
+    examples: int | None
+
+
+def read(workdir: Path) -> Analysis:
+    """The evaluation in a workdir, as far as it can be read."""
+    notes: list[str] = []
+    # A workdir that was not evaluated is as it should be: that its files are missing is no note.
+    there = [name for name in (LINES, PROVENANCE) if os.path.lexists(workdir / name)]
+    lines = jsonl.read_lines(workdir / LINES, notes)
+    stored = jsonl.read_object(workdir / PROVENANCE, notes) if there else {}
+    provenance = shapes.kept(stored, shapes.PROVENANCE, PROVENANCE, notes)
+    if there == [PROVENANCE]:
+        notes.append(f"{LINES} is missing.")
+    for name, sha256 in provenance.get("files", {}).items():
+        if name in (LINES, CURVES) and digest(workdir / name) != sha256:
+            notes.append(f"{name} is not as the evaluation left it: its sha256 in {PROVENANCE} is another.")
+    notes += [f"Evaluation: {note}" for note in provenance.get("notes", ())]
+    return Analysis(workdir, lines, provenance, notes)
+
+
+def _is_reliability(curve: Mapping[str, Any]) -> bool:
+    """Bins: of each the number of its examples, and of one that has any their confidence and accuracy."""
+    counts, *means = (curve.get(key) for key in ("count", "confidence", "accuracy"))
+    return (
+        many(WHOLE).fits(counts)
+        and all(many(optional(SHARE)).fits(of) and len(of) == len(counts) for of in means)
+        and not any(number and None in both for number, *both in zip(counts, *means, strict=True))
+        and optional(NUMBER).fits(curve.get("temperature"))
+    )
+
+
+def _is_risk(curve: Mapping[str, Any]) -> bool:
+    coverage, risk = lists = [curve.get(key) for key in ("coverage", "risk")]
+    return (
+        all(many(SHARE).fits(of) and of for of in lists)
+        and len(coverage) == len(risk)
+        and all(a <= b for a, b in itertools.pairwise(coverage))
+    )
+
+
+def _is_projection(curve: Mapping[str, Any]) -> bool:
+    """Points of three classes in a plane, labelled 0, 1 and 2, and the three templates."""
+    points, templates = [curve.get(key) for key in ("x", "y", "label")], curve.get("templates")
+    return (
+        all(many(NUMBER).fits(of) and of for of in points)
+        and len({len(of) for of in points}) == 1
+        and many(many(NUMBER)).fits(templates)
+        and [len(template) for template in templates] == [2, 2, 2]
+        and many(TEXT).fits(curve.get("names", []))
+        and many(WHOLE).fits(curve.get("classes", []))
+    )
+
+
+def _is_groups(curve: Mapping[str, Any]) -> bool:
+    """[y, a or null, examples, right ones, ...] of each group."""
+    groups = curve.get("groups")
+    return many(many(optional(NUMBER))).fits(groups) and all(map(_is_group, groups))
+
+
+def _is_group(line: Sequence) -> bool:
+    if len(line) < 4 or not all(map(WHOLE.fits, (line[0], line[1] or 0, *line[2:4]))):
+        return False
+    y, a, count, correct = line[:4]
+    return max(y, a or 0) < MOST_GROUPS and correct <= count > 0
+
+
+SHARE = shapes.Shape(shapes.is_share, "a number from 0 to 1")
+_INTERVAL = record(
+    {"metric": TEXT, "mean": NUMBER, "low": NUMBER, "high": NUMBER},
+    {"against": optional(TEXT), "examples": optional(WHOLE)},
+)
+#: {kind: whether a line of evaluation_curves.jsonl of that kind is as it should be}.
+KINDS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "reliability": _is_reliability,
+    "risk_coverage": _is_risk,
+    "projection": _is_projection,
+    "groups": _is_groups,
+    "interval": _INTERVAL.fits,
+}
+
+
+def _step_of(curve: Mapping[str, Any], steps: Mapping[str, Sequence[int]], last: Mapping[str, int]) -> int | None:
+    """The step at which the curve of a row and replica is wanted."""
+    row, replica = curve["row"], curve["replica"]
+    if row not in steps:
+        return last[row]
+    return steps[row][replica] if replica < len(steps[row]) else None
+
+
+def at_step(lines: Iterable[Mapping[str, Any]], row: str, step: int) -> list[Mapping[str, Any]]:
+    """The lines of a row at a step, by replica; of a replica that has several the last one counts."""
+    return [
+        line for _, line in sorted({r["replica"]: r for r in lines if (r["row"], r["step"]) == (row, step)}.items())
+    ]
+
+
+def disagreements(first: Mapping[str, Mapping[int, float]], second: Mapping[str, Mapping[int, float]]) -> list[str]:
+    """The metrics {metric: {seed: value}} that both have and that differ, in any seed, by more than rounding."""
+    differing = []
+    for metric in first.keys() & second.keys():
+        for seed in first[metric].keys() & second[metric].keys():
+            a, b = first[metric][seed], second[metric][seed]
+            if abs(a - b) > ROUNDING * max(abs(a), abs(b)) and abs(a - b) > 1e-9:
+                differing.append(metric)
+                break
+    return sorted(differing)

@@ -1,0 +1,521 @@
+"""Read a workdir, whatever state it is in: finished, still going, interrupted, or damaged.
+
+A finished run has summary.json. Of one that has not, the last evaluation in metrics.jsonl takes its place, and
+`Run.notes` says so. All else that is missing is noted too; only a folder that no row can be read from is an error.
+Where experiments.evaluate has been, a row's numbers are those of the last step that it evaluated.
+lamv.train.tracking lists the files of a workdir; this module reads them without jax.
+"""
+
+import math
+import os
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lamv.claims import RELATIONS, as_stated, judged
+from lamv.errors import DataError, brief
+from lamv.files import digest
+from lamv.results import analysis, jsonl, legend, shapes
+from lamv.results.analysis import Analysis
+from lamv.results.jsonl import MISSING, read_lines, read_object
+from lamv.results.legend import Legend
+from lamv.results.shapes import (
+    FLAG,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    WHOLE,
+    Shape,
+    broken,
+    kept,
+    many,
+    need,
+    optional,
+    record,
+    table,
+)
+
+#: How far below the folder that `find` is given a workdir may lie.
+DEPTH = 3
+FILES = ("config.json", "metrics.jsonl", "summary.json")
+#: What else tells that a folder was meant as a workdir, though nothing can be read from it.
+TRACES = ("provenance.json", "timing.jsonl", "DONE", ".lock", analysis.LINES)
+#: What summary.json has of a row, of a metric and of a claim; experiments on theory leave null where a number is not finite.
+ROW = record({"name": TEXT, "metrics": table(OBJECT)}, {"config": OBJECT, "selected": many(WHOLE)})
+METRIC = record({"mean": optional(NUMBER), "sd": optional(NUMBER), "n": WHOLE, "values": many(optional(NUMBER))})
+CLAIM = record(
+    {"row": TEXT, "metric": TEXT, "relation": TEXT, "bound": optional(NUMBER), "mean": optional(NUMBER),
+     "holds": optional(FLAG)},
+    {"times": NUMBER, "of": TEXT},
+)  # fmt: skip
+#: A claim as config.json has it.
+STATED = Shape(
+    lambda claim: (
+        isinstance(claim, list)
+        and len(claim) in (4, 5)
+        and all(TEXT.fits(part) == (place != 3) for place, part in enumerate(claim))
+        and claim[2] in RELATIONS
+        and NUMBER.fits(claim[3])
+    ),
+    "a row, a metric, >= or <=, a number, and perhaps another row",
+)
+#: Means and deviations that were stored are those of the values but for this share of the largest.
+ROUNDING = 1e-6
+
+
+class Term(NamedTuple):
+    """A word of a report and what it means."""
+
+    name: str
+    meaning: str
+
+
+class Spread(NamedTuple):
+    """A metric over the seeds of a row; sd has n - 1 in its denominator and is None for n = 1."""
+
+    mean: float
+    sd: float | None
+    n: int
+    values: tuple[float, ...]
+
+
+class Row(NamedTuple):
+    """A row of a run. `step`: where its metrics were taken, None for the end of training.
+
+    `seeds`: of a metric whose values are not those of the seeds seed, seed + 1, ..., which they are. `selected`: the
+    steps, seed by seed, that a rule chose (lamv.compare.selections); () where the numbers are of one step. `legend`: what
+    the numbers of classes and groups stand for.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    metrics: Mapping[str, Spread]
+    step: int | None = None
+    seeds: Mapping[str, Sequence[int]] = {}
+    selected: Sequence[int] = ()
+    legend: Legend = Legend()
+
+    def mean(self, metric: str) -> float | None:
+        return self.metrics[metric].mean if metric in self.metrics else None
+
+    def knob(self, key: str, default: Any = None) -> Any:
+        """A value of the config by its dotted key."""
+        found: Any = self.config
+        for part in key.split("."):
+            if not isinstance(found, Mapping) or part not in found:
+                return default
+            found = found[part]
+        return found
+
+    def by_seed(self, metric: str) -> dict[int, float]:
+        """{seed: value}; {} for what was not measured."""
+        if metric not in self.metrics:
+            return {}
+        values, first = self.metrics[metric].values, self.knob("seed", 0)
+        seeds = self.seeds.get(metric) or range(first, first + len(values))
+        return dict(zip(seeds, values, strict=True))
+
+    @property
+    def n(self) -> int:
+        return max((spread.n for spread in self.metrics.values()), default=0)
+
+
+class Claim(NamedTuple):
+    """What a recipe says that a row reaches (lamv.claims). `holds` is None where it was not judged, and `why` says why not.
+
+    next_to: "3 × LS .1", where the bound is so many times what another row has.
+    """
+
+    row: str
+    metric: str
+    relation: str
+    bound: float | None
+    mean: float | None
+    holds: bool | None
+    why: str = ""
+    next_to: str = ""
+
+    @property
+    def verdict(self) -> str:
+        if self.holds is None:
+            return "not judged" + (f": {self.why}" if self.why else "")
+        return "holds" if self.holds else "falls short"
+
+
+class Run(NamedTuple):
+    """All that a workdir tells. `data`: what was read (lamv.data.description). `notes`: what is missing, a sentence each."""
+
+    path: Path
+    title: str
+    about: str
+    overrides: Mapping[str, Any]
+    rows: Sequence[Row]
+    claims: Sequence[Claim]
+    lines: Sequence[Mapping[str, Any]]
+    provenance: Mapping[str, Any]
+    notes: Sequence[str]
+    finished: bool
+    analysis: Analysis = Analysis()
+    data: Mapping[str, Any] = {}
+
+    @property
+    def state(self) -> str:
+        """ "finished", or "running": a run that was interrupted looks like one that goes on."""
+        return "finished" if self.finished else "running"
+
+    @property
+    def end(self) -> int | None:
+        """The last step that anything is known of; None where no line tells."""
+        return max((line["step"] for line in self.lines), default=None)
+
+    @property
+    def num_classes(self) -> int | None:
+        """K, from what was measured: the outputs have one unit a class. None where they were not measured."""
+        for row in self.rows:
+            whole, unit = (row.mean(f"test/outputs/within_variance{of}") for of in ("", "_per_unit"))
+            if whole and unit:
+                return round(whole / unit)
+        return None
+
+    @property
+    def cue(self) -> str:
+        """Kind of the planted shortcut; "" where no row has one."""
+        kinds = [row.knob("data.shortcut.kind", "none") for row in self.rows]
+        return next((kind for kind in kinds if kind != "none"), "")
+
+
+def find(directory: str | Path) -> list[Path]:
+    """The workdirs in a folder, itself included, down to DEPTH levels. Raises DataError where there are none."""
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise DataError(f"{directory} is not a folder; give --runs a workdir, or a folder of workdirs")
+    found, level = [], [directory]
+    for _ in range(DEPTH + 1):
+        found += [path for path in level if is_workdir(path)]
+        # A workdir holds no further ones, only its checkpoints.
+        level = [child for path in level if not is_workdir(path) for child in _folders(path)]
+    if not found:
+        raise DataError(f"{directory} holds no workdir (no {' or '.join(FILES)}); train first: experiments.train")
+    return found
+
+
+def _folders(path: Path) -> list[Path]:
+    try:
+        return sorted(child for child in path.iterdir() if child.is_dir())
+    except OSError:  # not ours to look into
+        return []
+
+
+def empty(directory: str | Path) -> list[Path]:
+    """The folders in a folder of runs, down to DEPTH levels, that hold nothing at all: workdirs that never began."""
+    found, level = [], [Path(directory)]
+    for _ in range(DEPTH + 1):
+        found += [path for path in level if _holds_nothing(path)]
+        level = [child for path in level if not is_workdir(path) for child in _folders(path)]
+    return found
+
+
+def _holds_nothing(path: Path) -> bool:
+    try:
+        return not any(path.iterdir())
+    except OSError:
+        return False
+
+
+def is_workdir(path: Path) -> bool:
+    # lexists: what is no file, or leads nowhere, is told when it is read.
+    return any(os.path.lexists(path / name) for name in (*FILES, *TRACES))
+
+
+def read(workdir: str | Path) -> Run:
+    """The run of a workdir. Raises DataError where no row can be read from it, or not as lamv writes them."""
+    path, notes = Path(workdir), []
+    if not path.is_dir():
+        raise DataError(f"workdir {path} does not exist; train first: experiments.train --workdir={path}")
+    config = read_object(path / "config.json", notes)
+    summary = read_object(path / "summary.json", notes)
+    missing = "metrics.jsonl is missing, so there are no training curves."
+    lines = read_lines(path / "metrics.jsonl", notes, missing, grows=not summary)
+    provenance = kept(read_object(path / "provenance.json", notes), shapes.PROVENANCE, "provenance.json", notes)
+    told = kept(config, {"title": TEXT, "about": TEXT, "claims": many(STATED)}, "config.json", notes)
+    told |= kept(summary, {"title": TEXT, "overrides": table(shapes.KNOB), "notes": many(TEXT), "data": OBJECT},
+                 "summary.json", notes)  # fmt: skip
+    data = kept(told.get("data") or provenance.get("reading", {}), shapes.READING, "what is said of the data", notes)
+    evaluated, said = analysis.read(path), []
+    try:
+        trained = rows_of(summary, notes) if summary else _rows_so_far(config, lines, notes)
+        rows = [_evaluated(row, evaluated, lines, bool(summary), said) for row in trained]
+        rows = [row._replace(legend=legend.of(data)) for row in rows]
+        claims = _claims(summary, told.get("claims", ()), rows)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    if not rows:
+        raise DataError(f"{path} has no row: {' '.join(notes)}")
+    if not summary:
+        notes = [note for note in notes if note != MISSING.format("summary.json")] + [_how_far(trained)]
+        notes += _not_begun(trained)
+    elif config:
+        notes += _other_rows(config, summary)
+    notes += [*_changed(provenance), *_since_done(path), *said, *told.get("notes", ()), *evaluated.notes]
+    title, about, overrides = told.get("title") or path.name, told.get("about", ""), told.get("overrides", {})
+    if overrides:
+        changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
+        said = " What is said above is said of the recipe." if about else ""
+        notes.append(f"Settings of the recipe were overridden: {changed}.{said}")
+    return Run(path, title, about, overrides, rows, claims, lines, provenance, notes, bool(summary), evaluated, data)
+
+
+def rows_of(summary: Mapping[str, Any], notes: list[str] | None = None) -> list[Row]:
+    """The rows of a summary.json. Raises DataError where it is not as lamv writes it.
+
+    notes: get a sentence on knobs that are none, and on metrics that are not finite, which are left out.
+    """
+    rows = need(summary.get("rows"), many(ROW), "summary.json: rows")
+    _check_names([row["name"] for row in rows], "summary.json")
+    found, wrong, lost = [], [], []
+    for row in rows:
+        where = f"row {brief(row['name'])}"
+        metrics = {key: spread_of(stored, f"summary.json: {key} of {where}") for key, stored in row["metrics"].items()}
+        sound = {
+            key: of for key, of in metrics.items() if of and all(jsonl.is_metric(key, value) for value in of.values)
+        }
+        lost += [f"{brief(key)} of {where}" for key in metrics if key not in sound]
+        config = shapes.knobs(row.get("config", {}), wrong, where)
+        found.append(Row(row["name"], config, sound, selected=tuple(row.get("selected", ()))))
+    told = shapes.left_out("summary.json", wrong) + shapes.left_out(
+        "summary.json, values that a metric cannot have", lost
+    )
+    (notes if notes is not None else []).extend(told)
+    return found
+
+
+def spread_of(stored: Mapping[str, Any], where: str) -> Spread | None:
+    """A metric of a row of summary.json; None where it is not finite. Raises DataError for one that contradicts itself."""
+    stored = {key: _or_null(value) for key, value in stored.items()}
+    values, mean, sd, n = (need(stored, METRIC, where)[key] for key in ("values", "mean", "sd", "n"))
+    if mean is None and None in values:
+        return None
+    own = spread([jsonl.number(value) for value in values]) if values and None not in values else None
+    if own is None or own.n != n or mean is None or (own.sd is None) != (sd is None):
+        raise broken(f"{where} has mean {mean}, sd {sd} and n = {n}, and the values {brief(values)}")
+    close = ROUNDING * max(map(abs, own.values)) + shapes.SMALLEST
+    if abs(own.mean - mean) > close or abs((own.sd or 0.0) - (sd or 0.0)) > close:
+        raise broken(
+            f"{where} has mean {mean} and sd {sd}, and its values have mean {own.mean:g} and sd {own.sd or 0:g}"
+        )
+    return Spread(jsonl.number(mean), sd, n, own.values)
+
+
+def _or_null(value: Any) -> Any:
+    """What was read, with null for numbers that are not finite, in a list too."""
+    if isinstance(value, list):
+        return [_or_null(one) for one in value if not isinstance(one, list)]
+    is_endless = isinstance(value, int | float) and not isinstance(value, bool) and not NUMBER.fits(value)
+    return None if is_endless else value
+
+
+def _check_names(names: Sequence[str], file: str) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise broken(f"{file} has several rows with the name {brief(twice)}")
+
+
+def _other_rows(config: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
+    """A sentence where config.json and summary.json are not of one run."""
+    told = [
+        [(row.get("name"), shapes.knobs(row["config"], [], "")) for row in rows]
+        for rows in (config.get("rows"), summary["rows"])
+        if many(record({"config": OBJECT})).fits(rows)
+    ]
+    if len(told) == 2 and told[0] == told[1]:
+        return []
+    return [
+        "The rows in config.json, or their knobs, are not those in summary.json; what is shown is from summary.json."
+    ]
+
+
+def _changed(provenance: Mapping[str, Any]) -> list[str]:
+    """A sentence for each time that a run went on with other versions, another device or other flags."""
+    return [
+        f"At step {entry['until_step']} the run went on with something else: {', '.join(entry['changed'])}. Its bits may"
+        " not be those of an unbroken run."
+        for entry in provenance.get("history", ())
+    ]
+
+
+def _since_done(path: Path) -> list[str]:
+    """A sentence where metrics.jsonl is not as it was when the run ended, or that cannot be told."""
+    notes: list[str] = []
+    done = read_object(path / "DONE", notes).get("metrics")
+    if notes or not record({"sha256": TEXT}).fits(done) or digest(path / "metrics.jsonl") == done["sha256"]:
+        return [note for note in notes if note != MISSING.format("DONE")]
+    return [
+        "metrics.jsonl is not as it was when the run ended: its sha256 in DONE is another. The command of the training mends"
+        " it."
+    ]
+
+
+def claims_of(summary: Mapping[str, Any], rows: Sequence[Row]) -> list[Claim]:
+    """The claims of a summary.json. Those that training could not judge are judged by the numbers of `rows`, if they can.
+
+    Raises DataError where they are not as lamv writes them.
+    """
+    means = {row.name: row for row in rows}
+    stored = need(summary.get("claims"), many(CLAIM), "summary.json: claims")
+
+    def found(claim: Mapping[str, Any]) -> Mapping[str, Any]:
+        if claim["holds"] is not None:
+            return claim
+        return judged([as_stated(claim)], lambda row, metric: means[row].mean(metric) if row in means else None)[0]
+
+    claims = [_claim(found(claim)) for claim in stored]
+    return [c if c.holds is not None else c._replace(why="not measured") for c in claims]
+
+
+def _claim(found: Mapping[str, Any]) -> Claim:
+    next_to = f"{found['times']:g} × {found['of']}" if "of" in found else ""
+    return Claim(*(found[field] for field in Claim._fields[:6]), next_to=next_to)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean, sd and n of the values of the seeds."""
+    mean = statistics.fmean(values)
+    # statistics.stdev is exact, and so slow that it would be most of the time of a page on many runs.
+    squares = math.fsum((value - mean) ** 2 for value in values)
+    sd = math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else None
+    return Spread(mean, sd, len(values), tuple(values))
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings to {"a.b.c": value}."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def curve(run: Run, row: str, metric: str) -> list[tuple[int, Spread]]:
+    """(step, spread over the seeds) of a metric, for the steps where training or the evaluation measured it."""
+    by_step: dict[int, dict[int, float]] = {}
+    for line in (*run.lines, *run.analysis.lines):
+        if line["row"] == row and metric in line:
+            by_step.setdefault(line["step"], {})[line["replica"]] = line[metric]
+    return [(step, spread(list(values.values()))) for step, values in sorted(by_step.items())]
+
+
+def _rows_so_far(config: Mapping[str, Any], lines: Iterable[Mapping[str, Any]], notes: list[str]) -> list[Row]:
+    """The rows of config.json, each with what its last evaluated step measured."""
+    rows = need(config.get("rows", []), many(record({"name": TEXT, "config": OBJECT})), "config.json: rows")
+    _check_names([row["name"] for row in rows], "config.json")
+    wrong: list[str] = []
+    named = [(row["name"], shapes.knobs(row["config"], wrong, f"row {brief(row['name'])}")) for row in rows]
+    notes += shapes.left_out("config.json", wrong)
+    return [_row_so_far(name, config, lines) for name, config in named]
+
+
+def _row_so_far(name: str, config: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> Row:
+    own = [line for line in lines if line["row"] == name]
+    # Before the first evaluation only the loss is known.
+    evaluated = [line for line in own if any(key.endswith("/accuracy") for key in line)] or own
+    step = max((line["step"] for line in evaluated), default=0)
+    last = sorted((line for line in evaluated if line["step"] == step), key=lambda line: line["replica"])
+    # A kill may have cut the lines of a step short: a metric counts with the seeds that have it.
+    return Row(name, config, {}, step)._replace(**_measured(last, config))
+
+
+def _measured(lines: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> dict[str, Any]:
+    """`metrics` and `seeds` of a row, from its lines at a step, one for each replica."""
+    first = config.get("seed", 0)
+    found: dict[str, dict[int, float]] = {}
+    for line in lines:
+        for key, value in line.items():
+            if "/" in key:
+                found.setdefault(key, {})[line.get("seed", first + line["replica"])] = value
+    seeds = {key: tuple(v) for key, v in found.items() if tuple(v) != tuple(range(first, first + len(v)))}
+    return {"metrics": {key: spread(list(v.values())) for key, v in found.items()}, "seeds": seeds}
+
+
+def _evaluated(
+    row: Row, evaluated: Analysis, lines: Sequence[Mapping[str, Any]], finished: bool, notes: list[str]
+) -> Row:
+    """The row at the last step that was evaluated: what the evaluation has, and what training measured there."""
+    if row.selected:
+        return _evaluated_where_selected(row, evaluated, notes)
+    step = evaluated.last_step(row.name)
+    if step is None:
+        if evaluated.lines:
+            notes.append(f"Row {row.name} was not evaluated: {analysis.LINES} has no line of it.")
+        return row
+    end = max((line["step"] for line in lines if line["row"] == row.name), default=row.knob("steps"))
+    at_end = finished and (end is None or step >= end)
+    trained = row
+    if not at_end and step != row.step:
+        trained = row._replace(step=step, **_measured(analysis.at_step(lines, row.name, step), row.config))
+        if end is not None and step < end:
+            notes.append(
+                f"Row {row.name}: the numbers are those of step {step}, the last that was evaluated, of {end}."
+            )
+    new = row._replace(**_measured(analysis.at_step(evaluated.lines, row.name, step), row.config))
+    return _together(trained, new, evaluated, notes)
+
+
+def _evaluated_where_selected(row: Row, evaluated: Analysis, notes: list[str]) -> Row:
+    """The row with what was evaluated at the steps that its rule chose; as it was trained where any of them was not."""
+    lines = evaluated.at(row.name, row.selected)
+    if len(lines) == len(row.selected):
+        return _together(row, row._replace(**_measured(lines, row.config)), evaluated, notes)
+    if evaluated.last_step(row.name) is not None:
+        notes.append(
+            f"Row {row.name}: its numbers are those of the steps that its rule chose, which were not all evaluated; what"
+            " the evaluation has of other steps is in no table."
+        )
+    return row
+
+
+def _together(trained: Row, new: Row, evaluated: Analysis, notes: list[str]) -> Row:
+    """What training measured, and over it what the evaluation did; a note where they differ."""
+    differing = analysis.disagreements(*({m: r.by_seed(m) for m in r.metrics} for r in (new, trained)))
+    if evaluated.of_fewer_examples:
+        differing = [metric for metric in differing if not metric.startswith("train/")]
+    if differing:
+        notes.append(_differ(trained, new, differing))
+    seeds = {key: value for key, value in trained.seeds.items() if key not in new.metrics} | dict(new.seeds)
+    return trained._replace(metrics={**trained.metrics, **new.metrics}, seeds=seeds)
+
+
+def _differ(trained: Row, new: Row, metrics: Sequence[str]) -> str:
+    first = metrics[0]
+    more = f" and in {len(metrics) - 1} more" if len(metrics) > 1 else ""
+    return (
+        f"Row {new.name}: training and evaluation differ by more than rounding in {first}"
+        f" ({trained.mean(first):.4g} and {new.mean(first):.4g}){more}; the evaluation counts."
+    )
+
+
+def _not_begun(rows: Sequence[Row]) -> list[str]:
+    """A sentence on the rows that nothing is known of, in a run in which others have begun."""
+    missing = [row.name for row in rows if not row.metrics]
+    if not missing or len(missing) == len(rows):
+        return []
+    return [f"Not begun, or cut off before their first line in metrics.jsonl: {', '.join(missing)}."]
+
+
+def _claims(summary: Mapping[str, Any], stated: Sequence[Sequence], rows: Sequence[Row]) -> list[Claim]:
+    """Those of summary.json, judged; else those that config.json states, unjudged, with what was measured."""
+    if summary and (own := claims_of(summary, rows)):
+        return own
+    why = "settings were overridden" if summary else "the run is not finished"
+    means = {row.name: row for row in rows}
+    found = judged(stated, lambda row, metric: means[row].mean(metric) if row in means else None)
+    return [_claim(one)._replace(holds=None, why=why) for one in found]
+
+
+def _how_far(rows: Sequence[Row]) -> str:
+    steps = [row.step or 0 for row in rows]
+    where = f"step {steps[0]}" if len(set(steps)) == 1 else f"steps {min(steps)} to {max(steps)}"
+    planned = {row.knob("steps") for row in rows}
+    of = f" of {planned.pop()}" if len(planned) == 1 and None not in planned else ""
+    if not max(steps):
+        return "The run is not finished (still going, or interrupted), and nothing has been measured yet."
+    return f"The run is not finished (still going, or interrupted): the numbers are those of {where}{of}."

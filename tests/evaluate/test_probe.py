@@ -1,0 +1,151 @@
+"""The linear probe: what a linear rule can read it reads, its penalty is the one that is stated, and it never warns."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from lamv.errors import DataError
+from lamv.evaluate import probe as probing
+from lamv.evaluate.probe import STRENGTHS, probe, standardiser
+
+
+def clusters(seed: int, number: int = 90, classes: int = 3, dim: int = 5, spread: float = 1.0):
+    """Features about a centre for each class, and the labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(number) % classes
+    return 4 * np.eye(classes, dim)[labels] + spread * rng.normal(size=(number, dim)), labels
+
+
+def test_digits_from_their_pixels():
+    """Far above chance, and what scikit-learn's own pipeline finds at the strength chosen."""
+    digits = load_digits()
+    pixels, labels = digits.data[::2], digits.target[::2]
+    found = probe(pixels, labels, digits.data[1::2], digits.target[1::2])
+    regression = LogisticRegression(C=1 / (found["strength"] * len(labels)), max_iter=1000)
+    pipeline = make_pipeline(StandardScaler(), regression).fit(pixels, labels)
+    assert found["accuracy"] == pytest.approx(pipeline.score(digits.data[1::2], digits.target[1::2]), abs=2e-3)
+    assert 0.9 < found["accuracy"] <= found["train_accuracy"]
+    assert found["converged"] and found["strength"] in STRENGTHS
+
+
+def test_labels_that_say_nothing_are_not_read():
+    rng = np.random.default_rng(0)
+    found = probe(rng.normal(size=(400, 4)), rng.integers(2, size=400), rng.normal(size=(2000, 4)),
+                  rng.integers(2, size=2000), strength=0.1)  # fmt: skip
+    assert 0.45 < found["accuracy"] < 0.55
+
+
+def test_what_is_not_linear_is_not_read():
+    square = np.random.default_rng(0).uniform(-1, 1, size=(2000, 2))
+    labels = (square[:, 0] * square[:, 1] > 0).astype(int)
+    assert probe(square[:1000], labels[:1000], square[1000:], labels[1000:])["accuracy"] < 0.6
+    product = np.column_stack([square, square.prod(axis=1)])
+    assert probe(product[:1000], labels[:1000], product[1000:], labels[1000:])["accuracy"] > 0.97
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_objective_is_the_one_stated(classes):
+    """Against a minimisation of the docstring's formula by finite differences."""
+    features, labels = clusters(0, 60, classes, spread=3.0)
+    inputs = standardiser(features)(features)
+    rows = 1 if classes == 2 else classes
+
+    def objective(flat):
+        logits = inputs @ flat[:-rows].reshape(rows, 5).T + flat[-rows:]
+        logits = np.column_stack([np.zeros(60), logits]) if classes == 2 else logits
+        losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(60), labels]
+        return losses.mean() + 0.3 / 2 * np.square(flat[:-rows]).sum()
+
+    best = minimize(objective, np.zeros(6 * rows), options={"gtol": 1e-6}).x
+    model, converged = probing._fitted(inputs, labels, 0.3)
+    assert converged
+    np.testing.assert_allclose(model.coef_, best[:-rows].reshape(rows, 5), atol=2e-3)
+
+
+def test_scale_and_shift_of_a_unit_do_not_matter():
+    features, labels = clusters(0, spread=2.0)
+    test_features, test_labels = clusters(1, spread=2.0)
+    scale, shift = np.array([1e-3, 1e3, 1.0, 7.0, 0.1]), np.array([5.0, -2.0, 0.0, 100.0, 1.0])
+    found = probe(features, labels, test_features, test_labels)
+    moved = probe(scale * features + shift, labels, scale * test_features + shift, test_labels)
+    assert moved == found and 0.5 < found["accuracy"] < 1
+
+
+def test_units_that_are_constant_are_left_out():
+    features, labels = clusters(0, spread=2.0)
+    test_features, test_labels = clusters(1, spread=2.0)
+    found = probe(features, labels, test_features, test_labels)
+    for constant in (np.zeros(90), np.full(90, 0.1), 0.1 + 1e-9 * np.random.default_rng(0).normal(size=90)):
+        # A unit that is dead on the training features, and alive on others.
+        with_constant = np.column_stack([features, constant])
+        test_with_constant = np.column_stack([test_features, 1e6 * np.arange(90)])
+        assert probe(with_constant, labels, test_with_constant, test_labels) == found
+
+
+def test_standardised_units_have_mean_zero_and_deviation_one():
+    features, _ = clusters(0)
+    found = standardiser(features)(features)
+    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(found.std(axis=0), 1)
+    np.testing.assert_array_equal(standardiser(np.ones((4, 2)))(np.full((3, 2), 7.0)), 0)
+
+
+def test_the_same_twice_and_labels_of_any_name():
+    features, labels = clusters(0, spread=2.0)
+    test_features, test_labels = clusters(1, spread=2.0)
+    found = probe(features, labels, test_features, test_labels)
+    assert probe(features, labels, test_features, test_labels) == found
+    names = np.array([7, -3, 40])
+    assert probe(features, names[labels], test_features, names[test_labels]) == found
+
+
+def test_the_strength_is_chosen_by_examples_held_out(monkeypatch):
+    """Noise units beside few examples: the held-out part asks for more strength than the training part would."""
+    features, labels = clusters(0, 60, spread=2.0)
+    features = np.column_stack([features, np.random.default_rng(2).normal(size=(60, 200))])
+    found = probe(features, labels, features, labels)
+    assert found["strength"] > min(STRENGTHS)
+    seen, fitted = [], probing._fitted
+    monkeypatch.setattr(probing, "_fitted", lambda x, y, strength: seen.append(y) or fitted(x, y, strength))
+    probe(features, labels, features, labels)
+    assert [len(y) for y in seen] == [48] * len(STRENGTHS) + [60]
+    np.testing.assert_array_equal(np.bincount(seen[0]), [16, 16, 16])  # every fifth of each class is held out
+
+
+def test_a_fit_that_stops_early_says_so(monkeypatch):
+    features, labels = clusters(0)
+    monkeypatch.setattr(probing, "MAX_ITERATIONS", 1)
+    assert probe(features, labels, features, labels, strength=1e-3)["converged"] is False
+
+
+def test_it_is_imported_without_scikit_learn():
+    code = "import sys; import lamv.evaluate.probe; assert not {'jax', 'sklearn'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+FEATURES, LABELS = clusters(0)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: probe(FEATURES, LABELS[:-1], FEATURES, LABELS), r"train_features and train_labels .*must be \(N, D\)"),
+        (lambda: probe(FEATURES, LABELS, FEATURES[0], LABELS), "test_features and test_labels"),
+        (lambda: probe(FEATURES, LABELS, FEATURES[:, :2], LABELS), "have 2 units, must have 5"),
+        (lambda: probe(FEATURES * np.nan, LABELS, FEATURES, LABELS), "train_features hold nan"),
+        (lambda: probe(FEATURES, 0 * LABELS, FEATURES, LABELS), "train_labels hold one class"),
+        (lambda: probe(FEATURES[:3], LABELS[:3], FEATURES, LABELS), "3 training examples are too few"),
+        (lambda: probe(FEATURES, LABELS, FEATURES, LABELS, strength=0.0), "strength is 0.0, must be positive"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(call, message):
+    with pytest.raises(DataError, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)

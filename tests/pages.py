@@ -1,0 +1,21 @@
+"""Reading pages as a browser would, and names that would do harm in one."""
+
+import html.parser
+
+HOSTILE = '<script>alert("$x$")</script> & \'"'
+
+
+class Page(html.parser.HTMLParser):
+    """The tags, attributes and text of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.text = [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_data(self, data):
+        self.text += data if self.tags[-1:] != ["style"] else ""
