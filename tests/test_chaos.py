@@ -33,9 +33,7 @@ EXAMPLES = int(os.environ.get("LAMV_EXAMPLES", "20"))
 #: What takes the least time of each kind.
 SHORT = (
     "kill/0",
-    "failpoints/recovery/putting_aside/0",
     "signals/train/SIGTERM/0",
-    "two at once/fresh/0",
     "flips train/arrays/0",
     "files/metrics.jsonl/deleted/0",
     "full disk/0",

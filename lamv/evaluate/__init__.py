@@ -31,7 +31,7 @@ from lamv.data.resident import Examples, Table, cut, examples_of
 from lamv.errors import CheckpointError, ConfigError, DataError, NotFiniteError, WorkdirMismatch, nearest
 from lamv.evaluate import measures
 from lamv.evaluate.passes import JITTER, NODES, Passes
-from lamv.evaluate.probe import probe
+from lamv.evaluate.probes import probe
 from lamv.files import write_whole
 from lamv.results import jsonl, runs
 from lamv.results.runs import Row

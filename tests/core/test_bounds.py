@@ -82,7 +82,7 @@ def assert_close(found, expected, rtol, atol=0.0):
 def assert_holds(found):
     for better, worse in zip(("loss", *BOUNDS), BOUNDS, strict=False):
         slack = np.asarray(found[better], np.float64) - np.asarray(found[worse], np.float64)
-        assert slack.min() >= -1e-6, f"{worse} is above {better} by {-slack.min():.3g}, model {slack.argmin()}"
+        assert slack.min() >= -4e-6, f"{worse} is above {better} by {-slack.min():.3g}, model {slack.argmin()}"
 
 
 @pytest.mark.parametrize(
@@ -167,11 +167,11 @@ def test_no_model_is_below_the_mixup_bounds(rows):
 def test_cells_of_one_example_have_no_slack(convention):
     probs = random_models(500, 5)[0]
     found = jax.jit(jax.vmap(lambda p: label_smoothing_bound(p, jnp.arange(5), 5, 0.1, convention)))(probs)
-    np.testing.assert_array_equal(found["bound_sharp"], found["loss"])
-    np.testing.assert_array_equal(found["bound_half"], found["loss"])
+    np.testing.assert_allclose(found["bound_sharp"], found["loss"], rtol=3e-7)
+    np.testing.assert_allclose(found["bound_half"], found["loss"], rtol=3e-7)
     lam = jnp.array([0.1, 0.3, 0.5, 0.7, 0.9])
     found = jax.jit(jax.vmap(lambda p: mixup_bound(p, jnp.zeros(5, int), jnp.ones(5, int), lam, 5)))(probs)
-    np.testing.assert_array_equal(found["bound_sharp"], found["loss"])
+    np.testing.assert_allclose(found["bound_sharp"], found["loss"], rtol=3e-7)
 
 
 @pytest.mark.parametrize("smoothing", [0.1, 0.5])

@@ -180,7 +180,7 @@ def bases(tmp_path_factory):
 def undrawn(monkeypatch):
     """Pages without drawings: every figure is asked for, and shows nothing."""
     for module in (figures, variance_figures, prediction_figures, shortcut_figures):
-        monkeypatch.setattr(module, "_svg", lambda fig: "<svg></svg>")
+        monkeypatch.setattr(module, "as_svg", lambda fig: "<svg></svg>")
 
 
 @pytest.fixture

@@ -346,7 +346,7 @@ def test_a_workdir_belongs_to_one_config_and_what_differs_is_named(finished):
 
 def test_knobs_that_change_nothing_learned_may_change(copied, finished):
     unfinish(copied, 20)
-    train(copied, keep_checkpoints=2, **{"parallel.map": "pmap"})
+    train(copied, keep_checkpoints=2, **{"data.verify": "official"})
     assert {line["step"] for line in lines_of(copied)} == {10, 20, 30, 40}
 
 

@@ -126,7 +126,11 @@ def bench_of(devices: int, how: str):
 ALONE = cache(lambda method: trained_by(method, devices=1, replicas="loop"))
 
 
-@pytest.mark.parametrize("method", METHODS)
+#: One for each way in which a method looks at the batch or the model; tests/core/test_pairing.py cuts the batch of every one.
+LOOKING = (*ON_THE_NETWORK, "unigram_smoothing", "disturb_label", "mixup", "same_class_mixup", "c_mixup", "cutmix")
+
+
+@pytest.mark.parametrize("method", LOOKING)
 def test_no_method_depends_on_devices_or_on_other_seeds(compiled_in_haste, method):
     assert_same_run(trained_by(method, devices=4, replicas="vmap"), ALONE(method))
 
