@@ -22,6 +22,7 @@ import numpy as np
 from ml_collections import config_dict
 
 from lamv import claims, paths
+from lamv.catalog import mitigations
 from lamv.core import laws
 from lamv.core.losses import LOSSES
 from lamv.core.methods import FOR_CLASSES, METHODS, knobs_of
@@ -457,23 +458,14 @@ def _check_student(config) -> None:
             )
 
 
-#: Mitigations that no step of training knows of: they choose its data, or come after it.
-OUTSIDE_OF_STEPS = ("subsample", "dfr")
-#: What a mitigation needs to know of every training example; "balanced" is what mitigation.by says.
-NEEDS = {
-    "reweight": "balanced", "resample": "balanced", "group_dro": "balanced",
-    "logit_adjustment": "balanced", "irm": "environment", "vrex": "environment", "dfr": "group", "lisa": "attribute",
-    "within_groups": "group", "across_attributes": "attribute",
-}  # fmt: skip
-
-
 def check_mitigation(config, plan) -> None:
     """Whether the data has what the mitigation and the rule of selection ask for. plan: a lamv.data.resident.Plan."""
     name, rule = config.mitigation.name, config.select.rule
     where = f"config.mitigation.name is {name!r}"
     if name != "erm" and plan.regression:
         raise ConfigError(f"{where}, must be erm for {config.data.name}: its labels are numbers, not classes")
-    need = NEEDS.get(name)
+    known = mitigations.MITIGATIONS.get(name)
+    need = known and known.needs
     if need == "balanced":
         need = {"class": None, "group": "attribute" if name == "logit_adjustment" else "group"}[config.mitigation.by]
     has = {"group": plan.num_groups, "attribute": plan.num_attributes,
@@ -490,7 +482,7 @@ def check_mitigation(config, plan) -> None:
         raise ConfigError(
             f"{where}, which needs the {need} of every {examples} example, but {config.data.name} has no {column} column"
             " there; plant a cue (config.data.shortcut.kind), give data that has it"
-            + (", or balance by class (--config.mitigation.by=class)" if NEEDS[name] == "balanced" else "")
+            + (", or balance by class (--config.mitigation.by=class)" if known.needs == "balanced" else "")
         )
     split, _, metric = SELECTIONS[rule].partition("/")
     if split and split not in plan.tests:
@@ -575,8 +567,9 @@ def program_key(config, without: tuple[str, ...] = ()) -> str:
     """
     flat = {k: v for k, v in flatten(config).items() if not (KNOB[k].free or k.startswith(without))}
     same = {k: bool(v) if KNOB[k].optional else v for k, v in flat.items() if KNOB[k].optional or not KNOB[k].traced}
-    if same.get("mitigation.name") in OUTSIDE_OF_STEPS:
-        same["mitigation.name"] = "erm"
+    known = mitigations.MITIGATIONS.get(same.get("mitigation.name"))
+    if known and not known.in_steps:
+        same["mitigation.name"] = mitigations.NONE
     return json.dumps(same, sort_keys=True)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+from lamv.catalog import mitigations
 from lamv.core.methods import METHODS, combines, knobs_of
 from lamv.core.mitigation import PAIRINGS
 from lamv.data import DATASETS
@@ -236,19 +237,15 @@ USES = {
     "method.running_decay": _of_methods("running"),
     "loss.entropy_threshold": PENALISED,
     "loss.anneal": PENALISED,
-    "mitigation.by": _has("mitigation.name", "reweight", "resample", "subsample", "group_dro", "logit_adjustment"),
-    "mitigation.step_size": _has("mitigation.name", "group_dro"),
-    "mitigation.adjustment": _has("mitigation.name", "group_dro"),
-    "mitigation.penalty": _has("mitigation.name", "irm", "vrex"),
+    **{
+        f"mitigation.{knob}": _has("mitigation.name", *mitigations.with_knob(knob))
+        for knob in dict.fromkeys(knob for one in mitigations.MITIGATIONS.values() for knob in one.knobs)
+    },
     "mitigation.anneal": Use(
         lambda config: config.mitigation.name in ("irm", "vrex") and config.mitigation.penalty > 1,
         "mitigation.name irm or vrex and mitigation.penalty above 1",
         ("mitigation.name", "mitigation.penalty"),
     ),
-    "mitigation.tau": _has("mitigation.name", "logit_adjustment"),
-    "mitigation.first_steps": _has("mitigation.name", "jtt"),
-    "mitigation.upweight": _has("mitigation.name", "jtt"),
-    "mitigation.mix_ratio": _has("mitigation.name", "lisa"),
     "mitigation.alpha": Use(
         lambda config: (
             config.mitigation.name in PAIRINGS and not all(combines(METHODS[name]) for name in methods_of(config))
@@ -256,8 +253,6 @@ USES = {
         f"mitigation.name {_listed(PAIRINGS, 'or')} and a method that does not mix by itself",
         ("mitigation.name", *METHOD),
     ),
-    "mitigation.refit_on": _has("mitigation.name", "dfr"),
-    "mitigation.subsets": _has("mitigation.name", "dfr"),
     "distill.temperature": TAUGHT,
     "distill.weight": TAUGHT,
     # Without keys: a model of fixed widths is not built with others, whoever asks for it.

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from lamv import config as configs
-from lamv.config import OUTSIDE_OF_STEPS
+from lamv.catalog.mitigations import MITIGATIONS
 from lamv.core import methods, mixing
 from lamv.core.batch import whole
 from lamv.core.methods import METHODS
-from lamv.core.mitigation import MITIGATIONS
 from lamv.core.targets import one_hot
 from lamv.errors import ConfigError
 from tests.train.test_mitigated import LINEAR, changed, run_of
@@ -57,7 +56,7 @@ def test_the_method_that_the_readme_adds_works_as_shown(added):
     np.testing.assert_allclose(batch(inputs, targets, 0.5).targets, 0.5 * made.targets + 0.25, atol=1e-6)
 
 
-@pytest.mark.parametrize("mitigation", [name for name in MITIGATIONS if name not in OUTSIDE_OF_STEPS])
+@pytest.mark.parametrize("mitigation", [name for name, one in MITIGATIONS.items() if one.in_steps])
 def test_the_method_that_the_readme_adds_works_under_every_mitigation(added, mitigation, monkeypatch):
     def mixed_again(*_, **__):
         raise AssertionError("the batch would be mixed twice")

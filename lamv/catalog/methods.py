@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from lamv.catalog.words import plain
+
 Knobs = Mapping[str, Any]
 Sentence = Callable[[Knobs, int | None], str]
 
@@ -410,11 +412,5 @@ def _short(method: Mapping[str, Any], name: Any) -> str:
         knobs = [key for key in knobs if key != "alpha"]
     if "smoothing" in own and "smoothing" not in knobs:  # of a smoothing by nothing
         knobs = [key for key in knobs if key != "convention"]
-    told = [f"{SYMBOLS.get(key, key)}={_plain(method[key])}" for key in knobs]
+    told = [f"{SYMBOLS.get(key, key)}={plain(method[key])}" for key in knobs]
     return " ".join([str(name or "unknown"), *told])
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return "+".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -5,20 +5,29 @@ go. lamv.core.mitigation has the equations.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from lamv.catalog.methods import UNREADABLE
+from lamv.catalog.words import plain
 
 Knobs = Mapping[str, Any]
+
+
+class Mitigation(NamedTuple):
+    """sentence: what it does, from its knobs. knobs: those under `mitigation` that it looks at.
+
+    needs: what it must know of every example, "group", "attribute" or "environment", or "balanced", which is what its knob
+    `by` says. in_steps: whether a step of training knows of it; others choose the data before, or come after.
+    """
+
+    sentence: Callable[[Knobs], str]
+    knobs: tuple[str, ...]
+    needs: str = ""
+    in_steps: bool = True
+
+
 #: Without any: empirical risk minimisation of what the method makes of the batch.
 NONE = "erm"
-#: The knobs that a mitigation looks at.
-KNOBS: dict[str, tuple[str, ...]] = {
-    "erm": (), "reweight": ("by",), "resample": ("by",), "subsample": ("by",),
-    "group_dro": ("by", "step_size", "adjustment"), "irm": ("penalty", "anneal"), "vrex": ("penalty", "anneal"),
-    "jtt": ("first_steps", "upweight"), "dfr": ("refit_on", "subsets"), "lisa": ("mix_ratio", "alpha"),
-    "within_groups": ("alpha",), "across_attributes": ("alpha",), "logit_adjustment": ("by", "tau"),
-}  # fmt: skip
 #: Values that a short name does not tell.
 UNSAID = {
     "by": "group", "step_size": 0.01, "adjustment": 0.0, "penalty": 100.0, "anneal": 0, "first_steps": 100,
@@ -31,12 +40,17 @@ def name_of(config: Knobs) -> str:
     return str(_knobs(config).get("name") or NONE)
 
 
+def with_knob(knob: str) -> list[str]:
+    """The mitigations that look at it."""
+    return [name for name, one in MITIGATIONS.items() if knob in one.knobs]
+
+
 def told(config: Knobs) -> dict[str, Any]:
     """{knob: value} of the mitigation, dotted, without those that it does not look at; {} where there is none."""
     knobs, name = _knobs(config), name_of(config)
     if name == NONE:
         return {}
-    matter = KNOBS.get(name, tuple(knobs))
+    matter = MITIGATIONS[name].knobs if name in MITIGATIONS else tuple(knobs)
     return {f"mitigation.{key}": value for key, value in knobs.items() if key == "name" or key in matter}
 
 
@@ -45,8 +59,9 @@ def in_short(config: Knobs) -> str:
     name = name_of(config)
     if name == NONE:
         return ""
-    said = [key for key in KNOBS.get(name, ()) if key in _knobs(config) and _knobs(config)[key] != UNSAID.get(key)]
-    return " ".join([name, *(f"{key}={_plain(_knobs(config)[key])}" for key in said)])
+    own = MITIGATIONS[name].knobs if name in MITIGATIONS else ()
+    said = [key for key in own if key in _knobs(config) and _knobs(config)[key] != UNSAID.get(key)]
+    return " ".join([name, *(f"{key}={plain(_knobs(config)[key])}" for key in said)])
 
 
 def in_words(config: Knobs) -> str:
@@ -55,7 +70,7 @@ def in_words(config: Knobs) -> str:
     if name == NONE:
         return ""
     try:
-        return MITIGATIONS[name](knobs)
+        return MITIGATIONS[name].sentence(knobs)
     except UNREADABLE:
         return f"Mitigation {in_short(config)}."
 
@@ -146,19 +161,19 @@ def _logit_adjustment(knobs: Knobs) -> str:
     )
 
 
-MITIGATIONS: dict[str, Callable[[Knobs], str]] = {
-    "reweight": _reweight,
-    "resample": _resample,
-    "subsample": _subsample,
-    "group_dro": _group_dro,
-    "irm": _irm,
-    "vrex": _vrex,
-    "jtt": _jtt,
-    "dfr": _dfr,
-    "lisa": _lisa,
-    "within_groups": _within_groups,
-    "across_attributes": _across_attributes,
-    "logit_adjustment": _logit_adjustment,
+MITIGATIONS: dict[str, Mitigation] = {
+    "reweight": Mitigation(_reweight, ("by",), "balanced"),
+    "resample": Mitigation(_resample, ("by",), "balanced"),
+    "subsample": Mitigation(_subsample, ("by",), in_steps=False),
+    "group_dro": Mitigation(_group_dro, ("by", "step_size", "adjustment"), "balanced"),
+    "irm": Mitigation(_irm, ("penalty", "anneal"), "environment"),
+    "vrex": Mitigation(_vrex, ("penalty", "anneal"), "environment"),
+    "jtt": Mitigation(_jtt, ("first_steps", "upweight")),
+    "dfr": Mitigation(_dfr, ("refit_on", "subsets"), "group", in_steps=False),
+    "lisa": Mitigation(_lisa, ("mix_ratio", "alpha"), "attribute"),
+    "within_groups": Mitigation(_within_groups, ("alpha",), "group"),
+    "across_attributes": Mitigation(_across_attributes, ("alpha",), "attribute"),
+    "logit_adjustment": Mitigation(_logit_adjustment, ("by", "tau"), "balanced"),
 }
 
 
@@ -180,7 +195,3 @@ def _own_mixup(knobs: Knobs) -> str:
 def _knobs(config: Knobs) -> Knobs:
     knobs = config.get("mitigation")
     return knobs if isinstance(knobs, Mapping) else {}
-
-
-def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

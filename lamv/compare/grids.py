@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from lamv.catalog import methods, mitigations
+from lamv.catalog.words import number
 from lamv.compare import differences, groups
-from lamv.results.numbers import number
 from lamv.results.runs import Row
 
 #: (metric, in words) of what a grid is drawn of.

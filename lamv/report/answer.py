@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lamv.catalog import mitigations
+from lamv.catalog.words import series
 from lamv.compare.differences import (
     ALIGNED,
     ALIKE,
@@ -104,7 +105,7 @@ def _cue_headline(kind: str, rows: Sequence[Row], comparisons: Sequence[Comparis
         single = "" if any(c.interval for c in comparisons) else "In one seed: "
         return f"{single}{said} {_falls(comparisons, kind)}"
     words = {MORE: "more on it", LESS: "less on it", ALIKE: "on it alike", UNDECIDED: "undecidedly"}
-    parts = _and([f"{number} {words[verdict]}" for verdict, number in counts.items()])
+    parts = series([f"{number} {words[verdict]}" for verdict, number in counts.items()])
     rows = f"of {len(comparisons)} rows with label augmentation"
     return f"Mixed: how they rely on the {kind}, next to ERM, differs; {rows}, {parts}."
 
@@ -138,7 +139,7 @@ def _about_accuracy(run: Run, measure: str, what: str) -> Answer:
         numbers.append("No shortcut was planted, so this run does not say which of two features was learned.")
     if comparisons:
         words = {MORE: "higher", LESS: "lower", ALIKE: "the same", UNDECIDED: "not clearly different"}
-        counts = _and([f"{words[verdict]} in {number}" for verdict, number in _verdicts(comparisons).items()])
+        counts = series([f"{words[verdict]} in {number}" for verdict, number in _verdicts(comparisons).items()])
         of = f" of {len(comparisons)} rows" if len(comparisons) > 1 else ""
         start = "With" if any(c.interval for c in comparisons) else "In one seed: with"
         headline = f"{start} label augmentation, {what} is {counts}{of}, next to ERM with the same other settings."
@@ -158,10 +159,10 @@ def _about_error(run: Run) -> Answer:
     if len(rows) == 1:
         headline = f"{words[0]} is the test RMSE."
     comparisons = compare(rows, RMSE)
-    numbers = [f"Test RMSE, in the units of the labels: {_and(words)}."] if len(rows) > 1 else []
+    numbers = [f"Test RMSE, in the units of the labels: {series(words)}."] if len(rows) > 1 else []
     told = [c.row.name for c in comparisons if c.interval and not c.interval[0] <= 0 <= c.interval[1]]
     if comparisons:
-        numbers.append(f"Told from ERM with the same other settings: {_and(told) if told else 'none'}.")
+        numbers.append(f"Told from ERM with the same other settings: {series(told) if told else 'none'}.")
     return Answer(headline, _paragraphs(numbers, _sureness(run.rows, comparisons)), [])
 
 
@@ -230,13 +231,9 @@ def _in_turn(start: str, rows: Sequence[Row], metric: str) -> str:
     if len(rows) > 8:
         ranked = sorted(rows, key=lambda row: row.mean(metric))
         start, rows = f"{start}of {len(rows)} rows, lowest and highest are ", [ranked[0], ranked[-1]]
-    return start + _and([f"{row.name} {percent(row.metrics[metric])}" for row in rows]) + "."
+    return start + series([f"{row.name} {percent(row.metrics[metric])}" for row in rows]) + "."
 
 
 def _range(fractions: Sequence[float]) -> tuple[str, str]:
     """Smallest and largest, in percent."""
     return f"{100 * min(fractions):.1f}", f"{100 * max(fractions):.1f}"
-
-
-def _and(parts: Sequence[str]) -> str:
-    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)

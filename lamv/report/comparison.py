@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lamv.catalog import metrics
+from lamv.catalog.words import number
 from lamv.compare import families, groups
 from lamv.compare.groups import Column, Difference, Group
 from lamv.core import intervals
-from lamv.results.numbers import number
 from lamv.results.runs import spread
 
 ACROSS = 5

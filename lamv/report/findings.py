@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lamv.catalog.words import series
 from lamv.compare import groups
 from lamv.report.variance_figures import parts_of_loss, variance_share
 from lamv.results.runs import Row, Run
@@ -56,7 +57,7 @@ def _loss(rows: Sequence[Row]) -> list[str]:
             f"Of the loss on their own augmented inputs, the variance within cells makes up {_each(told)}."
         )
     if untold:
-        sentences.append(f"For {_and(untold)} that share is not told: too few examples have the same target.")
+        sentences.append(f"For {series(untold)} that share is not told: too few examples have the same target.")
     return sentences
 
 
@@ -81,10 +82,6 @@ def _calibration(rows: Sequence[Row]) -> list[str]:
 def _each(found: Sequence[tuple[str, str, float]]) -> str:
     """ "0.31 (LS) and 0.80 (Mixup)"; of many rows the lowest and the highest."""
     if len(found) <= NAMED:
-        return _and([f"{text} ({name})" for name, text, _ in found])
+        return series([f"{text} ({name})" for name, text, _ in found])
     low, high = (pick(found, key=lambda item: item[2]) for pick in (min, max))
     return f"{low[1]} ({low[0]}) to {high[1]} ({high[0]})"
-
-
-def _and(parts: Sequence[str]) -> str:
-    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
