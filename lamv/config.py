@@ -26,7 +26,7 @@ from lamv.catalog import mitigations
 from lamv.core import laws
 from lamv.core.losses import LOSSES
 from lamv.core.methods import FOR_CLASSES, METHODS, knobs_of
-from lamv.core.mitigation import BY, MITIGATIONS
+from lamv.core.mitigation import BY
 from lamv.core.mixing import LAM_PER
 from lamv.core.shortcuts import CODINGS, SHORTCUTS, split_placements
 from lamv.core.targets import CONVENTIONS
@@ -230,7 +230,8 @@ KNOBS = (
     Knob("loss.entropy_threshold", 0.0, at_least(0), "nats: penalise confidence only where the entropy is below; 0: always",
          traced=True),
     Knob("loss.anneal", 0, at_least(0), "steps over which the confidence penalty rises linearly to its factor"),
-    Knob("mitigation.name", "erm", one_of(*MITIGATIONS), "what is done against shortcuts, beside the method"),
+    Knob("mitigation.name", "erm", Registered(mitigations.MITIGATIONS, ("erm",)), "what is done against"
+         " shortcuts, beside the method"),
     Knob("mitigation.by", "group", one_of(*BY), "what the balancing ones balance, and group_dro weighs"),
     Knob("mitigation.step_size", 0.01, at_least(0), "group_dro: of the weights of groups", traced=True),
     Knob("mitigation.adjustment", 0.0, at_least(0), "group_dro: C, a group's loss is raised by C / sqrt(its examples)",
@@ -441,9 +442,10 @@ def check_method(name: str) -> None:
 
 def _check_student(config) -> None:
     """Whether loss, methods and mitigation leave something that a teacher's probabilities can be compared with."""
-    if config.mitigation.name == "irm":
+    if not mitigations.of(config).takes_a_teacher:
         raise ConfigError(
-            "config.mitigation.name is 'irm', must be another with config.distill.row: its penalty is on a loss of targets"
+            f"config.mitigation.name is {config.mitigation.name!r}, must be another with config.distill.row: its penalty is"
+            " on a loss of targets"
         )
     if config.loss.name != "cross_entropy":
         raise ConfigError(
@@ -464,13 +466,10 @@ def check_mitigation(config, plan) -> None:
     where = f"config.mitigation.name is {name!r}"
     if name != "erm" and plan.regression:
         raise ConfigError(f"{where}, must be erm for {config.data.name}: its labels are numbers, not classes")
-    known = mitigations.MITIGATIONS.get(name)
-    need = known and known.needs
-    if need == "balanced":
-        need = {"class": None, "group": "attribute" if name == "logit_adjustment" else "group"}[config.mitigation.by]
+    known = mitigations.of(config)
+    need, looks_at = known.needs(config.mitigation)
     has = {"group": plan.num_groups, "attribute": plan.num_attributes,
            "environment": plan.num_environments or plan.num_attributes}  # fmt: skip
-    looks_at = config.mitigation.refit_on if name == "dfr" else "train"
     if looks_at == "valid" and "valid" not in plan.tests:
         raise ConfigError(
             f"{where}, which fits the last layer on validation examples, but there are none; set config.data.valid_size, or"
@@ -482,7 +481,7 @@ def check_mitigation(config, plan) -> None:
         raise ConfigError(
             f"{where}, which needs the {need} of every {examples} example, but {config.data.name} has no {column} column"
             " there; plant a cue (config.data.shortcut.kind), give data that has it"
-            + (", or balance by class (--config.mitigation.by=class)" if known.needs == "balanced" else "")
+            + (", or balance by class (--config.mitigation.by=class)" if "by" in known.knobs else "")
         )
     split, _, metric = SELECTIONS[rule].partition("/")
     if split and split not in plan.tests:
@@ -567,8 +566,7 @@ def program_key(config, without: tuple[str, ...] = ()) -> str:
     """
     flat = {k: v for k, v in flatten(config).items() if not (KNOB[k].free or k.startswith(without))}
     same = {k: bool(v) if KNOB[k].optional else v for k, v in flat.items() if KNOB[k].optional or not KNOB[k].traced}
-    known = mitigations.MITIGATIONS.get(same.get("mitigation.name"))
-    if known and not known.in_steps:
+    if not mitigations.of(config).in_steps:
         same["mitigation.name"] = mitigations.NONE
     return json.dumps(same, sort_keys=True)
 

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from lamv.catalog import mitigations
 from lamv.core.methods import METHODS, combines, knobs_of
-from lamv.core.mitigation import PAIRINGS
 from lamv.data import DATASETS
 from lamv.errors import ConfigError, brief
 from lamv.models import MODELS
@@ -86,17 +85,17 @@ def check(rows: Sequence, changes: Mapping[str, Mapping], base: Mapping, flags: 
 
 def check_length(config, steps: int) -> None:
     """Raise ConfigError for a knob in steps that does nothing in a run of so many, or for more than can be counted."""
-    whole = steps + (config.mitigation.first_steps if config.mitigation.name == "jtt" else 0)
+    whole = steps + (mitigations.knob_of(config, "first_steps", 0))
     if whole >= 2**31:
         raise ConfigError(
             f"the run has {whole:.3g} steps, must be below 2^31; set config.steps, or fewer config.epochs"
         )
-    penalised, annealed = bool(config.loss.confidence_penalty), config.mitigation.name in ("irm", "vrex")
+    penalised, annealed = bool(config.loss.confidence_penalty), mitigations.knob_of(config, "anneal", 0)
     for key, value, most, otherwise in (
         ("optim.warmup", config.optim.warmup, steps - 1, "the learning rate would never reach its peak"),
         ("method.switch", config.method.switch, steps - 1, "method.then would never begin"),
         ("loss.anneal", config.loss.anneal if penalised else 0, steps, "the penalty would never reach its factor"),
-        ("mitigation.anneal", config.mitigation.anneal if annealed else 0, steps - 1, "its factor would never count"),
+        ("mitigation.anneal", annealed, steps - 1, "its factor would never count"),
     ):
         if value > max(most, 0):
             bound = f"below the {steps}" if most < steps else f"at most the {steps}"
@@ -242,15 +241,16 @@ USES = {
         for knob in dict.fromkeys(knob for one in mitigations.MITIGATIONS.values() for knob in one.knobs)
     },
     "mitigation.anneal": Use(
-        lambda config: config.mitigation.name in ("irm", "vrex") and config.mitigation.penalty > 1,
-        "mitigation.name irm or vrex and mitigation.penalty above 1",
+        lambda config: mitigations.knob_of(config, "penalty", 0) > 1,
+        f"mitigation.name {_listed(mitigations.with_knob('penalty'), 'or')} and mitigation.penalty above 1",
         ("mitigation.name", "mitigation.penalty"),
     ),
     "mitigation.alpha": Use(
         lambda config: (
-            config.mitigation.name in PAIRINGS and not all(combines(METHODS[name]) for name in methods_of(config))
+            config.mitigation.name in mitigations.with_knob("alpha")
+            and not all(combines(METHODS[name]) for name in methods_of(config))
         ),
-        f"mitigation.name {_listed(PAIRINGS, 'or')} and a method that does not mix by itself",
+        f"mitigation.name {_listed(mitigations.with_knob('alpha'), 'or')} and a method that does not mix by itself",
         ("mitigation.name", *METHOD),
     ),
     "distill.temperature": TAUGHT,

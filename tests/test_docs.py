@@ -13,7 +13,7 @@ from lamv.config import KNOB
 from lamv.core import mitigation
 from lamv.core.losses import LOSSES
 from lamv.core.methods import METHODS, knobs_of
-from lamv.core.mitigation import MITIGATIONS
+from lamv.train.mitigations import MITIGATIONS
 
 ROOT = Path(__file__).parents[1]
 METHODS_PAGE = (ROOT / "docs" / "methods.md").read_text()

@@ -13,17 +13,28 @@ from lamv.catalog.words import plain
 Knobs = Mapping[str, Any]
 
 
+def _nothing(knobs: Any) -> tuple[str, str]:
+    return "", "train"
+
+
 class Mitigation(NamedTuple):
     """sentence: what it does, from its knobs. knobs: those under `mitigation` that it looks at.
 
-    needs: what it must know of every example, "group", "attribute" or "environment", or "balanced", which is what its knob
-    `by` says. in_steps: whether a step of training knows of it; others choose the data before, or come after.
+    needs: from its knobs, what it must know of every example of which split: "group", "attribute" or "environment", "" for
+    nothing. in_steps: whether a step of training knows of it; others choose the data before (subsamples), or fit the last
+    layer anew after (refits). takes_a_teacher: whether it goes with distillation.
     """
 
     sentence: Callable[[Knobs], str]
     knobs: tuple[str, ...]
-    needs: str = ""
-    in_steps: bool = True
+    needs: Callable[[Any], tuple[str, str]] = _nothing
+    subsamples: bool = False
+    refits: bool = False
+    takes_a_teacher: bool = True
+
+    @property
+    def in_steps(self) -> bool:
+        return not (self.subsamples or self.refits)
 
 
 #: Without any: empirical risk minimisation of what the method makes of the batch.
@@ -38,6 +49,21 @@ UNSAID = {
 def name_of(config: Knobs) -> str:
     """The mitigation of a row's config; NONE where it has none."""
     return str(_knobs(config).get("name") or NONE)
+
+
+def of(config: Any) -> Mitigation:
+    """The entry of a config that was checked; for erm one without anything."""
+    return MITIGATIONS.get(config.mitigation.name, Mitigation(lambda knobs: "", ()))
+
+
+def knob_of(config: Any, knob: str, otherwise: Any) -> Any:
+    """A knob of the mitigation of a config that was checked, where it looks at that knob."""
+    return config.mitigation[knob] if knob in of(config).knobs else otherwise
+
+
+def subsampled_by(config: Any) -> str:
+    """What of the training set is balanced by leaving examples out, "group" or "class"; "" for nothing."""
+    return config.mitigation.by if of(config).subsamples else ""
 
 
 def with_knob(knob: str) -> list[str]:
@@ -161,19 +187,32 @@ def _logit_adjustment(knobs: Knobs) -> str:
     )
 
 
+def _of(what: str) -> Callable[[Any], tuple[str, str]]:
+    return lambda knobs: (what, "train")
+
+
+def _balanced_group(knobs: Any) -> tuple[str, str]:
+    return "" if knobs.by == "class" else "group", "train"
+
+
+def _balanced_attribute(knobs: Any) -> tuple[str, str]:
+    return "" if knobs.by == "class" else "attribute", "train"
+
+
+#: ERM is not among them: it does nothing against shortcuts.
 MITIGATIONS: dict[str, Mitigation] = {
-    "reweight": Mitigation(_reweight, ("by",), "balanced"),
-    "resample": Mitigation(_resample, ("by",), "balanced"),
-    "subsample": Mitigation(_subsample, ("by",), in_steps=False),
-    "group_dro": Mitigation(_group_dro, ("by", "step_size", "adjustment"), "balanced"),
-    "irm": Mitigation(_irm, ("penalty", "anneal"), "environment"),
-    "vrex": Mitigation(_vrex, ("penalty", "anneal"), "environment"),
+    "reweight": Mitigation(_reweight, ("by",), _balanced_group),
+    "resample": Mitigation(_resample, ("by",), _balanced_group),
+    "subsample": Mitigation(_subsample, ("by",), subsamples=True),
+    "group_dro": Mitigation(_group_dro, ("by", "step_size", "adjustment"), _balanced_group),
+    "irm": Mitigation(_irm, ("penalty", "anneal"), _of("environment"), takes_a_teacher=False),
+    "vrex": Mitigation(_vrex, ("penalty", "anneal"), _of("environment")),
     "jtt": Mitigation(_jtt, ("first_steps", "upweight")),
-    "dfr": Mitigation(_dfr, ("refit_on", "subsets"), "group", in_steps=False),
-    "lisa": Mitigation(_lisa, ("mix_ratio", "alpha"), "attribute"),
-    "within_groups": Mitigation(_within_groups, ("alpha",), "group"),
-    "across_attributes": Mitigation(_across_attributes, ("alpha",), "attribute"),
-    "logit_adjustment": Mitigation(_logit_adjustment, ("by", "tau"), "balanced"),
+    "dfr": Mitigation(_dfr, ("refit_on", "subsets"), lambda knobs: ("group", knobs.refit_on), refits=True),
+    "lisa": Mitigation(_lisa, ("mix_ratio", "alpha"), _of("attribute")),
+    "within_groups": Mitigation(_within_groups, ("alpha",), _of("group")),
+    "across_attributes": Mitigation(_across_attributes, ("alpha",), _of("attribute")),
+    "logit_adjustment": Mitigation(_logit_adjustment, ("by", "tau"), _balanced_attribute),
 }
 
 

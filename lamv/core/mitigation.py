@@ -29,14 +29,8 @@ from jax import lax
 from lamv.core.batch import Rows
 from lamv.core.checks import check_shape, inside, integers, known
 
-MITIGATIONS = (
-    "erm", "reweight", "resample", "subsample", "group_dro", "irm", "vrex", "jtt", "dfr", "lisa", "within_groups",
-    "across_attributes", "logit_adjustment",
-)  # fmt: skip
 #: What examples are balanced by.
 BY = ("group", "class")
-#: Those that say who may be mixed with whom.
-PAIRINGS = ("lisa", "within_groups", "across_attributes")
 
 
 # Risks of groups, and weights of rows
@@ -239,16 +233,6 @@ def lisa(key: jax.Array, rows: Rows, labels, attributes, mix_ratio) -> jax.Array
     same_label = labels[:, None] == all_labels[None]
     same_attribute = attributes[:, None] == all_attributes[None]
     return jnp.where(intra_label[:, None], same_label & ~same_attribute, same_attribute & ~same_label)
-
-
-def paired(name: str, key: jax.Array, rows: Rows, *, labels, attributes, groups, mix_ratio=0.5) -> Rows:
-    """`rows` with the rule of one of PAIRINGS; any other name leaves them as they are."""
-    rules = {
-        "within_groups": lambda: within_groups(rows, groups),
-        "across_attributes": lambda: across_attributes(rows, attributes),
-        "lisa": lambda: lisa(key, rows, labels, attributes, mix_ratio),
-    }
-    return rows._replace(allowed=rules[name]()) if name in rules else rows
 
 
 def _of_rows(values, memberships) -> jax.Array:

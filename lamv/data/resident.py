@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from lamv.catalog import mitigations
 from lamv.core import shortcuts
 from lamv.data.classes import joined
 from lamv.data.cuts import cut
@@ -100,8 +101,8 @@ def plan(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> Plan:
     }
     train = table("train", "as_train", 0)
     group_counts = counts(train.groups, tables.num_groups)
-    if config.mitigation.name == "subsample":
-        train = tables.subsampled(train, config.mitigation.by)
+    if by := mitigations.subsampled_by(config):
+        train = tables.subsampled(train, by)
     validation = table("left_out", "as_train", LEFT_OUT) if len(cuts[0].left_out) else None
     if len(cuts[0].valid):
         validation = tests["valid"] = table("valid", "as_train", VALID)
@@ -120,7 +121,7 @@ def _check(splits: Splits, config) -> None:
         for knob, asked, why in (
             ("data.shortcut.kind", shortcut.kind != "none", "'none'"),
             ("data.label_flip", config.data.label_flip, "0"),
-            ("mitigation.name", config.mitigation.name == "subsample" and config.mitigation.by == "class", "'erm'"),
+            ("mitigation.name", mitigations.subsampled_by(config) == "class", "'erm'"),
         ):
             if asked:
                 raise ConfigError(
@@ -133,10 +134,10 @@ def _check(splits: Splits, config) -> None:
         )
     trained = splits.parts["all" if "all" in splits.parts else "train"]
     no_groups = shortcut.kind == "none" and trained.groups is None
-    if config.mitigation.name == "subsample" and config.mitigation.by == "group" and no_groups:
+    if mitigations.subsampled_by(config) == "group" and no_groups:
         raise ConfigError(
-            "config.mitigation.name is 'subsample', but the data has no groups: plant a cue, or give the data an"
-            " attribute/group column"
+            f"config.mitigation.name is {config.mitigation.name!r}, but the data has no groups: plant a cue, or give the"
+            " data an attribute/group column"
         )
 
 

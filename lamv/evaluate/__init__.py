@@ -37,7 +37,6 @@ from lamv.results import jsonl, runs
 from lamv.results.runs import Row
 from lamv.train import budget, parallel
 from lamv.train.checkpoint import Checkpoints
-from lamv.train.mitigated import WEIGHING
 from lamv.train.provenance import provenance, same_data
 from lamv.train.rows import Bench, Lane, RowRun, evenly
 from lamv.train.tracking import recorded
@@ -258,7 +257,7 @@ class Analysis:
             why = "its loss is not the cross-entropy"
         elif any(name in WEIGHTED for name in configs.methods_of(config)):
             why = "its method weighs the rows of a batch"
-        elif config.mitigation.name in WEIGHING:
+        elif self.row.program.mitigation.weighs:
             why = "its mitigation weighs the rows of a batch"
         else:
             why = "its loss has the teacher's share in it" if config.distill.row else ""

@@ -28,8 +28,9 @@ from lamv.core.targets import one_hot
 from lamv.data.resident import Table
 from lamv.models.layers import entering, hidden_widths, watching
 from lamv.train import parallel
+from lamv.train.parallel import DATA_AXIS
 from lamv.train.rows import Lane, RowRun
-from lamv.train.step import DATA_AXIS, root_key, step_key
+from lamv.train.step import root_key, step_key
 
 #: Points of the Gauss rule that stands for a continuous law of lam.
 NODES = 8

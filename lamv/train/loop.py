@@ -23,7 +23,7 @@ from lamv import files, stopping
 from lamv.data import description
 from lamv.errors import CheckpointError, LamvError, Preempted, WorkdirMismatch
 from lamv.failpoints import failpoint
-from lamv.train import budget, parallel, provenance, stages, summary, teacher, tracking
+from lamv.train import budget, parallel, provenance, summary, teacher, tracking
 from lamv.train.checkpoint import Checkpoints
 from lamv.train.progress import Progress
 from lamv.train.rows import Bench, Cohort, RowRun, cohorts, describe
@@ -240,7 +240,7 @@ def _finish(
 ) -> dict[str, Any]:
     """summary.json, of the lines in metrics.jsonl, so that it says what they say; then DONE."""
     arrays = [array for row in row_runs for array in row.arrays().values()]
-    notes = [note for row in row_runs for note in stages.notes(row)]
+    notes = [note for row in row_runs for note in row.program.mitigation.notes(row)]
     if not place.writes:
         return {"title": run["title"], "overrides": overrides, "rows": [], "claims": []}
     made = summary.of_run(run, overrides, place.metrics.parsed(), reading, notes)

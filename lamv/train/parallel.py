@@ -15,9 +15,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from lamv import models
 from lamv.errors import ConfigError, WorkdirMismatch
-from lamv.train.step import DATA_AXIS
 
-REPLICA_AXIS = "replica"
+#: Names of the mapped axes: replicas lie along one, the batch is spread over the other.
+REPLICA_AXIS, DATA_AXIS = "replica", "data"
 
 
 class Layout:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamv import config as configs
+from lamv.catalog import mitigations
 from lamv.core import methods, metrics, variance
 from lamv.core.batch import whole
 from lamv.core.targets import one_hot
@@ -25,7 +26,7 @@ from lamv.data.description import Names, described, missing_classes, names_of, o
 from lamv.data.partners import WithPartners, with_partners
 from lamv.data.resident import Plan, Table, examples_of, plan
 from lamv.errors import ConfigError, NotFiniteError
-from lamv.train import parallel, stages
+from lamv.train import parallel
 from lamv.train.checkpoint import flat, unflat
 from lamv.train.step import FIRST_STAGE, Measured, Program, State, traced_knobs
 from lamv.train.teacher import Teacher
@@ -134,7 +135,7 @@ class RowRun:
         configs.check_mitigation(config, self.plan)
         own_steps = configs.steps_of(config, self.train_size)
         #: After how many steps the network starts anew (mitigation jtt); 0: it never does.
-        self.first_step = config.mitigation.first_steps if config.mitigation.name == "jtt" else 0
+        self.first_step = mitigations.knob_of(config, "first_steps", 0)
         if self.first_step > own_steps:
             raise ConfigError(
                 f"config.mitigation.first_steps is {self.first_step}, must be at most the {own_steps} steps of the"
@@ -149,7 +150,7 @@ class RowRun:
 
     def init(self) -> None:
         for lane in self.lanes:
-            lane.state = stages.begun(self, lane)
+            lane.state = self.program.mitigation.begun(self, lane)
 
     def advance(self, start: int, stop: int) -> None:
         """Train from step `start` up to, not including, step `stop`."""
@@ -289,7 +290,7 @@ class RowRun:
         )
 
     def initial(self, lane: Lane) -> State:
-        """The state before the first step, but for what stages.begun puts into it."""
+        """The state before the first step, but for what its mitigation puts into it."""
         return self._init()(lane.knobs)
 
     def _init(self) -> Callable:
@@ -392,12 +393,12 @@ class Cohort:
             if first >= last:
                 continue
             if phase == 0 and first == one.first_step > 0:
-                self._each(stages.second_stage)
-                for note in itertools.chain.from_iterable(map(stages.notes, self.rows)):
+                self._each("second_stage")
+                for note in itertools.chain.from_iterable(row.program.mitigation.notes(row) for row in self.rows):
                     logger.warning("%s", note)
             self._run(one.step_function(phase), one.examples, first, last)
         if stop == self.steps:
-            self._each(stages.ended)
+            self._each("ended")
 
     def wait(self) -> None:
         for row in self.rows:
@@ -413,10 +414,10 @@ class Cohort:
         for lane, own in zip(lanes, _parted(state, [len(lane.seeds) for lane in lanes]), strict=True):
             lane.state = own
 
-    def _each(self, event: Callable) -> None:
+    def _each(self, hook: str) -> None:
         for row in self.rows:
             for lane in row.lanes:
-                lane.state = event(row, lane)
+                lane.state = getattr(row.program.mitigation, hook)(row, lane)
 
 
 def cohorts(rows: Sequence[RowRun]) -> list[Cohort]:

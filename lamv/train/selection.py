@@ -8,6 +8,7 @@ changes none: with another rule, the same run has other numbers. Early stopping 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lamv.catalog import mitigations
 from lamv.config import SELECTIONS
 
 
@@ -39,6 +40,4 @@ def counts_after(config, last: int) -> int:
 
     last: the last step of the row.
     """
-    if config.mitigation.name == "dfr":
-        return last - 1
-    return config.mitigation.first_steps if config.mitigation.name == "jtt" else 0
+    return last - 1 if mitigations.of(config).refits else mitigations.knob_of(config, "first_steps", 0)

@@ -31,16 +31,14 @@ from lamv.data.resident import Examples, Plan, Table
 from lamv.errors import ConfigError, nearest
 from lamv.models.classifier import check_ends
 from lamv.models.layers import entering, layer_names
-from lamv.train.mitigated import Mitigation, nothing_kept
+from lamv.train.mitigations import MITIGATIONS, nothing_kept
+from lamv.train.parallel import DATA_AXIS
 
 #: The named streams of randomness. Numbers are part of the definition of a run: never renumber, only add.
 INIT, ORDER, AUGMENT, MIX, CUE, LABEL_NOISE, PAIRS = range(7)
 
 #: The phase of a first stage (mitigation jtt); those of the run itself are 0, and 1 from the switch on.
 FIRST_STAGE = -1
-
-#: Name of the mapped axis that the batch is spread over; lamv.train.parallel binds it, on one device too.
-DATA_AXIS = "data"
 
 
 class Knobs(NamedTuple):
@@ -67,7 +65,7 @@ class State(NamedTuple):
     """What training changes. `loss_sum` and `loss_steps` gather the loss since the last logged step.
 
     running: (train_size, K) running mean of the predictions for each place of the training set, or () where no method
-    of the run asks for it. mitigation: what that of the run keeps, see lamv.train.mitigated.
+    of the run asks for it. mitigation: what that of the run keeps, see lamv.train.mitigations.
     """
 
     params: Any
@@ -121,7 +119,7 @@ class Program:
         self.loss = LOSSES[config.loss.name]
         self.remembers = any("running" in knobs_of(method) for method in self.methods)
         self.train_size = plan.train.rows.shape[1]
-        self.mitigation = Mitigation(config, plan, axis=DATA_AXIS, first_step=first_step)
+        self.mitigation = MITIGATIONS[config.mitigation.name](config, plan, axis=DATA_AXIS, first_step=first_step)
         # Traced now, so that a model which does not fit the data says so before anything is written or compiled.
         (_, features), variables = jax.eval_shape(self._initial, jax.random.key(0))
         self.feature_size = features.shape[-1]

@@ -23,7 +23,7 @@ def of_run(
     """The summary of a finished run.
 
     run: lamv.config.snapshot. overrides: what the command line set. lines: of its metrics.jsonl. reading: what was read
-    (lamv.data.description). notes: what is to be said of it (lamv.train.stages.notes).
+    (lamv.data.description). notes: what is to be said of it (lamv.train.mitigations).
     """
     measured: dict[tuple[str, int], list[Mapping]] = {}
     for line in lines:

@@ -5,9 +5,9 @@ import pytest
 from lamv.catalog import mitigations
 from lamv.compare import grids, groups
 from lamv.config import KNOBS
-from lamv.core.mitigation import MITIGATIONS
 from lamv.report import explain, sections
 from lamv.results import runs
+from lamv.train.mitigations import MITIGATIONS
 from tests import workdirs
 
 WORST = "test/worst_group_accuracy"

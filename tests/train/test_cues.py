@@ -14,8 +14,9 @@ from lamv.data.partners import beside
 from lamv.data.resident import examples_of, plan
 from lamv.data.splits import Normalisation, Split, Splits
 from lamv.train import parallel
+from lamv.train.parallel import DATA_AXIS
 from lamv.train.rows import Bench, RowRun
-from lamv.train.step import DATA_AXIS, Program, traced_knobs
+from lamv.train.step import Program, traced_knobs
 
 RNG = np.random.default_rng(1)
 

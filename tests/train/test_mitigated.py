@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from lamv import config as configs
-from lamv.core.mitigation import MITIGATIONS
 from lamv.data.resident import Table
 from lamv.errors import ConfigError
 from lamv.evaluate import Wanted, evaluate
 from lamv.models import MODELS, Model
 from lamv.models.classifier import Classifier
-from lamv.train import loop, selection, stages
+from lamv.train import loop, selection
+from lamv.train.mitigations import MITIGATIONS
 from lamv.train.refit import refit
 from lamv.train.rows import Bench, RowRun, cohorts
 
@@ -159,7 +159,7 @@ def test_the_second_stage_of_jtt_upweights_what_the_first_got_wrong_and_starts_a
         )[0]
         for r in range(2)
     ]
-    second = stages.second_stage(run, lane)
+    second = run.program.mitigation.second_stage(run, lane)
     for r in range(2):
         right = np.argmax(logits[r], axis=-1) == run.labels_of(table, r)
         np.testing.assert_array_equal(second.mitigation["sampling"][r], np.where(right, 1.0, 7.0))
@@ -205,7 +205,7 @@ def test_dfr_replaces_the_last_layer_by_one_fitted_to_balanced_features(split):
     np.testing.assert_array_equal(before["params.first.kernel"], after["params.first.kernel"])
     table = plain.plan.train if split == "train" else plain.plan.tests["valid"]
     [lane] = plain.lanes
-    features = stages._features(plain, lane, table)
+    features = refitted.program.mitigation.features(plain, lane, table)
     for r in range(2):
         kernel, bias, _ = refit(
             features[r], plain.labels_of(table, r), table.groups[r], classes=2, subsets=2, seed=lane.seeds[r]

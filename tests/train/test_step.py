@@ -17,7 +17,8 @@ from lamv.data.resident import examples_of, plan
 from lamv.data.splits import Normalisation, Split, Splits
 from lamv.errors import ConfigError
 from lamv.train import parallel
-from lamv.train.step import CUE, DATA_AXIS, MIX, Program, batch_places, root_key, schedule, step_key, traced_knobs
+from lamv.train.parallel import DATA_AXIS
+from lamv.train.step import CUE, MIX, Program, batch_places, root_key, schedule, step_key, traced_knobs
 
 #: Ten images of 2 x 2 pixels in 17 grey levels, three classes, with the training set for a test set.
 IMAGES = (np.arange(40) * 37 % 17).astype(np.uint8).reshape(10, 2, 2, 1)

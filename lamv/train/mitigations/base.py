@@ -1,0 +1,165 @@
+"""What a mitigation may do in the course of training: hooks, all of which do nothing here.
+
+In this order: `begun` before the first step; in each step `places` (which examples), `pairs` (who may be mixed with whom),
+`memberships` and `scored` (what the loss looks at), `weighed` and `share_of_rest` (what is minimised); `second_stage`
+between two stages; `ended` after the last step. The formulas are in lamv.core.mitigation; here they meet the tables of a
+replica, its traced knobs, and the axis that a batch is spread over.
+
+`row` and `lane` are a lamv.train.rows.RowRun and one of its lanes. What changes in the course of training is in `kept`, a
+dict of arrays with the `shapes` of the mitigation; it is in every checkpoint, so that a run which is stopped in either stage
+goes on in it. There may be
+
+    counts      training examples of each group, or of what else is balanced
+    log_q       log weights of the groups
+    sampling    (train_size,) how often each training example is to be drawn, next to the others
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from lamv.core import batch, mitigation
+from lamv.data.resident import Plan, Table
+from lamv.data.tables import counts
+from lamv.train import parallel
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+class Mitigation:
+    """No mitigation: empirical risk minimisation of what the method makes of the batch.
+
+    For the rows of one program, one replica, and one device's share of a batch. axis: the mapped axis that a batch is spread
+    over. first_step: where the run itself begins, after a first stage.
+    """
+
+    #: Whether it weighs the rows of a batch: then the loss is no plain mean.
+    weighs = False
+
+    def __init__(self, config, plan: Plan, *, axis: str, first_step: int = 0):
+        self.config, self.plan, self.axis, self.first_step = config.mitigation, plan, axis, first_step
+
+    @property
+    def balances(self) -> str:
+        """What is balanced or weighed: "group", "class", "environment" or "attribute"."""
+        return self.config.by
+
+    @property
+    def shapes(self) -> Shapes:
+        return {}
+
+    @property
+    def draws(self) -> bool:
+        """Whether the examples of a batch are drawn by weight, and not in the order of an epoch."""
+        return "sampling" in self.shapes
+
+    def begun(self, row, lane):
+        """The state of a lane before its first step."""
+        state = row.initial(lane)
+        if not self.shapes:
+            return state
+        sizes, members = self._sizes(row, lane)
+        kept = parallel.fetch(state.mitigation)
+        if "counts" in kept:
+            kept["counts"] = self.arranged(sizes)
+        if "sampling" in kept and not self.first_step:
+            drawn = [mitigation.sampling(own, of) for own, of in zip(sizes, members, strict=True)]
+            kept["sampling"] = np.stack(drawn).astype(np.float32)
+        return state._replace(mitigation=row.layout.place(kept, replicas=True))
+
+    def arranged(self, sizes: np.ndarray) -> np.ndarray:
+        """(R, G) numbers of training examples as `counts` has them."""
+        return sizes
+
+    def places(self, kept, key, rows: batch.Rows):
+        """(B_local,) places in the training set, drawn by weight."""
+        return mitigation.draw_places(key, rows, kept["sampling"])
+
+    def pairs(self, key, table: Table, places, labels, knobs, rows: batch.Rows) -> batch.Rows:
+        """The rows of the batch, and who of them may be mixed with whom; the same object where there is no rule for it."""
+        return rows
+
+    def memberships(self, table: Table, places, labels):
+        """(B_local, G) what an example is in of that which the loss looks at; None where it looks at nothing."""
+        return None
+
+    def scored(self, kept, knobs, logits, memberships):
+        """The logits (B, K) as the loss sees them."""
+        return logits
+
+    def weighed(self, kept, knobs, made: batch.Augmented, losses, slopes: Callable, t):
+        """(losses (B,) of this device's rows as they are to be minimised, `kept` from now on); None where as they are.
+
+        slopes: () -> (B,) derivatives of the losses by a scale on the logits. Weights are computed from risks of the global
+        batch, and are held fixed in the gradient: lamv.core.mitigation says why the gradient is the right one.
+        """
+        return None, kept
+
+    def share_of_rest(self, knobs, t):
+        """What all that is added to the loss is multiplied by."""
+        return 1.0
+
+    def second_stage(self, row, lane):
+        """The state with which the run itself begins, after a first stage of `first_step` steps."""
+        raise NotImplementedError(f"{type(self).__name__} has no second stage")
+
+    def notes(self, row) -> list[str]:
+        """What the mitigation came to that its name does not say."""
+        return []
+
+    def ended(self, row, lane):
+        """The state of a lane after its last step."""
+        return lane.state
+
+    def _sizes(self, row, lane) -> tuple[np.ndarray, np.ndarray]:
+        """(R, G) numbers of training examples by what is balanced, and (R, M) which of these each one is in."""
+        table = jax.tree.map(lambda values: values[row.lane_of(lane)], row.plan.train)
+        if self.balances == "class":
+            number = row.plan.num_classes
+            members = np.stack([row.labels_of(table, r) for r in range(len(lane.seeds))])
+        else:
+            number, members = row.plan.num_groups, table.groups
+        return counts(members, number).astype(np.float32), members
+
+
+class Weighing(Mitigation):
+    """What looks at the groups of the rows of a batch, and weighs their losses."""
+
+    weighs = True
+
+    def memberships(self, table: Table, places, labels):
+        members = {
+            "class": lambda: (labels, self.plan.num_classes),
+            "group": lambda: (table.groups[places], self.plan.num_groups),
+            "attribute": lambda: (table.attributes[places], self.plan.num_attributes),
+            "environment": lambda: (table.environments[places], self.plan.num_environments),
+        }
+        return mitigation.memberships_of(*members[self.balances]())
+
+    @property
+    def number(self) -> int:
+        """How many of what is balanced there are."""
+        return self.plan.num_classes if self.balances == "class" else self.plan.num_groups
+
+    def risks(self, values, made: batch.Augmented):
+        """(risk, mass), (G,) each over the global batch, of values (B,) of this device's rows."""
+        total = partial(lax.psum, axis_name=self.axis)
+        return mitigation.risks(lax.stop_gradient(values), made.memberships, importance(made), total)
+
+    def row_weights(self, coefficients, made: batch.Augmented, mass):
+        """(B,) weights of this device's rows, of coefficients (G,) of the risks."""
+        return mitigation.row_weights(coefficients, made.memberships, importance(made), mass)
+
+
+def importance(made: batch.Augmented) -> jax.Array:
+    """(B,) weights that a method gives its rows; 1 each where it gives none."""
+    return jnp.ones(len(made.memberships)) if made.weights is None else made.weights
+
+
+def nothing_kept(shapes: Shapes) -> dict[str, jax.Array]:
+    """`kept` before anything is known."""
+    return {name: jnp.zeros(shape) for name, shape in shapes.items()}
