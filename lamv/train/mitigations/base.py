@@ -62,7 +62,7 @@ class Mitigation:
         state = row.initial(lane)
         if not self.shapes:
             return state
-        sizes, members = self._sizes(row, lane)
+        sizes, members = _sizes(row, lane, self.balances)
         kept = parallel.fetch(state.mitigation)
         if "counts" in kept:
             kept["counts"] = self.arranged(sizes)
@@ -115,16 +115,6 @@ class Mitigation:
         """The state of a lane after its last step."""
         return lane.state
 
-    def _sizes(self, row, lane) -> tuple[np.ndarray, np.ndarray]:
-        """(R, G) numbers of training examples by what is balanced, and (R, M) which of these each one is in."""
-        table = jax.tree.map(lambda values: values[row.lane_of(lane)], row.plan.train)
-        if self.balances == "class":
-            number = row.plan.num_classes
-            members = np.stack([row.labels_of(table, r) for r in range(len(lane.seeds))])
-        else:
-            number, members = row.plan.num_groups, table.groups
-        return counts(members, number).astype(np.float32), members
-
 
 class Weighing(Mitigation):
     """What looks at the groups of the rows of a batch, and weighs their losses."""
@@ -163,3 +153,14 @@ def importance(made: batch.Augmented) -> jax.Array:
 def nothing_kept(shapes: Shapes) -> dict[str, jax.Array]:
     """`kept` before anything is known."""
     return {name: jnp.zeros(shape) for name, shape in shapes.items()}
+
+
+def _sizes(row, lane, balances: str) -> tuple[np.ndarray, np.ndarray]:
+    """(R, G) numbers of training examples by what is balanced, and (R, M) which of these each one is in."""
+    table = jax.tree.map(lambda values: values[row.lane_of(lane)], row.plan.train)
+    if balances == "class":
+        number = row.plan.num_classes
+        members = np.stack([row.labels_of(table, r) for r in range(len(lane.seeds))])
+    else:
+        number, members = row.plan.num_groups, table.groups
+    return counts(members, number).astype(np.float32), members
