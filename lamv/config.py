@@ -230,7 +230,7 @@ KNOBS = (
     Knob("loss.entropy_threshold", 0.0, at_least(0), "nats: penalise confidence only where the entropy is below; 0: always",
          traced=True),
     Knob("loss.anneal", 0, at_least(0), "steps over which the confidence penalty rises linearly to its factor"),
-    Knob("mitigation.name", "erm", Registered(mitigations.MITIGATIONS, ("erm",)), "what is done against"
+    Knob("mitigation.name", "erm", Registered(mitigations.MITIGATIONS, (mitigations.NONE,)), "what is done against"
          " shortcuts, beside the method"),
     Knob("mitigation.by", "group", one_of(*BY), "what the balancing ones balance, and group_dro weighs"),
     Knob("mitigation.step_size", 0.01, at_least(0), "group_dro: of the weights of groups", traced=True),

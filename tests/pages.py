@@ -6,10 +6,11 @@ HOSTILE = '<script>alert("$x$")</script> & \'"'
 
 
 class Page(html.parser.HTMLParser):
-    """The tags, attributes and text of a page."""
+    """The tags, attributes and text of a page; `between`: what stands before the text of each element."""
 
-    def __init__(self, text):
+    def __init__(self, text, between=""):
         super().__init__()
+        self._between = between
         self.tags, self.attributes, self.text = [], [], ""
         self.feed(text)
 
@@ -18,4 +19,4 @@ class Page(html.parser.HTMLParser):
         self.attributes += [(tag, name, value or "") for name, value in attrs]
 
     def handle_data(self, data):
-        self.text += data if self.tags[-1:] != ["style"] else ""
+        self.text += f"{self._between}{data}" if self.tags[-1:] != ["style"] else ""

@@ -1,4 +1,4 @@
-"""What is known of each method, mitigation and rule before anything is trained: names, knobs, symbols, sentences, colours.
+"""One entry a method, a mitigation, a metric: names, knobs, symbols, sentences, colours, what it needs.
 
-Told once, for tables, captions, figures, pages and the checks of configs; nothing here imports jax or matplotlib.
+Tables, captions, figures, pages and the checks of configs and claims read them here. Without jax or matplotlib.
 """

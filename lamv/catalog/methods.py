@@ -1,9 +1,9 @@
-"""Label augmentation in words, for a reader who has never seen the run: what each row did, from its config alone.
+"""The methods of label augmentation: an entry each in METHODS, and a row's method in words, from its config alone.
 
-`in_words` puts together the method, the smoothing that it is composed with, a second method from the switch on, the loss
-where it is not plain cross-entropy, and the teacher where there is one. A describer takes the knobs under `method` and K,
-the number of classes: None where it is not known, and 1 where the labels are numbers. Nothing here imports jax, so laws
-of lam are read as text.
+`in_short` is for tables: "mixup α=0.2". `in_words` is for a reader who has never seen the run: the method, the smoothing
+that it is composed with, a second method from the switch on, the loss where it is not plain cross-entropy, and the teacher
+where there is one. A sentence is made from the knobs under `method` and K, the number of classes: None where it is not
+known, and 1 where the labels are numbers. Nothing here imports jax, so laws of lam are read as text.
 """
 
 import ast

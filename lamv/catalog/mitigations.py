@@ -53,7 +53,7 @@ def name_of(config: Knobs) -> str:
 
 def of(config: Any) -> Mitigation:
     """The entry of a config that was checked; for erm one without anything."""
-    return MITIGATIONS.get(config.mitigation.name, Mitigation(lambda knobs: "", ()))
+    return MITIGATIONS.get(config.mitigation.name, ERM)
 
 
 def knob_of(config: Any, knob: str, otherwise: Any) -> Any:
@@ -199,6 +199,7 @@ def _balanced_attribute(knobs: Any) -> tuple[str, str]:
     return "" if knobs.by == "class" else "attribute", "train"
 
 
+ERM = Mitigation(lambda knobs: "", ())
 #: ERM is not among them: it does nothing against shortcuts.
 MITIGATIONS: dict[str, Mitigation] = {
     "reweight": Mitigation(_reweight, ("by",), _balanced_group),

@@ -42,6 +42,12 @@ class Comparison(NamedTuple):
         return found and (found.low, found.high)
 
     @property
+    def apart(self) -> bool:
+        """Whether that interval excludes 0; not so for one seed."""
+        found = over_seeds(self.difference.values)
+        return found is not None and found.excludes_zero
+
+    @property
     def verdict(self) -> str:
         """ALIKE: the interval is within GAP of 0; UNDECIDED: it is not, yet has 0.
 

@@ -160,7 +160,7 @@ def _about_error(run: Run) -> Answer:
         headline = f"{words[0]} is the test RMSE."
     comparisons = compare(rows, RMSE)
     numbers = [f"Test RMSE, in the units of the labels: {series(words)}."] if len(rows) > 1 else []
-    told = [c.row.name for c in comparisons if c.interval and not c.interval[0] <= 0 <= c.interval[1]]
+    told = [c.row.name for c in comparisons if c.apart]
     if comparisons:
         numbers.append(f"Told from ERM with the same other settings: {series(told) if told else 'none'}.")
     return Answer(headline, _paragraphs(numbers, _sureness(run.rows, comparisons)), [])
@@ -199,12 +199,12 @@ def _sureness(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[st
     else:
         seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         sentences = [f"How sure: ± is the standard deviation over {seeds} seeds."]
-    intervals = [c.interval for c in comparisons if c.interval]
-    if intervals:
-        apart = sum(not low <= 0 <= high for low, high in intervals)
+    of_several = [c for c in comparisons if c.interval]
+    if of_several:
+        apart = sum(c.apart for c in of_several)
         sentences.append(
             "Differences from ERM are taken seed by seed, next to the row that is otherwise the same; the 95\xa0%"
-            f" interval of the mean difference excludes 0 for {apart} of {len(intervals)}."
+            f" interval of the mean difference excludes 0 for {apart} of {len(of_several)}."
         )
     return [*sentences, *_not_compared(rows, comparisons)]
 

@@ -134,12 +134,12 @@ def _interval(low: float, high: float, scale: float, decimals: int, signed: bool
     return f"[{ends}]" + ("†" if examples else "")
 
 
-def by_chance(number: int, where: str, how: str) -> str:
+def _by_chance(number: int) -> str:
     """ " Of the 40 intervals of this table, 2 would be bold by chance if no method differed."; "" for few of them."""
     if number * (1 - intervals.LEVEL) < 0.5:
         return ""
     expected = f"{number * (1 - intervals.LEVEL):.0f}"
-    return f" Of the {number} intervals{where}, {expected} would be {how} by chance if no method differed."
+    return f" Of the {number} intervals of this table, {expected} would be bold by chance if no method differed."
 
 
 def _digits(means: Sequence[float], percent: bool) -> tuple[int, int]:
@@ -162,7 +162,7 @@ def _remarks(
         return ("No ERM row is otherwise the same, so there are no differences.",)
     over_seeds = sum(d.n > 1 for _, d in differences)
     if over_seeds:
-        remarks.append(SEEDS.format(erm=baseline.name) + by_chance(over_seeds, " of this table", "bold"))
+        remarks.append(SEEDS.format(erm=baseline.name) + _by_chance(over_seeds))
     examples = {d.examples for _, d in differences if d.examples is not None}
     examples |= {i.examples or 0 for c in columns if c.n == 1 for i in c.intervals.values()}
     if any("†" in cell.interval for line in lines for cell in line.cells):

@@ -1,11 +1,11 @@
 """The page of an experiment on theory: its answer, its table of checks, its figures from data; alone and among runs."""
 
-import html.parser
 import json
 import math
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,10 @@ from lamv import report
 from lamv.errors import DataError
 from lamv.report import drawings, theory
 from lamv.results.runs import spread
-from tests import workdirs
+from tests import pages, workdirs
+from tests.pages import HOSTILE
 
 ROOT = Path(__file__).parents[2]
-HOSTILE = '<script>alert("$x$")</script> & \'"'
 CHECKS = (
     {"quantity": "slope at alpha = 1", "measured": 0.5012, "expected": 0.5, "tolerance": 0.01, "sd": 0.0034, "n": 5},
     {"quantity": "share of low variance", "measured": 0.31, "expected": 0.9, "relation": ">=", "sd": 0.05, "n": 5},
@@ -94,20 +94,7 @@ def write(path, finished=True, **changes):
     return path
 
 
-class Page(html.parser.HTMLParser):
-    """The tags, attributes and text of a page."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.attributes, self.text = [], [], ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_data(self, data):
-        self.text += f" {data}" if self.tags[-1:] != ["style"] else ""
+Page = partial(pages.Page, between=" ")
 
 
 @pytest.fixture(scope="module")

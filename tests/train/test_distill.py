@@ -39,9 +39,8 @@ class NormedNet(Classifier, kw_only=True):
 
 @pytest.fixture(autouse=True, scope="module")
 def normed_net():
-    # The knob's list of names is made at import; the test's model goes by the name of one that is in it.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(MODELS, "cnn", Model(NormedNet, vectorise=True))
+        patch.setitem(MODELS, "normed", Model(NormedNet, vectorise=True))
         yield
 
 
@@ -63,7 +62,7 @@ def recipe(rows, **knobs):
 def teachers(normed_net, tmp_path_factory):
     """The workdir of three teachers, two of one network, which is not the students'. Not to be changed."""
     workdir = tmp_path_factory.mktemp("teachers") / "run"
-    rows = {"ERM": HIDDEN, "slow": HIDDEN | {"optim.lr": 0.01}, "normed": {"model.name": "cnn"}}
+    rows = {"ERM": HIDDEN, "slow": HIDDEN | {"optim.lr": 0.01}, "normed": {"model.name": "normed"}}
     loop.train(recipe(rows), workdir, ONE_DEVICE)
     return workdir
 

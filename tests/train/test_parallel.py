@@ -33,8 +33,7 @@ class NormedNet(Classifier, kw_only=True):
 
 @pytest.fixture(autouse=True)
 def normed_net(monkeypatch):
-    # The knob's list of names is made at import; the test's model goes by the name of one that is in it.
-    monkeypatch.setitem(models.MODELS, "cnn", Model(NormedNet, vectorise=True))
+    monkeypatch.setitem(models.MODELS, "normed", Model(NormedNet, vectorise=True))
 
 
 def trained(devices: int, **changes):
@@ -43,7 +42,7 @@ def trained(devices: int, **changes):
     config.steps, config.batch_size, config.seeds, config.eval_batch_size = STEPS, 32, 4, 100
     config.data.train_size, config.data.flatten, config.data.normalise = 256, True, False
     config.data.shortcut.kind = "tag"
-    config.model.name = "cnn"
+    config.model.name = "normed"
     config.method.name = "mixup"
     config.optim.lr = 0.05
     [row] = configs.expand(config, {"parallel.devices": devices, **changes})
@@ -57,7 +56,7 @@ def trained(devices: int, **changes):
 @pytest.fixture(scope="module")
 def on_one_device():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(models.MODELS, "cnn", Model(NormedNet, vectorise=True))
+        patch.setitem(models.MODELS, "normed", Model(NormedNet, vectorise=True))
         return trained(1)
 
 
@@ -104,7 +103,7 @@ def trained_by(method: str, **parallel):
     config = configs.defaults()
     config.steps, config.batch_size, config.seeds = 3, 16, 2
     config.data.train_size, config.data.flatten, config.data.normalise = 32, True, False
-    config.model.name, config.optim.lr = "cnn" if method in ON_THE_NETWORK else "linear", 0.05
+    config.model.name, config.optim.lr = "normed" if method in ON_THE_NETWORK else "linear", 0.05
     changes = {f"parallel.{knob}": value for knob, value in parallel.items()}
     asked = {f"method.{knob}" for knob in knobs_of(METHODS[method])}
     own = {key: value for key, value in OF_METHODS.items() if key in asked}
