@@ -2,10 +2,10 @@
 
 A command listens from its first import on (`listen`). Whatever it does may be abandoned at any moment, as all that it
 leaves is written whole: a thread ends the process at once, with one line and exit code 75, wherever the main thread is,
-be it in an import or deep in a compilation. Training alone holds a signal back (`Held`), until its step is saved; a second
+be it in an import or deep in a compilation. Training alone holds a signal back (`StopRequest`), until its step is saved; a second
 signal does not wait for that.
 
-Where nobody listens (a notebook, a test), `Held` hears signals by itself, as long as it lasts. Several processes must
+Where nobody listens (a notebook, a test), `StopRequest` hears signals by itself, as long as it lasts. Several processes must
 agree on where to stop: there JAX listens, and `leave_to_jax` is called first.
 """
 
@@ -24,7 +24,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _lock = threading.Lock()
 _listening = False
-_holder: "Held | None" = None
+_holder: "StopRequest | None" = None
 
 
 def listen() -> None:
@@ -55,7 +55,7 @@ def leave_to_jax() -> None:
         _let_go()
 
 
-class Held:
+class StopRequest:
     """While this lasts, the first signal is remembered in `asked`, by its name, and nothing else happens."""
 
     def __init__(self):
@@ -63,7 +63,7 @@ class Held:
         self._may_end = False
         self._before: dict[int, object] = {}
 
-    def __enter__(self) -> "Held":
+    def __enter__(self) -> "StopRequest":
         global _holder
         with _lock:
             _holder = self

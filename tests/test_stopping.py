@@ -21,10 +21,10 @@ PLACES = {
     "computing": f"import numpy as np\na = np.ones((9000, 9000))\n{READY}a @ a",
     "running": f"{READY}while True: pass",
     "importing": f"sys.path.insert(0, sys.argv[1])\n{READY}import slow",
-    "held, with nothing to lose": f"with stopping.Held() as stop, stop.nothing_to_lose():\n  {READY}  time.sleep(60)",
-    "left": f"with stopping.Held() as stop:\n  pass\n{READY}time.sleep(60)",
+    "held, with nothing to lose": f"with stopping.StopRequest() as stop, stop.nothing_to_lose():\n  {READY}  time.sleep(60)",
+    "left": f"with stopping.StopRequest() as stop:\n  pass\n{READY}time.sleep(60)",
 }
-HELD = f"with stopping.Held() as stop:\n  {READY}  while not stop.asked: time.sleep(.01)\n  print(stop.asked, flush=True)\n"
+HELD = f"with stopping.StopRequest() as stop:\n  {READY}  while not stop.asked: time.sleep(.01)\n  print(stop.asked, flush=True)\n"
 
 
 def started(code, *arguments):
@@ -118,7 +118,7 @@ def test_a_child_process_does_not_speak_for_its_parent():
 
 def test_where_nobody_listens_what_is_held_hears_by_itself():
     before = [signal.getsignal(number) for number in stopping.SIGNALS]
-    with stopping.Held() as stop:
+    with stopping.StopRequest() as stop:
         assert stop.asked == ""
         os.kill(os.getpid(), signal.SIGTERM)
         until = time.monotonic() + 5

@@ -1,7 +1,7 @@
 """A run: when what happens. All rows of a recipe advance together, from one checkpoint to the next.
 
-Going side by side, rather than row after row, means that one number, the step, says where a run is; that a mistake in
-the last row shows in the first minute; and that the rows can be compared while they train.
+Side by side, one number, the step, is the position of a run; a mistake in the last row shows in the first minute; and
+the rows can be compared while they train.
 
 Order of events, from cheap to dear: check the config, lock the workdir, read the teachers if there are any, read the
 data, check the config against it, look for a checkpoint, see that there is room for more, and only then compile.
@@ -50,14 +50,14 @@ def train(
     run = configs.snapshot(config, rows)
     config = rows[0].config  # what belongs to the run is the same in all rows; overrides are in it
     parallel.agree(configs.fingerprint(run))
-    with tracking.Workdir(workdir, writes=parallel.is_main_process()) as place:
-        place.compare(run)
-        done = _done(place, run, overrides)
+    with tracking.Workdir(workdir, writes=parallel.is_main_process()) as store:
+        store.compare(run)
+        done = _done(store, run, overrides)
         if done is not None:
-            logger.info("%s is done; nothing to do", place.path)
+            logger.info("%s is done; nothing to do", store.path)
             return done
         teachers = teacher.of_rows(rows)
-        before = place.read_object("provenance.json") or {}
+        before = store.read_object("provenance.json") or {}
         teacher.check_same(before.get("teachers", ()), teachers.values())
         session = Session(rows, devices)
         budget.check(rows, session)
@@ -67,65 +67,65 @@ def train(
         changed = provenance.same_data(before, session.sources)
         if changed:
             raise WorkdirMismatch(
-                f"workdir {place.path} was begun with other data: {changed}; put the data back, or choose another --workdir"
+                f"workdir {store.path} was begun with other data: {changed}; put the data back, or choose another --workdir"
             )
         reading = session.described(row_runs)
-        _check_begun(place)
-        place.claim(run)
+        _check_begun(store)
+        store.claim(run)
         _announce(row_runs, session, reading)
         checkpoints = Checkpoints(
-            place.path / "checkpoints", configs.fingerprint(run), [row.name for row in rows], config.keep_checkpoints,
+            store.path / "checkpoints", configs.fingerprint(run), [row.name for row in rows], config.keep_checkpoints,
             data=[source.sha256 for source in session.sources],
         )  # fmt: skip
-        with contextlib.closing(checkpoints), stopping.Held() as stop:
+        with contextlib.closing(checkpoints), stopping.StopRequest() as stop:
             with stop.nothing_to_lose():
                 described = teacher.described(teachers.values())
                 now = provenance.provenance(session.sources, session.layout.mesh.shape, described, reading)
-                step = _resume(row_runs, checkpoints, place)
-                _note_changes(place, before, now, step)
+                step = _resume(row_runs, checkpoints, store)
+                _note_changes(store, before, now, step)
                 checkpoints.check_space(_state_bytes(row_runs), _saves(row_runs, config, step))
-            _run(row_runs, config, step, place, checkpoints, stop)
-        return _finish(row_runs, place, run, overrides, reading)
+            _run(row_runs, config, step, store, checkpoints, stop)
+        return _finish(row_runs, store, run, overrides, reading)
 
 
-def _check_begun(place: tracking.Workdir) -> None:
+def _check_begun(store: tracking.Workdir) -> None:
     """Raise CheckpointError (exit 74) for a run that has had checkpoints and has none: it would begin anew."""
-    folder = place.path / "checkpoints"
-    if not place.writes or (folder.is_dir() and any(path.name.isdecimal() for path in folder.iterdir())):
+    folder = store.path / "checkpoints"
+    if not store.writes or (folder.is_dir() and any(path.name.isdecimal() for path in folder.iterdir())):
         return
-    told = _whole(place.timing)
+    timed = _whole(store.timing)
     # Every save is an event. The folder is made before the first line.
-    if any("event" in line for line in told) or (place.metrics.any() and not told and not folder.is_dir()):
+    if any("event" in line for line in timed) or (store.metrics.any() and not timed and not folder.is_dir()):
         raise CheckpointError(
-            f"workdir {place.path} has lines of steps that were trained, and its checkpoints are gone; restore {folder} from"
+            f"workdir {store.path} has lines of steps that were trained, and its checkpoints are gone; restore {folder} from"
             " a copy, or start again in a new workdir"
         )
 
 
-def _resume(row_runs: Sequence[VariantRun], checkpoints: Checkpoints, place: tracking.Workdir) -> int:
+def _resume(row_runs: Sequence[VariantRun], checkpoints: Checkpoints, store: tracking.Workdir) -> int:
     """The step to go on from, with the rows in its state and the workdir's files as they were then."""
     started = time.perf_counter()
-    found = checkpoints.restore()
-    if found is None:
-        if place.writes and place.metrics.any():
-            logger.warning("%s was stopped before its first checkpoint; it begins at step 0 again", place.path)
-        for lines in (place.metrics, place.timing):
+    restored = checkpoints.restore()
+    if restored is None:
+        if store.writes and store.metrics.any():
+            logger.warning("%s was stopped before its first checkpoint; it begins at step 0 again", store.path)
+        for lines in (store.metrics, store.timing):
             lines.back_to_step(-1)
         for row in row_runs:
             row.init()
         return 0
     for number, row in enumerate(row_runs):
-        row.load(found.tree[str(number)])
-    logger.info("resuming at step %d", found.step)
-    for lines in (place.metrics, place.timing):
-        if lines.path.name not in found.lines:
-            lines.back_to_step(found.step)
+        row.load(restored.tree[str(number)])
+    logger.info("resuming at step %d", restored.step)
+    for lines in (store.metrics, store.timing):
+        if lines.path.name not in restored.lines:
+            lines.back_to_step(restored.step)
             continue
-        wrong = lines.back_to(found.lines[lines.path.name])
+        wrong = lines.back_to(restored.lines[lines.path.name])
         if wrong:
-            logger.warning("%s is written again as the checkpoint of step %d has it: %s", lines.path, found.step, wrong)
-    place.timing.append([{"step": found.step, "event": "resumed", "seconds": round(time.perf_counter() - started, 6)}])
-    return found.step
+            logger.warning("%s is written again as the checkpoint of step %d has it: %s", lines.path, restored.step, wrong)
+    store.timing.append([{"step": restored.step, "event": "resumed", "seconds": round(time.perf_counter() - started, 6)}])
+    return restored.step
 
 
 def _whole(lines: tracking.Lines) -> list[Any]:
@@ -135,10 +135,10 @@ def _whole(lines: tracking.Lines) -> list[Any]:
     return []
 
 
-def _note_changes(place: tracking.Workdir, before: Mapping[str, Any], now: Mapping[str, Any], step: int) -> None:
+def _note_changes(store: tracking.Workdir, before: Mapping[str, Any], now: Mapping[str, Any], step: int) -> None:
     """Write provenance.json; say what is another than it was when the run was here last."""
     if not step:  # nothing was trained by what was here before
-        place.write("provenance.json", now)
+        store.write("provenance.json", now)
         return
     changed = provenance.changes(before, now)
     if changed:
@@ -148,7 +148,7 @@ def _note_changes(place: tracking.Workdir, before: Mapping[str, Any], now: Mappi
         )
     if not before:
         logger.warning("provenance.json was missing and is written anew; what the run was begun with is not known")
-    place.write("provenance.json", provenance.continued(before, now, step))
+    store.write("provenance.json", provenance.continued(before, now, step))
 
 
 def _state_bytes(row_runs: Sequence[VariantRun]) -> int:
@@ -163,7 +163,7 @@ def _saves(row_runs: Sequence[VariantRun], config, step: int) -> int:
     return 0 if step == last else len({*range(step - step % every + every, last, every), last}) if every else 1
 
 
-def _run(row_runs, config, step: int, place: tracking.Workdir, checkpoints: Checkpoints, stop: stopping.Held) -> None:
+def _run(row_runs, config, step: int, store: tracking.Workdir, checkpoints: Checkpoints, stop: stopping.StopRequest) -> None:
     last = max(row.steps for row in row_runs)
     marks = [period for period in (config.log_every, config.eval_every, config.checkpoint_every) if period]
     together, saved = stacks(row_runs), step
@@ -180,11 +180,11 @@ def _run(row_runs, config, step: int, place: tracking.Workdir, checkpoints: Chec
                         _advance(stack, start, step, progress)
             failpoint("advanced")
             if step == due:
-                _record(active, step, config, place, progress)
+                _record(active, step, config, store, progress)
             _ask_others(stop, step)
             saves = bool(config.checkpoint_every) and step % config.checkpoint_every == 0
             if step == last or stop.asked or saves:
-                _save(step, row_runs, place, checkpoints)
+                _save(step, row_runs, store, checkpoints)
                 saved = step
             if stop.asked and step < last:
                 raise Preempted(
@@ -192,15 +192,15 @@ def _run(row_runs, config, step: int, place: tracking.Workdir, checkpoints: Chec
                 )
 
 
-def _save(step: int, row_runs: Sequence[VariantRun], place: tracking.Workdir, checkpoints: Checkpoints) -> None:
+def _save(step: int, row_runs: Sequence[VariantRun], store: tracking.Workdir, checkpoints: Checkpoints) -> None:
     before = time.perf_counter()
-    lines = {lines.path.name: lines.seal() for lines in (place.metrics, place.timing)}
+    lines = {lines.path.name: lines.seal() for lines in (store.metrics, store.timing)}
     checkpoints.save(step, {str(n): row.arrays() for n, row in enumerate(row_runs)}, lines)
-    place.timing.append([{"step": step, "event": "saved", "seconds": round(time.perf_counter() - before, 6)}])
+    store.timing.append([{"step": step, "event": "saved", "seconds": round(time.perf_counter() - before, 6)}])
 
 
-def _ask_others(stop: stopping.Held, step: int) -> None:
-    """Where several processes run: whether one of them was told to stop, the same answer at the same step in all."""
+def _ask_others(stop: stopping.StopRequest, step: int) -> None:
+    """With several processes: whether one of them received a signal to stop; the answer is the same in all at one step."""
     if jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step):
         stop.asked = "SIGTERM"
 
@@ -221,7 +221,7 @@ def _piece(rows: Sequence[VariantRun], progress: Progress) -> int:
     return progress.piece([row.name for row in rows], SECONDS_A_PIECE)
 
 
-def _record(rows: Sequence[VariantRun], step: int, config, place: tracking.Workdir, progress: Progress) -> None:
+def _record(rows: Sequence[VariantRun], step: int, config, store: tracking.Workdir, progress: Progress) -> None:
     """The lines of this step in metrics.jsonl, one for each row and seed, where any are due."""
     logs = step % config.log_every == 0
     evaluates = bool(config.eval_every) and step % config.eval_every == 0
@@ -236,56 +236,56 @@ def _record(rows: Sequence[VariantRun], step: int, config, place: tracking.Workd
         ]
         if evaluates or ends:
             # A row whose numbers may be those of this step wants all of them.
-            found = row.evaluate(list(row.plan.tests) if row.config.select.rule == "last" and not ends else None)
-            lines = [line | new for line, new in zip(lines, found, strict=True)]
-        place.metrics.append(lines)
-        place.timing.append([{"step": step, "row": row.name, **progress.take_timing(row.name)}])
+            measured = row.evaluate(list(row.plan.tests) if row.config.select.rule == "last" and not ends else None)
+            lines = [line | new for line, new in zip(lines, measured, strict=True)]
+        store.metrics.append(lines)
+        store.timing.append([{"step": step, "row": row.name, **progress.take_timing(row.name)}])
         progress.loss(row.name, float(np.mean(losses)))
 
 
 def _finish(
-    row_runs: Sequence[VariantRun], place: tracking.Workdir, run: Mapping, overrides: Mapping, reading: Mapping
+    row_runs: Sequence[VariantRun], store: tracking.Workdir, run: Mapping, overrides: Mapping, reading: Mapping
 ) -> dict[str, Any]:
-    """summary.json, of the lines in metrics.jsonl, so that it says what they say; then DONE."""
+    """Write summary.json from the lines of metrics.jsonl, so that the two agree; then DONE."""
     arrays = [array for row in row_runs for array in row.arrays().values()]
     notes = [note for row in row_runs for note in row.program.mitigation.notes(row)]
-    if not place.writes:
+    if not store.writes:
         return {"title": run["title"], "overrides": overrides, "rows": [], "claims": []}
-    made = summary.of_run(run, overrides, place.metrics.parsed(), reading, notes)
-    place.write("summary.json", made)
+    made = summary.of_run(run, overrides, store.metrics.parsed(), reading, notes)
+    store.write("summary.json", made)
     done = {
-        "sha256": tracking.digest(arrays), "metrics": place.metrics.digest(), "summary": summary.digest(made),
+        "sha256": tracking.digest(arrays), "metrics": store.metrics.digest(), "summary": summary.digest(made),
         "notes": notes,
     }  # fmt: skip
-    place.write("DONE", {**done, "self": files.hash_of(done)})
+    store.write("DONE", {**done, "self": files.hash_of(done)})
     return made
 
 
-def _done(place: tracking.Workdir, run: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any] | None:
+def _done(store: tracking.Workdir, run: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any] | None:
     """The summary of a workdir that is done; None for one that is not, or of which something has to be made again.
 
-    What is not as it was when the run ended is said.
+    Logs every file that is not as it was when the run ended.
     """
-    done = place.read_whole("DONE")
+    done = store.read_whole("DONE")
     if done is None:
         return None
     if list(done) == ["sha256"]:  # by an earlier version, which knew no more
-        return place.read_whole("summary.json")
+        return store.read_whole("summary.json")
     if done.get("self") != files.hash_of(done):
-        logger.warning("%s is damaged, and is made again from the last checkpoint", place.path / "DONE")
+        logger.warning("%s is damaged, and is made again from the last checkpoint", store.path / "DONE")
         return None
-    if not place.metrics.matches(done["metrics"]):
-        logger.warning("%s is not as it was when the run ended; looking at the last checkpoint", place.metrics.path)
+    if not store.metrics.matches(done["metrics"]):
+        logger.warning("%s is not as it was when the run ended; looking at the last checkpoint", store.metrics.path)
         return None
-    stored = place.read_whole("summary.json") or {}
+    stored = store.read_whole("summary.json") or {}
     if summary.is_whole(stored) and summary.digest(stored) == done["summary"]:
         return stored
-    logger.warning("%s is not as it was when the run ended, and is made again", place.path / "summary.json")
-    before = place.read_object("provenance.json") or {}
-    made = summary.of_run(run, overrides, place.metrics.parsed(), _mapping(before.get("reading")), done["notes"])
-    if summary.digest(made) != done["summary"]:  # what was read was said in provenance.json, which is another too
+    logger.warning("%s is not as it was when the run ended, and is made again", store.path / "summary.json")
+    before = store.read_object("provenance.json") or {}
+    made = summary.of_run(run, overrides, store.metrics.parsed(), _mapping(before.get("reading")), done["notes"])
+    if summary.digest(made) != done["summary"]:  # what was read is kept in provenance.json, which has changed too
         return None
-    place.write("summary.json", made)
+    store.write("summary.json", made)
     return made
 
 

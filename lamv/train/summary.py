@@ -23,20 +23,20 @@ def of_run(
     """The summary of a finished run.
 
     run: lamv.config.snapshot. overrides: what the command line set. lines: of its metrics.jsonl. reading: what was read
-    (lamv.data.description). notes: what is to be said of it (lamv.train.mitigations).
+    (lamv.data.description). notes: of the mitigations (lamv.train.mitigations).
     """
     measured: dict[tuple[str, int], list[Mapping]] = {}
     for line in lines:
         measured.setdefault((line["row"], line["replica"]), []).append(line)
     rows = []
     for row, stored in zip(configs.rows_of(run, {}), run["rows"], strict=True):
-        of_seeds = [measured[row.name, replica] for replica in range(row.config.seeds)]
+        lines_of_seeds = [measured[row.name, replica] for replica in range(row.config.seeds)]
         chosen = [
-            selection.selected(own, row.config.select, selection.counts_after(row.config, own[-1]["step"]))
-            for own in of_seeds
+            selection.selected(lines, row.config.select, selection.counts_after(row.config, lines[-1]["step"]))
+            for lines in lines_of_seeds
         ]
-        told = {} if row.config.select.rule == "last" else {"selected": [line["step"] for line in chosen]}
-        rows.append(summary_row(row.name, stored["config"], values_of(chosen)) | told)
+        selected = {} if row.config.select.rule == "last" else {"selected": [line["step"] for line in chosen]}
+        rows.append(summary_row(row.name, stored["config"], values_of(chosen)) | selected)
     # A claim speaks of the recipe as it stands: with other settings it is listed, but not judged.
     kept = all(configs.KNOB[key].free or key in ("seed", "seeds") for key in overrides if key in configs.KNOB)
     means = {(row["name"], metric): spread["mean"] for row in rows for metric, spread in row["metrics"].items()}
@@ -49,7 +49,7 @@ def of_run(
 
 
 def is_whole(summary: Mapping[str, Any]) -> bool:
-    """Whether a summary that was read is as it was written, whatever it says."""
+    """Whether a summary that was read is as it was written."""
     return {"data", "notes", "rows"} <= summary.keys() and summary.get("self") == files.hash_of(summary)
 
 

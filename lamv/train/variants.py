@@ -105,10 +105,6 @@ class VariantRun:
         for replicas in self.replicas:
             replicas.state = self.program.mitigation.begun(self, replicas)
 
-    def initial(self, replicas: Replicas) -> State:
-        """The state before the first step, but for what its mitigation puts into it."""
-        return self.functions.init(replicas.knobs)
-
     def advance(self, start: int, stop: int) -> None:
         """Train from step `start` up to, not including, step `stop`."""
         Stack([self]).advance(start, stop)

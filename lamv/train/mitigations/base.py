@@ -60,7 +60,7 @@ class Mitigation:
 
     def begun(self, row, replicas):
         """The state before the first step."""
-        state = row.initial(replicas)
+        state = row.functions.init(replicas.knobs)
         if not self.shapes:
             return state
         sizes, members = _sizes(row, replicas, self.balances)

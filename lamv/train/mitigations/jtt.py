@@ -31,7 +31,7 @@ class JTT(Resample):
             replicas.state.mitigation["sampling"], replicas.network, replicas.knobs, replicas.train, row.examples,
             np.int32(row.train_size), 0, batches,
         )  # fmt: skip
-        fresh = row.initial(replicas)
+        fresh = row.functions.init(replicas.knobs)
         return fresh._replace(
             loss_sum=replicas.state.loss_sum, loss_steps=replicas.state.loss_steps, mitigation={"sampling": sampling}
         )
