@@ -62,8 +62,9 @@ MARGINS = (
     ("margin_p25", "25th percentile"), ("margin_median", "median"), ("margin_mean", "mean"),
     ("margin_cv", "coefficient of variation"),
 )  # fmt: skip
+WORST_GROUP = "worst_group_accuracy"
 GROUPS = (
-    ("worst_group_accuracy", "worst group"), ("mean_group_accuracy", "mean of groups"),
+    (WORST_GROUP, "worst group"), ("mean_group_accuracy", "mean of groups"),
     ("adjusted_accuracy", "adjusted to the groups of training"),
 )  # fmt: skip
 CUE = (

@@ -41,7 +41,7 @@ def split_of_groups(keys: Iterable[str]) -> str:
     """The test split whose groups say most: with a random cue, where there is one; "" where there are no groups."""
     keys = set(keys)
     splits = ("test_random", "test")
-    return next((split for split in splits if f"{split}/worst_group_accuracy" in keys), "")
+    return next((split for split in splits if f"{split}/{metrics.WORST_GROUP}" in keys), "")
 
 
 def _groups(keys: set[str], legend: Legend) -> list[metrics.Metric]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lamv.catalog import methods, mitigations
+from lamv.catalog import cues, methods, mitigations
 from lamv.report import glossary
 from lamv.results.runs import Row, Run, Term, flatten
 
@@ -68,47 +68,11 @@ def setup(run: Run) -> list[Term]:
     return [
         term("Data", f"{knob('data.name')}, {size}", "data."),
         *([term("Labels", _noise_in_words(first), "data.label_noise")] if noisy else []),
-        term("Cue", _cue_in_words(first), "data.shortcut."),
+        term("Cue", cues.in_words(knob("data.shortcut", {})), "data.shortcut."),
         term("Network", f"{knob('model.name')}{widths}", "model."),
         term("Optimiser", f"{knob('optim.name')}, {rate}, {decay}", "optim."),
         term("Length", f"{length} of {knob('batch_size')} examples, {seeds}", "steps", "epochs", "batch_size"),
     ]
-
-
-#: By kind, with its strength.
-CUES = {
-    "tag": "a tag: {strength} × one-hot of the class, written over or next to the inputs",
-    "pixel": "a pixel: one input that tells class 1 from class 0, of size {strength}",
-    "colour": "the colour of the image, of strength {strength}",
-    "patch": "a coloured patch in the image’s upper left corner, of strength {strength}",
-    "watermark": "a number in white digits in the image’s lower right corner, of strength {strength}",
-    "colour_cast": "a colour cast over the image, of strength {strength}",
-    "frequency": "a grating over the image, of strength {strength}",
-    "dominoes": "a second image, of another data set, above the image, of strength {strength}",
-    "cat_channel": "a second image of the class in channels of its own, of strength {strength}",
-}
-
-
-def _cue_in_words(row: Row) -> str:
-    kind, strength, noise = (row.knob(f"data.shortcut.{k}") for k in ("kind", "strength", "noise"))
-    if kind in (None, "none"):
-        return "none was planted"
-    what = CUES.get(kind, "“{kind}” of strength {strength}").format(kind=kind, strength=strength)
-    varies = f"plus Gaussian noise of standard deviation {noise:g}" if noise else "without noise"
-    return f"{what}, {varies}; in training it says the label with probability {_reliabilities(row)}"
-
-
-def _reliabilities(row: Row) -> str:
-    """ "0.9", or "0.8 or 0.9, by environment; in the split test with probability 0.1"."""
-    of = {key: row.knob(f"data.shortcut.{key}") for key in ("reliability", "environments", "valid_reliability",
-                                                            "test_reliability")}  # fmt: skip
-    words = _value(of["reliability"])
-    if of["environments"]:
-        words = " or ".join(f"{share:g}" for share in of["environments"]) + ", by environment"
-    for split in ("valid", "test"):
-        if of[f"{split}_reliability"] is not None:
-            words += f"; in the split {split} with probability {of[f'{split}_reliability']:g}"
-    return words
 
 
 def _noise_in_words(row: Row) -> str:

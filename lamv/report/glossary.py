@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from lamv.catalog import mitigations
-from lamv.compare import selections
+from lamv.catalog.model_selection import RULES
 from lamv.results.runs import Row, Term
 
 #: (pattern that a metric's key must hold, term), in the order of the page.
@@ -114,8 +114,10 @@ INTERVAL = Term(
 
 def of_design(rows: Sequence[Row]) -> list[Term]:
     """Terms that the settings of the rows call for, and not their metrics."""
-    found = [MITIGATION] if any(mitigations.told(row.config) for row in rows) else []
-    return found + ([ORACLE] if any(row.knob("select.rule") == selections.ORACLE for row in rows) else [])
+    found = [MITIGATION] if any(mitigations.settings(row.config) for row in rows) else []
+    return found + (
+        [ORACLE] if any((rule := RULES.get(row.knob("select.rule"))) and rule.is_oracle for row in rows) else []
+    )
 
 
 def terms(keys: Iterable[str]) -> list[Term]:

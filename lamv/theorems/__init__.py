@@ -14,8 +14,9 @@ from typing import Any
 from ml_collections import config_dict
 
 from lamv import paths
-from lamv.config import Knob, anything, between, check_seeds, is_text, number_of_seeds
+from lamv.config import check_seeds, is_text
 from lamv.errors import ConfigError, brief, nearest
+from lamv.knobs import Knob, anything, between, number_of_seeds
 
 EXPERIMENTS = (
     "alternating_line", "collisions", "for_better", "identifying_pixel", "label_noise", "linear_equivalence",

@@ -37,7 +37,7 @@ logger = logging.getLogger("lamv.train")
 class Bench:
     """The data on the devices, and the compiled functions; both shared by all rows that can share them."""
 
-    def __init__(self, rows: Sequence[configs.Row], devices: Sequence | None = None):
+    def __init__(self, rows: Sequence[configs.Variant], devices: Sequence | None = None):
         config = rows[0].config
         self.layout = parallel.Layout(config, config.seeds, devices)
         self.splits = load(
@@ -121,7 +121,7 @@ class Lane:
 class RowRun:
     """One row of a recipe while it trains. teacher: of a row with `distill.row`; all but training goes without it."""
 
-    def __init__(self, row: configs.Row, bench: Bench, teacher: Teacher | None = None):
+    def __init__(self, row: configs.Variant, bench: Bench, teacher: Teacher | None = None):
         config = self.config = row.config
         self._teacher = teacher
         self.name, self._bench, self.layout = row.name, bench, bench.layout

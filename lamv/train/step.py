@@ -20,7 +20,7 @@ import optax
 from jax import lax
 
 from lamv import models
-from lamv.config import KNOBS, decay_of, methods_of
+from lamv.config import decay_of, methods_of
 from lamv.core import batch, images, laws, metrics, mixing, shortcuts, variance
 from lamv.core.losses import LOSSES, confidence_penalty, decays, distillation, weight_penalty
 from lamv.core.methods import METHODS, apply, combines, knobs_of
@@ -29,6 +29,7 @@ from lamv.core.targets import flip, one_hot
 from lamv.data.partners import SCALE as PARTNER_SCALE
 from lamv.data.resident import Examples, Plan, Table
 from lamv.errors import ConfigError, nearest
+from lamv.knobs import KNOBS
 from lamv.models.classifier import check_ends
 from lamv.models.layers import entering, layer_names
 from lamv.train.mitigations import MITIGATIONS, nothing_kept
