@@ -26,7 +26,7 @@ def measured(keys: Iterable[str], legend: Legend = Legend()) -> list[metrics.Fam
 
 def kind_name(kind: str) -> str:
     """An attack or a corruption in words."""
-    return metrics.ATTACK_NAMES.get(kind, kind.replace("_", " "))
+    return {**metrics.ATTACKS, **metrics.CORRUPTIONS}.get(kind, kind.replace("_", " "))
 
 
 def level(size: str) -> float | None:

@@ -21,6 +21,7 @@ import jinja2
 
 from lamv import files
 from lamv.catalog import cues
+from lamv.catalog.glossary import Term
 from lamv.compare import groups, selections
 from lamv.errors import DataError, StorageError, WorkdirError
 from lamv.report import answer as answers
@@ -36,7 +37,7 @@ from lamv.report import (
     variance_figures,
 )
 from lamv.results import legend, runs
-from lamv.results.runs import Run, Term
+from lamv.results.runs import Run
 
 FILE = "report.html"
 ELSEWHERE = "experiments.report writes a page elsewhere with --out=FILE.html"

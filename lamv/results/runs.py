@@ -64,13 +64,6 @@ STATED = Shape(
 ROUNDING = 1e-6
 
 
-class Term(NamedTuple):
-    """A word of a report and what it means."""
-
-    name: str
-    meaning: str
-
-
 class Spread(NamedTuple):
     """A metric over the seeds of a row; sd has n - 1 in its denominator and is None for n = 1."""
 
