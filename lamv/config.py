@@ -62,11 +62,10 @@ def defaults() -> config_dict.ConfigDict:
 
 
 def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Variant]:
-    """The rows of a recipe, each checked.
+    """The variants of a recipe, one a row, each checked.
 
-    config: a filled `defaults()`, flags applied. overrides: the keys that were given on the command line, with their
-    values; they hold for all rows, so they are set again after a row's own. A recipe without rows is one row, named by
-    its method. Raises ConfigError.
+    config: a filled `defaults()`, flags applied. overrides: {key: value} of the command line; they hold for all rows, so
+    they are set again after the row's changes. A recipe without rows is one row, named by its method. Raises ConfigError.
     """
     overrides = {key: value for key, value in (overrides or {}).items() if key not in WHOLE}
     base = flatten(config)
@@ -76,16 +75,16 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Variant]:
                 f"the config of the recipe lacks {key}; begin with lamv.config.defaults(), and change that"
             )
     stated = base.pop("claims")
-    changes = _named(base.pop("rows") or {str(base["method.name"]): {}})
+    by_row = _named(base.pop("rows") or {str(base["method.name"]): {}})
     for length, other in LENGTHS:
-        # The flags are in the config already: what the recipe itself says of the other length no longer holds.
+        # The flags are in the config already; the recipe's length in the other unit no longer holds.
         if overrides.get(length) is not None and other not in overrides:
             base[other] = None
-    rows = [_row(name, base, own, overrides, alone=len(changes) == 1) for name, own in changes.items()]
+    rows = [_row(name, base, changes, overrides, alone=len(by_row) == 1) for name, changes in by_row.items()]
     _check_common(rows)
     check_use(
         rows,
-        {name: _set_by(own) for name, own in changes.items()},
+        {name: _set_by(changes) for name, changes in by_row.items()},
         _set_by({key: value for key, value in base.items() if key not in overrides}),
         {key: value for key, value in overrides.items() if value is not None},
     )
@@ -146,7 +145,7 @@ def validate(config) -> None:
 
 
 def check_seeds(config) -> None:
-    """Whether the last of the seeds is one, too. Raises ConfigError."""
+    """Raise ConfigError if the last seed is above 2^31 - 1."""
     if config["seed"] + config["seeds"] > 2**31:
         raise ConfigError(
             f"config.seed is {config['seed']} and config.seeds is {config['seeds']}: the last seed is above 2^31 - 1; begin"
@@ -155,7 +154,7 @@ def check_seeds(config) -> None:
 
 
 def check_method(name: str) -> None:
-    """Whether the engine can call the method of that name with what its signature asks for. Raises ConfigError."""
+    """Raise ConfigError unless the engine can call the method of that name, by its signature."""
     try:
         asked = inspect.signature(METHODS[name]).parameters.values()
     except (TypeError, ValueError):
@@ -185,7 +184,7 @@ def check_method(name: str) -> None:
 
 
 def _check_student(config) -> None:
-    """Whether loss, methods and mitigation leave something that a teacher's probabilities can be compared with."""
+    """Raise ConfigError unless loss, methods and mitigation suit distillation."""
     if not mitigations.of(config).takes_a_teacher:
         raise ConfigError(
             f"config.mitigation.name is {config.mitigation.name!r}, must be another with config.distill.row: its penalty is"
@@ -205,7 +204,7 @@ def _check_student(config) -> None:
 
 
 def check_mitigation(config, plan) -> None:
-    """Whether the data has what the mitigation and the rule of selection ask for. plan: a lamv.data.resident.Plan."""
+    """Raise ConfigError unless the data has what mitigation and model selection need. plan: a lamv.data.resident.Plan."""
     name, rule = config.mitigation.name, config.select.rule
     where = f"config.mitigation.name is {name!r}"
     if name != "erm" and plan.regression:
@@ -242,7 +241,7 @@ def check_mitigation(config, plan) -> None:
 def check_against_data(
     config, num_classes: int, train_size: int, shape: tuple[int, ...], regression: bool = False
 ) -> None:
-    """The checks that need to know the data: K classes, size of the training set, shape of one stored example."""
+    """Raise ConfigError for what does not suit the data: K classes, training examples, shape of one stored example."""
     _check_task(config, regression)
     if config.batch_size > train_size:
         raise ConfigError(
@@ -267,7 +266,7 @@ def check_against_data(
 
 
 def _check_task(config, regression: bool) -> None:
-    """Whether loss and methods suit what is to be learned: classes, or numbers."""
+    """Raise ConfigError for a loss or methods of classes where labels are numbers."""
     if not regression:
         return
     data = f"the labels of {config.data.name} are numbers, not classes"
@@ -304,9 +303,9 @@ def decay_of(config) -> str:
 
 
 def program_key(config, without: tuple[str, ...] = ()) -> str:
-    """Rows with the same key differ in traced knobs only, and are trained by one compiled program.
+    """The key of the compiled program: variants with the same one differ in traced knobs only.
 
-    without: prefixes of knobs that the function in question does not look at.
+    without: prefixes of knobs that the program does not use.
     """
     flat = {k: v for k, v in flatten(config).items() if not (KNOB[k].free or k.startswith(without))}
     same = {k: bool(v) if KNOB[k].optional else v for k, v in flat.items() if KNOB[k].optional or not KNOB[k].traced}
@@ -381,13 +380,14 @@ def flatten(tree: Mapping, prefix: str = "") -> dict[str, Any]:
 
 
 def get(config, key: str) -> Any:
+    """The value of a knob by its dotted key."""
     for part in key.split("."):
         config = config[part]
     return config
 
 
 def _row(name: str, base: Mapping, changes: Mapping, overrides: Mapping, *, alone: bool) -> Variant:
-    """One row: the recipe's knobs, over them the row's own, over them the flags."""
+    """One variant: the knobs of the recipe, overridden by those of the row, overridden by the flags."""
     config = defaults()
     for where, layer in (("config", base), (f"row {name!r}", changes), ("flags", overrides)):
         if all(layer.get(length) is not None for length, _ in LENGTHS):
@@ -414,7 +414,7 @@ def _row(name: str, base: Mapping, changes: Mapping, overrides: Mapping, *, alon
 
 
 def _named(rows: Any) -> dict[str, dict[str, Any]]:
-    """What a recipe's rows change, flat, by name. Raises ConfigError for what are no rows, or have no good names."""
+    """{name: flat changes} of the rows of a recipe. Raises ConfigError for malformed rows or names."""
     if not isinstance(rows, Mapping) or not all(isinstance(changes, Mapping) for changes in rows.values()):
         raise ConfigError("rows must map row names to {knob: value}; see configs/digits_tag.py for an example")
     if len(rows) > MAX_ROWS:
@@ -439,12 +439,12 @@ def _named(rows: Any) -> dict[str, dict[str, Any]]:
 
 
 def _set_by(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """Those knobs of a recipe or a row that are set to another value than their default."""
+    """The knobs of a recipe or a row that are not at their default."""
     return {key: value for key, value in layer.items() if value is not None and _plain(value) != KNOB[key].default}
 
 
 def _plain(value: Any) -> Any:
-    """A value as Python's own types: numpy's scalars as such, lists as tuples."""
+    """A value as built-in types: NumPy's scalars as Python's, lists as tuples."""
     if isinstance(value, list | tuple):
         return tuple(_plain(part) for part in value)
     return value.item() if isinstance(value, np.generic) else value
@@ -476,9 +476,9 @@ def _set(config, key: str, value: Any, where: str) -> None:
 
 
 def _check_claims(stated: Any, rows: list[Variant], overrides: Mapping[str, Any], *, has_names: bool) -> None:
-    """Whether the claims of a recipe can be judged. has_names: False for a recipe without rows, called by its method.
+    """Raise ConfigError for claims that can never be judged. has_names: False for a recipe without rows.
 
-    Claims speak of the recipe as it stands. Flags may take away what they are about: other data may have other splits.
+    Claims are about the recipe as it stands. Flags may take away their subject: other data may have other splits.
     """
     other_data = any(key.startswith("data.") for key in overrides)
 
@@ -504,7 +504,7 @@ def _task(rows: list[Variant]) -> str:
 
 
 def _check_common(rows: list[Variant]) -> None:
-    """What belongs to the run and not to a row must be the same in all rows."""
+    """Raise ConfigError unless knobs of the run as a whole are the same in all rows."""
     run_wide = (
         "seed", "seeds", "eval_batch_size", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name",
         "data.path", "data.verify", "data.image_size", "data.task", "data.on_broken", "data.columns.label",
@@ -520,7 +520,7 @@ def _check_common(rows: list[Variant]) -> None:
 
 
 def _default(key: str) -> Any:
-    """The default of a knob, as config.json writes it; None for what is no knob."""
+    """The default of a knob, as in config.json; None for an unknown key."""
     default = KNOB[key].default if key in KNOB else None
     if isinstance(default, type):
         return None

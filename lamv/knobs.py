@@ -38,6 +38,7 @@ class Registered(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
+        """What is listed now."""
         module, _, name = self.registry.rpartition(".")
         return (*self.more, *getattr(import_module(module), name))
 

@@ -56,7 +56,7 @@ def in_words(shortcut: Mapping[str, Any]) -> str:
     sentence = CUES[kind].sentence if kind in CUES else f"“{kind}” of strength {{strength}}"
     varies = f"plus Gaussian noise of standard deviation {noise:g}" if noise else "without noise"
     planted = sentence.replace("{strength}", "unset" if strength is None else plain(strength))
-    return f"{planted}, {varies}; in training it says the label with probability {_reliabilities(shortcut)}"
+    return f"{planted}, {varies}; in training it agrees with the label with probability {_reliabilities(shortcut)}"
 
 
 def _reliabilities(shortcut: Mapping[str, Any]) -> str:

@@ -18,10 +18,10 @@ MEANINGS: dict[str, str] = {
     " was learned shows where it is random.",
     # Splits
     "validation": "Examples not trained on, by which a step may be chosen.",
-    "test": "Examples not trained on; the cue, if any, as in training, unless the setting says otherwise.",
-    "aligned": "The same examples; the cue always says the label.",
-    "random": "The cue says any of the classes, all equally likely: it carries no information.",
-    "conflicting": "The cue always says a class other than the label.",
+    "test": "Examples not trained on; the cue, if any, as in training, unless the settings differ.",
+    "aligned": "The same examples; the cue always agrees with the label.",
+    "random": "The cue indicates any class, all equally likely: it carries no information.",
+    "conflicting": "The cue always indicates a class other than the label.",
     "absent": "The cue is left out; its inputs are 0, but for noise where it has any.",
     "own augmented inputs": "Training inputs as the method of the row makes them, with the targets that its loss sees."
     " A cell is the set of inputs with one target (a label under smoothing; two labels and λ under Mixup): “within” is"
@@ -33,16 +33,16 @@ MEANINGS: dict[str, str] = {
     "points lost": "Accuracy with an aligned cue minus accuracy with a random one: 0 for a network that ignores the"
     " cue. Two rows rely on it alike where the interval of their difference lies within 3 points of 0; where it"
     " reaches further, yet includes 0, the comparison is inconclusive.",
-    "group": "The examples of one label y and one attribute a: what the cue says of them, or a column of the data.",
+    "group": "The examples of one label y and one attribute a: the class that the cue indicates, or a column of the data.",
     "worst, mean group": "The smallest accuracy of any group, and the plain mean over groups. Groups without an"
     " example in the split are left out. Chance alone makes the worst of many small groups low.",
     "adjusted accuracy": "The mean over the groups that the split has, each weighted by its share of the training set."
     " Some authors use the word for the plain mean.",
     # Reliance on the cue
-    "follows the cue": "Share of examples that the network puts into the class that the cue says, right or wrong.",
+    "follows the cue": "Share of examples that the network puts into the class that the cue indicates, right or wrong.",
     "cue drop": "Accuracy with an aligned cue minus accuracy with a conflicting one: of the same examples, only the"
     " cue is swapped.",
-    "cue : label": "How far the logit of the class that the cue says lies above the mean of the others, over how far"
+    "cue : label": "How far the logit of the class that the cue indicates lies above the mean of the others, over how far"
     " that of the label does; with a random cue, where the two are independent. If logits are a part from the label"
     " plus a part from the cue, it is the one part over the other: 0 ignores the cue, above 1 follows it.",
     "weight ratio": "‖W_cue‖ / ‖W_rest‖ (Frobenius), of the first layer: the weights on the cue’s inputs over those on"
@@ -60,7 +60,7 @@ MEANINGS: dict[str, str] = {
     "V_W / V_T": "Share of the total variance that lies within classes: 0 where all examples of a class have one"
     " activation, 1 where the means of classes coincide.",
     "within / mean square": "V_W over E ‖h‖², which does not change when all activations are scaled.",
-    "training loss": "The loss against the targets of the method (cross-entropy in nats, unless a row says otherwise),"
+    "training loss": "The loss against the targets of the method (cross-entropy in nats, unless a row has another loss),"
     " averaged since the last mark, without weight or confidence penalty. Augmented targets have a floor above 0, so"
     " levels of different methods do not compare.",
     # Collapse
@@ -104,7 +104,7 @@ MEANINGS: dict[str, str] = {
     "probe": "Accuracy of a linear classifier trained on the frozen activations of a layer, on a data set that the"
     " network may not have been trained on.",
     "information": "Müller’s estimate of the mutual information between the training image (one of N, of two classes)"
-    " and the difference of the two logits at augmented views of it, in nats. At ln N every image is told from all"
+    " and the difference of the two logits at augmented views of it, in nats. At ln N every image is distinguished from all"
     " others; at ln 2 only the classes are.",
 }  # fmt: skip
 

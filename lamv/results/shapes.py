@@ -108,15 +108,15 @@ def broken(what: str) -> DataError:
 
 def kept(stored: Mapping[str, Any], shapes: Mapping[str, Shape], where: str, notes: list[str]) -> dict[str, Any]:
     """Those of the keys of `shapes` that are there and fit; a note on each that does not."""
-    found = {}
+    fitting = {}
     for key, shape in shapes.items():
         if key not in stored:
             continue
         if shape.fits(stored[key]):
-            found[key] = stored[key]
+            fitting[key] = stored[key]
         else:
             notes.append(f"{where}: {key} is {brief(stored[key])}, must be {shape.words}; it is left out.")
-    return found
+    return fitting
 
 
 #: What a knob can hold, whichever it is. Experiments on theory have lists of lists.
@@ -152,7 +152,7 @@ PROVENANCE: dict[str, Shape] = {
     "notes": many(TEXT), "files": table(TEXT),
     "history": many(record({"until_step": WHOLE, "changed": many(TEXT)})),
 }  # fmt: skip
-#: What a run says of its data (lamv.data.description).
+#: A run's description of its data (lamv.data.description).
 READING: dict[str, Shape] = {
     "name": TEXT, "inputs": TEXT, "examples": table(WHOLE), "counts": table(many(WHOLE)), "crossing": TEXT,
     **dict.fromkeys(("classes", "attributes", "groups", "columns", "notes", "left_out"), many(TEXT)),
@@ -169,18 +169,18 @@ def knobs(
 def _below(
     prefix: str, tree: Mapping[str, Any], wrong: list[str], where: str, known: Mapping[str, Shape]
 ) -> dict[str, Any]:
-    found = {}
+    fitting = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict) and name not in known and prefix.count(".") < DEEPEST:
-            found[key] = _below(f"{name}.", value, wrong, where, known)
+            fitting[key] = _below(f"{name}.", value, wrong, where, known)
             continue
         shape = known.get(name, OBJECT if known and name in SECTIONS else KNOB)
         if shape.fits(value):
-            found[key] = value
+            fitting[key] = value
         else:
             wrong.append(f"{brief(name)} of {where} is {brief(value)}, must be {shape.words}")
-    return found
+    return fitting
 
 
 def left_out(file: str, wrong: Sequence[str]) -> list[str]:
