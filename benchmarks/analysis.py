@@ -32,15 +32,16 @@ def main() -> None:
     from benchmarks import timing
     from lamv import config as configs
     from lamv.evaluate.passes import Passes
-    from lamv.train.rows import Bench, RowRun
+    from lamv.train.session import Session
+    from lamv.train.variants import VariantRun
 
     with tempfile.TemporaryDirectory() as folder:
         config = timing.recipe(folder, MODEL.value, DTYPE.value, images=3 * IMAGES.value)
         config.data.eval_train_size = IMAGES.value
         [row] = configs.expand(config)
-        run = RowRun(row, Bench([row]))
+        run = VariantRun(row, Session([row]))
     run.init()
-    passes, [lane] = Passes(run), run.lanes
+    passes, [replicas] = Passes(run), run.replicas
     table = jax.tree.map(lambda values: values[:, : IMAGES.value], run.plan.train)
     placed = passes.padded(table)
     batches = placed.rows.shape[1] // passes.batch
@@ -53,9 +54,13 @@ def main() -> None:
 
     def bare_pass():
         logits = run.layout.place(np.zeros((1, passes.batch, passes.classes), np.float32), replicas=True)
-        return forward(logits, lane.state, lane.knobs, placed, run.examples, np.int32(IMAGES.value), 0, batches)
+        return forward(logits, replicas.state, replicas.knobs, placed, run.examples, np.int32(IMAGES.value), 0, batches)
 
-    ways = {"bare": bare_pass, "evaluation": lambda: run.sums(lane, "train"), "seen": lambda: passes.sums(lane, table)}
+    ways = {
+        "bare": bare_pass,
+        "evaluation": lambda: run.sums(replicas, "train"),
+        "seen": lambda: passes.sums(replicas, table),
+    }
     best = dict.fromkeys(ways, float("inf"))
     for turn in range(ROUNDS.value + 1):
         for name, way in ways.items():

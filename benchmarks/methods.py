@@ -29,7 +29,8 @@ def main() -> None:
     from benchmarks import timing
     from lamv import config as configs
     from lamv.core.methods import METHODS as KNOWN
-    from lamv.train.rows import Bench, RowRun
+    from lamv.train.session import Session
+    from lamv.train.variants import VariantRun
 
     names = ["erm", *(name for name in METHODS.value or KNOWN if name != "erm")]
     depths = next((layers for family, layers in DEPTHS.items() if family in MODEL.value), ("input",))
@@ -37,8 +38,8 @@ def main() -> None:
         config = timing.recipe(folder, MODEL.value, DTYPE.value)
         config.rows = {name: {"method.name": name, "method.smoothing": 0.1, "method.layers": depths} for name in names}
         rows = configs.expand(config)
-        bench = Bench(rows)
-        runs = {row.name: RowRun(row, bench) for row in rows}
+        session = Session(rows)
+        runs = {row.name: VariantRun(row, session) for row in rows}
         seconds_to_compile = {name: timing.first_two(run) for name, run in runs.items()}
     best = timing.best_of_three(runs, STEPS.value)
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {MODEL.value} {DTYPE.value}, batch 128")

@@ -26,7 +26,8 @@ def main() -> None:
 
     from configs.digits_tag import get_config
     from lamv import config as configs
-    from lamv.train.rows import Bench, RowRun, cohorts
+    from lamv.train.session import Session
+    from lamv.train.variants import VariantRun, stacks
 
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {ROWS.value} rows x {SEEDS.value} seeds")
     for method in ("erm", "label_smoothing", "mixup"):
@@ -36,11 +37,11 @@ def main() -> None:
             config.steps, config.seeds = 100_000, SEEDS.value
             config.rows = {f"{i}": {"method.name": method, "data.shortcut.strength": i / 10} for i in range(ROWS.value)}
             rows = configs.expand(config, {"parallel.rows": how, "method.smoothing": 0.1})
-            bench = Bench(rows)
-            runs = [RowRun(row, bench) for row in rows]
+            session = Session(rows)
+            runs = [VariantRun(row, session) for row in rows]
             for run in runs:
                 run.init()
-            ways[how] = cohorts(runs)
+            ways[how] = stacks(runs)
         best = dict.fromkeys(ways, float("inf"))
         for turn in range(4):
             for how, groups in ways.items():

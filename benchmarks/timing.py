@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lamv import config as configs
-from lamv.train.rows import RowRun
+from lamv.train.variants import VariantRun
 
 
 def recipe(folder: str, model: str, dtype: str, images: int = 2048):
@@ -23,7 +23,7 @@ def recipe(folder: str, model: str, dtype: str, images: int = 2048):
     return config
 
 
-def first_two(run: RowRun) -> float:
+def first_two(run: VariantRun) -> float:
     """Seconds of the first two steps, compilation included."""
     run.init()
     before = time.perf_counter()
@@ -32,7 +32,7 @@ def first_two(run: RowRun) -> float:
     return time.perf_counter() - before
 
 
-def best_of_three(runs: Mapping[str, RowRun], steps: int) -> dict[str, float]:
+def best_of_three(runs: Mapping[str, VariantRun], steps: int) -> dict[str, float]:
     """Seconds of a step of each run, which take turns; the best of three timings of so many steps."""
     best = dict.fromkeys(runs, float("inf"))
     for turn in range(3):

@@ -30,7 +30,8 @@ def main() -> None:
 
     from benchmarks import timing
     from lamv import config as configs
-    from lamv.train.rows import Bench, RowRun
+    from lamv.train.session import Session
+    from lamv.train.variants import VariantRun
 
     with tempfile.TemporaryDirectory() as folder:
         config = timing.recipe(folder, MODEL.value, DTYPE.value)
@@ -40,7 +41,7 @@ def main() -> None:
             for replicas in REPLICAS.value:
                 changes = {"parallel.dispatch": dispatch, "parallel.replicas": replicas}
                 [row] = configs.expand(config, changes)
-                run = runs[f"dispatch={dispatch} replicas={replicas}"] = RowRun(row, Bench([row]))
+                run = runs[f"dispatch={dispatch} replicas={replicas}"] = VariantRun(row, Session([row]))
                 timing.first_two(run)
     best = timing.best_of_three(runs, STEPS.value)
     what = f"{MODEL.value} {DTYPE.value} {METHOD.value}, batch 128, seeds {SEEDS.value}"

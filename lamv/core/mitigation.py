@@ -170,18 +170,18 @@ def sampling(counts, groups) -> jax.Array:
 def jtt_weights(correct, upweight) -> jax.Array:
     """(M,) how often an example counts in the second stage of Just Train Twice (Liu et al. 2021).
 
-    correct: (M,) bool, what the network of the first stage got right. To be drawn by (`draw_places`), which is the
+    correct: (M,) bool, what the network of the first stage got right. To be drawn by (`draw_indices`), which is the
     published training set with copies, in expectation.
     """
     return jnp.where(correct, 1.0, jnp.float32(upweight))
 
 
-def draw_places(key: jax.Array, rows: Rows, weights: jax.Array) -> jax.Array:
-    """(B_local,) int32 places in [0, M), each drawn with probability weight / sum of weights, with replacement.
+def draw_indices(key: jax.Array, rows: Rows, weights: jax.Array) -> jax.Array:
+    """(B_local,) int32 indices in [0, M), each drawn with probability weight / sum of weights, with replacement.
 
     By the inverse of the distribution function. Keyed by global position, so that the result does not depend on how many
     devices the batch is spread over. weights: (M,) as for `distribution`; a weight of 0 is never drawn. Where traced
-    weights are none, all places are M: there is no such example.
+    weights are none, all indices are M: there is no such example.
     """
     cumulative = distribution(weights)
     draw = jax.vmap(lambda key: jax.random.randint(key, (), 0, cumulative[-1], jnp.uint32))(rows.keys(key))

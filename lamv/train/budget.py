@@ -32,21 +32,21 @@ class Part(NamedTuple):
     of_data: bool = False
 
 
-def check(rows: Sequence, bench, evaluates: bool = False) -> None:
+def check(rows: Sequence, session, evaluates: bool = False) -> None:
     """Raise DataError (the data is too large) or ConfigError (what is asked for is) where a run cannot fit.
 
     rows: of lamv.config.Variant. evaluates: whether logits are kept for every example, as experiments.evaluate does. Says
     how much is needed, by what most, and how much there is.
     """
     there = _available()
-    parts = sorted(_parts(rows, bench, evaluates), reverse=True)
+    parts = sorted(_parts(rows, session, evaluates), reverse=True)
     needed = sum(part.bytes for part in parts)
     if needed <= there.bytes:
         return
     most = parts[0]
     error = DataError if most.of_data else ConfigError
     raise error(
-        f"{bench.splits.name}: about {memory.shown(needed)} of memory are needed, {memory.shown(most.bytes)} of it for"
+        f"{session.splits.name}: about {memory.shown(needed)} of memory are needed, {memory.shown(most.bytes)} of it for"
         f" {most.what}, and {memory.shown(there.bytes)} are {there.limit}; {most.way_out}"
     )
 
@@ -59,11 +59,11 @@ def _available() -> memory.Available:
     return memory.Available(of_device["bytes_limit"] - of_device.get("bytes_in_use", 0), "free on the device")
 
 
-def _parts(rows: Sequence, bench, evaluates: bool) -> Iterable[Part]:
-    stored = {id(splits := bench.splits_for(row.config)): splits for row in rows}
+def _parts(rows: Sequence, session, evaluates: bool) -> Iterable[Part]:
+    stored = {id(splits := session.splits_for(row.config)): splits for row in rows}
     inputs = sum(part.inputs.nbytes for splits in stored.values() for part in splits.parts.values())
     yield Part(inputs, "the examples", "use fewer, or smaller ones (data.image_size, data.classes)", of_data=True)
-    sizes = [_of_row(row.config, bench.splits_for(row.config), evaluates) for row in rows]
+    sizes = [_of_row(row.config, session.splits_for(row.config), evaluates) for row in rows]
     seeds = rows[0].config.seeds
     yield Part(
         sum(size.tables for size in sizes), f"the tables of {len(rows)} rows x {seeds} seeds",

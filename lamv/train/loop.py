@@ -25,8 +25,10 @@ from lamv.errors import CheckpointError, LamvError, Preempted, WorkdirMismatch
 from lamv.failpoints import failpoint
 from lamv.train import budget, parallel, provenance, summary, teacher, tracking
 from lamv.train.checkpoint import Checkpoints
+from lamv.train.describe import describe
 from lamv.train.progress import Progress
-from lamv.train.rows import Bench, Cohort, RowRun, cohorts, describe
+from lamv.train.session import Session
+from lamv.train.variants import Stack, VariantRun, stacks
 
 #: A dispatch lasts about this long at most, so that progress moves and a signal is heard. Bits do not depend on it.
 SECONDS_A_PIECE = 2.0
@@ -57,31 +59,31 @@ def train(
         teachers = teacher.of_rows(rows)
         before = place.read_object("provenance.json") or {}
         teacher.check_same(before.get("teachers", ()), teachers.values())
-        bench = Bench(rows, devices)
-        budget.check(rows, bench)
-        row_runs = [RowRun(row, bench, teachers.get(row.name)) for row in rows]
+        session = Session(rows, devices)
+        budget.check(rows, session)
+        row_runs = [VariantRun(row, session, teachers.get(row.name)) for row in rows]
         for row in row_runs:
-            configs.check_length(row.config, row.steps - row.first_step)
-        changed = provenance.same_data(before, bench.sources)
+            configs.check_length(row.config, row.steps - row.stages.warm_up)
+        changed = provenance.same_data(before, session.sources)
         if changed:
             raise WorkdirMismatch(
                 f"workdir {place.path} was begun with other data: {changed}; put the data back, or choose another --workdir"
             )
-        reading = bench.described(row_runs)
+        reading = session.described(row_runs)
         _check_begun(place)
         place.claim(run)
-        _announce(row_runs, bench, reading)
+        _announce(row_runs, session, reading)
         checkpoints = Checkpoints(
             place.path / "checkpoints", configs.fingerprint(run), [row.name for row in rows], config.keep_checkpoints,
-            data=[source.sha256 for source in bench.sources],
+            data=[source.sha256 for source in session.sources],
         )  # fmt: skip
         with contextlib.closing(checkpoints), stopping.Held() as stop:
             with stop.nothing_to_lose():
                 described = teacher.described(teachers.values())
-                now = provenance.provenance(bench.sources, bench.layout.mesh.shape, described, reading)
+                now = provenance.provenance(session.sources, session.layout.mesh.shape, described, reading)
                 step = _resume(row_runs, checkpoints, place)
                 _note_changes(place, before, now, step)
-                checkpoints.check_space(sum(row.state_bytes() for row in row_runs), _saves(row_runs, config, step))
+                checkpoints.check_space(_state_bytes(row_runs), _saves(row_runs, config, step))
             _run(row_runs, config, step, place, checkpoints, stop)
         return _finish(row_runs, place, run, overrides, reading)
 
@@ -100,7 +102,7 @@ def _check_begun(place: tracking.Workdir) -> None:
         )
 
 
-def _resume(row_runs: Sequence[RowRun], checkpoints: Checkpoints, place: tracking.Workdir) -> int:
+def _resume(row_runs: Sequence[VariantRun], checkpoints: Checkpoints, place: tracking.Workdir) -> int:
     """The step to go on from, with the rows in its state and the workdir's files as they were then."""
     started = time.perf_counter()
     found = checkpoints.restore()
@@ -149,7 +151,13 @@ def _note_changes(place: tracking.Workdir, before: Mapping[str, Any], now: Mappi
     place.write("provenance.json", provenance.continued(before, now, step))
 
 
-def _saves(row_runs: Sequence[RowRun], config, step: int) -> int:
+def _state_bytes(row_runs: Sequence[VariantRun]) -> int:
+    """Of the arrays of a checkpoint."""
+    states = [replicas.state for row in row_runs for replicas in row.replicas]
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(states))
+
+
+def _saves(row_runs: Sequence[VariantRun], config, step: int) -> int:
     """How many checkpoints will be written from a step on."""
     last, every = max(row.steps for row in row_runs), config.checkpoint_every
     return 0 if step == last else len({*range(step - step % every + every, last, every), last}) if every else 1
@@ -158,7 +166,7 @@ def _saves(row_runs: Sequence[RowRun], config, step: int) -> int:
 def _run(row_runs, config, step: int, place: tracking.Workdir, checkpoints: Checkpoints, stop: stopping.Held) -> None:
     last = max(row.steps for row in row_runs)
     marks = [period for period in (config.log_every, config.eval_every, config.checkpoint_every) if period]
-    trained_together, saved = cohorts(row_runs), step
+    together, saved = stacks(row_runs), step
     with Progress([(row.name, row.steps) for row in row_runs], step) as progress:
         while step < last:
             active = [row for row in row_runs if row.steps > step]
@@ -167,9 +175,9 @@ def _run(row_runs, config, step: int, place: tracking.Workdir, checkpoints: Chec
             step, start = min(due, step + _piece(active, progress)), step
             # What compiles first may be abandoned, which may take minutes; later on, there are steps to lose.
             with stop.nothing_to_lose(start == saved and not progress.knows(active)):
-                for cohort in trained_together:
-                    if cohort.steps > start:
-                        _advance(cohort, start, step, progress)
+                for stack in together:
+                    if stack.steps > start:
+                        _advance(stack, start, step, progress)
             failpoint("advanced")
             if step == due:
                 _record(active, step, config, place, progress)
@@ -184,7 +192,7 @@ def _run(row_runs, config, step: int, place: tracking.Workdir, checkpoints: Chec
                 )
 
 
-def _save(step: int, row_runs: Sequence[RowRun], place: tracking.Workdir, checkpoints: Checkpoints) -> None:
+def _save(step: int, row_runs: Sequence[VariantRun], place: tracking.Workdir, checkpoints: Checkpoints) -> None:
     before = time.perf_counter()
     lines = {lines.path.name: lines.seal() for lines in (place.metrics, place.timing)}
     checkpoints.save(step, {str(n): row.arrays() for n, row in enumerate(row_runs)}, lines)
@@ -197,23 +205,23 @@ def _ask_others(stop: stopping.Held, step: int) -> None:
         stop.asked = "SIGTERM"
 
 
-def _advance(cohort: Cohort, start: int, stop: int, progress: Progress) -> None:
+def _advance(stack: Stack, start: int, stop: int, progress: Progress) -> None:
     before = time.perf_counter()
-    cohort.advance(start, stop)
-    cohort.wait()
-    share = (time.perf_counter() - before) / len(cohort.rows)
-    for row in cohort.rows:
+    stack.advance(start, stop)
+    stack.wait()
+    share = (time.perf_counter() - before) / len(stack.rows)
+    for row in stack.rows:
         progress.advanced(row.name, stop - start, share)
 
 
-def _piece(rows: Sequence[RowRun], progress: Progress) -> int:
+def _piece(rows: Sequence[VariantRun], progress: Progress) -> int:
     """How many steps to take before looking around. Processes must not differ in it, so several do not go by the clock."""
     if jax.process_count() > 1:
         return max(row.steps for row in rows)
     return progress.piece([row.name for row in rows], SECONDS_A_PIECE)
 
 
-def _record(rows: Sequence[RowRun], step: int, config, place: tracking.Workdir, progress: Progress) -> None:
+def _record(rows: Sequence[VariantRun], step: int, config, place: tracking.Workdir, progress: Progress) -> None:
     """The lines of this step in metrics.jsonl, one for each row and seed, where any are due."""
     logs = step % config.log_every == 0
     evaluates = bool(config.eval_every) and step % config.eval_every == 0
@@ -228,7 +236,7 @@ def _record(rows: Sequence[RowRun], step: int, config, place: tracking.Workdir, 
         ]
         if evaluates or ends:
             # A row whose numbers may be those of this step wants all of them.
-            found = row.evaluate(row.test_splits if row.config.select.rule == "last" and not ends else None)
+            found = row.evaluate(list(row.plan.tests) if row.config.select.rule == "last" and not ends else None)
             lines = [line | new for line, new in zip(lines, found, strict=True)]
         place.metrics.append(lines)
         place.timing.append([{"step": step, "row": row.name, **progress.take_timing(row.name)}])
@@ -236,7 +244,7 @@ def _record(rows: Sequence[RowRun], step: int, config, place: tracking.Workdir, 
 
 
 def _finish(
-    row_runs: Sequence[RowRun], place: tracking.Workdir, run: Mapping, overrides: Mapping, reading: Mapping
+    row_runs: Sequence[VariantRun], place: tracking.Workdir, run: Mapping, overrides: Mapping, reading: Mapping
 ) -> dict[str, Any]:
     """summary.json, of the lines in metrics.jsonl, so that it says what they say; then DONE."""
     arrays = [array for row in row_runs for array in row.arrays().values()]
@@ -285,11 +293,11 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _announce(row_runs: Sequence[RowRun], bench: Bench, reading: Mapping[str, Any]) -> None:
+def _announce(row_runs: Sequence[VariantRun], session: Session, reading: Mapping[str, Any]) -> None:
     """What was read and is about to be trained: above all, which targets the loss will see."""
     for line in description.lines(reading):
         logger.info("%s", line)
-    logger.info("devices %s", dict(bench.layout.mesh.shape))
+    logger.info("devices %s", dict(session.layout.mesh.shape))
     for row in row_runs:
         words = describe(row.config, row.plan.num_classes)
         logger.info("%s: %s; %d seeds, %d steps", row.name, words, row.config.seeds, row.steps)

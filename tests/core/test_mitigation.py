@@ -15,7 +15,7 @@ from lamv.core.mitigation import (
     annealed,
     attribute_shares,
     distribution,
-    draw_places,
+    draw_indices,
     group_dro,
     irm,
     jtt_weights,
@@ -300,7 +300,7 @@ def test_sampling_is_balanced_over_occupied_groups():
 
 def test_places_are_drawn_by_their_weights():
     weights = jnp.array([0.0, 3.0, 1.0, 0.0, 2.0, 0.0])
-    places = np.asarray(jax.jit(partial(draw_places, rows=batch.whole(60_000)))(KEY, weights=weights))
+    places = np.asarray(jax.jit(partial(draw_indices, rows=batch.whole(60_000)))(KEY, weights=weights))
     assert places.dtype == np.int32
     counts = np.bincount(places, minlength=6)
     assert counts[[0, 3, 5]].sum() == 0, "a weight of 0 was drawn"
@@ -309,7 +309,7 @@ def test_places_are_drawn_by_their_weights():
 
 
 def test_places_of_many_examples_are_drawn_evenly():
-    places = np.asarray(jax.jit(partial(draw_places, rows=batch.whole(400_000)))(KEY, weights=jnp.ones(200_000)))
+    places = np.asarray(jax.jit(partial(draw_indices, rows=batch.whole(400_000)))(KEY, weights=jnp.ones(200_000)))
     assert places.min() >= 0 and places.max() < 200_000
     counts = np.bincount(places // 1000, minlength=200)
     chi_square = np.sum((counts - 2000) ** 2 / 2000)
@@ -337,10 +337,10 @@ def test_places_do_not_depend_on_the_number_of_devices(devices):
     weights = jnp.arange(50.0)
 
     def on_a_part(_):
-        return draw_places(KEY, batch.part(16, "data"), weights)
+        return draw_indices(KEY, batch.part(16, "data"), weights)
 
     parts = jax.vmap(on_a_part, axis_name="data", axis_size=devices)(jnp.zeros(devices))
-    np.testing.assert_array_equal(parts.reshape(16), draw_places(KEY, batch.whole(16), weights))
+    np.testing.assert_array_equal(parts.reshape(16), draw_indices(KEY, batch.whole(16), weights))
 
 
 def test_what_the_first_stage_got_wrong_counts_more():
@@ -375,7 +375,7 @@ def test_nan_stays_nan(run):
 def test_what_are_no_weights_draw_nothing(weights):
     with pytest.raises(ValueError, match="weights go down to .*, must be at least 0, not all 0, and finite"):
         distribution(jnp.array(weights))
-    places = jax.jit(partial(draw_places, rows=batch.whole(5)))(KEY, weights=jnp.array(weights))
+    places = jax.jit(partial(draw_indices, rows=batch.whole(5)))(KEY, weights=jnp.array(weights))
     np.testing.assert_array_equal(places, 2, err_msg="of 2 examples, none is that one")
 
 

@@ -7,7 +7,8 @@ from sklearn.datasets import load_diabetes
 from lamv import config as configs
 from lamv import data
 from lamv.errors import ConfigError
-from lamv.train.rows import Bench, RowRun
+from lamv.train.session import Session
+from lamv.train.variants import VariantRun
 
 
 def test_inputs_and_labels_are_standardised():
@@ -30,7 +31,7 @@ def rows_of(**knobs):
 
 def test_least_squares_learns_and_is_measured_by_its_error():
     [row] = rows_of()
-    run = RowRun(row, Bench([row]))
+    run = VariantRun(row, Session([row]))
     run.init()
     [before] = run.evaluate(["test"])
     run.advance(0, 30)
@@ -58,5 +59,5 @@ def test_least_squares_learns_and_is_measured_by_its_error():
 def test_what_is_for_classes_is_refused(knobs, words):
     [row] = rows_of(**knobs)
     with pytest.raises(ConfigError, match=words) as caught:
-        RowRun(row, Bench([row]))
+        VariantRun(row, Session([row]))
     assert "\n" not in str(caught.value)

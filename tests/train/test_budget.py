@@ -9,7 +9,7 @@ from lamv import config as configs
 from lamv import memory
 from lamv.errors import ConfigError, DataError
 from lamv.train import budget
-from lamv.train.rows import Bench
+from lamv.train.session import Session
 
 GIB = 1 << 30
 
@@ -25,9 +25,9 @@ def check(tmp_path, monkeypatch):
         config.update({"steps": 10, "batch_size": 8})
         config.data.name, config.data.path = "npz", str(tmp_path / "mine.npz")
         rows = configs.expand(config, knobs)
-        bench = Bench(rows)
+        session = Session(rows)
         monkeypatch.setattr(memory, "available", lambda: memory.Available(int(gib * GIB), "free here"))
-        budget.check(rows, bench)
+        budget.check(rows, session)
 
     return run
 

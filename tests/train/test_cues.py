@@ -14,9 +14,12 @@ from lamv.data.partners import beside
 from lamv.data.resident import examples_of, plan
 from lamv.data.splits import Normalisation, Split, Splits
 from lamv.train import parallel
+from lamv.train.batches import Draw
 from lamv.train.parallel import DATA_AXIS
-from lamv.train.rows import Bench, RowRun
-from lamv.train.step import Program, traced_knobs
+from lamv.train.replica import traced_knobs
+from lamv.train.session import Session
+from lamv.train.step import Program
+from lamv.train.variants import VariantRun
 
 RNG = np.random.default_rng(1)
 
@@ -47,11 +50,11 @@ class Planted:
         self.program, self.knobs = Program(row.config, self.plan, 9), traced_knobs(row.config, seed)
         self.tables = jax.tree.map(lambda values: values[0], {"train": self.plan.train, **self.plan.tests})
         self._evaluated = jax.jit(lambda table, places: self._inputs(table, places, None))
-        self._trained = jax.jit(lambda table, places, t: self._inputs(table, places, (t, batch.whole(len(places)))))
+        self._trained = jax.jit(lambda table, places, t: self._inputs(table, places, Draw(t, batch.whole(len(places)))))
 
-    def _inputs(self, table, places, augment):
+    def _inputs(self, table, places, draw):
         examples = jax.tree.map(jnp.asarray, self.examples)
-        return self.program.examples_at(examples, table, places, self.knobs, augment=augment)[0]
+        return self.program.batches.at(examples, table, places, self.knobs, draw=draw).inputs
 
     def __call__(self, split, places, t=None):
         """Inputs as the network sees them, at step t of training or (None) where it is evaluated."""
@@ -166,10 +169,9 @@ def test_the_share_does_not_depend_on_the_number_of_devices():
     seen = Planted(COLOURED, "cat_channel")
 
     def inputs(knobs, table, examples, t):
-        found, _ = seen.program.examples_at(
-            examples, table, batch.part(8, DATA_AXIS).positions, knobs, augment=(t, batch.part(8, DATA_AXIS))
-        )
-        return lax.all_gather(found, DATA_AXIS, tiled=True)
+        rows = batch.part(8, DATA_AXIS)
+        made = seen.program.batches.at(examples, table, rows.positions, knobs, draw=Draw(t, rows))
+        return lax.all_gather(made.inputs, DATA_AXIS, tiled=True)
 
     found = []
     for devices in (1, 4):
@@ -185,11 +187,10 @@ def test_the_share_does_not_depend_on_the_number_of_devices():
 def test_labels_that_are_flipped_are_those_that_are_learned():
     seen = Planted(GREY, "none", label_flip=0.5)
     table, places = seen.tables["train"], np.arange(26)
-    labels = seen.program.examples_at(seen.examples, table, places, seen.knobs)[1]
-    np.testing.assert_array_equal(labels, table.labels)
+    made = seen.program.batches.at(seen.examples, table, places, seen.knobs)
+    np.testing.assert_array_equal(made.labels, table.labels)
     assert np.any(table.labels != seen.examples.labels[table.rows])
-    targets = seen.program.targets_of(labels, table, places, seen.examples, seen.knobs)
-    np.testing.assert_array_equal(np.argmax(targets, axis=1), table.labels)
+    np.testing.assert_array_equal(np.argmax(made.targets, axis=1), table.labels)
 
 
 def test_a_run_trains_and_is_tested_with_all_that_can_be_planned():
@@ -204,7 +205,7 @@ def test_a_run_trains_and_is_tested_with_all_that_can_be_planned():
         "steps": 2,
     }
     rows = configs.expand(configs.defaults(), knobs)
-    run = RowRun(rows[0], Bench(rows, jax.devices()[:1]))
+    run = VariantRun(rows[0], Session(rows, jax.devices()[:1]))
     run.init()
     run.advance(0, 2)
     (found,) = run.evaluate(["test"])
@@ -224,8 +225,8 @@ def test_rows_with_other_cues_share_the_images_that_they_have_in_common():
     }
     config = configs.defaults()
     config.rows = rows
-    bench = Bench(configs.expand(config, knobs), jax.devices()[:1])
-    found = {row.name: bench.examples_for(row.config) for row in configs.expand(config, knobs)}
+    session = Session(configs.expand(config, knobs), jax.devices()[:1])
+    found = {row.name: session.examples_for(row.config) for row in configs.expand(config, knobs)}
     assert found["tag"] is found["patch"] and found["tag"].partners == ()
     assert found["dominoes"] is found["again"] and found["other"] is not found["dominoes"]
     assert found["dominoes"].partners.shape[1:] == (8, 8, 1)

@@ -19,7 +19,9 @@ from lamv.report import explain
 from lamv.results import runs
 from lamv.train import loop, parallel, teacher, tracking
 from lamv.train.checkpoint import Checkpoints
-from lamv.train.rows import Bench, RowRun, describe
+from lamv.train.describe import describe
+from lamv.train.session import Session
+from lamv.train.variants import VariantRun
 
 TINY = Path(__file__).parents[1] / "recipes" / "tiny.py"
 ONE_DEVICE = {"parallel.devices": 1}
@@ -79,15 +81,15 @@ def run_of(teachers, changes=STUDENT, **overrides):
     folder = {"distill.teacher": str(teachers)} if "distill.row" in changes else {}
     rows = configs.expand(recipe({"student": changes | folder}), ONE_DEVICE | overrides)
     layout = tuple(overrides.items())
-    if layout not in BENCHES:
-        BENCHES[layout] = Bench(rows, jax.devices()[:8])
-    run = RowRun(rows[0], BENCHES[layout], teacher.of_rows(rows).get("student"))
+    if layout not in SESSIONS:
+        SESSIONS[layout] = Session(rows, jax.devices()[:8])
+    run = VariantRun(rows[0], SESSIONS[layout], teacher.of_rows(rows).get("student"))
     run.init()
     return run
 
 
 #: The data and the compiled functions by what was overridden, so that runs of one program compile it once.
-BENCHES = {}
+SESSIONS = {}
 
 
 def inputs_of(run, replica):
@@ -214,14 +216,14 @@ def test_students_share_a_program_where_their_teachers_have_one_network(teachers
     }
     config = recipe(changes)
     rows = configs.expand(config, ONE_DEVICE | {"distill.teacher": str(teachers)})
-    taught_by, bench = teacher.of_rows(rows), Bench(rows, jax.devices()[:1])
+    taught_by, session = teacher.of_rows(rows), Session(rows, jax.devices()[:1])
     assert set(taught_by) == {"a", "b", "other network"}
     for row in rows:
-        run = RowRun(row, bench, taught_by.get(row.name))
+        run = VariantRun(row, session, taught_by.get(row.name))
         run.init()
         run.advance(0, 1)
-    steps = [key for key in bench._functions if key[0].startswith("step")]
-    assert len(steps) == 3 and len(bench._functions) == 4, "one initialisation, and three programs of training"
+    steps = [key for key in session._functions if key[0].startswith("step")]
+    assert len(steps) == 3 and len(session._functions) == 4, "one initialisation, and three programs of training"
 
 
 def test_batchnorm_of_the_teacher_is_that_of_evaluation(teachers, monkeypatch):
@@ -299,7 +301,7 @@ def test_a_finished_student_needs_its_teacher_no_more(finished, tmp_path):
     run = json.loads((finished / "config.json").read_text())
     rows = configs.rows_of(run, {"distill.teacher": str(tmp_path / "gone")})
     checkpoints = Checkpoints.reading(finished / "checkpoints", configs.fingerprint(run), [row.name for row in rows])
-    student = RowRun(rows[1], Bench(rows, jax.devices()[:1]))
+    student = VariantRun(rows[1], Session(rows, jax.devices()[:1]))
     student.load(checkpoints.read(STEPS)["1"])
     found = [metrics["test/nll"] for metrics in student.evaluate(["test"])]
     assert found == pytest.approx(summary["rows"][1]["metrics"]["test/nll"]["values"], rel=1e-6)
@@ -433,7 +435,7 @@ def test_a_run_goes_on_with_the_teacher_that_it_began_with_or_not_at_all(unfinis
 
 def test_training_a_student_without_its_teacher_is_a_mistake():
     rows = configs.expand(recipe({"student": STUDENT}), ONE_DEVICE)
-    run = RowRun(rows[0], Bench(rows, jax.devices()[:1]))
+    run = VariantRun(rows[0], Session(rows, jax.devices()[:1]))
     run.init()
     with pytest.raises(ValueError, match="learns from a teacher and was made without"):
         run.advance(0, 1)

@@ -134,7 +134,7 @@ def test_periods_of_checkpoints_do_not_change_a_bit(finished, tmp_path):
 
 
 def test_a_signal_saves_and_the_same_command_goes_on_to_the_same_end(finished, tmp_path, monkeypatch):
-    advance = loop.Cohort.advance
+    advance = loop.Stack.advance
 
     def interrupted(self, start, stop):
         advance(self, start, stop)
@@ -142,7 +142,7 @@ def test_a_signal_saves_and_the_same_command_goes_on_to_the_same_end(finished, t
             signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Cohort, "advance", interrupted)
+        patch.setattr(loop.Stack, "advance", interrupted)
         with pytest.raises(Preempted, match="SIGTERM at step 20 of 40"):
             train(tmp_path / "run")
     train(tmp_path / "run")
@@ -364,12 +364,12 @@ def test_a_workdir_that_cannot_be_made_is_one_line(tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_spares_the_checkpoints(copied, monkeypatch):
     unfinish(copied, 20)
-    load = loop.RowRun.load
+    load = loop.VariantRun.load
 
     def spoiled(self, arrays):
         load(self, arrays | {"params.head.bias": np.full_like(arrays["params.head.bias"], np.nan)})
 
-    monkeypatch.setattr(loop.RowRun, "load", spoiled)
+    monkeypatch.setattr(loop.VariantRun, "load", spoiled)
     with pytest.raises(NotFiniteError, match=r"row 'ERM', seed 0, is nan before step 30"):
         train(copied)
     steps = sorted(int(p.name) for p in (copied / "checkpoints").iterdir() if p.name.isdigit())

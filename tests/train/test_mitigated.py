@@ -17,7 +17,8 @@ from lamv.models.classifier import Classifier
 from lamv.train import loop, selection
 from lamv.train.mitigations import MITIGATIONS
 from lamv.train.refit import refit
-from lamv.train.rows import Bench, RowRun, cohorts
+from lamv.train.session import Session
+from lamv.train.variants import VariantRun, stacks
 
 SMALL = {
     "steps": 8, "batch_size": 32, "seeds": 2, "eval_batch_size": 64, "data.flatten": True, "data.normalise": False,
@@ -40,7 +41,7 @@ def rows_of(changes, rows=None):
 
 def run_of(**changes):
     [row] = rows_of(changes)
-    run = RowRun(row, Bench([row], jax.devices()[:8]))
+    run = VariantRun(row, Session([row], jax.devices()[:8]))
     run.init()
     return run
 
@@ -117,12 +118,12 @@ def test_a_subsampled_row_beside_another_is_trained_as_by_itself():
     instances = {"method.name": "instance_smoothing", "method.smoothing": 0.1}
     changes = {**instances, "steps": None, "epochs": 4.0, "batch_size": 8}
     rows = rows_of(changes, {"all": {}, "few": {"mitigation.name": "subsample"}})
-    bench = Bench(rows)
-    beside = [RowRun(row, bench) for row in rows]
+    session = Session(rows)
+    beside = [VariantRun(row, session) for row in rows]
     for run in beside:
         run.init()
         run.advance(0, run.steps)
-    alone = RowRun(rows[1], Bench(rows[1:]))
+    alone = VariantRun(rows[1], Session(rows[1:]))
     alone.init()
     alone.advance(0, alone.steps)
     assert beside[0].steps != alone.steps
@@ -145,27 +146,27 @@ def test_the_second_stage_of_jtt_upweights_what_the_first_got_wrong_and_starts_a
     run.advance(0, 4)
     first = run.arrays()
     assert changed(fresh, first)
-    [lane] = run.lanes
-    table = Table(*(values if isinstance(values, tuple) else np.asarray(values) for values in lane.train))
+    [replicas] = run.replicas
+    table = Table(*(values if isinstance(values, tuple) else np.asarray(values) for values in replicas.train))
     logits = [
         run.program.forward(
-            jax.tree.map(lambda leaf, r=r: leaf[r], lane.state),
-            run.program.examples_at(
+            jax.tree.map(lambda leaf, r=r: leaf[r], replicas.state),
+            run.program.batches.at(
                 run.examples,
                 jax.tree.map(lambda leaf, r=r: leaf[r], table),
                 np.arange(200),
-                jax.tree.map(lambda k, r=r: k[r], lane.knobs),
-            )[0],
+                jax.tree.map(lambda k, r=r: k[r], replicas.knobs),
+            ).inputs,
         )[0]
         for r in range(2)
     ]
-    second = run.program.mitigation.second_stage(run, lane)
+    second = run.program.mitigation.second_stage(run, replicas)
     for r in range(2):
         right = np.argmax(logits[r], axis=-1) == run.labels_of(table, r)
         np.testing.assert_array_equal(second.mitigation["sampling"][r], np.where(right, 1.0, 7.0))
     for name in ("first", "head"):
         np.testing.assert_array_equal(second.params[name]["kernel"], fresh[f"params.{name}.kernel"])
-    assert run.steps == 12 and run.phase_at(5) == 0 and run.phase_at(4) == run.phase_at(3) == -1
+    assert run.steps == 12 and run.stages.at(5) == 0 and run.stages.at(4) == run.stages.at(3) == -1
 
 
 def test_the_first_stage_of_jtt_has_no_confidence_penalty():
@@ -204,11 +205,11 @@ def test_dfr_replaces_the_last_layer_by_one_fitted_to_balanced_features(split):
     before, after = plain.arrays(), refitted.arrays()
     np.testing.assert_array_equal(before["params.first.kernel"], after["params.first.kernel"])
     table = plain.plan.train if split == "train" else plain.plan.tests["valid"]
-    [lane] = plain.lanes
-    features = refitted.program.mitigation.features(plain, lane, table)
+    [replicas] = plain.replicas
+    features = refitted.program.mitigation.features(plain, replicas, table)
     for r in range(2):
         kernel, bias, _ = refit(
-            features[r], plain.labels_of(table, r), table.groups[r], classes=2, subsets=2, seed=lane.seeds[r]
+            features[r], plain.labels_of(table, r), table.groups[r], classes=2, subsets=2, seed=replicas.seeds[r]
         )
         np.testing.assert_allclose(after["params.head.kernel"][r], kernel, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(after["params.head.bias"][r], bias, rtol=1e-5, atol=1e-6)
@@ -264,11 +265,11 @@ def test_rows_of_one_program_are_trained_by_one_call_and_end_as_they_do_apart():
     ends = {}
     for how in ("together", "apart"):
         rows = rows_of({"parallel.rows": how}, DOSES)
-        bench = Bench(rows)
-        runs = [RowRun(row, bench) for row in rows]
+        session = Session(rows)
+        runs = [VariantRun(row, session) for row in rows]
         for run in runs:
             run.init()
-        groups = cohorts(runs)
+        groups = stacks(runs)
         assert [len(group.rows) for group in groups] == ([3, 3] if how == "together" else [1] * 6)
         for group in groups:
             group.advance(0, 8)
@@ -280,8 +281,8 @@ def test_rows_of_one_program_are_trained_by_one_call_and_end_as_they_do_apart():
 @pytest.mark.parametrize(("changes", "number"), [({}, 1), ({"model.name": "cnn", "data.flatten": False}, 2)])
 def test_rows_of_one_seed_go_together_where_seeds_would(changes, number):
     rows = rows_of({"seeds": 1, "data.shortcut.kind": "pixel", **changes}, {"a": {}, "b": {"optim.lr": 0.1}})
-    bench = Bench(rows)
-    assert len(cohorts([RowRun(row, bench) for row in rows])) == number
+    session = Session(rows)
+    assert len(stacks([VariantRun(row, session) for row in rows])) == number
 
 
 # What is refused
@@ -304,7 +305,7 @@ def test_rows_of_one_seed_go_together_where_seeds_would(changes, number):
 def test_data_without_groups_are_refused_by_what_needs_them(changes, words):
     [row] = rows_of({"data.shortcut.kind": "none", **changes})
     with pytest.raises(ConfigError) as caught:
-        RowRun(row, Bench([row]))
+        VariantRun(row, Session([row]))
     assert "\n" not in str(caught.value) and all(word in str(caught.value) for word in words), caught.value
 
 
@@ -318,7 +319,7 @@ def test_data_without_groups_are_refused_by_what_needs_them(changes, words):
 def test_runs_without_validation_examples_are_refused_by_what_needs_them(changes, words):
     [row] = rows_of({"data.valid_size": 0, **changes})
     with pytest.raises(ConfigError) as caught:
-        RowRun(row, Bench([row]))
+        VariantRun(row, Session([row]))
     assert all(word in str(caught.value) for word in words), caught.value
 
 

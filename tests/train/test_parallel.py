@@ -15,7 +15,8 @@ from lamv.errors import ConfigError
 from lamv.models import Model
 from lamv.models.classifier import Classifier
 from lamv.train import parallel
-from lamv.train.rows import Bench, RowRun
+from lamv.train.session import Session
+from lamv.train.variants import VariantRun
 
 STEPS = 15
 
@@ -46,7 +47,7 @@ def trained(devices: int, **changes):
     config.method.name = "mixup"
     config.optim.lr = 0.05
     [row] = configs.expand(config, {"parallel.devices": devices, **changes})
-    run = RowRun(row, Bench([row], jax.devices()[:8]))
+    run = VariantRun(row, Session([row], jax.devices()[:8]))
     run.init()
     run.advance(0, 10)
     run.advance(10, STEPS)
@@ -108,18 +109,18 @@ def trained_by(method: str, **parallel):
     asked = {f"method.{knob}" for knob in knobs_of(METHODS[method])}
     own = {key: value for key, value in OF_METHODS.items() if key in asked}
     [row] = configs.expand(config, {"method.name": method, **own, **changes})
-    run = RowRun(row, bench_of(row.config.parallel.devices, row.config.parallel.map))
+    run = VariantRun(row, session_of(row.config.parallel.devices, row.config.parallel.map))
     run.init()
     run.advance(0, 3)
     return run.take_loss(3), run.arrays()
 
 
 @cache
-def bench_of(devices: int, how: str):
+def session_of(devices: int, how: str):
     """The data and the compiled functions that the runs of one layout share; what a row is called does not matter."""
     [row] = configs.expand(configs.defaults(), {"steps": 3, "seeds": 2, "batch_size": 16, "parallel.devices": devices,
                                                 "parallel.map": how})  # fmt: skip
-    return Bench([row], jax.devices()[:8])
+    return Session([row], jax.devices()[:8])
 
 
 ALONE = cache(lambda method: trained_by(method, devices=1, replicas="loop"))

@@ -12,7 +12,8 @@ from lamv.errors import ConfigError, WorkdirMismatch
 from lamv.evaluate import Wanted, evaluate
 from lamv.results import runs
 from lamv.train import loop
-from lamv.train.rows import Bench, RowRun
+from lamv.train.session import Session
+from lamv.train.variants import VariantRun
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(60) % 3
@@ -123,14 +124,14 @@ def test_a_table_is_standardised_by_what_each_seed_trains_on(tmp_path):
     config = configs.defaults()
     config.update({"steps": 10, "batch_size": 8, "seeds": 2})
     config.data.name, config.data.path, config.data.train_size = "table", str(tmp_path / "mine.csv"), 60
-    bench = Bench(configs.expand(config, {"parallel.devices": 1}))
-    row = RowRun(configs.expand(config, {"parallel.devices": 1})[0], bench)
-    [lane] = row.lanes
+    session = Session(configs.expand(config, {"parallel.devices": 1}))
+    row = VariantRun(configs.expand(config, {"parallel.devices": 1})[0], session)
+    [replicas] = row.replicas
 
     def inputs(knobs, table):
-        return row.program.examples_at(row.examples, table, np.arange(60), knobs)[0]
+        return row.program.batches.at(row.examples, table, np.arange(60), knobs).inputs
 
-    found = np.asarray(jax.vmap(inputs)(lane.knobs, lane.train))
+    found = np.asarray(jax.vmap(inputs)(replicas.knobs, replicas.train))
     for seed, own in enumerate(found):
         chosen = np.asarray(row.plan.train.rows[seed])
         there = chosen % 9 != 0

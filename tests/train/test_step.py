@@ -17,8 +17,11 @@ from lamv.data.resident import examples_of, plan
 from lamv.data.splits import Normalisation, Split, Splits
 from lamv.errors import ConfigError
 from lamv.train import parallel
+from lamv.train.batches import Draw, batch_indices
+from lamv.train.optimiser import optimiser, schedule
 from lamv.train.parallel import DATA_AXIS
-from lamv.train.step import CUE, MIX, Program, batch_places, root_key, schedule, step_key, traced_knobs
+from lamv.train.replica import CUE, MIX, root_key, step_key, traced_knobs
+from lamv.train.step import Program
 
 #: Ten images of 2 x 2 pixels in 17 grey levels, three classes, with the training set for a test set.
 IMAGES = (np.arange(40) * 37 % 17).astype(np.uint8).reshape(10, 2, 2, 1)
@@ -64,12 +67,12 @@ class Run:
         layout = parallel.Layout(self.config, len(seeds), jax.devices()[:1])
         self.init = layout.mapped(self.program.init, shared=0)
         self._steps = [
-            layout.repeated(partial(self._step, phase), shared=1, compiled_loop=compiled_loop) for phase in range(2)
+            layout.repeated(partial(self._step, stage), shared=1, compiled_loop=compiled_loop) for stage in range(2)
         ]
 
-    def _step(self, phase, *arguments):
+    def _step(self, stage, *arguments):
         self.traces += 1
-        return self.program.step(*arguments, phase=phase)
+        return self.program.step(*arguments, stage=stage)
 
     @staticmethod
     def knobs_of(config, seeds):
@@ -79,17 +82,17 @@ class Run:
         """The state, on the host, before the first step."""
         return jax.tree.map(np.asarray, self.init(self.knobs))
 
-    def advance_phases(self, switch, stop):
+    def advance_stages(self, switch, stop):
         """The state, on the host, after `stop` steps with a switch of methods."""
         state = self.advance(0, switch)
-        return self.advance(switch, stop, state=state, phase=1) if stop > switch else state
+        return self.advance(switch, stop, state=state, stage=1) if stop > switch else state
 
-    def advance(self, *bounds, knobs=None, state=None, phase=0):
+    def advance(self, *bounds, knobs=None, state=None, stage=0):
         """The state, on the host, after the steps from each bound to the next."""
         knobs = self.knobs if knobs is None else knobs
         state = self.init(knobs) if state is None else state
         for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
-            state = self._steps[phase](state, knobs, self.plan.train, examples_of(SPLITS), start, stop)
+            state = self._steps[stage](state, knobs, self.plan.train, examples_of(SPLITS), start, stop)
         return jax.tree.map(np.asarray, state)
 
 
@@ -133,7 +136,7 @@ def epochs_of(seed, number, batch_size, epochs):
 
 @partial(jax.jit, static_argnames=("number", "batch_size"))
 def places_of(key, steps, number, batch_size):
-    return jax.vmap(lambda t: batch_places(key, t, batch.whole(batch_size), number))(steps)
+    return jax.vmap(lambda t: batch_indices(key, Draw(t, batch.whole(batch_size)), number))(steps)
 
 
 @pytest.mark.parametrize("number, batch_size", [(12, 4), (14, 4), (7, 7), (9, 5), (100, 1)])
@@ -158,7 +161,7 @@ def test_the_slices_of_the_devices_make_up_the_batch(parts):
     key = jax.random.key(1)
 
     def on_a_device(_):
-        return batch_places(key, 5, batch.part(8, DATA_AXIS), 30)
+        return batch_indices(key, Draw(5, batch.part(8, DATA_AXIS)), 30)
 
     slices = jax.jit(jax.vmap(on_a_device, axis_name=DATA_AXIS))(jnp.arange(parts))
     np.testing.assert_array_equal(slices.reshape(8), places_of(key, jnp.array([5]), 30, 8)[0])
@@ -257,7 +260,7 @@ def test_golden_run_in_numpy(golden):
 
 def _drawn_batch(knobs, t):
     """Four examples with their noisy tag, (4, 7), and their labels."""
-    rows = np.asarray(batch_places(root_key(knobs), t, batch.whole(4), 10))
+    rows = np.asarray(batch_indices(root_key(knobs), Draw(t, batch.whole(4)), 10))
     pixels = (IMAGES[rows].reshape(4, 4) / 16.0 - 0.4) / 0.3
     cue_key = jax.random.fold_in(root_key(knobs), CUE)
     noise = np.stack([jax.random.normal(jax.random.fold_in(cue_key, row), (3,)) for row in rows])
@@ -376,8 +379,8 @@ def test_the_switch_starts_the_second_method():
     """The steps before it are those of the first method, the ones after those of the second, from the state reached."""
     early = {"method.name": "mixup", "method.then": "erm", "method.switch": 2}
     run, erm, mixed = (Run(GOLDEN | knobs | {"steps": 4}) for knobs in (early, {"method.name": "erm"}, {}))
-    state = run.advance_phases(2, 4)
-    assert_same(mixed.advance(0, 2), run.advance_phases(2, 2))
+    state = run.advance_stages(2, 4)
+    assert_same(mixed.advance(0, 2), run.advance_stages(2, 2))
     by_hand = erm.advance(2, 4, state=mixed.advance(0, 2))
     assert_same(state, by_hand)
 
@@ -385,7 +388,7 @@ def test_the_switch_starts_the_second_method():
 def test_only_the_head_learns_after_the_switch():
     knobs = {"model.name": "mlp", "model.widths": (4,), "method.then": "over_smoothing", "method.switch": 2, "steps": 5}
     run = Run(GOLDEN | knobs | {"optim.after_switch": "head"})
-    before, after = run.advance_phases(2, 2), run.advance_phases(2, 5)
+    before, after = run.advance_stages(2, 2), run.advance_stages(2, 5)
     np.testing.assert_array_equal(before.params["first"]["kernel"], after.params["first"]["kernel"])
     np.testing.assert_array_equal(before.params["first"]["bias"], after.params["first"]["bias"])
     assert not np.allclose(before.params["head"]["kernel"], after.params["head"]["kernel"], atol=1e-4)
@@ -398,7 +401,7 @@ def test_the_running_mean_of_predictions_by_hand():
     running = np.full((10, 3), 1 / 3)
     for t in range(3):
         x, _ = _drawn_batch(knobs, t)
-        places = np.asarray(batch_places(root_key(knobs), t, batch.whole(4), 10))
+        places = np.asarray(batch_indices(root_key(knobs), Draw(t, batch.whole(4)), 10))
         running[places] = 0.9 * running[places] + 0.1 * np.asarray(jax.nn.softmax(x @ kernel + bias))
     np.testing.assert_allclose(run.advance(0, 3).running[0], running, atol=1e-5)
 
@@ -409,7 +412,7 @@ def test_noise_on_labels_stays_with_the_example():
 
     @jax.jit
     def targets(places, knobs):
-        return run.program.targets_of(jnp.asarray(TARGETS)[table.rows[places]], table, places, examples, knobs)
+        return run.program.batches.at(examples, table, places, knobs).targets
 
     noisy = np.asarray(targets(jnp.tile(jnp.arange(10), 400), traced_knobs(run.config, 3))).reshape(400, 10, 3)
     assert np.all(noisy == noisy[0]), "an example changed its label from one step to the next"
@@ -471,7 +474,7 @@ def test_what_must_be_the_same_is_so_to_the_bit(pair):
 def test_optimisers_are_those_of_optax(knobs, theirs):
     settings = {"optim.lr": 0.2, "optim.weight_decay": 0.1, "optim.schedule": "constant"} | knobs
     run = Run(PLAIN | settings)
-    ours = run.program._optimiser(traced_knobs(run.config, 0))
+    ours = optimiser(run.config, run.config.steps, traced_knobs(run.config, 0))
     params = {"kernel": jnp.arange(6.0).reshape(2, 3), "bias": jnp.ones(3)}
     states = [ours.init(params), theirs.init(params)]
     for step in range(3):
@@ -487,15 +490,15 @@ def test_images_are_augmented_in_training_and_nowhere_else():
     table = plan(SPLITS, [config_of(PLAIN)], [0]).train
     places, rows = jnp.arange(4), batch.whole(4)
 
-    def inputs_of(knobs, **augmented):
+    def inputs_of(knobs, draw=None):
         run = Run({"model.name": "linear", "steps": 3, "batch_size": 4} | knobs)
         own = jax.tree.map(lambda values: values[0], table)
-        return run.program.examples_at(examples_of(SPLITS), own, places, traced_knobs(run.config, 0), **augmented)[0]
+        return run.program.batches.at(examples_of(SPLITS), own, places, traced_knobs(run.config, 0), draw=draw).inputs
 
     plain = (IMAGES[table.rows[0][:4]] / 16 - 0.4) / 0.3
     np.testing.assert_allclose(inputs_of(augment), plain, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(inputs_of({}, augment=(0, rows)), plain, rtol=1e-5, atol=1e-6)
-    first, again, later = (inputs_of(augment, augment=(t, rows)) for t in (0, 0, 1))
+    np.testing.assert_allclose(inputs_of({}, Draw(0, rows)), plain, rtol=1e-5, atol=1e-6)
+    first, again, later = (inputs_of(augment, Draw(t, rows)) for t in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, plain) and not np.allclose(first, later), "each step draws its own"
     assert first.shape == plain.shape

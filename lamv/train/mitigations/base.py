@@ -1,13 +1,13 @@
 """What a mitigation may do in the course of training: hooks, all of which do nothing here.
 
-In this order: `begun` before the first step; in each step `places` (which examples), `pairs` (who may be mixed with whom),
+In this order: `begun` before the first step; in each step `indices` (which examples), `pairs` (who may be mixed with whom),
 `memberships` and `scored` (what the loss looks at), `weighed` and `share_of_rest` (what is minimised); `second_stage`
-between two stages; `ended` after the last step. The formulas are in lamv.core.mitigation; here they meet the tables of a
-replica, its traced knobs, and the axis that a batch is spread over.
+between two stages; `ended` after the last step. The formulas are in lamv.core.mitigation; here they meet a batch, the
+traced knobs of a replica, and the axis that a batch is spread over.
 
-`row` and `lane` are a lamv.train.rows.RowRun and one of its lanes. What changes in the course of training is in `kept`, a
-dict of arrays with the `shapes` of the mitigation; it is in every checkpoint, so that a run which is stopped in either stage
-goes on in it. There may be
+`row` is a lamv.train.variants.VariantRun, `replicas` some of its seeds. What changes in the course of training is in
+`kept`, a dict of arrays with the `shapes` of the mitigation. It is in every checkpoint, so that a run which is stopped in
+either stage goes on in it:
 
     counts      training examples of each group, or of what else is balanced
     log_q       log weights of the groups
@@ -23,9 +23,10 @@ import numpy as np
 from jax import lax
 
 from lamv.core import batch, mitigation
-from lamv.data.resident import Plan, Table
+from lamv.data.resident import Plan
 from lamv.data.tables import counts
 from lamv.train import parallel
+from lamv.train.batches import Batch
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -34,14 +35,14 @@ class Mitigation:
     """No mitigation: empirical risk minimisation of what the method makes of the batch.
 
     For the rows of one program, one replica, and one device's share of a batch. axis: the mapped axis that a batch is spread
-    over. first_step: where the run itself begins, after a first stage.
+    over. warm_up_steps: those of a first stage, before the run itself.
     """
 
     #: Whether it weighs the rows of a batch: then the loss is no plain mean.
     weighs = False
 
-    def __init__(self, config, plan: Plan, *, axis: str, first_step: int = 0):
-        self.config, self.plan, self.axis, self.first_step = config.mitigation, plan, axis, first_step
+    def __init__(self, config, plan: Plan, *, axis: str, warm_up_steps: int = 0):
+        self.config, self.plan, self.axis, self.warm_up_steps = config.mitigation, plan, axis, warm_up_steps
 
     @property
     def balances(self) -> str:
@@ -57,34 +58,34 @@ class Mitigation:
         """Whether the examples of a batch are drawn by weight, and not in the order of an epoch."""
         return "sampling" in self.shapes
 
-    def begun(self, row, lane):
-        """The state of a lane before its first step."""
-        state = row.initial(lane)
+    def begun(self, row, replicas):
+        """The state before the first step."""
+        state = row.initial(replicas)
         if not self.shapes:
             return state
-        sizes, members = _sizes(row, lane, self.balances)
+        sizes, members = _sizes(row, replicas, self.balances)
         kept = parallel.fetch(state.mitigation)
         if "counts" in kept:
             kept["counts"] = self.arranged(sizes)
-        if "sampling" in kept and not self.first_step:
-            drawn = [mitigation.sampling(own, of) for own, of in zip(sizes, members, strict=True)]
-            kept["sampling"] = np.stack(drawn).astype(np.float32)
+        if "sampling" in kept and not self.warm_up_steps:
+            weights = [mitigation.sampling(*of_replica) for of_replica in zip(sizes, members, strict=True)]
+            kept["sampling"] = np.stack(weights).astype(np.float32)
         return state._replace(mitigation=row.layout.place(kept, replicas=True))
 
     def arranged(self, sizes: np.ndarray) -> np.ndarray:
         """(R, G) numbers of training examples as `counts` has them."""
         return sizes
 
-    def places(self, kept, key, rows: batch.Rows):
-        """(B_local,) places in the training set, drawn by weight."""
-        return mitigation.draw_places(key, rows, kept["sampling"])
+    def indices(self, kept, key, rows: batch.Rows):
+        """(B,) indices into the training set, drawn by weight."""
+        return mitigation.draw_indices(key, rows, kept["sampling"])
 
-    def pairs(self, key, table: Table, places, labels, knobs, rows: batch.Rows) -> batch.Rows:
+    def pairs(self, key, drawn: Batch, knobs) -> batch.Rows:
         """The rows of the batch, and who of them may be mixed with whom; the same object where there is no rule for it."""
-        return rows
+        return drawn.draw.rows
 
-    def memberships(self, table: Table, places, labels):
-        """(B_local, G) what an example is in of that which the loss looks at; None where it looks at nothing."""
+    def memberships(self, drawn: Batch):
+        """(B, G) shares of each example in what the loss weighs; None where it weighs nothing."""
         return None
 
     def scored(self, kept, knobs, logits, memberships):
@@ -103,17 +104,17 @@ class Mitigation:
         """What all that is added to the loss is multiplied by."""
         return 1.0
 
-    def second_stage(self, row, lane):
-        """The state with which the run itself begins, after a first stage of `first_step` steps."""
-        return lane.state
+    def second_stage(self, row, replicas):
+        """The state with which the run itself begins, after the warm-up steps."""
+        return replicas.state
 
     def notes(self, row) -> list[str]:
         """What the mitigation came to that its name does not say."""
         return []
 
-    def ended(self, row, lane):
-        """The state of a lane after its last step."""
-        return lane.state
+    def ended(self, row, replicas):
+        """The state after the last step."""
+        return replicas.state
 
 
 class Weighing(Mitigation):
@@ -121,12 +122,12 @@ class Weighing(Mitigation):
 
     weighs = True
 
-    def memberships(self, table: Table, places, labels):
+    def memberships(self, drawn: Batch):
         members = {
-            "class": lambda: (labels, self.plan.num_classes),
-            "group": lambda: (table.groups[places], self.plan.num_groups),
-            "attribute": lambda: (table.attributes[places], self.plan.num_attributes),
-            "environment": lambda: (table.environments[places], self.plan.num_environments),
+            "class": lambda: (drawn.labels, self.plan.num_classes),
+            "group": lambda: (drawn.groups, self.plan.num_groups),
+            "attribute": lambda: (drawn.attributes, self.plan.num_attributes),
+            "environment": lambda: (drawn.environments, self.plan.num_environments),
         }
         return mitigation.memberships_of(*members[self.balances]())
 
@@ -155,12 +156,12 @@ def nothing_kept(shapes: Shapes) -> dict[str, jax.Array]:
     return {name: jnp.zeros(shape) for name, shape in shapes.items()}
 
 
-def _sizes(row, lane, balances: str) -> tuple[np.ndarray, np.ndarray]:
+def _sizes(row, replicas, balances: str) -> tuple[np.ndarray, np.ndarray]:
     """(R, G) numbers of training examples by what is balanced, and (R, M) which of these each one is in."""
-    table = jax.tree.map(lambda values: values[row.lane_of(lane)], row.plan.train)
+    table = replicas.of(row.plan.train)
     if balances == "class":
         number = row.plan.num_classes
-        members = np.stack([row.labels_of(table, r) for r in range(len(lane.seeds))])
+        members = np.stack([row.labels_of(table, r) for r in range(len(replicas.seeds))])
     else:
         number, members = row.plan.num_groups, table.groups
     return counts(members, number).astype(np.float32), members

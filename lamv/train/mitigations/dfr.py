@@ -13,24 +13,24 @@ from lamv.train.mitigations.base import Mitigation
 class DFR(Mitigation):
     """The network is trained as without it."""
 
-    def ended(self, row, lane):
+    def ended(self, row, replicas):
         from lamv.train.refit import refit  # imported late: only this needs scikit-learn's linear models
 
         split = self.config.refit_on
         whole = row.plan.train if split == "train" else row.plan.tests[split]
-        table = jax.tree.map(lambda values: values[row.lane_of(lane)], whole)
-        features = self.features(row, lane, table)
+        table = replicas.of(whole)
+        features = self.features(row, replicas, table)
         layers = []
-        for r, seed in enumerate(lane.seeds):
+        for r, seed in enumerate(replicas.seeds):
             kernel, bias, _ = refit(
                 features[r], row.labels_of(table, r), table.groups[r], classes=row.plan.num_classes,
                 subsets=self.config.subsets, seed=seed,
             )  # fmt: skip
             layers.append({"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)})
         fitted = row.layout.place(jax.tree.map(lambda *leaves: np.stack(leaves), *layers), replicas=True)
-        return lane.state._replace(params={**lane.state.params, row.program.model.last: fitted})
+        return replicas.state._replace(params={**replicas.state.params, row.program.model.last: fitted})
 
-    def features(self, row, lane, table: Table) -> np.ndarray:
+    def features(self, row, replicas, table: Table) -> np.ndarray:
         """(R, M, D) features of the examples of a table, as the network is tested."""
         program, count, axis = row.program, table.rows.shape[1], self.axis
         devices = row.layout.mesh.shape[axis]
@@ -38,14 +38,14 @@ class DFR(Mitigation):
         batches = -(-count // size)
 
         def body(kept, state, knobs, table: Table, examples, count, b):
-            places, _ = program.evaluated(table, count, b)
-            inputs, _ = program.examples_at(examples, table, places, knobs)
-            features = lax.all_gather(program.forward(state, inputs)[1].astype(jnp.float32), axis, tiled=True)
+            indices, _ = row.functions.tally.share(table, count, b)
+            seen = program.batches.at(examples, table, indices, knobs)
+            features = lax.all_gather(program.forward(state, seen.inputs)[1].astype(jnp.float32), axis, tiled=True)
             return lax.dynamic_update_slice(kept, features, (b * size, 0))
 
-        run = row.function("features", lambda _: row.repeated(body, shared=2))
+        run = row.functions.get("features", lambda: row.functions.repeated(body, shared=2))
         start, placed = row.layout.place(
-            (np.zeros((len(lane.seeds), batches * size, program.feature_size), np.float32), table), replicas=True
+            (np.zeros((len(replicas.seeds), batches * size, program.feature_size), np.float32), table), replicas=True
         )
-        kept = run(start, lane.network, lane.knobs, placed, row.examples, np.int32(count), 0, batches)
+        kept = run(start, replicas.network, replicas.knobs, placed, row.examples, np.int32(count), 0, batches)
         return parallel.fetch(kept)[:, :count]

@@ -13,7 +13,7 @@ class _Penalised(Weighing):
 
     def penalty(self, knobs, t):
         """The factor of the penalty at step t."""
-        return mitigation.annealed(knobs["penalty"], t - self.first_step, self.config.anneal)
+        return mitigation.annealed(knobs["penalty"], t - self.warm_up_steps, self.config.anneal)
 
 
 class VREx(_Penalised):

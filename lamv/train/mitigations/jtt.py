@@ -13,33 +13,32 @@ from lamv.train.mitigations.balanced import Resample
 class JTT(Resample):
     """`sampling` is set between the stages; the first goes through the examples in the order of epochs."""
 
-    def second_stage(self, row, lane):
+    def second_stage(self, row, replicas):
         """A new network, for which the examples that the first one gets wrong count `mitigation.upweight` times."""
         program, axis = row.program, self.axis
 
         def body(sampling, state, knobs, table: Table, examples, count, b):
-            places, _ = program.evaluated(table, count, b)
-            inputs, labels = program.examples_at(examples, table, places, knobs)
-            targets = program.targets_of(labels, table, places, examples, knobs)
-            right = jnp.argmax(program.forward(state, inputs)[0], axis=-1) == jnp.argmax(targets, axis=-1)
+            indices, _ = row.functions.tally.share(table, count, b)
+            seen = program.batches.at(examples, table, indices, knobs)
+            right = jnp.argmax(program.forward(state, seen.inputs)[0], axis=-1) == jnp.argmax(seen.targets, axis=-1)
             weights = mitigation.jtt_weights(right, knobs.mitigation["upweight"])
-            places, weights = lax.all_gather((places, weights), axis, tiled=True)
-            return sampling.at[places].set(weights)
+            indices, weights = lax.all_gather((indices, weights), axis, tiled=True)
+            return sampling.at[indices].set(weights)
 
-        run = row.function("misclassified", lambda _: row.repeated(body, shared=2))
+        run = row.functions.get("misclassified", lambda: row.functions.repeated(body, shared=2))
         batches = -(-row.train_size // row.config.eval_batch_size)
         sampling = run(
-            lane.state.mitigation["sampling"], lane.network, lane.knobs, lane.train, row.examples,
+            replicas.state.mitigation["sampling"], replicas.network, replicas.knobs, replicas.train, row.examples,
             np.int32(row.train_size), 0, batches,
         )  # fmt: skip
-        fresh = row.initial(lane)
+        fresh = row.initial(replicas)
         return fresh._replace(
-            loss_sum=lane.state.loss_sum, loss_steps=lane.state.loss_steps, mitigation={"sampling": sampling}
+            loss_sum=replicas.state.loss_sum, loss_steps=replicas.state.loss_steps, mitigation={"sampling": sampling}
         )
 
     def notes(self, row) -> list[str]:
         """A first stage that errs nowhere leaves ERM."""
-        weights = np.concatenate([parallel.fetch(lane.state.mitigation["sampling"]) for lane in row.lanes])
+        weights = np.concatenate([parallel.fetch(each.state.mitigation["sampling"]) for each in row.replicas])
         seeds = [str(row.config.seed + r) for r, own in enumerate(weights) if np.all(own == own[0])]
         if not seeds:
             return []

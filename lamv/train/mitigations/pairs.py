@@ -12,19 +12,22 @@ class LISA(Resample):
     def balances(self) -> str:
         return "group"
 
-    def pairs(self, key, table, places, labels, knobs, rows):
-        return rows._replace(allowed=mitigation.lisa(key, rows, labels, table.attributes[places], knobs["mix_ratio"]))
+    def pairs(self, key, drawn, knobs):
+        rows = drawn.draw.rows
+        return rows._replace(allowed=mitigation.lisa(key, rows, drawn.labels, drawn.attributes, knobs["mix_ratio"]))
 
 
 class WithinGroups(Mitigation):
     """Partners have the same label and the same attribute."""
 
-    def pairs(self, key, table, places, labels, knobs, rows):
-        return rows._replace(allowed=mitigation.within_groups(rows, table.groups[places]))
+    def pairs(self, key, drawn, knobs):
+        rows = drawn.draw.rows
+        return rows._replace(allowed=mitigation.within_groups(rows, drawn.groups))
 
 
 class AcrossAttributes(Mitigation):
     """Partners have another attribute."""
 
-    def pairs(self, key, table, places, labels, knobs, rows):
-        return rows._replace(allowed=mitigation.across_attributes(rows, table.attributes[places]))
+    def pairs(self, key, drawn, knobs):
+        rows = drawn.draw.rows
+        return rows._replace(allowed=mitigation.across_attributes(rows, drawn.attributes))

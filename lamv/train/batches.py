@@ -1,0 +1,198 @@
+"""A batch: from indices into a split to what the network sees and learns from.
+
+    indices -> stored examples -> crop, flip -> raw units -> cue -> normalised -> cutout -> flattened -> targets
+
+`gather` reads stored examples from the arrays on the device. All that follows takes `Stored`, wherever it came from.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamv.core import batch, images, shortcuts
+from lamv.core.targets import flip, one_hot
+from lamv.data.partners import SCALE as PARTNER_SCALE
+from lamv.data.resident import Examples, Plan, Table
+from lamv.train.replica import AUGMENT, CUE, LABEL_NOISE, ORDER, Knobs, root_key, step_key
+
+
+class Draw(NamedTuple):
+    """Which step of training a batch is of, and which rows of the global batch are here."""
+
+    t: jax.Array
+    rows: batch.Rows
+
+
+class Stored(NamedTuple):
+    """Examples as the data holds them, (B, ...) each.
+
+    ids: numbers of the examples in the data, which key what is drawn for an example once and for all. labels: as the
+    replica has them. partners: second images of a cue in raw units, () without. attributes, groups, environments: int32,
+    () where there are none.
+    """
+
+    ids: jax.Array
+    inputs: jax.Array
+    labels: jax.Array
+    attributes: jax.Array
+    groups: jax.Array
+    environments: jax.Array | tuple
+    partners: jax.Array | tuple
+
+
+class Batch(NamedTuple):
+    """One device's share of a batch.
+
+    indices: (B,) int32 into the split. inputs: (B, ...) float32 as the network sees them. targets: (B, K), with the label
+    noise. draw: None in an evaluation. The rest as in Stored.
+    """
+
+    indices: jax.Array
+    inputs: jax.Array
+    labels: jax.Array
+    targets: jax.Array
+    attributes: jax.Array
+    groups: jax.Array
+    environments: jax.Array | tuple
+    draw: Draw | None
+
+
+def batch_indices(key, draw: Draw, train_size: int):
+    """(B,) indices into the training set of this device's share of batch t.
+
+    Every epoch is a fresh permutation cut into train_size // batch_size batches; the rest of it is left out.
+    """
+    t, rows = draw
+    per_epoch = train_size // rows.batch_size
+    epoch_key = jax.random.fold_in(jax.random.fold_in(key, ORDER), t // per_epoch)
+    return batch.permuted(epoch_key, (t % per_epoch) * rows.batch_size + rows.positions, train_size)
+
+
+class Batches:
+    """The batches of the replicas of a program; its config says what is done to them."""
+
+    def __init__(self, config, plan: Plan):
+        self.config, self.plan = config.data, plan
+
+    def at(
+        self, examples: Examples, table: Table, indices, knobs: Knobs, *, draw: Draw | None = None,
+        change: Callable | None = None,
+    ) -> Batch:  # fmt: skip
+        """The batch of these indices into a split; see `inputs` for draw and change."""
+        stored = self.gather(examples, table, indices)
+        inputs = self.inputs(stored, knobs, draw=draw, change=change)
+        targets = self.targets(stored, knobs, lambda others: examples.labels[table.rows[others]])
+        return Batch(
+            indices, inputs, stored.labels, targets, stored.attributes, stored.groups, stored.environments, draw
+        )
+
+    def gather(self, examples: Examples, table: Table, indices) -> Stored:
+        """From the arrays on the device. table: a split of the replica, each array (M,)."""
+        ids = table.rows[indices]
+        inputs = examples.inputs[ids]
+        labels = examples.labels[ids] if isinstance(table.labels, tuple) else table.labels[indices]
+        environments = table.environments if isinstance(table.environments, tuple) else table.environments[indices]
+        partners = ()
+        if isinstance(table.partners, tuple):
+            pass
+        elif isinstance(examples.partners, tuple):
+            partners = examples.inputs[table.partners[indices]].astype(jnp.float32) / self.plan.normalisation.scale
+        else:
+            partners = examples.partners[table.partners[indices]].astype(jnp.float32) / PARTNER_SCALE
+        return Stored(ids, inputs, labels, table.attributes[indices], table.groups[indices], environments, partners)
+
+    def inputs(self, stored: Stored, knobs: Knobs, *, draw: Draw | None = None, change: Callable | None = None):
+        """(B, ...) float32 as the network sees them.
+
+        draw: for the random crop, flip and cutout of a step of training. change: (inputs in raw units over the scale,
+        that is images in [0, 1], and ids) -> inputs, before they are normalised.
+        """
+        config, inputs, keys = self.config, stored.inputs, None
+        if draw is not None and inputs.ndim == 4:
+            keys = jax.vmap(lambda key: jax.random.split(key, 3))(draw.rows.keys(step_key(knobs, AUGMENT, draw.t)))
+            inputs = jax.vmap(lambda k, x: images.random_crop(k, x, padding=config.augment.crop))(keys[:, 0], inputs)
+            if config.augment.flip:
+                inputs = jax.vmap(images.random_flip)(keys[:, 1], inputs)
+        normalisation = self.plan.normalisation
+        inputs = inputs.astype(jnp.float32) / normalisation.scale
+        if change is not None:
+            inputs = change(inputs, stored.ids)
+        if shortcuts.acts_on_images(config.shortcut.kind):
+            inputs = self._planted(inputs, stored, knobs, **self._second(inputs, stored, knobs, draw))
+        if config.normalise:
+            mean, std = (np.expand_dims(v, tuple(range(inputs.ndim - 1))) for v in np.float32(normalisation[1:]))
+            inputs = (inputs - mean) / std
+        if knobs.standardise:
+            inputs = self._standardised(inputs, *knobs.standardise)
+        if keys is not None:
+            inputs = jax.vmap(lambda k, x: images.cutout(k, x, size=config.augment.cutout))(keys[:, 2], inputs)
+        if config.flatten:
+            inputs = inputs.reshape(len(inputs), -1)
+        if config.shortcut.kind != "none" and not shortcuts.acts_on_images(config.shortcut.kind):
+            inputs = self._planted(inputs, stored, knobs)
+        return inputs
+
+    def targets(self, stored: Stored, knobs: Knobs, label_at: Callable):
+        """(B, K) targets, with the label noise that each training example was given once and for all.
+
+        label_at: (B,) indices into the training set -> their labels, for the noise of a regression.
+        """
+        noise_key = jax.random.fold_in(root_key(knobs), LABEL_NOISE)
+        train_size = self.plan.train.rows.shape[-1]
+        # Keyed by the example, not by the step: an example keeps its wrong label.
+        rows = batch.Rows(stored.ids, train_size)
+        if not self.plan.regression:
+            targets = one_hot(stored.labels, self.plan.num_classes)
+            return flip(noise_key, targets, knobs.label_noise, rows=rows) if self.config.label_noise else targets
+        labels = stored.labels
+        if self.config.label_noise:
+            noisy_key, other_key = jax.random.split(noise_key)
+            noisy = jax.vmap(jax.random.uniform)(rows.keys(noisy_key)) < knobs.label_noise
+            others = jax.vmap(lambda key: jax.random.randint(key, (), 0, train_size))(rows.keys(other_key))
+            labels = jnp.where(noisy, label_at(others), labels)
+        return labels[:, None]
+
+    def _standardised(self, inputs, mean, deviation):
+        """By the training set of the replica, of which a missing value has the mean; means alone without data.normalise."""
+        filled = jnp.where(jnp.isnan(inputs), mean[None], inputs)
+        return (filled - mean[None]) / deviation[None] if self.config.normalise else filled
+
+    def _planted(self, inputs, stored: Stored, knobs: Knobs, **second):
+        """Every example with its cue. second: of each, what `_second` gives."""
+        shortcut, classes = self.config.shortcut, self.plan.num_classes
+        shape = shortcuts.noise_shape(shortcut.kind, inputs.shape[1:], classes)
+        cue_key = jax.random.fold_in(root_key(knobs), CUE)
+
+        def plant(x, number, attribute, second):
+            # Keyed by the example, not by the step: the noise is part of the data.
+            noise = knobs.noise * jax.random.normal(jax.random.fold_in(cue_key, number), shape)
+            return shortcuts.plant(
+                shortcut.kind, x, attribute, knobs.strength, noise,
+                num_classes=classes, coding=shortcut.coding, **second,
+            )  # fmt: skip
+
+        return jax.vmap(plant)(inputs, stored.ids, stored.attributes, second)
+
+    def _second(self, inputs, stored: Stored, knobs: Knobs, draw: Draw | None) -> dict:
+        """The second image of each example, where the cue is made of one, and the first one's share in cat_channel.
+
+        The share is drawn anew at every step of training, and once for an example where it is evaluated.
+        """
+        kind = self.config.shortcut.kind
+        if not shortcuts.needs_partner(kind):
+            return {}
+        # Examples of another data set have no partners.
+        partner = jnp.zeros_like(inputs) if isinstance(stored.partners, tuple) else stored.partners
+        if kind != "cat_channel":
+            return {"partner": partner}
+        if draw is None:
+            cue_key = jax.random.fold_in(root_key(knobs), CUE)
+            keys = jax.vmap(jax.random.fold_in, (None, 0))(cue_key, stored.ids)
+        else:
+            keys = draw.rows.keys(step_key(knobs, AUGMENT, draw.t))
+        # Crop, flip and cutout have the first three keys that are split off; this one is apart from them and from noise.
+        share = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 3)))(keys)
+        return {"partner": partner, "share": share}
