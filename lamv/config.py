@@ -22,7 +22,7 @@ from lamv.catalog.model_selection import RULES
 from lamv.core.methods import FOR_CLASSES, METHODS, knobs_of
 from lamv.core.shortcuts import SHORTCUTS, split_placements
 from lamv.errors import ConfigError, brief, nearest
-from lamv.knobs import KNOB, KNOBS, MAX_ROWS
+from lamv.knobs import KNOB, KNOBS, MAX_ROWS, WHOLE, flatten, get
 from lamv.unused import check as check_use
 from lamv.unused import check_length, check_milestones, default_decay, methods_of
 
@@ -30,8 +30,6 @@ from lamv.unused import check_length, check_milestones, default_decay, methods_o
 OFFERED = ("rows", "prior", "running", "predict")
 #: Two ways to say how long to train; whoever sets one, recipe, row or flag, unsets the other.
 LENGTHS = (("steps", "epochs"), ("epochs", "steps"))
-#: What is of a recipe as a whole, and of no row.
-WHOLE = ("rows", "claims")
 #: Knobs that hold a path; empty where there is none.
 PATHS = ("data.path", "data.shortcut.images_path", "distill.teacher")
 
@@ -366,24 +364,6 @@ def differences(stored: Mapping, new: Mapping) -> list[str]:
         for one, other in [tuple(knobs.get(key, _default(key)) for knobs in (old[name], now[name]))]
         if one != other
     ]
-
-
-def flatten(tree: Mapping, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings to {"a.b.c": value}; keys may be dotted already. WHOLE stays so, and what lies deeper than knobs."""
-    flat = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping | config_dict.ConfigDict) and key not in WHOLE and prefix.count(".") < 10:
-            flat.update(flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def get(config, key: str) -> Any:
-    """The value of a knob by its dotted key."""
-    for part in key.split("."):
-        config = config[part]
-    return config
 
 
 def _row(name: str, base: Mapping, changes: Mapping, overrides: Mapping, *, alone: bool) -> Variant:

@@ -5,7 +5,7 @@ may run side by side in it. Of knobs marked `optional`, the program knows only w
 their computation out. Knobs marked `free` do not change what is learned; they may differ when a run is resumed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -278,3 +278,24 @@ KNOBS = (
     Knob("parallel.devices", 0, at_least(0), "how many devices to use; 0: all", free=True),
 )  # fmt: skip
 KNOB = {knob.key: knob for knob in KNOBS}
+
+#: Of a recipe as a whole, and of no row.
+WHOLE = ("rows", "claims")
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings to {"a.b.c": value}; keys may be dotted already. WHOLE stays so, and what lies deeper than knobs."""
+    flat = {}
+    for key, value in tree.items():
+        if hasattr(value, "items") and key not in WHOLE and prefix.count(".") < 10:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def get(config, key: str) -> Any:
+    """The value of a knob by its dotted key."""
+    for part in key.split("."):
+        config = config[part]
+    return config

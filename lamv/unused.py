@@ -16,6 +16,7 @@ from lamv.catalog import cues, mitigations
 from lamv.core.methods import METHODS, combines, knobs_of
 from lamv.data import DATASETS
 from lamv.errors import ConfigError, brief
+from lamv.knobs import get
 from lamv.models import MODELS
 
 logger = logging.getLogger("lamv.config")
@@ -121,7 +122,7 @@ def _why(use: Use, rows: Sequence) -> str:
     """What the knob needs, and what the rows have instead."""
     here = []
     for key in use.keys:
-        values = list({brief(_get(row.config, key)): None for row in rows})
+        values = list({brief(get(row.config, key)): None for row in rows})
         if key != "method.then" or values != ["'none'"]:
             here.append(f"{key} is {_listed(values, 'or')}")
     return f"it acts only with {use.needs}{', but ' if here else ''}{', '.join(here)}; take it away, or change that"
@@ -133,12 +134,6 @@ def _listed(words: Iterable[str], last: str, most: int = 8) -> str:
     if len(words) > most:
         return f"{', '.join(words[:most])}, ..."
     return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
-
-
-def _get(config, key: str) -> Any:
-    for part in key.split("."):
-        config = config[part]
-    return config
 
 
 def _asked(config, name: str) -> list[str]:
@@ -170,7 +165,7 @@ def _smooths(config) -> bool:
 
 def _has(key: str, *values: str) -> Use:
     """Acts where that knob has one of these values."""
-    return Use(lambda config: _get(config, key) in values, f"{key} {_listed(values, 'or')}", (key,))
+    return Use(lambda config: get(config, key) in values, f"{key} {_listed(values, 'or')}", (key,))
 
 
 def _cue(needs: str, acts: Callable[[Any], bool] = lambda shortcut: shortcut.kind != cues.NONE) -> Use:

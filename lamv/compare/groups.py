@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 from lamv.catalog import methods, mitigations, model_selection
 from lamv.compare import selections
 from lamv.core.intervals import over_seeds
+from lamv.knobs import flatten
 from lamv.results import legend
 from lamv.results.analysis import Interval
 from lamv.results.legend import Legend
-from lamv.results.runs import Row, Run, flatten
+from lamv.results.runs import Row, Run
 
 #: What makes a method: the label augmentation, and a teacher that stands beside it.
 METHOD = ("method.", "distill.")

@@ -7,7 +7,8 @@ from typing import Any
 from lamv.catalog import cues, glossary, methods, metrics, mitigations
 from lamv.catalog.glossary import Term
 from lamv.catalog.model_selection import RULES
-from lamv.results.runs import Row, Run, flatten
+from lamv.knobs import flatten
+from lamv.results.runs import Row, Run
 
 #: Knobs that `method_in_words` describes.
 IN_WORDS = ("method.", "loss.", "distill.", "mitigation.", "select.", "optim.after_switch")

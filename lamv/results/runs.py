@@ -380,14 +380,6 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(mean, sd, len(values), tuple(values))
 
 
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings to {"a.b.c": value}."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
-
-
 def curve(run: Run, row: str, metric: str) -> list[tuple[int, Spread]]:
     """(step, spread over the seeds) of a metric, for the steps where training or the evaluation measured it."""
     by_step: dict[int, dict[int, float]] = {}
