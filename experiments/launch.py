@@ -365,7 +365,7 @@ def _check_knobs(argv: Sequence[str], known: Mapping[str, Any]) -> None:
 
 def _where(known: Mapping[str, Any]) -> str:
     """Where to read up on knobs: a list if it is short."""
-    return ", ".join(known) if len(known) <= 30 else "listed in lamv/config.py"
+    return ", ".join(known) if len(known) <= 30 else "listed in lamv/knobs.py"
 
 
 def _told(error: Exception, known: Mapping[str, Any], defined: flags.FlagValues = FLAGS) -> str:

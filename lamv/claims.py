@@ -1,15 +1,14 @@
-"""What a recipe says that its rows reach, and whether they do.
+"""Claims of a recipe about its rows: checked before training, judged after.
 
-A claim is (row, metric, ">=" or "<=", value), of the row's mean over its seeds; or, next to another row, (row, metric,
-relation, times, other row): the mean is to be at least, or at most, `times` that of the other row. Judged, it is a dict:
-row, metric, relation, bound, mean and holds, with times and of where it is next to a row. What was not measured is None.
+A claim is (row, metric, ">=" or "<=", value), about the row's mean over its seeds; or, relative to another row, (row,
+metric, relation, times, other row): the mean is at least, or at most, `times` that of the other row. Judged, it is a dict:
+row, metric, relation, bound, mean and holds, with times and of if it is relative. What was not measured is None.
 
-Nothing here imports jax: a report judges claims again, once an evaluation has measured what training had not.
+A report judges claims again, once an evaluation has measured what training had not.
 """
 
 import math
 import operator
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,13 +20,6 @@ from lamv.errors import ConfigError, brief, listed, nearest
 RELATIONS = {">=": operator.ge, "<=": operator.le}
 FORM = "(row, metric, '>=' or '<=', value) or (row, metric, '>=' or '<=', times, other row)"
 
-#: Metrics that have a name or a number of the run in their keys.
-GROUP = re.compile(r"group_\d+(_\d+)?/(accuracy|count)")
-DISTURBED = re.compile(
-    r"test/(attack/(fgsm|pgd)|corruption/(noise|blur|contrast|pixelate|jpeg_like))_(?P<size>[^_/]+)"
-    r"/(accuracy|margin_mean)"
-)
-PROBE = re.compile(r"probe/[^/]+/[^/]+/(train_)?accuracy")
 LABELS = {"regression": ", and its labels are numbers", "classification": ", and its labels are classes"}
 
 
@@ -66,16 +58,9 @@ def _check_claim(where: str, claim: Sequence, placed: Mapping[str, Sequence[str]
 
 
 def _check_metric(where: str, row: str, metric: str, placed: Sequence[str], task: str) -> None:
-    split, _, name = metric.partition("/")
-    splits, named = (*metrics.SPLITS, *placed), metrics.of_row(tuple(placed), task)
-    classes = task != "regression"
-    if metric in named or (
-        split in splits and metrics.HIDDEN_LAYER.fullmatch(name) and (classes or split != "augmented")
-    ):
+    if metrics.is_of_row(metric, placed, task):
         return
-    if classes and (PROBE.fullmatch(metric) or (split in splits and split != "augmented" and GROUP.fullmatch(name))):
-        return
-    disturbed = DISTURBED.fullmatch(metric) if classes else None
+    disturbed = metrics.disturbed(metric) if task != "regression" else None
     if disturbed and _as_written(disturbed["size"]) == disturbed["size"]:
         return
     if disturbed:
@@ -83,10 +68,10 @@ def _check_metric(where: str, row: str, metric: str, placed: Sequence[str], task
             f"{where}: its metric {brief(metric)} is of size {brief(disturbed['size'])}, must be of one as evaluations"
             f" write it: {_as_written(disturbed['size'])}"
         )
+    splits, known = (*metrics.SPLITS, *placed), metrics.of_row(tuple(placed), task)
     raise ConfigError(
-        f"{where}: its metric is {brief(metric)}, must be one that is measured of row {brief(row)}"
-        f"{nearest(metric, named)}: its splits are {', '.join(splits)}{LABELS.get(task, '')}; lamv/catalog/metrics.py lists"
-        " all metrics"
+        f"{where}: its metric is {brief(metric)}, must be one that is measured of row {brief(row)}{nearest(metric, known)}:"
+        f" its splits are {', '.join(splits)}{LABELS.get(task, '')}; lamv/catalog/metrics.py lists all metrics"
     )
 
 
@@ -119,10 +104,10 @@ def judged(claims: Iterable[Sequence], mean: Callable[[str, str], float | None])
         number, of = plain(stated[0]), stated[1] if len(stated) == 2 else None
         other = mean(of, metric) if of else None
         bound = number if of is None else None if other is None else number * other
-        own = mean(row, metric)
-        known = own is not None and bound is not None and relation in RELATIONS
-        holds = bool(RELATIONS[relation](own, bound)) if known else None
-        result = {"row": row, "metric": metric, "relation": relation, "bound": bound, "mean": own, "holds": holds}
+        value = mean(row, metric)
+        known = value is not None and bound is not None and relation in RELATIONS
+        holds = bool(RELATIONS[relation](value, bound)) if known else None
+        result = {"row": row, "metric": metric, "relation": relation, "bound": bound, "mean": value, "holds": holds}
         results.append(result | ({"times": number, "of": of} if of else {}))
     return results
 

@@ -1,13 +1,8 @@
-"""Every knob of a run: its default, its range, what it means. The one place that knows them all.
+"""The configs of a run: from a recipe, checked, to its variants, and their records.
 
-A recipe (a file in configs/) starts from `defaults()` and sets what it is about. `expand` turns a recipe into its rows,
-each a complete, checked config. Mistakes are reported here, before anything is compiled, as one line; so are knobs that
-would do nothing (lamv.unused).
-
-Knobs marked `traced` enter the compiled program as arrays: rows that differ only in those share one compilation, and may
-run side by side in it. Of knobs marked `optional`, 0 (or an empty name) leaves their computation out of the program, and
-that is all of them that the program knows. Knobs marked `free` do not change what is learned; they may differ when a run
-is resumed.
+A recipe (a file in configs/) starts from `defaults()` and sets what it is about. `expand` turns a recipe into its
+variants, each a complete, checked config. Mistakes are reported here, before anything is compiled, as one line; so are
+knobs that would do nothing (lamv.unused). lamv.knobs lists the knobs.
 """
 
 import copy
@@ -15,7 +10,7 @@ import hashlib
 import inspect
 import json
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,277 +18,24 @@ from ml_collections import config_dict
 
 from lamv import claims, paths
 from lamv.catalog import mitigations
-from lamv.core import laws
-from lamv.core.losses import LOSSES
+from lamv.catalog.model_selection import RULES
 from lamv.core.methods import FOR_CLASSES, METHODS, knobs_of
-from lamv.core.mitigation import BY
-from lamv.core.mixing import LAM_PER
-from lamv.core.shortcuts import CODINGS, SHORTCUTS, split_placements
-from lamv.core.targets import CONVENTIONS
-from lamv.data import DATASETS, MAX_IMAGE_SIZE, ON_BROKEN, TASKS
+from lamv.core.shortcuts import SHORTCUTS, split_placements
 from lamv.errors import ConfigError, brief, nearest
-from lamv.models import MAX_LAYERS, MAX_WIDTH, MODELS
+from lamv.knobs import KNOB, KNOBS, MAX_ROWS, WHOLE, flatten, get
 from lamv.unused import check as check_use
 from lamv.unused import check_length, check_milestones, default_decay, methods_of
 
-#: Which step's metrics are a row's: the last, or the first at which a metric is best. By a test split it is an oracle.
-SELECTIONS = {
-    "last": "",
-    "valid_worst_group": "valid/worst_group_accuracy",
-    "valid_accuracy": "valid/accuracy",
-    "valid_mean_group": "valid/mean_group_accuracy",
-    "oracle_test_worst_group": "test/worst_group_accuracy",
-}
-#: Numbers enter the program as 32-bit ones; whole numbers as int32.
-LARGEST = 2.0**31
-#: Each has its own tables on the host and its own lines in every file: more than these is a slip of the keyboard.
-MAX_SEEDS, MAX_ROWS = 10_000, 2_000
 #: What the engine offers a method beside its knobs, see lamv.core.methods.
 OFFERED = ("rows", "prior", "running", "predict")
-
-
-class Allowed(NamedTuple):
-    """Which values a knob takes: a test, and its words for the error line."""
-
-    holds: Callable[[Any], bool]
-    words: str
-
-
-class Registered(NamedTuple):
-    """As Allowed: the names in a registry, which a recipe may add to, and `more`."""
-
-    registry: Mapping[str, Any]
-    more: tuple[str, ...] = ()
-
-    def holds(self, value: Any) -> bool:
-        return value in self.more or value in self.registry
-
-    @property
-    def words(self) -> str:
-        return "one of " + ", ".join([*self.more, *self.registry])
-
-
-def one_of(*names: str) -> Allowed:
-    return Allowed(lambda value: value in names, "one of " + ", ".join(names))
-
-
-def at_least(low: float) -> Allowed:
-    return Allowed(lambda value: low <= value < LARGEST, f"at least {low} and below 2^31")
-
-
-def above(low: float) -> Allowed:
-    return Allowed(lambda value: low < value < LARGEST, f"above {low} and below 2^31")
-
-
-def between(low: float, high: float) -> Allowed:
-    return Allowed(lambda value: low <= value <= high, f"from {low} to {high}")
-
-
-def below(low: float, high: float) -> Allowed:
-    return Allowed(lambda value: low <= value < high, f"from {low} to below {high}")
-
-
-def whole_numbers(low: int, high: int = 2**31 - 1, most: int = 100_000) -> Allowed:
-    words = f"whole numbers of at least {low}" + (
-        f" and at most {high}, {most} of them at most" if most < 100_000 else ""
-    )
-    return Allowed(
-        lambda values: len(values) <= most and all(type(v) is int and low <= v <= high for v in values), words
-    )
-
-
-def _is_law(text: str) -> bool:
-    try:
-        return not text or bool(laws.parse(text))
-    except (ValueError, OverflowError, RecursionError, MemoryError):  # numbers too long, or brackets too deep, to read
-        return False
-
-
-a_law = Allowed(_is_law, "beta(a, b), uniform(lo, hi), fixed(v) or discrete((v, ...), (weight, ...)) on [0, 1]")
-layer_names = Allowed(
-    lambda values: all(isinstance(v, str) and v for v in values) and len(set(values)) == len(values) > 0,
-    "one or more different names of layers",
-)
-column_names = Allowed(lambda values: all(isinstance(v, str) and v for v in values), "names of columns")
-fractions = Allowed(
-    lambda values: len(values) <= 1000 and all(type(v) in (int, float) and 0 <= v <= 1 for v in values),
-    "numbers from 0 to 1, 1000 at most",
-)
-share = Allowed(lambda value: 0 < value <= 1, "above 0 and at most 1")
-anything = Allowed(lambda value: True, "any value")
-in_pixels = between(0, MAX_IMAGE_SIZE)
-#: Of seeds, also where an experiment on theory has them.
-number_of_seeds = Allowed(lambda value: 1 <= value <= MAX_SEEDS, f"at least 1 and at most {MAX_SEEDS}")
-finite = Allowed(lambda value: abs(value) < LARGEST, "a number between -2^31 and 2^31")
-
-
-class Knob(NamedTuple):
-    """`default` may be a type instead of a value: then the knob is unset (None) until a recipe or a flag sets it."""
-
-    key: str
-    default: Any
-    allowed: Allowed | Registered
-    meaning: str
-    traced: bool = False
-    free: bool = False
-    optional: bool = False
-
-    @property
-    def type(self) -> type:
-        return self.default if isinstance(self.default, type) else type(self.default)
-
-
-KNOBS = (
-    Knob("title", "", anything, "heading of the report", free=True),
-    Knob("about", "", anything, "what the recipe shows, in a sentence or two, for the report", free=True),
-    Knob("rows", {}, anything, "row name -> {knob: value}; every row is trained with every seed"),
-    Knob("claims", (), anything, "what the means must reach: (row, metric, '>=' or '<=', value) or (..., times, other row)",
-         free=True),
-    Knob("seed", 0, between(0, 2**31 - 1), "the first seed; replica r uses seed + r"),
-    Knob("seeds", 1, number_of_seeds, "number of seeds (replicas) of each row"),
-    Knob("batch_size", 128, at_least(1), "examples of a step, over all devices"),
-    Knob("eval_batch_size", 500, at_least(1), "examples of a step of evaluation, over all devices", free=True),
-    Knob("steps", int, at_least(1), "length of training in steps; or set epochs"),
-    Knob("epochs", float, above(0), "length of training in passes over the training set; or set steps"),
-    Knob("log_every", 50, at_least(1), "steps between two lines of metrics.jsonl"),
-    Knob("eval_every", 0, at_least(0), "steps between two evaluations on the test splits; 0: only at the end"),
-    Knob("checkpoint_every", 0, at_least(0), "steps between two checkpoints; 0: only at the end", free=True),
-    Knob("keep_checkpoints", 3, at_least(1), "how many of the newest checkpoints are kept", free=True),
-    Knob("data.name", "digits", Registered(DATASETS), "data set"),
-    Knob("data.path", "", anything, "file or folder of the data set, where it needs one", free=True),
-    Knob("data.verify", "warn", one_of("warn", "official"), "what to do about files without the official sha256", free=True),
-    Knob("data.task", "auto", one_of(*TASKS), "npz, table: whether labels are classes or numbers to be predicted; auto:"
-         " numbers where they are floats"),
-    Knob("data.on_broken", "error", one_of(*ON_BROKEN), "photographs that cannot be read: refuse the data set, or leave them"
-         " out by name"),
-    Knob("data.columns.label", "", anything, "table: name of the column that is to be learned; empty: label"),
-    Knob("data.columns.split", "", anything, "table: name of the column of train, valid, test; empty: split, if any"),
-    Knob("data.columns.group", "", anything, "table: name of the column of groups; empty: group, if there is one"),
-    Knob("data.columns.attribute", "", anything, "table: name of the column of an attribute that may be a shortcut; empty:"
-         " attribute, if there is one"),
-    Knob("data.columns.drop", (), column_names, "table: names of columns that are not given to the network"),
-    Knob("data.classes", (), whole_numbers(0), "keep only these classes, renumbered in this order; (): all"),
-    Knob("data.superclasses", (), whole_numbers(0), "the new class of each of these classes, in order; (): as they are"),
-    Knob("data.image_size", 64, between(8, MAX_IMAGE_SIZE), "side, in pixels, of the images that are read from folders"),
-    Knob("data.train_size", int, at_least(1), "examples of the training set, drawn by the seed; unset: all there are"),
-    Knob("data.valid_size", 0, at_least(0), "examples for validation, drawn by the seed from those that do not train; 0: the"
-         " data set's own, if any"),
-    Knob("data.flatten", False, anything, "give images to the model as vectors"),
-    Knob("data.normalise", True, anything, "subtract the data set's mean and divide by its deviation, by channel"),
-    Knob("data.eval_train_size", 10_000, at_least(0), "examples of the training set that the end evaluation looks at"),
-    Knob("data.augment.crop", 0, in_pixels, "random crop after padding by this many pixels; 0: none"),
-    Knob("data.augment.flip", False, anything, "random mirroring, left to right"),
-    Knob("data.augment.cutout", 0, in_pixels, "side of the square that cutout zeroes, in pixels; 0: none"),
-    Knob("data.label_noise", 0.0, below(0, 1), "training labels replaced, once, with this probability: by any class, or"
-         " (regression) by that of any example", traced=True, optional=True),
-    Knob("data.label_flip", 0.0, below(0, 1), "labels of all splits replaced, once, with this probability by another class,"
-         " before a cue is drawn", traced=True, optional=True),
-    Knob("data.shortcut.kind", "none", one_of("none", *SHORTCUTS), "cue that is planted in the inputs"),
-    Knob("data.shortcut.strength", 0.5, finite, "size of the cue, in the units the network sees", traced=True),
-    Knob("data.shortcut.reliability", 1.0, between(0, 1), "P(cue says the label) in training", traced=True),
-    Knob("data.shortcut.noise", 0.0, at_least(0), "standard deviation of noise on the cue's inputs", traced=True),
-    Knob("data.shortcut.environments", (), fractions, "reliability in each training environment, among which the examples"
-         " are divided evenly; (): one, of data.shortcut.reliability"),
-    Knob("data.shortcut.valid_reliability", float, between(0, 1), "P(cue says the label) in validation; unset: as in"
-         " training", traced=True),
-    Knob("data.shortcut.test_reliability", float, between(0, 1), "P(cue says the label) in the split test; unset: as in"
-         " training", traced=True),
-    Knob("data.shortcut.images", "", one_of("", *DATASETS), "dominoes: data set of the images put above"),
-    Knob("data.shortcut.images_path", "", anything, "dominoes: file or folder of that data set", free=True),
-    Knob("data.shortcut.images_classes", (), whole_numbers(0), "dominoes: its classes that say 0, 1, ...; (): the first"),
-    Knob("data.shortcut.coding", "one_sided", one_of(*CODINGS), "pixel: strength x [a = 1], or strength x (2 a - 1)"),
-    Knob("method.name", "erm", Registered(METHODS), "label augmentation"),
-    Knob("method.smoothing", 0.0, below(0, 1), "label smoothing: share of mass moved off the label", traced=True),
-    Knob("method.convention", "uniform", one_of(*CONVENTIONS), "smooth over all classes, or over the others"),
-    Knob("method.alpha", 1.0, above(0), "Mixup: lam ~ Beta(alpha, alpha)", traced=True),
-    Knob("method.law", "", a_law, "Mixup: law of lam; empty: Beta(alpha, alpha)"),
-    Knob("method.target_law", "", a_law, "decoupled_mixup: law of the targets' own lam; empty: that of the inputs"),
-    Knob("method.lam_per", "example", one_of(*LAM_PER), "Mixup: one lam an example, or one for the batch"),
-    Knob("method.ways", 3, between(2, 100), "kway_mixup: how many examples are mixed"),
-    Knob("method.layers", ("input",), layer_names, "manifold_mixup: one of these is drawn at each step"),
-    Knob("method.weight", 1.0, at_least(0), "regmixup: weight of the mixed batch's loss", traced=True),
-    Knob("method.bandwidth", 1.0, above(0), "c_mixup: of the kernel on targets, in their units; rc_mixup: in units of"
-         " their spread", traced=True),
-    Knob("method.noise_rate", 0.2, below(0, 1), "noise_correction: rate of label noise; rc_mixup: share left out",
-         traced=True),
-    Knob("method.over_smoothing", 0.98, below(0, 1), "over_smoothing: share of mass moved off the label", traced=True),
-    Knob("method.running_decay", 0.9, below(0, 1), "instance_smoothing: of the running mean of predictions", traced=True),
-    Knob("method.scale_low", 0.1, share, "resizemix: smallest side of the pasted example", traced=True),
-    Knob("method.scale_high", 0.8, share, "resizemix: largest side of the pasted example", traced=True),
-    Knob("method.decay_power", 3.0, at_least(0), "fmix: the mask's spectrum falls as frequency to minus this", traced=True),
-    Knob("method.switch", 0, at_least(0), "step from which method.then takes over; 0: never; with jtt, of the"
-         " second stage"),
-    Knob("method.then", "none", Registered(METHODS, ("none",)), "label augmentation from method.switch on"),
-    Knob("loss.name", "cross_entropy", one_of(*LOSSES), "loss against the targets"),
-    Knob("loss.confidence_penalty", 0.0, at_least(0), "factor of the negative entropy of the outputs in the loss",
-         traced=True, optional=True),
-    Knob("loss.entropy_threshold", 0.0, at_least(0), "nats: penalise confidence only where the entropy is below; 0: always",
-         traced=True),
-    Knob("loss.anneal", 0, at_least(0), "steps over which the confidence penalty rises linearly to its factor"),
-    Knob("mitigation.name", "erm", Registered(mitigations.MITIGATIONS, (mitigations.NONE,)), "what is done against"
-         " shortcuts, beside the method"),
-    Knob("mitigation.by", "group", one_of(*BY), "what the balancing ones balance, and group_dro weighs"),
-    Knob("mitigation.step_size", 0.01, at_least(0), "group_dro: of the weights of groups", traced=True),
-    Knob("mitigation.adjustment", 0.0, at_least(0), "group_dro: C, a group's loss is raised by C / sqrt(its examples)",
-         traced=True),
-    Knob("mitigation.penalty", 100.0, at_least(0), "irm, vrex: factor of the penalty", traced=True),
-    Knob("mitigation.anneal", 0, at_least(0), "irm, vrex: steps during which that factor is 1 at the most"),
-    Knob("mitigation.tau", 1.0, at_least(0), "logit_adjustment: factor of the log frequencies", traced=True),
-    Knob("mitigation.first_steps", 100, at_least(1), "jtt: steps of the first stage, which come before those of the run"),
-    Knob("mitigation.upweight", 50.0, above(0), "jtt: how often an example counts that the first stage got wrong",
-         traced=True),
-    Knob("mitigation.mix_ratio", 0.5, between(0, 1), "lisa: share of pairs of one label; the rest are of one attribute",
-         traced=True),
-    Knob("mitigation.alpha", 2.0, above(0), "lisa, within_groups, across_attributes: lam ~ Beta(alpha, alpha) where the"
-         " method itself does not mix", traced=True),
-    Knob("mitigation.refit_on", "valid", one_of("valid", "train"), "dfr: split on which the last layer is fitted anew"),
-    Knob("mitigation.subsets", 10, between(1, 10_000), "dfr: balanced subsets over which the last layer is averaged"),
-    Knob("select.rule", "last", one_of(*SELECTIONS), "which evaluated step a row's numbers are of, seed by seed"),
-    Knob("select.patience", 0, at_least(0), "early stopping: evaluations without a better one after which none counts; 0:"
-         " all count"),
-    Knob("distill.teacher", "", anything, "workdir of the run that has the row distill.row", free=True),
-    Knob("distill.row", "", anything, "row of another run that teaches this one, seed by seed; empty: none", optional=True),
-    Knob("distill.temperature", 1.0, above(0), "by which the logits of teacher and student are divided", traced=True),
-    Knob("distill.weight", 1.0, between(0, 1), "share of the teacher in the loss; the targets have the rest", traced=True),
-    Knob("model.name", "mlp", Registered(MODELS), "network"),
-    Knob("model.widths", (), whole_numbers(1, MAX_WIDTH, MAX_LAYERS), "hidden widths of mlp and cnn; (): the model's own"),
-    Knob("model.dtype", "float32", one_of("float32", "bfloat16"), "of the computation; parameters stay float32"),
-    Knob("optim.name", "sgd", one_of("sgd", "adam", "adamw"), "optimiser"),
-    Knob("optim.lr", 0.1, above(0), "peak learning rate", traced=True),
-    Knob("optim.momentum", 0.9, below(0, 1), "sgd: momentum"),
-    Knob("optim.nesterov", False, anything, "sgd: Nesterov's momentum"),
-    Knob("optim.weight_decay", 0.0, at_least(0), "coefficient; kernels only, never biases and norms", traced=True),
-    Knob("optim.decay", str, one_of("penalty", "decoupled"), "weight_decay / 2 ||W||^2 in the loss (unset, sgd and adam)"
-         " or lr x weight_decay x W off the weights (unset, adamw)"),
-    Knob("optim.schedule", "cosine", one_of("cosine", "step", "constant"), "of the learning rate after the warm-up"),
-    Knob("optim.milestones", (0.5, 0.75), fractions, "step: fractions of the run after which lr is multiplied by gamma"),
-    Knob("optim.gamma", 0.1, between(0, 1), "step: factor at each milestone"),
-    Knob("optim.warmup", 0, at_least(0), "steps of linear warm-up"),
-    Knob("optim.after_switch", "all", one_of("all", "head"), "what learns from method.switch on: all, or the last layer on"
-         " frozen features"),
-    Knob("optim.clip_norm", 0.0, at_least(0), "clip the gradient to this global norm; 0: never"),
-    Knob("parallel.map", "shard_map", one_of("shard_map", "pmap"), "how the step is mapped over devices", free=True),
-    Knob("parallel.replicas", "auto", one_of("auto", "vmap", "loop"), "seeds of a row: side by side (vmap), or one after"
-         " another (loop); auto: vmap for models without convolutions"),
-    Knob("parallel.rows", "auto", one_of("auto", "together", "apart"), "rows of one program: trained side by side, or one"
-         " after another; auto: together where seeds are"),
-    Knob("parallel.dispatch", "auto", one_of("auto", "loop", "step"), "many steps per dispatch in a compiled loop, or one"
-         " by one; auto: loop, but step for convolutions on a CPU", free=True),
-    Knob("parallel.spread", 1, at_least(1), "shard_map: device groups over which replicas are spread", free=True),
-    Knob("parallel.devices", 0, at_least(0), "how many devices to use; 0: all", free=True),
-)  # fmt: skip
-KNOB = {knob.key: knob for knob in KNOBS}
-
 #: Two ways to say how long to train; whoever sets one, recipe, row or flag, unsets the other.
 LENGTHS = (("steps", "epochs"), ("epochs", "steps"))
-#: What is of a recipe as a whole, and of no row.
-WHOLE = ("rows", "claims")
 #: Knobs that hold a path; empty where there is none.
 PATHS = ("data.path", "data.shortcut.images_path", "distill.teacher")
 
 
-class Row(NamedTuple):
-    """One line of a recipe's table: a name and a complete config (without rows and claims)."""
+class Variant(NamedTuple):
+    """A row of a recipe: a name and a complete config (without rows and claims)."""
 
     name: str
     config: config_dict.ConfigDict
@@ -317,12 +59,11 @@ def defaults() -> config_dict.ConfigDict:
     return config.lock()
 
 
-def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Row]:
-    """The rows of a recipe, each checked.
+def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Variant]:
+    """The variants of a recipe, one a row, each checked.
 
-    config: a filled `defaults()`, flags applied. overrides: the keys that were given on the command line, with their
-    values; they hold for all rows, so they are set again after a row's own. A recipe without rows is one row, named by
-    its method. Raises ConfigError.
+    config: a filled `defaults()`, flags applied. overrides: {key: value} of the command line; they hold for all rows, so
+    they are set again after the row's changes. A recipe without rows is one row, named by its method. Raises ConfigError.
     """
     overrides = {key: value for key, value in (overrides or {}).items() if key not in WHOLE}
     base = flatten(config)
@@ -332,16 +73,16 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Row]:
                 f"the config of the recipe lacks {key}; begin with lamv.config.defaults(), and change that"
             )
     stated = base.pop("claims")
-    changes = _named(base.pop("rows") or {str(base["method.name"]): {}})
+    by_row = _named(base.pop("rows") or {str(base["method.name"]): {}})
     for length, other in LENGTHS:
-        # The flags are in the config already: what the recipe itself says of the other length no longer holds.
+        # The flags are in the config already; the recipe's length in the other unit no longer holds.
         if overrides.get(length) is not None and other not in overrides:
             base[other] = None
-    rows = [_row(name, base, own, overrides, alone=len(changes) == 1) for name, own in changes.items()]
+    rows = [_row(name, base, changes, overrides, alone=len(by_row) == 1) for name, changes in by_row.items()]
     _check_common(rows)
     check_use(
         rows,
-        {name: _set_by(own) for name, own in changes.items()},
+        {name: _set_by(changes) for name, changes in by_row.items()},
         _set_by({key: value for key, value in base.items() if key not in overrides}),
         {key: value for key, value in overrides.items() if value is not None},
     )
@@ -402,7 +143,7 @@ def validate(config) -> None:
 
 
 def check_seeds(config) -> None:
-    """Whether the last of the seeds is one, too. Raises ConfigError."""
+    """Raise ConfigError if the last seed is above 2^31 - 1."""
     if config["seed"] + config["seeds"] > 2**31:
         raise ConfigError(
             f"config.seed is {config['seed']} and config.seeds is {config['seeds']}: the last seed is above 2^31 - 1; begin"
@@ -411,7 +152,7 @@ def check_seeds(config) -> None:
 
 
 def check_method(name: str) -> None:
-    """Whether the engine can call the method of that name with what its signature asks for. Raises ConfigError."""
+    """Raise ConfigError unless the engine can call the method of that name, by its signature."""
     try:
         asked = inspect.signature(METHODS[name]).parameters.values()
     except (TypeError, ValueError):
@@ -431,7 +172,7 @@ def check_method(name: str) -> None:
             raise ConfigError(
                 f"method {name!r} asks for {keyword!r}, which is no knob"
                 f"{nearest(keyword, [key.removeprefix('method.') for key in KNOB if key.startswith('method.')])}: add"
-                f' Knob("method.{keyword}", DEFAULT, RANGE, MEANING) to KNOBS in lamv/config.py'
+                f' Knob("method.{keyword}", DEFAULT, RANGE, MEANING) to KNOBS in lamv/knobs.py'
             )
     if not hasattr(METHODS[name], "combines"):
         raise ConfigError(
@@ -441,7 +182,7 @@ def check_method(name: str) -> None:
 
 
 def _check_student(config) -> None:
-    """Whether loss, methods and mitigation leave something that a teacher's probabilities can be compared with."""
+    """Raise ConfigError unless loss, methods and mitigation suit distillation."""
     if not mitigations.of(config).takes_a_teacher:
         raise ConfigError(
             f"config.mitigation.name is {config.mitigation.name!r}, must be another with config.distill.row: its penalty is"
@@ -461,7 +202,7 @@ def _check_student(config) -> None:
 
 
 def check_mitigation(config, plan) -> None:
-    """Whether the data has what the mitigation and the rule of selection ask for. plan: a lamv.data.resident.Plan."""
+    """Raise ConfigError unless the data has what mitigation and model selection need. plan: a lamv.data.resident.Plan."""
     name, rule = config.mitigation.name, config.select.rule
     where = f"config.mitigation.name is {name!r}"
     if name != "erm" and plan.regression:
@@ -483,7 +224,7 @@ def check_mitigation(config, plan) -> None:
             " there; plant a cue (config.data.shortcut.kind), give data that has it"
             + (", or balance by class (--config.mitigation.by=class)" if "by" in known.knobs else "")
         )
-    split, _, metric = SELECTIONS[rule].partition("/")
+    split, _, metric = RULES[rule].metric.partition("/")
     if split and split not in plan.tests:
         raise ConfigError(
             f"config.select.rule is {rule!r}, but there are no validation examples; set config.data.valid_size"
@@ -498,7 +239,7 @@ def check_mitigation(config, plan) -> None:
 def check_against_data(
     config, num_classes: int, train_size: int, shape: tuple[int, ...], regression: bool = False
 ) -> None:
-    """The checks that need to know the data: K classes, size of the training set, shape of one stored example."""
+    """Raise ConfigError for what does not suit the data: K classes, training examples, shape of one stored example."""
     _check_task(config, regression)
     if config.batch_size > train_size:
         raise ConfigError(
@@ -523,7 +264,7 @@ def check_against_data(
 
 
 def _check_task(config, regression: bool) -> None:
-    """Whether loss and methods suit what is to be learned: classes, or numbers."""
+    """Raise ConfigError for a loss or methods of classes where labels are numbers."""
     if not regression:
         return
     data = f"the labels of {config.data.name} are numbers, not classes"
@@ -560,9 +301,9 @@ def decay_of(config) -> str:
 
 
 def program_key(config, without: tuple[str, ...] = ()) -> str:
-    """Rows with the same key differ in traced knobs only, and are trained by one compiled program.
+    """The key of the compiled program: variants with the same one differ in traced knobs only.
 
-    without: prefixes of knobs that the function in question does not look at.
+    without: prefixes of knobs that the program does not use.
     """
     flat = {k: v for k, v in flatten(config).items() if not (KNOB[k].free or k.startswith(without))}
     same = {k: bool(v) if KNOB[k].optional else v for k, v in flat.items() if KNOB[k].optional or not KNOB[k].traced}
@@ -571,7 +312,7 @@ def program_key(config, without: tuple[str, ...] = ()) -> str:
     return json.dumps(same, sort_keys=True)
 
 
-def snapshot(config, rows: list[Row]) -> dict:
+def snapshot(config, rows: list[Variant]) -> dict:
     """The run as plain data, for config.json: title, about, claims, seeds, and every row's knobs, nested."""
     return {
         "title": config.title,
@@ -581,7 +322,7 @@ def snapshot(config, rows: list[Row]) -> dict:
     }
 
 
-def rows_of(run: Mapping, changes: Mapping[str, Any]) -> list[Row]:
+def rows_of(run: Mapping, changes: Mapping[str, Any]) -> list[Variant]:
     """The rows of a `snapshot`, with some knobs changed: a recorded run, without running its recipe. Raises ConfigError."""
     rows = []
     for recorded in run["rows"]:
@@ -589,7 +330,7 @@ def rows_of(run: Mapping, changes: Mapping[str, Any]) -> list[Row]:
         for key, value in {**flatten(recorded["config"]), **changes}.items():
             _set(config, key, value, where="config.json")
         validate(config)
-        rows.append(Row(recorded["name"], config))
+        rows.append(Variant(recorded["name"], config))
     return rows
 
 
@@ -625,25 +366,8 @@ def differences(stored: Mapping, new: Mapping) -> list[str]:
     ]
 
 
-def flatten(tree: Mapping, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings to {"a.b.c": value}; keys may be dotted already. WHOLE stays so, and what lies deeper than knobs."""
-    flat = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping | config_dict.ConfigDict) and key not in WHOLE and prefix.count(".") < 10:
-            flat.update(flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def get(config, key: str) -> Any:
-    for part in key.split("."):
-        config = config[part]
-    return config
-
-
-def _row(name: str, base: Mapping, changes: Mapping, overrides: Mapping, *, alone: bool) -> Row:
-    """One row: the recipe's knobs, over them the row's own, over them the flags."""
+def _row(name: str, base: Mapping, changes: Mapping, overrides: Mapping, *, alone: bool) -> Variant:
+    """One variant: the knobs of the recipe, overridden by those of the row, overridden by the flags."""
     config = defaults()
     for where, layer in (("config", base), (f"row {name!r}", changes), ("flags", overrides)):
         if all(layer.get(length) is not None for length, _ in LENGTHS):
@@ -666,11 +390,11 @@ def _row(name: str, base: Mapping, changes: Mapping, overrides: Mapping, *, alon
             check_length(config, config.steps)
     except ConfigError as error:
         raise ConfigError(str(error) if alone else f"row {name!r}: {error}") from None
-    return Row(name, config)
+    return Variant(name, config)
 
 
 def _named(rows: Any) -> dict[str, dict[str, Any]]:
-    """What a recipe's rows change, flat, by name. Raises ConfigError for what are no rows, or have no good names."""
+    """{name: flat changes} of the rows of a recipe. Raises ConfigError for malformed rows or names."""
     if not isinstance(rows, Mapping) or not all(isinstance(changes, Mapping) for changes in rows.values()):
         raise ConfigError("rows must map row names to {knob: value}; see configs/digits_tag.py for an example")
     if len(rows) > MAX_ROWS:
@@ -695,12 +419,12 @@ def _named(rows: Any) -> dict[str, dict[str, Any]]:
 
 
 def _set_by(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """Those knobs of a recipe or a row that are set to another value than their default."""
+    """The knobs of a recipe or a row that are not at their default."""
     return {key: value for key, value in layer.items() if value is not None and _plain(value) != KNOB[key].default}
 
 
 def _plain(value: Any) -> Any:
-    """A value as Python's own types: numpy's scalars as such, lists as tuples."""
+    """A value as built-in types: NumPy's scalars as Python's, lists as tuples."""
     if isinstance(value, list | tuple):
         return tuple(_plain(part) for part in value)
     return value.item() if isinstance(value, np.generic) else value
@@ -716,7 +440,7 @@ def _set(config, key: str, value: Any, where: str) -> None:
     if key in WHOLE:
         raise ConfigError(f"{where}: {key!r} is for the recipe as a whole; set it outside of rows")
     if key not in KNOB:
-        raise ConfigError(f"{where}: unknown knob {brief(key)}{nearest(key, KNOB)}; lamv/config.py lists all knobs")
+        raise ConfigError(f"{where}: unknown knob {brief(key)}{nearest(key, KNOB)}; lamv/knobs.py lists all knobs")
     kind, given = KNOB[key].type, value
     value = _plain(value)
     if kind is float and type(value) is int and abs(value) < 2**63:
@@ -731,14 +455,14 @@ def _set(config, key: str, value: Any, where: str) -> None:
     node[leaf] = value
 
 
-def _check_claims(stated: Any, rows: list[Row], overrides: Mapping[str, Any], *, has_names: bool) -> None:
-    """Whether the claims of a recipe can be judged. has_names: False for a recipe without rows, called by its method.
+def _check_claims(stated: Any, rows: list[Variant], overrides: Mapping[str, Any], *, has_names: bool) -> None:
+    """Raise ConfigError for claims that can never be judged. has_names: False for a recipe without rows.
 
-    Claims speak of the recipe as it stands. Flags may take away what they are about: other data may have other splits.
+    Claims are about the recipe as it stands. Flags may take away their subject: other data may have other splits.
     """
     other_data = any(key.startswith("data.") for key in overrides)
 
-    def placed(row: Row) -> list[str]:
+    def placed(row: Variant) -> list[str]:
         kind = row.config.data.shortcut.kind
         kinds = SHORTCUTS if other_data else () if kind == "none" else (kind,)
         return list(dict.fromkeys(split for one in kinds for split in split_placements(one) if split != "test"))
@@ -749,7 +473,7 @@ def _check_claims(stated: Any, rows: list[Row], overrides: Mapping[str, Any], *,
     claims.check(stated, names, "" if other_data or "loss.name" in overrides else _task(rows))
 
 
-def _task(rows: list[Row]) -> str:
+def _task(rows: list[Variant]) -> str:
     """ "classification" or "regression"; "" where only the data knows."""
     data = rows[0].config.data
     if data.name == "diabetes":
@@ -759,8 +483,8 @@ def _task(rows: list[Row]) -> str:
     return "classification" if others else {"auto": ""}.get(data.task, data.task)
 
 
-def _check_common(rows: list[Row]) -> None:
-    """What belongs to the run and not to a row must be the same in all rows."""
+def _check_common(rows: list[Variant]) -> None:
+    """Raise ConfigError unless knobs of the run as a whole are the same in all rows."""
     run_wide = (
         "seed", "seeds", "eval_batch_size", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name",
         "data.path", "data.verify", "data.image_size", "data.task", "data.on_broken", "data.columns.label",
@@ -776,7 +500,7 @@ def _check_common(rows: list[Row]) -> None:
 
 
 def _default(key: str) -> Any:
-    """The default of a knob, as config.json writes it; None for what is no knob."""
+    """The default of a knob, as in config.json; None for an unknown key."""
     default = KNOB[key].default if key in KNOB else None
     if isinstance(default, type):
         return None

@@ -1,10 +1,10 @@
-"""A knob that does nothing is refused: one that no method, cue, optimiser or mitigation of its row looks at.
+"""Refuses knobs that do nothing: those that no method, cue, optimiser or mitigation of their row uses.
 
-USES says of each knob when it acts; knobs that it lacks always do. A knob among a row's own changes must act in that row,
-and one that the recipe sets for all rows, or a flag, in at least one of them. What a recipe sets and a flag made idle is
-not a mistake but a comparison (all rows with one method, say), and is named in a warning.
+USES gives the condition under which a knob acts; knobs that are not in it always do. A knob that a row sets must act in
+that row, and one that the recipe sets for all rows, or a flag, in at least one of them. A recipe's knob that a flag made
+idle is not a mistake but a comparison (all rows with one method, say), and gets a warning.
 
-So is a length that does nothing: a warm-up as long as the run, a switch or a rise that lies beyond its end.
+Lengths that do nothing are refused, too: a warm-up as long as the run, a switch or a rise beyond its end.
 """
 
 import logging
@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from lamv.catalog import mitigations
+from lamv.catalog import cues, mitigations
 from lamv.core.methods import METHODS, combines, knobs_of
 from lamv.data import DATASETS
 from lamv.errors import ConfigError, brief
+from lamv.knobs import get
 from lamv.models import MODELS
 
 logger = logging.getLogger("lamv.config")
@@ -24,7 +25,7 @@ CUE = ("data.shortcut.kind",)
 
 
 class Use(NamedTuple):
-    """When a knob acts. needs: the same in words; keys: the knobs that decide it, as far as a flag may excuse it."""
+    """When a knob acts. needs: in words. keys: the knobs that decide it; a flag for one turns the error into a warning."""
 
     acts: Callable[[Any], bool]
     needs: str
@@ -32,7 +33,7 @@ class Use(NamedTuple):
 
 
 def methods_of(config) -> list[str]:
-    """The methods of a run by phase: one, or two where there is a switch."""
+    """The methods of a run in order: one, or two where there is a switch."""
     return [config.method.name] if config.method.then == "none" else [config.method.name, config.method.then]
 
 
@@ -43,7 +44,7 @@ def default_decay(optimiser: str) -> str:
 
 @cache
 def use_of(key: str) -> Use | None:
-    """When this knob acts; None for always."""
+    """The condition under which a knob acts; None for always."""
     part, _, name = key.partition(".")
     if key in USES or part != "method" or name in ("name", "switch", "then"):
         return USES.get(key)
@@ -53,8 +54,8 @@ def use_of(key: str) -> Use | None:
 def check(rows: Sequence, changes: Mapping[str, Mapping], base: Mapping, flags: Mapping) -> None:
     """Raise ConfigError for the first knob that does nothing; warn of those that a flag made idle.
 
-    rows: of lamv.config.expand. changes: row name -> its own, by key; base: what the recipe sets for all of them; flags:
-    what the command line sets. Knobs at their default are not to be in the first two.
+    rows: of lamv.config.expand. changes, base, flags: {key: value} that each row (by name), the recipe for all rows, and
+    the command line set; the first two without knobs at their default.
     """
     idle: dict[str, list[str]] = {}
     for row in rows:
@@ -84,8 +85,8 @@ def check(rows: Sequence, changes: Mapping[str, Mapping], base: Mapping, flags: 
 
 
 def check_length(config, steps: int) -> None:
-    """Raise ConfigError for a knob in steps that does nothing in a run of so many, or for more than can be counted."""
-    whole = steps + (mitigations.knob_of(config, "first_steps", 0))
+    """Raise ConfigError for a knob in steps that does nothing in a run of this length, and for 2^31 steps or more."""
+    whole = steps + mitigations.knob_of(config, "first_steps", 0)
     if whole >= 2**31:
         raise ConfigError(
             f"the run has {whole:.3g} steps, must be below 2^31; set config.steps, or fewer config.epochs"
@@ -106,7 +107,7 @@ def check_length(config, steps: int) -> None:
 
 
 def check_milestones(config) -> None:
-    """Raise ConfigError for milestones that are no fractions of the run in ascending order, each once."""
+    """Raise ConfigError unless milestones are fractions of the run in ascending order, each once."""
     given = config.optim.milestones
     if config.optim.schedule != "step":
         return
@@ -121,7 +122,7 @@ def _why(use: Use, rows: Sequence) -> str:
     """What the knob needs, and what the rows have instead."""
     here = []
     for key in use.keys:
-        values = list({brief(_get(row.config, key)): None for row in rows})
+        values = list({brief(get(row.config, key)): None for row in rows})
         if key != "method.then" or values != ["'none'"]:
             here.append(f"{key} is {_listed(values, 'or')}")
     return f"it acts only with {use.needs}{', but ' if here else ''}{', '.join(here)}; take it away, or change that"
@@ -133,12 +134,6 @@ def _listed(words: Iterable[str], last: str, most: int = 8) -> str:
     if len(words) > most:
         return f"{', '.join(words[:most])}, ..."
     return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
-
-
-def _get(config, key: str) -> Any:
-    for part in key.split("."):
-        config = config[part]
-    return config
 
 
 def _asked(config, name: str) -> list[str]:
@@ -170,10 +165,10 @@ def _smooths(config) -> bool:
 
 def _has(key: str, *values: str) -> Use:
     """Acts where that knob has one of these values."""
-    return Use(lambda config: _get(config, key) in values, f"{key} {_listed(values, 'or')}", (key,))
+    return Use(lambda config: get(config, key) in values, f"{key} {_listed(values, 'or')}", (key,))
 
 
-def _cue(needs: str, acts: Callable[[Any], bool] = lambda shortcut: shortcut.kind != "none") -> Use:
+def _cue(needs: str, acts: Callable[[Any], bool] = lambda shortcut: shortcut.kind != cues.NONE) -> Use:
     return Use(lambda config: acts(config.data.shortcut), needs, CUE)
 
 
@@ -189,18 +184,20 @@ def _read(option: str) -> Use:
 
 def _sets_of(config) -> list[str]:
     """The data sets that are read: that of the run, and that of the images of a cue."""
-    shortcut = config.data.shortcut
-    return [config.data.name, *([shortcut.images] if shortcut.kind == "dominoes" else [])]
+    images = [config.data.shortcut.images] if USES["data.shortcut.images"].acts(config) else []
+    return [config.data.name, *images]
 
 
-def _drawn(shortcut) -> bool:
-    """Whether the cue says the label with a probability."""
-    return shortcut.kind not in ("none", "cat_channel")
+def _may_be_wrong(shortcut) -> bool:
+    return shortcut.kind != cues.NONE and cues.CUES[shortcut.kind].may_be_wrong
 
 
 A_CUE = _cue("a cue (data.shortcut.kind)")
-A_DRAWN_CUE = _cue("a cue that may be wrong (data.shortcut.kind, other than cat_channel)", _drawn)
-DOMINOES = _has("data.shortcut.kind", "dominoes")
+A_DRAWN_CUE = _cue(
+    "a cue that may be wrong (data.shortcut.kind, other than"
+    f" {_listed([kind for kind, cue in cues.CUES.items() if not cue.may_be_wrong], 'or')})",
+    _may_be_wrong,
+)
 PENALISED = Use(lambda config: config.loss.confidence_penalty > 0, "loss.confidence_penalty above 0",
                 ("loss.confidence_penalty",))  # fmt: skip
 SGD = _has("optim.name", "sgd")
@@ -215,17 +212,19 @@ USES = {
     "data.shortcut.strength": A_CUE,
     "data.shortcut.noise": A_CUE,
     "data.shortcut.reliability": A_DRAWN_CUE._replace(
-        acts=lambda config: _drawn(config.data.shortcut) and not config.data.shortcut.environments,
+        acts=lambda config: _may_be_wrong(config.data.shortcut) and not config.data.shortcut.environments,
         needs=f"{A_DRAWN_CUE.needs} and without data.shortcut.environments, which have reliabilities of their own",
         keys=(*CUE, "data.shortcut.environments"),
     ),
     "data.shortcut.environments": A_DRAWN_CUE,
     "data.shortcut.valid_reliability": A_DRAWN_CUE,
     "data.shortcut.test_reliability": A_DRAWN_CUE,
-    "data.shortcut.images": DOMINOES,
-    "data.shortcut.images_path": DOMINOES,
-    "data.shortcut.images_classes": DOMINOES,
-    "data.shortcut.coding": _has("data.shortcut.kind", "pixel"),
+    **{
+        f"data.shortcut.{knob}": _has(
+            "data.shortcut.kind", *(kind for kind, cue in cues.CUES.items() if knob in cue.knobs)
+        )
+        for knob in dict.fromkeys(knob for cue in cues.CUES.values() for knob in cue.knobs)
+    },
     "method.alpha": _of_methods("alpha", " and without method.law", acts=_mixes_by_alpha, keys=(*METHOD, "method.law")),
     "method.convention": _of_methods(
         "convention",

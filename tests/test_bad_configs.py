@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lamv import config as configs
-from lamv.config import KNOB, KNOBS
 from lamv.core.methods import METHODS
 from lamv.errors import ConfigError
+from lamv.knobs import KNOB, KNOBS
 
 #: ml_collections' way of running a recipe.
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module")
@@ -562,7 +562,7 @@ def too_few(inputs, targets):
     [
         (
             not_a_knob,
-            ["asks for 'beta', which is no knob", 'Knob("method.beta", DEFAULT, RANGE, MEANING)', "lamv/config.py"],
+            ["asks for 'beta', which is no knob", 'Knob("method.beta", DEFAULT, RANGE, MEANING)', "lamv/knobs.py"],
         ),
         (default_is_no_knob, ["asks for 'aplha', which is no knob (did you mean 'alpha'?)"]),
         (positional, ["takes (key, inputs, targets, alpha)", "keyword-only"]),

@@ -13,9 +13,9 @@ from absl import flags
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lamv.config import KNOB
 from lamv.errors import LamvError
 from lamv.evaluate import evaluate
+from lamv.knobs import KNOB
 from lamv.train import loop
 from tests.chaos import __main__ as chaos
 from tests.chaos.ground import Ground

@@ -6,9 +6,9 @@ import math
 import pytest
 
 from lamv import config as configs
-from lamv.config import KNOB, KNOBS
 from lamv.data import DATASETS
 from lamv.errors import ConfigError
+from lamv.knobs import KNOB, KNOBS
 
 RUN_WIDE = [
     "seed", "seeds", "eval_batch_size", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name",
@@ -160,7 +160,7 @@ def test_a_flag_reaches_every_row(knob):
     [("optim.learn_rate", "optim.lr"), ("method.smothing", "method.smoothing"), ("batchsize", "batch_size")],
 )
 def test_an_unknown_knob_is_refused_with_the_nearest(given, meant):
-    message = refused("row 'a'", repr(given), "unknown", "lamv/config.py", rows={"a": {given: 1}})
+    message = refused("row 'a'", repr(given), "unknown", "lamv/knobs.py", rows={"a": {given: 1}})
     if given != "optim.learn_rate":
         assert f"did you mean {meant!r}?" in message
     refused("config", repr(given), "unknown", overrides={given: 1})

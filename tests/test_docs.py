@@ -9,10 +9,10 @@ import pytest
 
 from lamv import config as configs
 from lamv import theorems
-from lamv.config import KNOB
 from lamv.core import mitigation
 from lamv.core.losses import LOSSES
 from lamv.core.methods import METHODS, knobs_of
+from lamv.knobs import KNOB
 from lamv.train.mitigations import MITIGATIONS
 
 ROOT = Path(__file__).parents[1]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from lamv import config as configs
-from lamv.config import KNOB
 from lamv.core.methods import METHODS, knobs_of
 from lamv.data import DATASETS
 from lamv.errors import ConfigError
+from lamv.knobs import KNOB
 from lamv.train import mitigations, step
 from lamv.train.mitigations import MITIGATIONS
 from lamv.unused import USES, use_of

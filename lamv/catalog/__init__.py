@@ -1,4 +1,4 @@
-"""One entry a method, a mitigation, a metric: names, knobs, symbols, sentences, colours, what it needs.
+"""An entry for each method, mitigation, cue, metric and rule of model selection: name, knobs, sentence, definition.
 
-Tables, captions, figures, pages and the checks of configs and claims read them here. Without jax or matplotlib.
+Tables, captions, figures, pages and the checks of configs and claims read them. Without jax or matplotlib.
 """

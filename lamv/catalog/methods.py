@@ -1,9 +1,8 @@
-"""The methods of label augmentation: an entry each in METHODS, and a row's method in words, from its config alone.
+"""Methods of label augmentation: an entry each in METHODS, and the method of a row in words, from its config alone.
 
 `in_short` is for tables: "mixup α=0.2". `in_words` is for a reader who has never seen the run: the method, the smoothing
-that it is composed with, a second method from the switch on, the loss where it is not plain cross-entropy, and the teacher
-where there is one. A sentence is made from the knobs under `method` and K, the number of classes: None where it is not
-known, and 1 where the labels are numbers. Nothing here imports jax, so laws of lam are read as text.
+that it is composed with, a second method from the switch on, the loss where it is not plain cross-entropy, and the
+teacher if any. num_classes is K, None where it is not known, 1 where the labels are numbers.
 """
 
 import ast
@@ -12,16 +11,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from lamv.catalog.words import plain
+from lamv.knobs import KNOB
 
 Knobs = Mapping[str, Any]
 Sentence = Callable[[Knobs, int | None], str]
 
 
-class Method(NamedTuple):
-    """sentence: what it does, from its knobs. knobs: all that it has, under `method`; a short name tells them.
-
-    mixes: whether it combines examples, whose labels `smoothing` may have smoothed before.
-    """
+class MethodEntry(NamedTuple):
+    """sentence: what it does, given its knobs and K. knobs: all that it has, under `method`. mixes: whether it combines
+    examples; then labels may be smoothed before."""
 
     sentence: Sentence
     knobs: tuple[str, ...]
@@ -32,11 +30,8 @@ class Method(NamedTuple):
 SMOOTHING = ("smoothing", "convention")
 MIXING = ("alpha", "law", "lam_per", *SMOOTHING)
 SYMBOLS = {"smoothing": "ε", "over_smoothing": "ε", "alpha": "α", "lam_per": "λ per", "noise_rate": "rate"}
-#: Values that a short name does not tell: what the methods do when nothing is said.
-UNSAID = {
-    "smoothing": (0.0,), "convention": ("uniform",), "law": ("",), "target_law": ("",), "lam_per": ("example",),
-    "weight": (1.0,),
-}  # fmt: skip
+#: Knobs that a short name leaves out at their default; others it always gives.
+LEFT_OUT = ("smoothing", "convention", "law", "target_law", "lam_per", "weight")
 #: Of methods that are not listed here.
 GREY = "#8a8a94"
 #: What a config of another version, or one written by hand, may lack or hold.
@@ -55,7 +50,7 @@ def in_words(config: Knobs, num_classes: int | None) -> str:
 
 
 def in_short(config: Knobs) -> str:
-    """ "mixup α=0.2": the method and those of its knobs that matter to it; a switch and a teacher too."""
+    """ "mixup α=0.2": the method and the knobs that it has; a switch and a teacher too."""
     method, distill = (part if isinstance(part := config.get(name), Mapping) else {} for name in ("method", "distill"))
     words = _short(method, method.get("name"))
     if method.get("switch"):
@@ -66,6 +61,7 @@ def in_short(config: Knobs) -> str:
 
 
 def colour_of(name: str) -> str:
+    """The colour of a method in figures, "#rrggbb"; GREY for one that is not listed."""
     return METHODS[name].colour if name in METHODS else GREY
 
 
@@ -76,7 +72,7 @@ def _described(method: Knobs, num_classes: int | None) -> str:
         words = METHODS[name].sentence(method, num_classes)
         return f"{words} {_smoothed_before(method, num_classes)}".strip() if METHODS[name].mixes else words
     except UNREADABLE:
-        # A method of the reader's own, or a workdir of another version: its knobs as they are.
+        # A user's own method, or a workdir of another version: its knobs as they are.
         knobs = ", ".join(f"{key} = {value}" for key, value in method.items() if key not in ("name", "switch", "then"))
         return f"{name or 'Unknown method'} ({knobs or 'no knobs'})."
 
@@ -257,29 +253,29 @@ def _fmix(method: Knobs, num_classes: int | None) -> str:
 
 #: Colours: one hue a family, targets alone (blue-green), mixing (orange), regions (purple). In a family no two are of one
 #: lightness; it differs by 4 or more, of 100 (CIE L*).
-METHODS: dict[str, Method] = {
-    "erm": Method(_erm, (), "#14213d"),
-    "label_smoothing": Method(_label_smoothing, SMOOTHING, "#1f7a8c"),
-    "unigram_smoothing": Method(_unigram_smoothing, ("smoothing",), "#0f8da4"),
-    "over_smoothing": Method(_over_smoothing, ("over_smoothing",), "#51c7e1"),
-    "noise_correction": Method(_noise_correction, ("noise_rate", "convention"), "#033f4a"),
-    "disturb_label": Method(_disturb_label, SMOOTHING, "#00505e"),
-    "instance_smoothing": Method(_instance_smoothing, ("smoothing", "running_decay"), "#1aa0b9"),
-    "matched_smoothing": Method(_matched_smoothing, ("alpha", "law", "convention"), "#096272"),
-    "mixup": Method(_mixup, MIXING, "#e07a1f", mixes=True),
-    "midpoint": Method(_midpoint, SMOOTHING, "#d9a62e", mixes=True),
-    "kway_mixup": Method(_kway_mixup, ("ways", "alpha", "lam_per", *SMOOTHING), "#d06c21", mixes=True),
-    "decoupled_mixup": Method(_decoupled_mixup, ("target_law", *MIXING), "#c15d11", mixes=True),
-    "input_mixup": Method(_input_mixup, MIXING, "#d99306", mixes=True),
-    "target_mixup": Method(_target_mixup, MIXING, "#3ab3cd", mixes=True),
-    "same_class_mixup": Method(_same_class_mixup, MIXING, "#e6b832", mixes=True),
-    "manifold_mixup": Method(_manifold_mixup, ("layers", *MIXING), "#b14b03", mixes=True),
-    "regmixup": Method(_regmixup, ("weight", *MIXING), "#9d3d00", mixes=True),
-    "c_mixup": Method(_c_mixup, ("bandwidth", *MIXING), "#883101", mixes=True),
-    "rc_mixup": Method(_rc_mixup, ("noise_rate", "bandwidth", *MIXING), "#762400", mixes=True),
-    "cutmix": Method(_cutmix, MIXING, "#862481", mixes=True),
-    "resizemix": Method(_resizemix, ("scale_low", "scale_high", "lam_per", *SMOOTHING), "#b250ac", mixes=True),
-    "fmix": Method(_fmix, ("decay_power", *MIXING), "#e07bd9", mixes=True),
+METHODS: dict[str, MethodEntry] = {
+    "erm": MethodEntry(_erm, (), "#14213d"),
+    "label_smoothing": MethodEntry(_label_smoothing, SMOOTHING, "#1f7a8c"),
+    "unigram_smoothing": MethodEntry(_unigram_smoothing, ("smoothing",), "#0f8da4"),
+    "over_smoothing": MethodEntry(_over_smoothing, ("over_smoothing",), "#51c7e1"),
+    "noise_correction": MethodEntry(_noise_correction, ("noise_rate", "convention"), "#033f4a"),
+    "disturb_label": MethodEntry(_disturb_label, SMOOTHING, "#00505e"),
+    "instance_smoothing": MethodEntry(_instance_smoothing, ("smoothing", "running_decay"), "#1aa0b9"),
+    "matched_smoothing": MethodEntry(_matched_smoothing, ("alpha", "law", "convention"), "#096272"),
+    "mixup": MethodEntry(_mixup, MIXING, "#e07a1f", mixes=True),
+    "midpoint": MethodEntry(_midpoint, SMOOTHING, "#d9a62e", mixes=True),
+    "kway_mixup": MethodEntry(_kway_mixup, ("ways", "alpha", "lam_per", *SMOOTHING), "#d06c21", mixes=True),
+    "decoupled_mixup": MethodEntry(_decoupled_mixup, ("target_law", *MIXING), "#c15d11", mixes=True),
+    "input_mixup": MethodEntry(_input_mixup, MIXING, "#d99306", mixes=True),
+    "target_mixup": MethodEntry(_target_mixup, MIXING, "#3ab3cd", mixes=True),
+    "same_class_mixup": MethodEntry(_same_class_mixup, MIXING, "#e6b832", mixes=True),
+    "manifold_mixup": MethodEntry(_manifold_mixup, ("layers", *MIXING), "#b14b03", mixes=True),
+    "regmixup": MethodEntry(_regmixup, ("weight", *MIXING), "#9d3d00", mixes=True),
+    "c_mixup": MethodEntry(_c_mixup, ("bandwidth", *MIXING), "#883101", mixes=True),
+    "rc_mixup": MethodEntry(_rc_mixup, ("noise_rate", "bandwidth", *MIXING), "#762400", mixes=True),
+    "cutmix": MethodEntry(_cutmix, MIXING, "#862481", mixes=True),
+    "resizemix": MethodEntry(_resizemix, ("scale_low", "scale_high", "lam_per", *SMOOTHING), "#b250ac", mixes=True),
+    "fmix": MethodEntry(_fmix, ("decay_power", *MIXING), "#e07bd9", mixes=True),
 }
 
 
@@ -406,11 +402,14 @@ def _number(value: float) -> str:
 
 
 def _short(method: Mapping[str, Any], name: Any) -> str:
-    own = METHODS[str(name)].knobs if str(name) in METHODS else ()
-    knobs = [key for key in own if key in method and method[key] not in UNSAID.get(key, ())]
-    if "law" in knobs:  # a law of its own stands in for alpha
+    known = METHODS[str(name)].knobs if str(name) in METHODS else ()
+    knobs = [key for key in known if key in method and not (key in LEFT_OUT and method[key] == _default(key))]
+    if "law" in knobs:  # which takes the place of alpha
         knobs = [key for key in knobs if key != "alpha"]
-    if "smoothing" in own and "smoothing" not in knobs:  # of a smoothing by nothing
+    if "smoothing" in known and "smoothing" not in knobs:  # of a smoothing by nothing
         knobs = [key for key in knobs if key != "convention"]
-    told = [f"{SYMBOLS.get(key, key)}={plain(method[key])}" for key in knobs]
-    return " ".join([str(name or "unknown"), *told])
+    return " ".join([str(name or "unknown"), *(f"{SYMBOLS.get(key, key)}={plain(method[key])}" for key in knobs)])
+
+
+def _default(key: str) -> Any:
+    return KNOB[f"method.{key}"].default

@@ -1,7 +1,6 @@
-"""What a row did against shortcuts, beside its method: in words, in short, and which knobs of `mitigation` matter to it.
+"""Mitigations of shortcuts: an entry each in MITIGATIONS, and the mitigation of a row in words, from its config alone.
 
-Nothing here imports jax. A describer takes the knobs under `mitigation`; configs of another make are told as far as they
-go. lamv.core.mitigation has the equations.
+lamv.core.mitigation has the equations, lamv.train.mitigations the classes that act in training.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 
 from lamv.catalog.methods import UNREADABLE
 from lamv.catalog.words import plain
+from lamv.knobs import KNOB
 
 Knobs = Mapping[str, Any]
 
@@ -17,12 +17,12 @@ def _nothing(knobs: Any) -> tuple[str, str]:
     return "", "train"
 
 
-class Mitigation(NamedTuple):
-    """sentence: what it does, from its knobs. knobs: those under `mitigation` that it looks at.
+class MitigationEntry(NamedTuple):
+    """sentence: what it does, given its knobs. knobs: those under `mitigation` that it uses.
 
-    needs: from its knobs, what it must know of every example of which split: "group", "attribute" or "environment", "" for
-    nothing. in_steps: whether a step of training knows of it; others choose the data before (subsamples), or fit the last
-    layer anew after (refits). takes_a_teacher: whether it goes with distillation.
+    needs: given its knobs, (what, split): what must be known of every example of that split, "group", "attribute" or
+    "environment", "" for nothing. subsamples: it chooses the training set before training; refits: it fits the last layer
+    anew after training. takes_a_teacher: whether it can be combined with distillation.
     """
 
     sentence: Callable[[Knobs], str]
@@ -34,45 +34,41 @@ class Mitigation(NamedTuple):
 
     @property
     def in_steps(self) -> bool:
+        """Whether it acts within training steps."""
         return not (self.subsamples or self.refits)
 
 
 #: Without any: empirical risk minimisation of what the method makes of the batch.
 NONE = "erm"
-#: Values that a short name does not tell.
-UNSAID = {
-    "by": "group", "step_size": 0.01, "adjustment": 0.0, "penalty": 100.0, "anneal": 0, "first_steps": 100,
-    "upweight": 50.0, "refit_on": "valid", "subsets": 10, "mix_ratio": 0.5, "alpha": 2.0, "tau": 1.0,
-}  # fmt: skip
 
 
 def name_of(config: Knobs) -> str:
-    """The mitigation of a row's config; NONE where it has none."""
+    """The name of a row's mitigation; NONE where it has none."""
     return str(_knobs(config).get("name") or NONE)
 
 
-def of(config: Any) -> Mitigation:
-    """The entry of a config that was checked; for erm one without anything."""
+def of(config: Any) -> MitigationEntry:
+    """The entry of a checked config; ERM's where there is none."""
     return MITIGATIONS.get(config.mitigation.name, ERM)
 
 
 def knob_of(config: Any, knob: str, otherwise: Any) -> Any:
-    """A knob of the mitigation of a config that was checked, where it looks at that knob."""
+    """A knob of a checked config's mitigation, or `otherwise` if that mitigation does not use it."""
     return config.mitigation[knob] if knob in of(config).knobs else otherwise
 
 
 def subsampled_by(config: Any) -> str:
-    """What of the training set is balanced by leaving examples out, "group" or "class"; "" for nothing."""
+    """ "group" or "class", if the training set is subsampled until these are equally large; else ""."""
     return config.mitigation.by if of(config).subsamples else ""
 
 
 def with_knob(knob: str) -> list[str]:
-    """The mitigations that look at it."""
+    """The mitigations that use it."""
     return [name for name, one in MITIGATIONS.items() if knob in one.knobs]
 
 
-def told(config: Knobs) -> dict[str, Any]:
-    """{knob: value} of the mitigation, dotted, without those that it does not look at; {} where there is none."""
+def settings(config: Knobs) -> dict[str, Any]:
+    """{dotted key: value} of the knobs that the mitigation of a row uses, and its name; {} where there is none."""
     knobs, name = _knobs(config), name_of(config)
     if name == NONE:
         return {}
@@ -81,17 +77,18 @@ def told(config: Knobs) -> dict[str, Any]:
 
 
 def in_short(config: Knobs) -> str:
-    """ "group_dro step_size=0.1": the mitigation, with those of its knobs that are not at their default; "" for none."""
+    """ "group_dro step_size=0.1": the mitigation and its knobs that are not at their default; "" for none."""
     name = name_of(config)
     if name == NONE:
         return ""
-    own = MITIGATIONS[name].knobs if name in MITIGATIONS else ()
-    said = [key for key in own if key in _knobs(config) and _knobs(config)[key] != UNSAID.get(key)]
-    return " ".join([name, *(f"{key}={plain(_knobs(config)[key])}" for key in said)])
+    knobs = _knobs(config)
+    known = MITIGATIONS[name].knobs if name in MITIGATIONS else ()
+    shown = [key for key in known if key in knobs and knobs[key] != KNOB[f"mitigation.{key}"].default]
+    return " ".join([name, *(f"{key}={plain(knobs[key])}" for key in shown)])
 
 
 def in_words(config: Knobs) -> str:
-    """The mitigation in a sentence; "" where there is none."""
+    """A sentence on the mitigation of a row; "" where there is none."""
     knobs, name = _knobs(config), name_of(config)
     if name == NONE:
         return ""
@@ -199,21 +196,21 @@ def _balanced_attribute(knobs: Any) -> tuple[str, str]:
     return "" if knobs.by == "class" else "attribute", "train"
 
 
-ERM = Mitigation(lambda knobs: "", ())
+ERM = MitigationEntry(lambda knobs: "", ())
 #: ERM is not among them: it does nothing against shortcuts.
-MITIGATIONS: dict[str, Mitigation] = {
-    "reweight": Mitigation(_reweight, ("by",), _balanced_group),
-    "resample": Mitigation(_resample, ("by",), _balanced_group),
-    "subsample": Mitigation(_subsample, ("by",), subsamples=True),
-    "group_dro": Mitigation(_group_dro, ("by", "step_size", "adjustment"), _balanced_group),
-    "irm": Mitigation(_irm, ("penalty", "anneal"), _of("environment"), takes_a_teacher=False),
-    "vrex": Mitigation(_vrex, ("penalty", "anneal"), _of("environment")),
-    "jtt": Mitigation(_jtt, ("first_steps", "upweight")),
-    "dfr": Mitigation(_dfr, ("refit_on", "subsets"), lambda knobs: ("group", knobs.refit_on), refits=True),
-    "lisa": Mitigation(_lisa, ("mix_ratio", "alpha"), _of("attribute")),
-    "within_groups": Mitigation(_within_groups, ("alpha",), _of("group")),
-    "across_attributes": Mitigation(_across_attributes, ("alpha",), _of("attribute")),
-    "logit_adjustment": Mitigation(_logit_adjustment, ("by", "tau"), _balanced_attribute),
+MITIGATIONS: dict[str, MitigationEntry] = {
+    "reweight": MitigationEntry(_reweight, ("by",), _balanced_group),
+    "resample": MitigationEntry(_resample, ("by",), _balanced_group),
+    "subsample": MitigationEntry(_subsample, ("by",), subsamples=True),
+    "group_dro": MitigationEntry(_group_dro, ("by", "step_size", "adjustment"), _balanced_group),
+    "irm": MitigationEntry(_irm, ("penalty", "anneal"), _of("environment"), takes_a_teacher=False),
+    "vrex": MitigationEntry(_vrex, ("penalty", "anneal"), _of("environment")),
+    "jtt": MitigationEntry(_jtt, ("first_steps", "upweight")),
+    "dfr": MitigationEntry(_dfr, ("refit_on", "subsets"), lambda knobs: ("group", knobs.refit_on), refits=True),
+    "lisa": MitigationEntry(_lisa, ("mix_ratio", "alpha"), _of("attribute")),
+    "within_groups": MitigationEntry(_within_groups, ("alpha",), _of("group")),
+    "across_attributes": MitigationEntry(_across_attributes, ("alpha",), _of("attribute")),
+    "logit_adjustment": MitigationEntry(_logit_adjustment, ("by", "tau"), _balanced_attribute),
 }
 
 

@@ -1,6 +1,6 @@
-"""The metrics that tables of methods show, by family: those of lamv.catalog.metrics that some row was measured for.
+"""The metrics that tables of methods show, by family: those of lamv.catalog.metrics that some row has.
 
-Attacks, corruptions, probes and groups are found among what was measured. Names are plain text without any markup.
+Attacks, corruptions, probes and groups are looked for among the keys. Names are plain text without any markup.
 """
 
 import re
@@ -12,25 +12,25 @@ from lamv.results.shapes import is_number
 
 
 def measured(keys: Iterable[str], legend: Legend = Legend()) -> list[metrics.Family]:  # noqa: B008  (immutable)
-    """The families that have any metric among the keys, with those metrics; groups by the names that the legend has."""
+    """The families that have any metric among the keys, with those metrics; groups by their names in the legend."""
     keys = set(keys)
-    found = []
+    families = []
     for family in metrics.FAMILIES:
         shown = [metric for metric in family.metrics if metric.key in keys]
         if family.slug in OF_KEYS:
             shown += OF_KEYS[family.slug](keys, legend)
         if shown:
-            found.append(family._replace(metrics=tuple(shown)))
-    return found
+            families.append(family._replace(metrics=tuple(shown)))
+    return families
 
 
 def kind_name(kind: str) -> str:
     """An attack or a corruption in words."""
-    return metrics.ATTACK_NAMES.get(kind, kind.replace("_", " "))
+    return {**metrics.ATTACKS, **metrics.CORRUPTIONS}.get(kind, kind.replace("_", " "))
 
 
 def level(size: str) -> float | None:
-    """The size of an attack or a corruption as a number; None where it is not written as one, or is endless."""
+    """The size of an attack or a corruption as a finite number; None if it is no such number."""
     try:
         return float(size) if is_number(float(size)) else None
     except ValueError:
@@ -38,10 +38,10 @@ def level(size: str) -> float | None:
 
 
 def split_of_groups(keys: Iterable[str]) -> str:
-    """The test split whose groups say most: with a random cue, where there is one; "" where there are no groups."""
+    """The test split whose groups are shown: with a random cue, if there is one; "" where there are no groups."""
     keys = set(keys)
     splits = ("test_random", "test")
-    return next((split for split in splits if f"{split}/worst_group_accuracy" in keys), "")
+    return next((split for split in splits if f"{split}/{metrics.WORST_GROUP}" in keys), "")
 
 
 def _groups(keys: set[str], legend: Legend) -> list[metrics.Metric]:
@@ -61,15 +61,15 @@ def numbers_of(group: re.Match) -> tuple[int, int | None]:
 
 
 def _robustness(keys: set[str], _: Legend) -> list[metrics.Metric]:
-    found = []
+    shown = []
     for pattern, word in ((metrics.ATTACK, "ε ="), (metrics.CORRUPTION, "level")):
         matches = [(match, key) for key in keys if (match := pattern.fullmatch(key))]
         matches.sort(key=lambda pair: (pair[0]["what"], *_place(pair[0])))
         for match, key in matches:
             margin = match["what"] == "margin_mean"
             name = f"{kind_name(match['kind'])}, {word} {match['size']}" + (": mean margin" if margin else ", %")
-            found.append(metrics.Metric(key, name, not margin))
-    return found
+            shown.append(metrics.Metric(key, name, not margin))
+    return shown
 
 
 def _place(match: re.Match) -> tuple:

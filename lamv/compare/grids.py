@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from lamv.catalog import methods, mitigations
+from lamv.catalog.metrics import WORST_GROUP
 from lamv.catalog.words import number
 from lamv.compare import differences, groups
 from lamv.results.runs import Row
@@ -17,8 +18,8 @@ from lamv.results.runs import Row
 #: (metric, in words) of what a grid is drawn of.
 WORST = (
     # A test split in which the cue is as reliable as in training may have next to no example of the groups that matter.
-    ("test_random/worst_group_accuracy", "accuracy of the worst group under a random cue"),
-    ("test/worst_group_accuracy", "test accuracy of the worst group"),
+    (f"test_random/{WORST_GROUP}", "accuracy of the worst group under a random cue"),
+    (f"test/{WORST_GROUP}", "test accuracy of the worst group"),
 )
 RANDOM = ("test_random/accuracy", "accuracy under a random cue")
 #: A method loses, and is not repaired, where it is further than this below ERM; a fraction.
@@ -41,7 +42,7 @@ class Grid(NamedTuple):
     @property
     def unmitigated(self) -> str | None:
         """The name of the mitigation that is none."""
-        return next((name for (_, name), row in self.rows.items() if not mitigations.told(row.config)), None)
+        return next((name for (_, name), row in self.rows.items() if not mitigations.settings(row.config)), None)
 
 
 class Repair(NamedTuple):
@@ -147,7 +148,7 @@ def _grid(rows: Sequence[Row]) -> Grid:
 
 
 def _way(row: Row) -> str:
-    return repr(sorted(mitigations.told(row.config).items()))
+    return repr(sorted(mitigations.settings(row.config).items()))
 
 
 def _named(rows: Sequence[Row], key: Callable[[Row], str], name: Callable[[Sequence[Row]], str]) -> dict[str, str]:
@@ -163,7 +164,7 @@ def _named(rows: Sequence[Row], key: Callable[[Row], str], name: Callable[[Seque
 
 def _method_name(rows: Sequence[Row]) -> str:
     """What the names of the method's rows have in common, or that of the one without mitigation; else it in short."""
-    plain = [row.name for row in rows if not mitigations.told(row.config)]
+    plain = [row.name for row in rows if not mitigations.settings(row.config)]
     common = groups.common_name(rows) if len(rows) > 1 else ""
     return common or (plain[0] if plain else methods.in_short(rows[0].config))
 

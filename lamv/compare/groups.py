@@ -9,13 +9,14 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lamv.catalog import methods, mitigations
+from lamv.catalog import methods, mitigations, model_selection
 from lamv.compare import selections
 from lamv.core.intervals import over_seeds
+from lamv.knobs import flatten
 from lamv.results import legend
 from lamv.results.analysis import Interval
 from lamv.results.legend import Legend
-from lamv.results.runs import Row, Run, flatten
+from lamv.results.runs import Row, Run
 
 #: What makes a method: the label augmentation, and a teacher that stands beside it.
 METHOD = ("method.", "distill.")
@@ -140,9 +141,9 @@ def settings_of(row: Row, without: tuple[str, ...] = METHOD) -> dict[str, Any]:
     What a mitigation does not use, and how to select where the last step counts, say nothing.
     """
     flat = {key: value for key, value in flatten(row.config).items() if not key.startswith("mitigation.")}
-    if flat.get("select.rule") in (None, selections.LAST):
+    if flat.get("select.rule") in (None, model_selection.LAST):
         flat = {key: value for key, value in flat.items() if not key.startswith("select.")}
-    return {k: v for k, v in {**flat, **mitigations.told(row.config)}.items() if not k.startswith(without)}
+    return {k: v for k, v in {**flat, **mitigations.settings(row.config)}.items() if not k.startswith(without)}
 
 
 def baseline_of(row: Row, rows: Sequence[Row]) -> Row | None:

@@ -1,35 +1,20 @@
-"""Which step the numbers of a row are of, in words. lamv.config lists the rules; nothing here imports jax."""
+"""Captions that name the step at which the numbers of rows were taken."""
 
 from collections.abc import Sequence
 
+from lamv.catalog import model_selection
 from lamv.results.runs import Row
-
-LAST, ORACLE = "last", "oracle_test_worst_group"
-#: What follows "Numbers of".
-RULES = {
-    LAST: "the last step",
-    "valid_worst_group": "the step with the best validation worst-group accuracy",
-    "valid_accuracy": "the step with the best validation accuracy",
-    "valid_mean_group": "the step with the best validation mean group accuracy",
-    ORACLE: "the step with the best worst-group accuracy on the test set (ORACLE: chosen on the test set)",
-}
 
 
 def in_words(row: Row) -> str:
-    """ "the step with the best validation accuracy, seed by seed, no later than ...": what `caption` says of a row."""
+    """ "the step with the best validation accuracy", after "Numbers of"."""
     if row.step is not None:
         return f"step {row.step}"
-    rule = row.knob("select.rule") or LAST
-    words = RULES.get(rule, f"the step that the rule {rule} chose")
-    patience = row.knob("select.patience")
-    if patience and rule != LAST:
-        several = "evaluation" if patience == 1 else f"{patience} evaluations"
-        words += f", early stopping after {several} without a better one"
-    return words
+    return model_selection.in_words(row.knob("select.rule") or model_selection.LAST, row.knob("select.patience"))
 
 
 def caption(rows: Sequence[Row]) -> str:
-    """A sentence for the caption of a table: "Numbers of the last step."; of rows that differ, which is which."""
+    """ "Numbers of the last step."; of rows that differ, which is which."""
     if not any(row.metrics for row in rows):
         return ""
     by_words: dict[str, list[Row]] = {}
@@ -39,7 +24,7 @@ def caption(rows: Sequence[Row]) -> str:
         return f"Numbers of {next(iter(by_words))}."
     # The rule of most rows goes without their names.
     (first, _), *others = sorted(by_words.items(), key=lambda item: -len(item[1]))
-    return f"Numbers of {first}; " + "; ".join(f"{_named(own)}: of {words}" for words, own in others) + "."
+    return f"Numbers of {first}; " + "; ".join(f"{_named(members)}: of {words}" for words, members in others) + "."
 
 
 def steps_in_short(row: Row) -> str:

@@ -11,7 +11,7 @@ for of these:
 
 Numeric knobs arrive as traced scalars, so rows of a recipe that differ only in them share one compiled program. To add a
 method, write the function and give it a line in TARGETS or, if it combines examples, in MIXING; a knob that is new also gets
-a line in lamv/config.py. A recipe may add one too: METHODS[NAME] = mixing_method(FUNCTION), or target_method.
+a line in lamv/knobs.py. A recipe may add one too: METHODS[NAME] = mixing_method(FUNCTION), or target_method.
 
 Order of composition: labels are smoothed first, then mixed. For smoothing the other order gives the same targets, since
 it is linear (except for c_mixup and rc_mixup, which choose their pairs by the targets); flipping labels after mixing would

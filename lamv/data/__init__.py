@@ -13,12 +13,11 @@ from lamv.data.classes import check_classes
 from lamv.data.integrity import shown
 from lamv.data.splits import Normalisation, Source, Split, Splits
 from lamv.errors import ConfigError, DataError, nearest
+from lamv.knobs import MAX_IMAGE_SIZE
 
 __all__ = ["DATASETS", "Normalisation", "Source", "Split", "Splits", "load"]
 
 
-# Some thousand photographs of this size fill the memory of a device; a larger one is a slip.
-MAX_IMAGE_SIZE = 1024
 ON_BROKEN = ("error", "skip")
 TASKS = ("auto", "classification", "regression")
 

@@ -167,7 +167,7 @@ class Found(NamedTuple):
 class Analysis:
     """All that is computed of one row. `notes`: what was not, and why, as keys."""
 
-    def __init__(self, row: configs.Row, bench: Bench, wanted: Wanted):
+    def __init__(self, row: configs.Variant, bench: Bench, wanted: Wanted):
         self.row, self.wanted = RowRun(row, bench), wanted
         self.passes = Passes(self.row)
         self.notes: dict[str, None] = {}
@@ -480,7 +480,7 @@ def _rounded(values) -> list[float]:
     return [float(f"{value:.5g}") for value in values]
 
 
-def _baselines(rows: Sequence[configs.Row]) -> dict[int, int]:
+def _baselines(rows: Sequence[configs.Variant]) -> dict[int, int]:
     """Number of a row -> number of the ERM row that differs from it in the method only."""
     told = [Row(row.name, configs.nested(row.config), {}) for row in rows]
     found = {number: baseline_of(row, told) for number, row in enumerate(told)}

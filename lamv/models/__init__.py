@@ -10,13 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from lamv.errors import ConfigError, brief, nearest
+from lamv.knobs import MAX_LAYERS, MAX_WIDTH
 from lamv.models.classifier import Classifier
 from lamv.models.resnet import RESNETS
 from lamv.models.simple import CNN, MLP, Linear
 from lamv.models.wide_resnet import WIDE_RESNETS
-
-#: Between two layers of this width lie 16 GiB; and a network of more layers takes minutes to compile.
-MAX_WIDTH, MAX_LAYERS = 65_536, 100
 
 
 class Model(NamedTuple):

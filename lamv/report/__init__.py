@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import jinja2
 
 from lamv import files
+from lamv.catalog import cues
+from lamv.catalog.glossary import Term
 from lamv.compare import groups, selections
 from lamv.errors import DataError, StorageError, WorkdirError
 from lamv.report import answer as answers
@@ -35,7 +37,7 @@ from lamv.report import (
     variance_figures,
 )
 from lamv.results import legend, runs
-from lamv.results.runs import Run, Term
+from lamv.results.runs import Run
 
 FILE = "report.html"
 ELSEWHERE = "experiments.report writes a page elsewhere with --out=FILE.html"
@@ -348,7 +350,7 @@ def _provenance(run: Run) -> list[Term]:
 def _comparison(c: answers.Comparison, cue: str) -> dict[str, str]:
     """A line of the table of comparisons, as text."""
     if c.measure == answers.FALL:
-        words = RELIES[c.verdict].format(answers.CUE_WORDS.get(cue, "cue"))
+        words = RELIES[c.verdict].format(cues.name_of(cue))
         own, base = (f"{100 * answers.fall_of(row).mean:.1f}" for row in (c.row, c.baseline))
     else:
         words, own, base = ACCURATE[c.verdict], "", ""

@@ -11,7 +11,8 @@ for a network that ignores the cue, and 1 - 1/K for one that sees nothing else.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lamv.catalog import mitigations
+from lamv.catalog import cues, mitigations
+from lamv.catalog.metrics import WORST_GROUP
 from lamv.catalog.words import series
 from lamv.compare.differences import (
     ALIGNED,
@@ -31,8 +32,7 @@ from lamv.report import findings
 from lamv.report.table import percent
 from lamv.results.runs import Row, Run, Spread
 
-CUE_WORDS = {kind: kind.replace("_", " ") for kind in ("tag", "pixel", "colour", "patch", "watermark", "colour_cast")}
-WORST = "test/worst_group_accuracy"
+WORST = f"test/{WORST_GROUP}"
 RMSE = "test/rmse"
 #: Rows that are named one by one; of more, only their number is told.
 MOST_NAMED = 12
@@ -69,7 +69,7 @@ def _answer(run: Run) -> Answer:
 def _about_cue(run: Run) -> Answer:
     rows = [row for row in run.rows if fall_of(row)]
     comparisons = compare(rows, FALL)
-    kind = CUE_WORDS.get(run.cue, "cue")
+    kind = cues.name_of(run.cue)
     numbers = [_in_turn(f"Accuracy when the {kind} says a random class: ", rows, RANDOM)]
     if run.num_classes:
         chance = f"{100 / run.num_classes:.3g}\xa0%"

@@ -89,7 +89,7 @@ def _block(family: metrics.Family, columns: Sequence[Column], baseline: Column |
             differences += [(column, d) for column, d in zip(columns, found, strict=True) if d]
     heads = tuple((column.name, column.short, column.n) for column in columns)
     remarks = (*_remarks(lines, differences, columns, baseline), *((selection,) if selection else ()))
-    return Block(family.name, family.slug, family.says, heads, tuple(lines), remarks, tuple(columns))
+    return Block(family.name, family.slug, family.caption, heads, tuple(lines), remarks, tuple(columns))
 
 
 def _line(metric: metrics.Metric, columns: Sequence[Column], differences: Sequence[Difference | None]) -> Line:

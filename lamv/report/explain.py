@@ -1,19 +1,21 @@
-"""The words of a report that do not depend on its numbers: what a row was, what its settings were, how to read it."""
+"""Text of a report that does not depend on its numbers: methods, settings, definitions, provenance."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lamv.catalog import methods, mitigations
-from lamv.report import glossary
-from lamv.results.runs import Row, Run, Term, flatten
+from lamv.catalog import cues, glossary, methods, metrics, mitigations
+from lamv.catalog.glossary import Term
+from lamv.catalog.model_selection import RULES
+from lamv.knobs import flatten
+from lamv.results.runs import Row, Run
 
-#: Knobs that `method_in_words` tells.
-TOLD = ("method.", "loss.", "distill.", "mitigation.", "select.", "optim.after_switch")
+#: Knobs that `method_in_words` describes.
+IN_WORDS = ("method.", "loss.", "distill.", "mitigation.", "select.", "optim.after_switch")
 
 
 def method_in_words(row: Row, num_classes: int | None) -> str:
-    """The label augmentation and the loss of a row, with the target that the loss sees; what was done against shortcuts.
+    """The label augmentation of a row, its loss with the target that it sees, and its mitigation.
 
     num_classes: K, or None where it is not known.
     """
@@ -29,9 +31,11 @@ def _regression(row: Row) -> bool:
 
 
 def differences(row: Row, rows: Sequence[Row]) -> str:
-    """The knobs in which rows differ and which `method_in_words` does not tell: "optim.weight_decay = 0.001"."""
-    own = flatten(row.config)
-    return ", ".join(f"{key}\xa0=\xa0{_value(own.get(key))}" for key in _differing(rows) if not key.startswith(TOLD))
+    """The knobs in which rows differ, without those of `method_in_words`: "optim.weight_decay = 0.001"."""
+    knobs = flatten(row.config)
+    return ", ".join(
+        f"{key}\xa0=\xa0{_value(knobs.get(key))}" for key in _differing(rows) if not key.startswith(IN_WORDS)
+    )
 
 
 def _differing(rows: Sequence[Row]) -> list[str]:
@@ -46,7 +50,7 @@ def common_settings(rows: Sequence[Row]) -> list[tuple[str, str]]:
 
 
 def setup(run: Run) -> list[Term]:
-    """Data, cue, network, optimiser and length in words, as in the first row; with what differs by row."""
+    """Data, cue, network, optimiser and length of the first row in words, and which of their knobs differ by row."""
     first = run.rows[0]
     if not first.config:
         return []
@@ -62,53 +66,17 @@ def setup(run: Run) -> list[Term]:
     noisy = any(row.knob("data.label_noise") for row in run.rows)
 
     def term(name: str, text: str, *keys: str) -> Term:
-        of_it = [key for key in differing if key.startswith(keys)]
-        return Term(name, f"{text}." + (f" Differs by row: {', '.join(of_it)}." if of_it else ""))
+        by_row = [key for key in differing if key.startswith(keys)]
+        return Term(name, f"{text}." + (f" Differs by row: {', '.join(by_row)}." if by_row else ""))
 
     return [
         term("Data", f"{knob('data.name')}, {size}", "data."),
         *([term("Labels", _noise_in_words(first), "data.label_noise")] if noisy else []),
-        term("Cue", _cue_in_words(first), "data.shortcut."),
+        term("Cue", cues.in_words(knob("data.shortcut", {})), "data.shortcut."),
         term("Network", f"{knob('model.name')}{widths}", "model."),
         term("Optimiser", f"{knob('optim.name')}, {rate}, {decay}", "optim."),
         term("Length", f"{length} of {knob('batch_size')} examples, {seeds}", "steps", "epochs", "batch_size"),
     ]
-
-
-#: By kind, with its strength.
-CUES = {
-    "tag": "a tag: {strength} × one-hot of the class, written over or next to the inputs",
-    "pixel": "a pixel: one input that tells class 1 from class 0, of size {strength}",
-    "colour": "the colour of the image, of strength {strength}",
-    "patch": "a coloured patch in the image’s upper left corner, of strength {strength}",
-    "watermark": "a number in white digits in the image’s lower right corner, of strength {strength}",
-    "colour_cast": "a colour cast over the image, of strength {strength}",
-    "frequency": "a grating over the image, of strength {strength}",
-    "dominoes": "a second image, of another data set, above the image, of strength {strength}",
-    "cat_channel": "a second image of the class in channels of its own, of strength {strength}",
-}
-
-
-def _cue_in_words(row: Row) -> str:
-    kind, strength, noise = (row.knob(f"data.shortcut.{k}") for k in ("kind", "strength", "noise"))
-    if kind in (None, "none"):
-        return "none was planted"
-    what = CUES.get(kind, "“{kind}” of strength {strength}").format(kind=kind, strength=strength)
-    varies = f"plus Gaussian noise of standard deviation {noise:g}" if noise else "without noise"
-    return f"{what}, {varies}; in training it says the label with probability {_reliabilities(row)}"
-
-
-def _reliabilities(row: Row) -> str:
-    """ "0.9", or "0.8 or 0.9, by environment; in the split test with probability 0.1"."""
-    of = {key: row.knob(f"data.shortcut.{key}") for key in ("reliability", "environments", "valid_reliability",
-                                                            "test_reliability")}  # fmt: skip
-    words = _value(of["reliability"])
-    if of["environments"]:
-        words = " or ".join(f"{share:g}" for share in of["environments"]) + ", by environment"
-    for split in ("valid", "test"):
-        if of[f"{split}_reliability"] is not None:
-            words += f"; in the split {split} with probability {of[f'{split}_reliability']:g}"
-    return words
 
 
 def _noise_in_words(row: Row) -> str:
@@ -120,97 +88,18 @@ def _noise_in_words(row: Row) -> str:
 
 
 def how_to_read(run: Run, more: Sequence[Term] = ()) -> list[Term]:
-    """Definitions of the splits and metrics that this run has. more: of what else the page shows."""
+    """Definitions of what this run has: its cue, splits, metrics and settings. more: of what else the page shows."""
     keys = {key for row in run.rows for key in row.metrics}
-    terms = [CUE] if run.cue else []
-    terms += [term for prefix, term in SPLITS if any(key.startswith(prefix) for key in keys)]
-    terms += [term for part, term in METRICS if any(part in key for key in keys)]
-    tables = glossary.TABLES if keys else ()
-    return [*terms, *glossary.of_design(run.rows), *more, *glossary.terms(keys), *SURENESS, *tables]
-
-
-CUE = Term(
-    "cue",
-    "Inputs that were planted to give the label away (a tag, a pixel). Label augmentation is said to make networks"
-    " learn the features that vary least within a class; a cue without noise does not vary at all. Whether it was"
-    " learned shows where it is random.",
-)
-SPLITS = (
-    ("valid/", Term("validation", "Examples not trained on, by which a step may be chosen.")),
-    (
-        "test/",
-        Term("test", "Examples not trained on; the cue, if any, as in training, unless the setting says otherwise."),
-    ),
-    ("test_aligned/", Term("aligned", "The same examples; the cue always says the label.")),
-    ("test_random/", Term("random", "The cue says any of the classes, all equally likely: it carries no information.")),
-    ("test_conflicting/", Term("conflicting", "The cue always says a class other than the label.")),
-    ("test_absent/", Term("absent", "The cue is left out; its inputs are 0, but for noise where it has any.")),
-)
-METRICS = (
-    ("/rmse", Term("RMSE", "Root mean square error, √(E (output − label)²), in the units of the labels.")),
-    ("/mae", Term("MAE", "Mean absolute error, E |output − label|, in the units of the labels.")),
-    ("accuracy", Term("accuracy", "Share of examples whose largest output is that of the label.")),
-    ("test_random/accuracy", Term(
-        "points lost",
-        "Accuracy with an aligned cue minus accuracy with a random one: 0 for a network that ignores the cue. Two rows"
-        " are said to rely on it alike where the interval of their difference lies within 3 points of 0; where it does"
-        " not, yet includes 0, it cannot be told.",
-    )),
-    ("worst_group_accuracy", Term(
-        "group", "The examples of one label y and one attribute a: what the cue says of them, or a column of the data.")),
-    ("worst_group_accuracy", Term(
-        "worst, mean group",
-        "The smallest accuracy of any group, and the plain mean over groups. Groups without an example in the split are"
-        " left out. Chance alone makes the worst of many small groups low.",
-    )),
-    ("adjusted_accuracy", Term(
-        "adjusted accuracy",
-        "The mean over groups, each weighted by its share of the training set, of those that the split has. Elsewhere the"
-        " word is used of the plain mean.",
-    )),
-    ("cue_accuracy", Term(
-        "follows the cue", "Share of examples that the network puts into the class that the cue says, right or wrong.")),
-    ("test/cue_drop", Term(
-        "cue drop",
-        "Accuracy with an aligned cue minus accuracy with a conflicting one: of the same examples, only the cue is swapped.",
-    )),
-    ("cue_over_label", Term(
-        "cue : label",
-        "How far the logit of the class that the cue says lies above the mean of the others, over how far that of the label"
-        " does; with a random cue, where the two are independent. If logits are a part from the label plus a part from the"
-        " cue, it is the one part over the other: 0 ignores the cue, above 1 follows it.",
-    )),
-    ("weight_norm_ratio", Term(
-        "weight ratio",
-        "‖W_cue‖ / ‖W_rest‖ (Frobenius), of the first layer: the weights on the cue’s inputs over those on all others.",
-    )),
-    ("weight_norm_share", Term(
-        "weight share", "‖W_cue‖² / ‖W‖², of the same weights: r² / (1 + r²) with r the weight ratio.")),
-    ("features/", Term("features", "h, the activations that the last layer reads.")),
-    ("outputs/", Term(
-        "outputs",
-        "Softmax probabilities; under the sigmoid loss the logistic function of each logit, and under squared error the"
-        " logits themselves.",
-    )),
-    ("within_variance", Term(
-        "within-class variance",
-        "V_W = E ‖h − E[h | y]‖², summed over units: how much examples of one class differ.",
-    )),
-    ("total_variance", Term(
-        "total variance",
-        "V_T = E ‖h − E h‖², the sum of V_W and of the variance of the class means.",
-    )),
-    ("train/loss", Term(
-        "training loss",
-        "The loss against the targets of the method (cross-entropy in nats, unless a row says otherwise), averaged since"
-        " the last mark, without weight or confidence penalty. Augmented targets have a floor above 0, so levels of"
-        " different methods do not compare.",
-    )),
-)  # fmt: skip
-SURENESS = (
-    Term("mean ± sd", "Over seeds, n − 1 in the denominator. A seed fixes the data, the cue, the start and the order."),
-    Term("95 % interval", "Student’s t, of the mean difference seed by seed; not corrected for the number of rows."),
-)
+    rules = [RULES.get(row.knob("select.rule")) for row in run.rows]
+    return [
+        *(glossary.terms(["cue"]) if run.cue else ()),
+        *metrics.terms(keys),
+        *([glossary.MITIGATION] if any(mitigations.settings(row.config) for row in run.rows) else ()),
+        *([glossary.ORACLE] if any(rule and rule.is_oracle for rule in rules) else ()),
+        *more,
+        *glossary.SURENESS,
+        *(glossary.TABLES if keys else ()),
+    ]
 
 
 def provenance(run: Run) -> list[Term]:

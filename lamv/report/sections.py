@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from lamv.catalog import glossary
+from lamv.catalog.glossary import Term
 from lamv.compare import doses, grids, group_tables
-from lamv.report import glossary, shortcut_figures
+from lamv.report import shortcut_figures
 from lamv.report.figures import Drawn
 from lamv.report.variance_figures import drawn
-from lamv.results.runs import Run, Term
+from lamv.results.runs import Run
 
 #: Of a cell of a table of groups, at accuracies 0 and 1; ink can be read on either.
 DARK, LIGHT = (0xE3, 0x9A, 0x6B), (0xFF, 0xFF, 0xFF)

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lamv import files
+from lamv.catalog.glossary import Term
 from lamv.errors import DataError, brief
 from lamv.report import drawings, explain, table
-from lamv.report.explain import Term
 from lamv.results import runs, shapes
 from lamv.results.jsonl import MISSING, read_object
 from lamv.results.runs import Row

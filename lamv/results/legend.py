@@ -1,4 +1,4 @@
-"""What the numbers of classes, attributes and groups stand for, in the words of the data (lamv.data.description)."""
+"""Names of classes, attributes and groups, from the data (lamv.data.description)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ LISTED = 20
 
 
 class Legend(NamedTuple):
-    """Names in the order of their numbers; what has none is called by its number. crossing: of a class and an attribute."""
+    """Names by number; what has none is called by its number. crossing: template for a class and an attribute."""
 
     classes: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
@@ -18,13 +18,15 @@ class Legend(NamedTuple):
     crossing: str = "{label}, {attribute}"
 
     def label(self, y: int) -> str:
+        """ "bear"; "y 3" where it has no name."""
         return self.classes[y] if 0 <= y < len(self.classes) else f"y {y}"
 
     def attribute(self, a: int) -> str:
+        """ "sand"; "a 1" where it has no name."""
         return self.attributes[a] if 0 <= a < len(self.attributes) else f"a {a}"
 
     def group(self, y: int, a: int | None) -> str:
-        """ "bear on sand", or the group's own name where groups are not told apart by an attribute."""
+        """ "bear on sand", or the group's name where groups have no attribute."""
         if a is None:
             return self.groups[y] if 0 <= y < len(self.groups) else f"group {y}"
         # replace, not format: a name may hold braces.
@@ -32,7 +34,7 @@ class Legend(NamedTuple):
 
 
 def of(data: Mapping[str, Any]) -> Legend:
-    """The legend in what a run says of its data (shapes.READING); an empty one where it says nothing."""
+    """The legend in a run's description of its data (shapes.READING); an empty one where there is none."""
     names = (tuple(data.get(key, ())) for key in ("classes", "attributes", "groups"))
     return Legend(*names, data.get("crossing") or Legend().crossing)
 
@@ -43,18 +45,18 @@ def common(legends: Sequence[Legend]) -> Legend:
 
 
 def in_words(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(heading, sentence) of all that a run says of its data (shapes.READING)."""
+    """(heading, sentence) pairs of a run's description of its data (shapes.READING)."""
     examples, classes = data.get("examples", {}), data.get("classes", [])
     parts = ", ".join(f"{number} in {part}" for part, number in examples.items())
     if list(examples) == ["all"]:
         parts = f"{examples['all']}, cut into train and test by each seed"
-    found = [("Examples", parts), ("Inputs", data.get("inputs", ""))]
+    lines = [("Examples", parts), ("Inputs", data.get("inputs", ""))]
     for part, sizes in data.get("counts", {}).items():
         shown = [f"{name} {size}" for name, size in zip(classes, sizes, strict=False)]
-        found.append(("Classes" if part == "all" else f"Classes in {part}", listed(shown, LISTED)))
-    found.append(("Groups", listed(data.get("groups", []), LISTED, "; ")))
-    found.append(("Columns", listed(data.get("columns", []), LISTED)))
-    found += [("Note", note) for note in data.get("notes", [])]
+        lines.append(("Classes" if part == "all" else f"Classes in {part}", listed(shown, LISTED)))
+    lines.append(("Groups", listed(data.get("groups", []), LISTED, "; ")))
+    lines.append(("Columns", listed(data.get("columns", []), LISTED)))
+    lines += [("Note", note) for note in data.get("notes", [])]
     left_out = data.get("left_out", [])
-    found.append((f"Left out: {len(left_out)} files", "; ".join(left_out)))
-    return [(heading, sentence) for heading, sentence in found if sentence]
+    lines.append((f"Left out: {len(left_out)} files", "; ".join(left_out)))
+    return [(heading, sentence) for heading, sentence in lines if sentence]

@@ -64,13 +64,6 @@ STATED = Shape(
 ROUNDING = 1e-6
 
 
-class Term(NamedTuple):
-    """A word of a report and what it means."""
-
-    name: str
-    meaning: str
-
-
 class Spread(NamedTuple):
     """A metric over the seeds of a row; sd has n - 1 in its denominator and is None for n = 1."""
 
@@ -385,14 +378,6 @@ def spread(values: Sequence[float]) -> Spread:
     squares = math.fsum((value - mean) ** 2 for value in values)
     sd = math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else None
     return Spread(mean, sd, len(values), tuple(values))
-
-
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings to {"a.b.c": value}."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
 
 
 def curve(run: Run, row: str, metric: str) -> list[tuple[int, Spread]]:

@@ -1,17 +1,19 @@
-"""What the parts of a workdir's files look like, and what becomes of content that looks otherwise.
+"""Shapes of what a workdir's files hold, and what becomes of content of another shape.
 
     need(summary.get("title"), TEXT, "summary.json: title")                          the value, or DataError
     kept(stored, {"command": many(TEXT), "device": DEVICE}, "provenance.json", notes)    what fits; a note on the rest
     knobs(row["config"], wrong)                                                      a config without what fits no knob
 
-Files are written by lamv, but may have been damaged, edited, or copied from elsewhere since. Whatever is read goes through
-here first, so that whoever works with it need not ask what it is.
+Files are written by lamv, but may have been damaged, edited, or copied from elsewhere since. What is read is checked here
+first, so that no other code needs to.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lamv.errors import DataError, brief, listed
+from lamv.knobs import KNOBS as ALL_KNOBS
+from lamv.knobs import Knob
 
 #: What lamv measures fits a 32-bit float; beyond these, sums of squares and ratios of what was read leave a 64-bit one.
 LARGEST, SMALLEST = 1e60, 1e-60
@@ -22,7 +24,7 @@ LONGEST_KEY, DEEPEST = 300, 10
 
 
 class Shape(NamedTuple):
-    """A test, and its words after "must be". each: of a list, the shape of what is in it."""
+    """A test, and its words after "must be". each: of a list, the shape of its items."""
 
     fits: Callable[[Any], bool]
     words: str
@@ -40,6 +42,7 @@ def is_whole(value: Any) -> bool:
 
 
 def is_share(value: Any) -> bool:
+    """Whether a value is a number from 0 to 1."""
     return is_number(value) and 0 <= value <= 1
 
 
@@ -52,10 +55,12 @@ OBJECT = Shape(lambda value: isinstance(value, dict), "an object")
 
 
 def optional(shape: Shape) -> Shape:
+    """That shape, or null."""
     return Shape(lambda value: value is None or shape.fits(value), f"{shape.words}, or null")
 
 
 def many(shape: Shape) -> Shape:
+    """A list of that shape."""
     return Shape(
         lambda value: isinstance(value, list | tuple) and all(map(shape.fits, value)),
         f"a list, each {shape.words}",
@@ -103,15 +108,15 @@ def broken(what: str) -> DataError:
 
 def kept(stored: Mapping[str, Any], shapes: Mapping[str, Shape], where: str, notes: list[str]) -> dict[str, Any]:
     """Those of the keys of `shapes` that are there and fit; a note on each that does not."""
-    found = {}
+    fitting = {}
     for key, shape in shapes.items():
         if key not in stored:
             continue
         if shape.fits(stored[key]):
-            found[key] = stored[key]
+            fitting[key] = stored[key]
         else:
             notes.append(f"{where}: {key} is {brief(stored[key])}, must be {shape.words}; it is left out.")
-    return found
+    return fitting
 
 
 #: What a knob can hold, whichever it is. Experiments on theory have lists of lists.
@@ -124,30 +129,16 @@ KNOB = Shape(
     f"{_PLAIN.words}, or a list of these",
 )
 
-_TEXTS = (
-    "data.name", "data.shortcut.kind", "method.name", "method.convention", "method.law", "method.target_law",
-    "method.lam_per", "method.then", "loss.name", "mitigation.name", "mitigation.by", "mitigation.refit_on", "select.rule",
-    "distill.row", "model.name", "optim.name", "optim.schedule", "optim.after_switch",
-)  # fmt: skip
-_NUMBERS = (
-    "data.label_noise", "data.shortcut.strength", "data.shortcut.reliability", "data.shortcut.noise", "method.smoothing",
-    "method.alpha", "method.weight", "method.bandwidth", "method.noise_rate", "method.over_smoothing",
-    "method.running_decay", "method.scale_low", "method.scale_high", "method.decay_power", "loss.confidence_penalty",
-    "loss.entropy_threshold", "mitigation.step_size", "mitigation.adjustment", "mitigation.penalty", "mitigation.tau",
-    "mitigation.upweight", "mitigation.mix_ratio", "mitigation.alpha", "distill.temperature", "distill.weight", "optim.lr",
-    "optim.weight_decay",
-)  # fmt: skip
-_WHOLE = (
-    "seed", "seeds", "batch_size", "method.ways", "method.switch", "loss.anneal", "mitigation.anneal",
-    "mitigation.first_steps", "mitigation.subsets", "select.patience",
-)  # fmt: skip
-#: The knobs of a training run that words and figures are made of; tests hold them against lamv.config.
-KNOBS: dict[str, Shape] = {
-    **dict.fromkeys(_TEXTS, TEXT), **dict.fromkeys(_NUMBERS, NUMBER), **dict.fromkeys(_WHOLE, WHOLE),
-    **dict.fromkeys(("data.shortcut.valid_reliability", "data.shortcut.test_reliability", "epochs"), optional(NUMBER)),
-    **dict.fromkeys(("steps", "data.train_size"), optional(WHOLE)),
-    "data.shortcut.environments": many(NUMBER), "method.layers": many(TEXT), "model.widths": many(WHOLE),
-}  # fmt: skip
+_OF_TYPE = {str: TEXT, float: NUMBER, int: WHOLE, bool: FLAG}
+
+
+def _shape_of(knob: Knob) -> Shape:
+    shape = many(_OF_TYPE[knob.allowed.item]) if knob.type is tuple else _OF_TYPE[knob.type]
+    return optional(shape) if isinstance(knob.default, type) else shape
+
+
+#: The knobs of a row.
+KNOBS: dict[str, Shape] = {knob.key: _shape_of(knob) for knob in ALL_KNOBS if knob.key not in ("rows", "claims")}
 #: "data", "data.shortcut", ...: what holds knobs, and is none.
 SECTIONS = {key.rsplit(".", depth)[0] for key in KNOBS for depth in range(1, 1 + key.count("."))}
 
@@ -161,7 +152,7 @@ PROVENANCE: dict[str, Shape] = {
     "notes": many(TEXT), "files": table(TEXT),
     "history": many(record({"until_step": WHOLE, "changed": many(TEXT)})),
 }  # fmt: skip
-#: What a run says of its data (lamv.data.description).
+#: A run's description of its data (lamv.data.description).
 READING: dict[str, Shape] = {
     "name": TEXT, "inputs": TEXT, "examples": table(WHOLE), "counts": table(many(WHOLE)), "crossing": TEXT,
     **dict.fromkeys(("classes", "attributes", "groups", "columns", "notes", "left_out"), many(TEXT)),
@@ -178,18 +169,18 @@ def knobs(
 def _below(
     prefix: str, tree: Mapping[str, Any], wrong: list[str], where: str, known: Mapping[str, Shape]
 ) -> dict[str, Any]:
-    found = {}
+    fitting = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict) and name not in known and prefix.count(".") < DEEPEST:
-            found[key] = _below(f"{name}.", value, wrong, where, known)
+            fitting[key] = _below(f"{name}.", value, wrong, where, known)
             continue
         shape = known.get(name, OBJECT if known and name in SECTIONS else KNOB)
         if shape.fits(value):
-            found[key] = value
+            fitting[key] = value
         else:
             wrong.append(f"{brief(name)} of {where} is {brief(value)}, must be {shape.words}")
-    return found
+    return fitting
 
 
 def left_out(file: str, wrong: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """The experiments of `python -m experiments.theory`: each sets a theorem, or a published toy result, beside a measurement.
 
-One module an experiment, with KNOBS (as in lamv.config, beyond the common ones here) and `run(config) -> Outcome`, or
+One module an experiment, with KNOBS (as in lamv.knobs, beyond the common ones here) and `run(config) -> Outcome`, or
 `run(config, workdir)` for one that trains by the engine, below workdir / "training"; its docstring states what is shown.
 Knobs that contradict each other raise ConfigError. lamv.theorems.runner runs it; recipes are in configs/theory; the page
 is lamv.report.theory's.
@@ -14,8 +14,9 @@ from typing import Any
 from ml_collections import config_dict
 
 from lamv import paths
-from lamv.config import Knob, anything, between, check_seeds, is_text, number_of_seeds
+from lamv.config import check_seeds, is_text
 from lamv.errors import ConfigError, brief, nearest
+from lamv.knobs import Knob, anything, between, number_of_seeds
 
 EXPERIMENTS = (
     "alternating_line", "collisions", "for_better", "identifying_pixel", "label_noise", "linear_equivalence",

@@ -23,11 +23,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from lamv.config import Allowed, Knob, above, at_least
 from lamv.core.laws import beta, fixed
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
 from lamv.core.theory import mixup_optimal, mixup_optimal_loss
+from lamv.knobs import Allowed, Knob, above, at_least
 from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 

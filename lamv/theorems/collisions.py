@@ -29,10 +29,10 @@ import numpy as np
 from jax import lax
 
 from lamv import data
-from lamv.config import Allowed, Knob, above, anything, at_least, one_of, share
 from lamv.core.mixing import mix
 from lamv.data.resident import cut
 from lamv.errors import ConfigError
+from lamv.knobs import Allowed, Knob, above, anything, at_least, one_of, share
 from lamv.theorems.outcome import Outcome, check, plain, row
 
 IMAGES = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100")

@@ -29,13 +29,13 @@ import numpy as np
 import optax
 from scipy.special import expit
 
-from lamv.config import Allowed, Knob, above, at_least, below, between
 from lamv.core.batch import whole
 from lamv.core.laws import uniform
 from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import draw_partner, mix
 from lamv.core.targets import one_hot, smooth
 from lamv.core.theory import lda_direction, mixup_slope
+from lamv.knobs import Allowed, Knob, above, at_least, below, between
 from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 

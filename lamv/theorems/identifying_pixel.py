@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from lamv import config as configs
-from lamv.config import Knob, above, anything, at_least, below, one_of, whole_numbers
 from lamv.data import DATASETS
+from lamv.knobs import Knob, above, anything, at_least, below, one_of, whole_numbers
 from lamv.theorems.outcome import Outcome, check, row, sd_over
 from lamv.train import loop
 

@@ -18,10 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamv import config as configs
-from lamv.config import Allowed, Knob, above, anything, at_least, below, one_of
 from lamv.core.losses import cross_entropy
 from lamv.core.targets import correct_noise, one_hot, smooth
 from lamv.data import DATASETS
+from lamv.knobs import Allowed, Knob, above, anything, at_least, below, one_of
 from lamv.theorems.outcome import Outcome, check, row, sd_over
 from lamv.train import loop
 

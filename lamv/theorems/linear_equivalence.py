@@ -30,12 +30,12 @@ import numpy as np
 import optax
 from scipy.stats import beta as beta_law
 
-from lamv.config import Allowed, Knob, above, at_least, between
 from lamv.core import theory
 from lamv.core.laws import beta
 from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import mix
 from lamv.core.targets import one_hot, smooth
+from lamv.knobs import Allowed, Knob, above, at_least, between
 from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 

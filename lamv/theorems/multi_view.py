@@ -27,10 +27,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from lamv.config import Allowed, Knob, above, at_least, between
 from lamv.core.laws import fixed, uniform
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mixup
+from lamv.knobs import Allowed, Knob, above, at_least, between
 from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 

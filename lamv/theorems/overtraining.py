@@ -34,13 +34,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from lamv.config import Allowed, Knob, above, at_least, between, whole_numbers
 from lamv.core.laws import fixed, uniform
 from lamv.core.losses import cross_entropy, squared_error
 from lamv.core.mixing import midpoint, mix, mixup
 from lamv.core.theory import least_squares_risk, least_squares_turning_point, mixup_optimal
 from lamv.data import load
 from lamv.errors import ConfigError
+from lamv.knobs import Allowed, Knob, above, at_least, between, whole_numbers
 from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 

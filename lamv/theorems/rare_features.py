@@ -36,11 +36,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from lamv.config import Allowed, Knob, above, at_least, whole_numbers
 from lamv.core.laws import Law, fixed, uniform
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
 from lamv.errors import ConfigError
+from lamv.knobs import Allowed, Knob, above, at_least, whole_numbers
 from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 

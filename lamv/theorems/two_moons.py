@@ -27,10 +27,10 @@ import numpy as np
 import optax
 from jax import lax
 
-from lamv.config import Allowed, Knob, above, anything, at_least, between
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
 from lamv.errors import ConfigError
+from lamv.knobs import Allowed, Knob, above, anything, at_least, between
 from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
 from lamv.theorems.replicas import fit
 

@@ -35,7 +35,7 @@ class Part(NamedTuple):
 def check(rows: Sequence, session, evaluates: bool = False) -> None:
     """Raise DataError (the data is too large) or ConfigError (what is asked for is) where a run cannot fit.
 
-    rows: of lamv.config.Row. evaluates: whether logits are kept for every example, as experiments.evaluate does. Says
+    rows: of lamv.config.Variant. evaluates: whether logits are kept for every example, as experiments.evaluate does. Says
     how much is needed, by what most, and how much there is.
     """
     there = _available()

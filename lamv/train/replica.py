@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from lamv.config import KNOBS
+from lamv.knobs import KNOBS
 
 #: The named streams of randomness. Numbers are part of the definition of a run: never renumber, only add.
 INIT, ORDER, AUGMENT, MIX, CUE, LABEL_NOISE, PAIRS = range(7)
 
 
 class Knobs(NamedTuple):
-    """The traced knobs of a replica, as scalars; see `traced` in lamv.config.
+    """The traced knobs of a replica, as scalars; see `traced` in lamv.knobs.
 
     standardise: (mean, deviation), (D,) each, of its training set, where inputs are standardised by that; else ().
     """

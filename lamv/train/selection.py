@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lamv.catalog import mitigations
-from lamv.config import SELECTIONS
+from lamv.catalog.model_selection import RULES
 
 
 def selected(lines: Sequence[Mapping[str, Any]], select, first_step: int = 0) -> Mapping[str, Any]:
@@ -19,7 +19,7 @@ def selected(lines: Sequence[Mapping[str, Any]], select, first_step: int = 0) ->
     this step do not count (the first stage of two, or all before a last layer is fitted anew). Of several that are equally
     good it is the first.
     """
-    metric = SELECTIONS[select.rule]
+    metric = RULES[select.rule].metric
     if not metric:
         return lines[-1]
     best, since = None, 0

@@ -26,7 +26,7 @@ OF_TRAINING = (
 class Session:
     """The data on the devices, read once and shared by all rows that can share it."""
 
-    def __init__(self, rows: Sequence[configs.Row], devices: Sequence | None = None):
+    def __init__(self, rows: Sequence[configs.Variant], devices: Sequence | None = None):
         config = rows[0].config
         self.layout = parallel.Layout(config, config.seeds, devices)
         self.splits = load(

@@ -67,7 +67,7 @@ class Teacher(NamedTuple):
         return unflat(template, self.arrays)
 
 
-def of_rows(rows: Sequence[configs.Row]) -> dict[str, Teacher]:
+def of_rows(rows: Sequence[configs.Variant]) -> dict[str, Teacher]:
     """The teachers of those rows that have one, by the name of the student's row.
 
     All configs are compared before any array is read. Raises ConfigError for a teacher that does not suit its student, and

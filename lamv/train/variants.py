@@ -77,7 +77,7 @@ class Replicas:
 class VariantRun:
     """One row of a recipe while it trains. teacher: of a row with `distill.row`; all but training goes without it."""
 
-    def __init__(self, row: configs.Row, session: Session, teacher: Teacher | None = None):
+    def __init__(self, row: configs.Variant, session: Session, teacher: Teacher | None = None):
         config = self.config = row.config
         self.name, self.layout, self._session, self._teacher = row.name, session.layout, session, teacher
         splits = session.splits_for(config)

@@ -4,7 +4,7 @@ import pytest
 
 from lamv.catalog import mitigations
 from lamv.compare import grids, groups
-from lamv.config import KNOBS
+from lamv.knobs import KNOBS
 from lamv.report import explain, sections
 from lamv.results import runs
 from lamv.train.mitigations import MITIGATIONS
@@ -161,9 +161,6 @@ def test_every_mitigation_is_told_in_words(name):
 
 
 def test_knobs_away_from_their_default_are_in_the_short_name():
-    assert {f"mitigation.{key}": value for key, value in mitigations.UNSAID.items()} == {
-        key: value for key, value in DEFAULTS.items() if key != "mitigation.name"
-    }
     config = {
         "mitigation": {"name": "group_dro", "by": "class", "step_size": 0.1, "alpha": 7.0},
         "method": {"name": "erm"},

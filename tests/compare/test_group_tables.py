@@ -6,7 +6,6 @@ import pytest
 
 from lamv import report
 from lamv.compare import families, group_tables, groups, selections
-from lamv.config import SELECTIONS
 from lamv.core.intervals import wilson
 from lamv.report import answer, table
 from lamv.results import analysis, runs
@@ -120,10 +119,6 @@ def test_of_many_groups_that_were_not_evaluated_the_page_says_how_to_have_them(t
 
 
 # Which step the numbers are of
-
-
-def test_every_rule_has_its_words():
-    assert set(selections.RULES) == set(SELECTIONS)
 
 
 @pytest.mark.parametrize("knobs, said", [

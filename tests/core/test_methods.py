@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from lamv.config import KNOB
 from lamv.core.batch import whole
 from lamv.core.laws import fixed, uniform
 from lamv.core.methods import METHODS, apply, knobs_of
 from lamv.core.mixing import mixup
 from lamv.core.targets import correct_noise, flip, one_hot, smooth
+from lamv.knobs import KNOB
 
 KEY = jax.random.key(0)
 INPUTS = jnp.arange(10.0).reshape(5, 2)
@@ -138,7 +138,7 @@ def test_knobs_are_the_keyword_only_arguments():
 def test_every_knob_of_a_method_is_one_of_the_config(name):
     given = {"rows", "prior", "running", "predict"}
     missing = [knob for knob in knobs_of(METHODS[name]) if knob not in given and f"method.{knob}" not in KNOB]
-    assert not missing, "give a new knob a line in lamv/config.py"
+    assert not missing, "give a new knob a line in lamv/knobs.py"
 
 
 def test_a_method_keeps_its_name_and_what_it_says_of_itself():

@@ -477,13 +477,14 @@ def test_knobs_of_another_type_are_left_out_and_named(bases, tmp_path):
     )
 
 
-def test_the_shapes_of_knobs_are_those_of_lamv_config():
-    """Every knob that words are made of is one, its default fits, and what is of another type does not."""
+def test_every_knob_of_a_row_has_a_shape():
+    """Its default fits, and what is of another type does not."""
+    assert set(shapes.KNOBS) == {*configs.KNOB} - {"rows", "claims"}
     for key, shape in shapes.KNOBS.items():
         knob = configs.KNOB[key]
         unset = isinstance(knob.default, type)
         assert shape.fits(None) == unset and (unset or shape.fits(knob.default)), key
-        wrong = {str: 3, float: "a", int: "a", tuple: 3}[knob.type]
+        wrong = {str: 3, float: "a", int: "a", bool: 1, tuple: 3}[knob.type]
         assert not shape.fits(wrong) and not shape.fits({"a": 1}), key
     assert {"data", "data.shortcut", "method"} <= shapes.SECTIONS and not shapes.SECTIONS & set(shapes.KNOBS)
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from lamv import theorems
-from lamv.config import Allowed, Knob, anything, at_least
 from lamv.data import Source
 from lamv.errors import ConfigError, WorkdirError, WorkdirMismatch
+from lamv.knobs import Allowed, Knob, anything, at_least
 from lamv.theorems import outcome, runner
 from lamv.theorems.outcome import Check, Outcome, check, row
 from lamv.train import loop, tracking

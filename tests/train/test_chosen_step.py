@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lamv.config import SELECTIONS
+from lamv.catalog.model_selection import RULES
 from lamv.train.selection import selected
 
 WORST = [0.2, 0.5, 0.4, 0.5, 0.3, 0.7]
@@ -44,5 +44,5 @@ def test_steps_of_a_first_stage_do_not_count():
 
 
 def test_only_the_oracle_looks_at_a_test_split():
-    for rule, metric in SELECTIONS.items():
-        assert metric.startswith("test") == rule.startswith("oracle")
+    for name, rule in RULES.items():
+        assert rule.is_oracle == rule.metric.startswith("test") == name.startswith("oracle")
