@@ -1,17 +1,19 @@
 # make demo   train the demo recipe and write its report          (runs/demo/report.html)
 # make test   run the tests
 # make check  format and lint: what a change must pass before its tests
+# make docs   build the documentation into site/, from its own environment; a broken link is an error
 # make chaos  kill, stop, starve and damage runs, for 40 minutes, and count what survives: make chaos RUNS=5 for less
-# All set everything up themselves, in .venv, once.
+# All set everything up themselves, once, in .venv or .venv-docs.
 
 PYTHON ?= python3
 VENV := .venv
+DOCS := .venv-docs
 RUN := $(VENV)/bin/python
 
 RUNS ?= 30
 SEED ?= 0
 
-.PHONY: demo test check chaos clean
+.PHONY: demo test check docs chaos clean
 
 demo: $(VENV)/.ready
 	$(RUN) -m experiments.train --config=configs/digits_tag.py --workdir=runs/demo
@@ -23,11 +25,14 @@ check: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 
+docs: $(DOCS)/.ready
+	$(DOCS)/bin/zensical build --clean --strict
+
 chaos: $(VENV)/.ready
 	$(RUN) -m tests.chaos --runs=$(RUNS) --seed=$(SEED)
 
 clean:
-	rm -rf $(VENV) runs .hypothesis build *.egg-info
+	rm -rf $(VENV) $(DOCS) runs site .cache .hypothesis build *.egg-info
 
 # Made anew when what is required changes; .ready is the last thing written, so a broken set-up is not taken for one.
 $(VENV)/.ready: requirements.txt constraints.txt
@@ -35,4 +40,9 @@ $(VENV)/.ready: requirements.txt constraints.txt
 		{ echo "error: lamv needs Python 3.11 or newer; name one with make PYTHON=/path/to/python3" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	@touch $@
+
+$(DOCS)/.ready: requirements-docs.txt
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
 	@touch $@

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lamv import config as configs
 from lamv import theorems
@@ -18,7 +19,9 @@ from lamv.train.mitigations import MITIGATIONS
 ROOT = Path(__file__).parents[1]
 METHODS_PAGE = (ROOT / "docs" / "methods.md").read_text()
 MITIGATIONS_PAGE = (ROOT / "docs" / "mitigations.md").read_text()
-PAGES = {path.name: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = {path.relative_to(ROOT).as_posix().removeprefix("docs/"): path.read_text() for path in DOCUMENTS}
+SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
 
 
 def cards_of(page):
@@ -165,8 +168,45 @@ def test_the_recipe_on_the_page_is_one(page, knob, expected, monkeypatch):
     assert [configs.get(row.config, knob) for row in configs.expand(namespace["get_config"]())] == expected
 
 
-@pytest.mark.parametrize("page", ["methods.md", "mitigations.md"])
-def test_links_lead_somewhere(page):
-    anchors = {f"#{name.replace(' ', '-')}" for name in cards_of(PAGES[page])}
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", PAGES[page]):
-        assert target in anchors if target.startswith("#") else (ROOT / "docs" / target).exists(), target
+def anchors_of(text):
+    """The anchors that the site gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=PAGES)
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", document.read_text()):
+        path, _, anchor = target.partition("#")
+        linked = document.parent / path if path else document
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors_of(linked.read_text()), target
+        if document.is_relative_to(ROOT / "docs"):
+            assert linked.resolve().is_relative_to(ROOT / "docs"), f"{target} is not part of the site"
+
+
+def test_the_site_lists_every_page():
+    def pages(entries):
+        for entry in entries:
+            for value in entry.values():
+                yield from pages(value) if isinstance(value, list) else [value]
+
+    listed = list(pages(SITE["nav"]))
+    assert sorted(listed) == sorted(
+        path.relative_to(ROOT / "docs").as_posix() for path in DOCUMENTS if path.parent != ROOT
+    )
+
+
+def test_the_site_fetches_nothing():
+    """Neither fonts nor scripts: pages open without a network."""
+    assert SITE["theme"]["font"] is False and not {"extra_css", "extra_javascript"} & set(SITE)
+    for text in PAGES.values():
+        assert not re.search(r"!\[[^\]]*\]\(https?:|<script|<link|<iframe", text)
+
+
+def test_included_files_and_packages_of_the_reference_exist():
+    for text in PAGES.values():
+        for file in re.findall(r'^--8<-- "(.+)"$', text, flags=re.MULTILINE):
+            assert (ROOT / file).exists() and "](" not in (ROOT / file).read_text(), "links would break on the site"
+        for package in re.findall(r"^::: ([\w.]+)$", text, flags=re.MULTILINE):
+            assert (ROOT / package.replace(".", "/") / "__init__.py").exists(), package
