@@ -49,14 +49,14 @@ IDLE_WITHOUT = {
 
 
 def main() -> None:
-    which, data_path, asked = checkpoints(), path_of_data(), wanted()
+    which, data_path, asked = checkpoints(), path_of_data(), options()
     launch.join_processes()
     from lamv import evaluate, report
     from lamv.report import table
     from lamv.train.parallel import is_main_process
     from lamv.train.summary import summary_row, values_of
 
-    lines = evaluate.evaluate(WORKDIR.value, which, data_path, wanted=evaluate.Wanted(**asked))
+    lines = evaluate.evaluate(WORKDIR.value, which, data_path, options=evaluate.Options(**asked))
     if not is_main_process():
         return
     ended, stated = evaluate.claims_of(WORKDIR.value)
@@ -95,8 +95,8 @@ def path_of_data() -> str | None:
     return paths.local("--config.data.path", DATA_PATH.value, FLAGS["config.data.path"].help)
 
 
-def wanted() -> dict:
-    """The other flags, checked, by the names of lamv.evaluate.Wanted; before anything slow is imported."""
+def options() -> dict:
+    """The other flags, checked, by the names of lamv.evaluate.Options; before anything slow is imported."""
     for flag, (needs, others) in IDLE_WITHOUT.items():
         if FLAGS[flag].present and not any(FLAGS[other].value for other in needs):
             raise ConfigError(f"--{flag} is {_given(flag)!r} and would do nothing; {others}")

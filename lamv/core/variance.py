@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
 from jax import lax
 
 from lamv.core.checks import check_shape, integers, members
@@ -103,6 +105,18 @@ def per_unit(moments: Moments) -> dict[str, jax.Array]:
     within = jnp.sum(moments.scatter, axis=0) / number
     between = jnp.sum(weight * jnp.square(moments.mean - grand_mean), axis=0)
     return {"total": within + between, "within": within, "between": between}
+
+
+def squared_deviations(values, labels) -> np.ndarray:
+    """||h - E[h | y]||^2 of each row of values (N, D), float64 on the host: their mean is V_W. labels: (N,), of any kind.
+
+    A bootstrap of that mean leaves the class means where they are. They minimise it, so to first order it makes no
+    difference that a resample has others.
+    """
+    values = np.asarray(values, np.float64)
+    _, classes, count = np.unique(labels, return_inverse=True, return_counts=True)
+    member = scipy.sparse.csr_array((np.ones(len(values)), (classes, np.arange(len(values)))))
+    return np.square(values - ((member @ values) / count[:, None])[classes]).sum(axis=1)
 
 
 def _class_sums(member: jax.Array, values: jax.Array) -> jax.Array:
