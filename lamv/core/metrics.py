@@ -16,7 +16,8 @@ from lamv.core.checks import check_shape, inside, integers, members
 from lamv.core.intervals import wilson
 from lamv.core.losses import cross_entropy
 
-ECE_BINS = 15
+#: Bins of confidence, of equal width.
+BINS = 15
 #: Up to so many groups have a metric each; of more there is `group_table`.
 NAMED_GROUPS = 16
 
@@ -49,8 +50,7 @@ def prediction_sums(
     """Sums of one batch: logits (B, K), labels (B,), mask (B,) of 0 / 1, groups (B,) int in [0, num_groups) or None.
 
     A group outside of that is none. cue: (B,) int, the class that the cue of an example says; one outside [0, K)
-    says none; None where there are no cues. Confidence bins have equal width and are closed on the left:
-    bin = floor(confidence * 15), 1 falling in the last.
+    says none; None where there are no cues.
 
     Raises ValueError for shapes that do not fit, and TypeError for labels that are no integers. A row with a label outside
     of [0, K), or whose softmax is NaN (a logit of NaN or +inf, or all of -inf), is neither right nor wrong: it makes the
@@ -73,17 +73,29 @@ def prediction_sums(
     correct = jnp.where(readable, member * (predicted == labels), jnp.nan)
     nll = member * cross_entropy(logits, members(labels, classes))
     # A confidence of NaN has no bin, and would be lost in none: it goes to any, whose sums it makes NaN.
-    bins = (jnp.where(jnp.isnan(confidence), 0.0, confidence) * ECE_BINS).astype(jnp.int32)
-    bins = jnp.minimum(bins, ECE_BINS - 1)
+    bins = confidence_bins(jnp.where(jnp.isnan(confidence), 0.0, confidence))
     groups = jnp.zeros_like(labels) if groups is None else integers("groups", groups)
     return PredictionSums(
         jnp.sum(member),
         jnp.sum(correct),
         jnp.sum(nll),
-        jax.ops.segment_sum(jnp.stack([member, confidence, correct], axis=1), bins, ECE_BINS),
+        jax.ops.segment_sum(jnp.stack([member, confidence, correct], axis=1), bins, BINS),
         jax.ops.segment_sum(jnp.stack([member, correct], axis=1), groups, num_groups),
         jnp.zeros(4) if cue is None else _cue_sums(logits, labels, predicted, readable, counts, integers("cue", cue)),
     )
+
+
+def confidence_bins(confidence, bins: int = BINS):
+    """(N,) int bin b of confidence in [b / bins, (b + 1) / bins), the last one closed; arrays of numpy or jax."""
+    return (confidence * bins).astype(np.int32).clip(max=bins - 1)
+
+
+def calibration_error(gaps, count):
+    """Expected calibration error, in [0, 1], of gaps (bins,) = sum of correct - confidence in each bin, over N = count.
+
+    sum over bins of (n_b / N) |accuracy_b - confidence_b| (Guo et al. 2017, equation 3).
+    """
+    return np.abs(gaps).sum() / count
 
 
 def _cue_sums(logits, labels, predicted, readable, counts, cue) -> jax.Array:
@@ -102,9 +114,7 @@ def _cue_sums(logits, labels, predicted, readable, counts, cue) -> jax.Array:
 
 
 def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 0) -> dict[str, float]:
-    """accuracy, nll (nats), ece, and what there is to say of groups and of a cue. Fractions are in [0, 1].
-
-    ece = sum over bins of (n_b / N) |accuracy_b - confidence_b| (Guo et al. 2017, equation 3).
+    """accuracy, nll (nats), ece (`calibration_error`), and metrics of groups and of a cue. Fractions are in [0, 1].
 
     Groups, where an example is in one:
 
@@ -137,7 +147,7 @@ def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 
     metrics = {
         "accuracy": sums.correct / sums.count,
         "nll": sums.nll / sums.count,
-        "ece": np.abs(correct - confidence).sum() / sums.count,
+        "ece": calibration_error(correct - confidence, sums.count),
     }
     if sums.groups[:, 0].any():
         metrics |= _group_metrics(sums.groups, shares, num_attributes)

@@ -17,7 +17,7 @@ from lamv.core.methods import knobs_of
 from lamv.core.variance import squared_deviations
 from lamv.evaluate.passes import Passes, Replica, Shared
 from lamv.evaluate.snapshot import Result, Snapshot, max_examples
-from lamv.train.rows import VARIANCE_NAMES, Lane
+from lamv.train.rows import Lane
 
 #: Training examples for each value of lam, at the most.
 EXAMPLES = 4000
@@ -75,7 +75,7 @@ def augmented(passes: Passes, lane: Lane, step: int, most: int, lam: float | Non
         made = passes.read_training(replica, shared, first + b, phase, law)
         return {**passes.forward(replica.state, made.inputs, made.hidden), "targets": made.targets}
 
-    value = passes.for_replicas(0.0 if lam is None else lam, lane)
+    value = row.layout.place(np.full(len(lane.seeds), 0.0 if lam is None else lam), replicas=True)
     arguments = Replica(lane.state, lane.knobs, lane.train, value), Shared(row.examples, np.int32(row.train_size))
     widths = {**passes.widths, "targets": passes.num_classes}
     name = f"augmented {phase} {lam is None} {batches}"
@@ -101,7 +101,7 @@ def bound_metrics(weighted: Sequence[tuple[float, Mapping[str, np.ndarray]]]) ->
     for where in weighted[0][1]:
         if where != "targets":
             parts = _variance([values[where] for _, values in weighted], cells, weights)
-            found |= {f"{where}/{VARIANCE_NAMES[part]}": value for part, value in parts.items()}
+            found |= {f"{where}/{name}": value for name, value in parts.items()}
     if rows_per_cell < FEWEST:
         kept = ("total_variance", "mean_square", "loss", "floor")
         found = {name: value for name, value in found.items() if name.rpartition("/")[2] in kept}
@@ -135,11 +135,11 @@ def _variance(values: Sequence[np.ndarray], cells: Sequence[np.ndarray], weights
         within += weight * squared_deviations(h, cell).mean()
     total = square - np.square(mean).sum()
     return {
-        "total": float(total),
-        "within": float(within),
-        "between": float(total - within),
+        "total_variance": float(total),
+        "within_variance": float(within),
+        "between_variance": float(total - within),
         "mean_square": float(square),
-        "within_per_unit": float(within / h.shape[1]),
+        "within_variance_per_unit": float(within / h.shape[1]),
         "within_over_mean_square": float(within / square) if square else 0.0,
         "within_over_total": float(within / total) if total > 0 else 0.0,
     }

@@ -121,7 +121,7 @@ class Passes:
 
         value: a number for `Replica.value`.
         """
-        value = () if value is None else self.for_replicas(value, lane)
+        value = () if value is None else self.row.layout.place(np.full(len(lane.seeds), value), replicas=True)
         replica, shared, batches = self.arguments(lane, table, value, examples)
         widths = {where: self.widths[where] for where in wheres}
         kept = self.filled(name, compute, (replica, shared), widths, replica.table.rows.shape[1], batches)
@@ -155,10 +155,6 @@ class Passes:
         padded = self.row.layout.place(padded, replicas=True)
         shared = Shared(self.row.examples if examples is None else examples, np.int32(table.rows.shape[1]))
         return Replica(lane.network, lane.knobs, padded, value), shared, padded.rows.shape[1] // self.batch_size
-
-    def for_replicas(self, value, lane: Lane) -> jax.Array:
-        """A number, once for each replica, on the devices."""
-        return self.row.layout.place(np.full(len(lane.seeds), value), replicas=True)
 
     def read(self, replica: Replica, shared: Shared, b, *, augment=None, change=None) -> SplitBatch:
         """This device's share of batch b. augment, change: as in Program.examples_at."""

@@ -1,6 +1,6 @@
 """Metrics of each split, by one pass over it: predictions, variance, calibration, selective prediction, collapse.
 
-To measure more of the predictions on a split, add a function to `OF_CLASSES`, or to `CURVES` for what is drawn.
+To measure more of the predictions on a split, add a function to `SPLIT_METRICS`, or to `SPLIT_CURVES` for what is drawn.
 """
 
 import math
@@ -11,11 +11,10 @@ import numpy as np
 
 from lamv.core import calibration, metrics, selection
 from lamv.core.collapse import Geometry, collapse_metrics
-from lamv.core.variance import squared_deviations
+from lamv.core.variance import decompose_replicas, squared_deviations
 from lamv.errors import NotFiniteError
 from lamv.evaluate.passes import Statistics
 from lamv.evaluate.snapshot import Result, Snapshot
-from lamv.train.rows import VARIANCE_NAMES, decomposed
 
 
 class Sample(NamedTuple):
@@ -55,12 +54,12 @@ def splits(snapshot: Snapshot) -> list[Result]:
             found = snapshot.row.in_numbers(predictions, snapshot.replicas[r])
             if not regression:
                 sample = Sample(statistics.logits[r], labels, geometry, snapshot.last_kernels[r], held_out[r])
-                for measure in OF_CLASSES:
+                for measure in SPLIT_METRICS:
                     found |= measure(sample)
                 if not snapshot.options.brief:
                     curves = group_curves(predictions, snapshot.plan.num_attributes)
                     if split == "test":
-                        curves += [curve for make in CURVES for curve in make(sample)]
+                        curves += [curve for make in SPLIT_CURVES for curve in make(sample)]
                         result.examples.update(of_examples(sample))
                     result.curves.extend({"split": split, **curve} for curve in curves)
             found |= {name: float(values[r]) for name, values in variances.items()}
@@ -90,11 +89,11 @@ def deviations(snapshot: Snapshot) -> list[Result]:
 
 def variance_metrics(statistics: Statistics) -> dict[str, np.ndarray]:
     """ "WHERE/VARIANCE" of every layer of a pass, (R,) each."""
-    found = {}
-    for where, moments in statistics.moments.items():
-        parts = decomposed(moments)
-        found |= {f"{where}/{VARIANCE_NAMES[part]}": np.asarray(value, np.float64) for part, value in parts.items()}
-    return found
+    return {
+        f"{where}/{name}": np.asarray(values, np.float64)
+        for where, moments in statistics.moments.items()
+        for name, values in decompose_replicas(moments).items()
+    }
 
 
 def of_examples(sample: Sample) -> dict[str, np.ndarray]:
@@ -140,14 +139,14 @@ def risk_curves(sample: Sample) -> list[dict[str, Any]]:
 
 
 #: (Sample) -> {metric: value}, on every split of a classification; keys get the split in front.
-OF_CLASSES = (
+SPLIT_METRICS = (
     lambda sample: calibration.calibration_metrics(sample.logits, sample.labels, sample.held_out),
     lambda sample: selection.selection_metrics(sample.logits, sample.labels),
     lambda sample: selection.margin_metrics(sample.logits, sample.labels),
     lambda sample: collapse_metrics(sample.geometry, sample.kernel),
 )
 #: (Sample) -> curves, of the test split.
-CURVES = (reliability_curves, risk_curves)
+SPLIT_CURVES = (reliability_curves, risk_curves)
 
 
 def _held_out(snapshot: Snapshot) -> list[tuple[np.ndarray, np.ndarray] | None]:

@@ -17,9 +17,10 @@ import numpy as np
 
 from lamv import config as configs
 from lamv.catalog import mitigations
-from lamv.core import methods, metrics, variance
+from lamv.core import methods, metrics
 from lamv.core.batch import whole
 from lamv.core.targets import one_hot
+from lamv.core.variance import decompose_replicas
 from lamv.data import Source, Splits, load
 from lamv.data.classes import select_classes
 from lamv.data.description import Names, described, missing_classes, names_of, overruled, planted
@@ -254,13 +255,13 @@ class RowRun:
     def _metrics(self, lane: Lane, split: str) -> list[dict[str, float]]:
         sums = self.sums(lane, split)
         predictions = parallel.fetch(sums.predictions)
-        moments = parallel.fetch({"features": decomposed(sums.features), "outputs": decomposed(sums.outputs)})
+        moments = parallel.fetch({where: decompose_replicas(getattr(sums, where)) for where in ("features", "outputs")})
         of_weights = self.weight_norm_ratios(lane) if split == "test" else None
         results = []
         for r, seed in enumerate(lane.seeds):
             found = self.in_numbers(jax.tree.map(itemgetter(r), predictions), seed - self.config.seed)
             for where, parts in moments.items():
-                found |= {f"{where}/{VARIANCE_NAMES[part]}": float(value[r]) for part, value in parts.items()}
+                found |= {f"{where}/{name}": float(value[r]) for name, value in parts.items()}
             if of_weights is not None:
                 found |= of_weights[r]
             wrong = [name for name, value in found.items() if not np.isfinite(value)]
@@ -457,18 +458,6 @@ OF_TRAINING = (
     "method.", "distill.", "mitigation.", "select.", "data.label_noise", "loss.confidence_penalty",
     "loss.entropy_threshold", "loss.anneal", "optim.after_switch",
 )  # fmt: skip
-#: How the parts of lamv.core.variance.decompose are called as metrics.
-VARIANCE_NAMES = {
-    "total": "total_variance",
-    "within": "within_variance",
-    "between": "between_variance",
-    "mean_square": "mean_square",
-    "within_per_unit": "within_variance_per_unit",
-    "within_over_mean_square": "within_over_mean_square",
-    "within_over_total": "within_over_total",
-}
-#: lamv.core.variance.decompose of each replica.
-decomposed = jax.jit(jax.vmap(variance.decompose))
 
 
 def describe(config, num_classes: int) -> str:
