@@ -65,7 +65,7 @@ def main() -> None:
         for line in lines:
             if line["step"] == step:
                 rows.setdefault(line["row"], []).append(line)
-        summaries = [summary_row(name, {}, values_of(own)) for name, own in rows.items()]
+        summaries = [summary_row(name, {}, values_of(of_row)) for name, of_row in rows.items()]
         claims = stated if step == ended else []
         of_step = {"title": f"step {step}", "step": step, "rows": summaries, "claims": claims}
         print(table.as_text(of_step), end="\n\n")
@@ -132,7 +132,7 @@ def _classes() -> tuple[int, ...]:
 
 
 def _sizes(flag: str, parts: Sequence[str]) -> tuple[float, ...]:
-    """Numbers from 0 to 1 that a metric's key tells apart."""
+    """Numbers from 0 to 1, different as written in the keys of metrics."""
     try:
         values = tuple(float(part) for part in parts)
     except ValueError:

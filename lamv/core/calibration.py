@@ -65,7 +65,8 @@ def confidence_and_correct(logits, labels, temperature=1.0) -> tuple[np.ndarray,
 def reliability(confidence, correct, *, bins: int = BINS) -> Reliability:
     """What a reliability diagram shows: confidence (N,) in [0, 1] and correct (N,) of 0 / 1, in bins of equal width.
 
-    Bins are those of lamv.core.metrics.confidence_bins. An example within rounding of an edge may fall in the other bin than it does in float32.
+    Bins are those of lamv.core.metrics.confidence_bins. An example within rounding of an edge may fall in another bin than
+    in float32.
     """
     confidence, correct = _checked_confidence(confidence, correct, bins)
     bin_of = confidence_bins(confidence, bins)
@@ -125,7 +126,7 @@ def fit_temperature(logits, labels) -> float:
 
     That is convex in s = 1 / T, with derivative (1 / N) sum_n (E_{p(s)}[z] - z_y), whose root is found in a bracket.
     There is none where every label has the largest logit, and T is 0.01; nor where labels have on average no larger
-    logits than the mean of all classes, and T is 100. Where all logits of each example are equal, T says nothing: 1.
+    logits than the mean of all classes, and T is 100. Where all logits of each example are equal, T has no effect: 1.
     """
     logits, labels = checked(logits, labels)
     over_label = logits - logits[np.arange(len(labels)), labels][:, None]

@@ -39,11 +39,11 @@ def loss_and_bounds(snapshot: Snapshot) -> list[Result]:
     weighted = [(weight, augmented(passes, lane, step, most, lam)) for lam, weight in nodes(passes, step)]
     results = []
     for r in range(len(snapshot.replicas)):
-        found = bound_metrics([(weight, {where: v[r] for where, v in values.items()}) for weight, values in weighted])
-        if found["rows_per_cell"] < FEWEST:
-            few = f"{found['rows_per_cell']:.3g} rows a cell"
+        metrics = bound_metrics([(weight, {where: v[r] for where, v in values.items()}) for weight, values in weighted])
+        if metrics["rows_per_cell"] < FEWEST:
+            few = f"{metrics['rows_per_cell']:.3g} rows a cell"
             snapshot.note(f"no variance within cells on its own inputs, as its targets hardly ever repeat ({few})")
-        results.append(Result({f"augmented/{name}": value for name, value in found.items()}))
+        results.append(Result({f"augmented/{name}": value for name, value in metrics.items()}))
     return results
 
 
@@ -87,25 +87,25 @@ def bound_metrics(weighted: Sequence[tuple[float, Mapping[str, np.ndarray]]]) ->
 
     Where cells hold fewer than FEWEST examples, as under a continuous law of targets, nothing within cells is given.
     """
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     weights = [weight for weight, _ in weighted]
     cells = [np.unique(values["targets"], axis=0, return_inverse=True)[1].reshape(-1) for _, values in weighted]
     rows_per_cell = sum(w * len(cell) / len(np.unique(cell)) for w, cell in zip(weights, cells, strict=True))
     for (weight, values), cell in zip(weighted, cells, strict=True):
         terms = _cell_bounds(jnp.asarray(values["outputs"]), jnp.asarray(values["targets"]), jnp.asarray(cell))
         for name, value in terms.items():
-            found[name] = found.get(name, 0.0) + weight * float(value)
-    found |= {f"slack_{name}": found["loss"] - found[f"bound_{name}"] for name in ("half", "sharp")}
-    if found["loss"] > 0:
-        found["variance_over_loss"] = found["variance_sharp"] / found["loss"]
+            metrics[name] = metrics.get(name, 0.0) + weight * float(value)
+    metrics |= {f"slack_{name}": metrics["loss"] - metrics[f"bound_{name}"] for name in ("half", "sharp")}
+    if metrics["loss"] > 0:
+        metrics["variance_over_loss"] = metrics["variance_sharp"] / metrics["loss"]
     for where in weighted[0][1]:
         if where != "targets":
             parts = _variance([values[where] for _, values in weighted], cells, weights)
-            found |= {f"{where}/{name}": value for name, value in parts.items()}
+            metrics |= {f"{where}/{name}": value for name, value in parts.items()}
     if rows_per_cell < FEWEST:
         kept = ("total_variance", "mean_square", "loss", "floor")
-        found = {name: value for name, value in found.items() if name.rpartition("/")[2] in kept}
-    return {**found, "rows_per_cell": rows_per_cell}
+        metrics = {name: value for name, value in metrics.items() if name.rpartition("/")[2] in kept}
+    return {**metrics, "rows_per_cell": rows_per_cell}
 
 
 def _without_bounds(snapshot: Snapshot) -> str:

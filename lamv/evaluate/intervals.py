@@ -13,8 +13,8 @@ from lamv.results.runs import Row
 def baselines(rows: Sequence[configs.Row]) -> dict[int, int]:
     """Number of a row -> number of the ERM row that differs from it in the method only."""
     plain = [Row(row.name, configs.nested(row.config), {}) for row in rows]
-    found = {number: baseline_of(row, plain) for number, row in enumerate(plain)}
-    return {number: plain.index(base) for number, base in found.items() if base is not None}
+    bases = ((number, baseline_of(row, plain)) for number, row in enumerate(plain))
+    return {number: plain.index(base) for number, base in bases if base is not None}
 
 
 def interval_curves(
@@ -26,10 +26,10 @@ def interval_curves(
     """
     curves = []
     for name, of_examples in values.items():
-        found = [(None, over_examples(of_examples))]
+        pairs = [(None, over_examples(of_examples))]
         if baseline is not None:
-            found.append((against, difference_over_examples(of_examples, baseline[name])))
-        for other, (mean, low, high) in found:
+            pairs.append((against, difference_over_examples(of_examples, baseline[name])))
+        for other, (mean, low, high) in pairs:
             curves.append({
                 "split": "test", "kind": "interval", "metric": f"test/{name}", "mean": mean, "low": low, "high": high,
                 "examples": len(of_examples), "against": other,

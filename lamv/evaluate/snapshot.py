@@ -96,7 +96,7 @@ class Snapshot:
         fewest = min(len(of_class) for replica in indices for of_class in replica)
         if not fewest:
             self.note(
-                f"no examples of one of the classes {tuple(classes)} where they were wanted; --classes names others"
+                f"no examples of one of the classes {tuple(classes)} where they are needed; --classes names others"
             )
             return None
         kept = np.stack([np.concatenate([of_class[:fewest] for of_class in replica]) for replica in indices])

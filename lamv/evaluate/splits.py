@@ -51,21 +51,21 @@ def splits(snapshot: Snapshot) -> list[Result]:
             predictions, geometry = jax.tree.map(
                 lambda leaf, r=r: leaf[r], (statistics.predictions, statistics.geometry)
             )
-            found = snapshot.row.in_numbers(predictions, snapshot.replicas[r])
+            measured = snapshot.row.in_numbers(predictions, snapshot.replicas[r])
             if not regression:
                 sample = Sample(statistics.logits[r], labels, geometry, snapshot.last_kernels[r], held_out[r])
                 for measure in SPLIT_METRICS:
-                    found |= measure(sample)
+                    measured |= measure(sample)
                 if not snapshot.options.brief:
                     curves = group_curves(predictions, snapshot.plan.num_attributes)
                     if split == "test":
                         curves += [curve for make in SPLIT_CURVES for curve in make(sample)]
                         result.examples.update(of_examples(sample))
                     result.curves.extend({"split": split, **curve} for curve in curves)
-            found |= {name: float(values[r]) for name, values in variances.items()}
+            measured |= {name: float(values[r]) for name, values in variances.items()}
             if centres is not None:
-                found["collapse/nc4"] = 1 - float(statistics.nearest[r]) / len(labels)
-            result.metrics.update({f"{split}/{name}": value for name, value in found.items()})
+                measured["collapse/nc4"] = 1 - float(statistics.nearest[r]) / len(labels)
+            result.metrics.update({f"{split}/{name}": value for name, value in measured.items()})
     for result in results:
         result.metrics.update(metrics.cue_drop(result.metrics))
     return results
