@@ -48,6 +48,7 @@ class Evaluator(NamedTuple):
     option: str = ""
 
     def runs(self, options: Options, regression: bool, last: bool) -> bool:
+        """Whether it runs, for a row with or without classes, at the last checkpoint or another."""
         return (
             (self.brief or not options.brief)
             and (self.regression or not regression)
