@@ -4,7 +4,7 @@
 
 Both are compiled functions over the same batches of the same images, in the same process, in turns; the best time of each
 counts, since other work on the machine can only add to it. Three passes: `bare` returns the logits of each batch and
-nothing else; `evaluation` is the pass of training, with the moments of features and outputs; `seen` is that of
+nothing else; `evaluation` is the pass of training, with the moments of features and outputs; `statistics` is that of
 experiments.evaluate: the moments of every layer, the D x D geometry of the features, the logits kept. Results, with device
 and versions, are in benchmarks/README.md.
 """
@@ -43,23 +43,21 @@ def main() -> None:
     run.init()
     passes, [replicas] = Passes(run), run.replicas
     table = jax.tree.map(lambda values: values[:, : IMAGES.value], run.plan.train)
-    placed = passes.padded(table)
-    batches = placed.rows.shape[1] // passes.batch
+    replica, shared, batches = passes.arguments(replicas, table)
 
-    def bare(logits, state, knobs, table, examples, count, b):
-        inputs, _, _ = passes.inputs_of(table, knobs, examples, count, b)
-        return run.program.forward(state, inputs)[0]
+    def bare(logits, replica, shared, b):
+        return passes.logits(replica.state, passes.read(replica, shared, b).inputs)
 
-    forward = run.repeated(bare, shared=2)
+    forward = passes.compiled("bare", bare)
 
     def bare_pass():
-        logits = run.layout.place(np.zeros((1, passes.batch, passes.classes), np.float32), replicas=True)
-        return forward(logits, replicas.state, replicas.knobs, placed, run.examples, np.int32(IMAGES.value), 0, batches)
+        logits = run.layout.place(np.zeros((1, passes.batch_size, passes.num_classes), np.float32), replicas=True)
+        return forward(logits, replica, shared, 0, batches)
 
     ways = {
         "bare": bare_pass,
         "evaluation": lambda: run.sums(replicas, "train"),
-        "seen": lambda: passes.sums(replicas, table),
+        "statistics": lambda: passes.sums(replicas, table),
     }
     best = dict.fromkeys(ways, float("inf"))
     for turn in range(ROUNDS.value + 1):

@@ -49,14 +49,14 @@ IDLE_WITHOUT = {
 
 
 def main() -> None:
-    which, data_path, asked = checkpoints(), path_of_data(), wanted()
+    which, data_path, asked = checkpoints(), path_of_data(), options()
     launch.join_processes()
     from lamv import evaluate, report
     from lamv.report import table
     from lamv.train.parallel import is_main_process
     from lamv.train.summary import summary_row, values_of
 
-    lines = evaluate.evaluate(WORKDIR.value, which, data_path, wanted=evaluate.Wanted(**asked))
+    lines = evaluate.evaluate(WORKDIR.value, which, data_path, options=evaluate.Options(**asked))
     if not is_main_process():
         return
     ended, stated = evaluate.claims_of(WORKDIR.value)
@@ -65,7 +65,7 @@ def main() -> None:
         for line in lines:
             if line["step"] == step:
                 rows.setdefault(line["row"], []).append(line)
-        summaries = [summary_row(name, {}, values_of(own)) for name, own in rows.items()]
+        summaries = [summary_row(name, {}, values_of(of_row)) for name, of_row in rows.items()]
         claims = stated if step == ended else []
         of_step = {"title": f"step {step}", "step": step, "rows": summaries, "claims": claims}
         print(table.as_text(of_step), end="\n\n")
@@ -95,8 +95,8 @@ def path_of_data() -> str | None:
     return paths.local("--config.data.path", DATA_PATH.value, FLAGS["config.data.path"].help)
 
 
-def wanted() -> dict:
-    """The other flags, checked, by the names of lamv.evaluate.Wanted; before anything slow is imported."""
+def options() -> dict:
+    """The other flags, checked, by the names of lamv.evaluate.Options; before anything slow is imported."""
     for flag, (needs, others) in IDLE_WITHOUT.items():
         if FLAGS[flag].present and not any(FLAGS[other].value for other in needs):
             raise ConfigError(f"--{flag} is {_given(flag)!r} and would do nothing; {others}")
@@ -132,7 +132,7 @@ def _classes() -> tuple[int, ...]:
 
 
 def _sizes(flag: str, parts: Sequence[str]) -> tuple[float, ...]:
-    """Numbers from 0 to 1 that a metric's key tells apart."""
+    """Numbers from 0 to 1, different as written in the keys of metrics."""
     try:
         values = tuple(float(part) for part in parts)
     except ValueError:

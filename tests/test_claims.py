@@ -158,7 +158,7 @@ def test_what_tables_show_may_be_claimed():
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """The keys of all that is measured of a small run, with a cue, and of one of numbers."""
-    from lamv.evaluate import Wanted, evaluate
+    from lamv.evaluate import Options, evaluate
     from lamv.train import loop
     from tests.recipes.tiny import get_config
 
@@ -173,8 +173,8 @@ def measured(tmp_path_factory):
         config.rows, config.claims = {"ERM": {}}, ()
         workdir = tmp_path_factory.mktemp(task) / "run"
         loop.train(config, workdir, of_all | changes)
-        wanted = Wanted(attacks=(0.03,), corruptions=(0.5,), robust_examples=20, probe=("all",))
-        lines = evaluate(workdir, wanted=wanted)
+        options = Options(attacks=(0.03,), corruptions=(0.5,), robust_examples=20, probe=("all",))
+        lines = evaluate(workdir, options=options)
         lines += [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
         found[task] = {key for line in lines for key in line if "/" in key}
     return found

@@ -251,7 +251,7 @@ EVALUATE = {
     "stray": "'stray' is not a flag",
     "x" * 10_000: "... is not a flag",
 }
-ASKED = "[command.checkpoints(), command.path_of_data(), command.wanted()]"
+ASKED = "[command.checkpoints(), command.path_of_data(), command.options()]"
 
 
 @pytest.fixture(scope="module")
@@ -286,11 +286,11 @@ def test_flags_of_evaluate_that_make_sense_are_taken():
         "robust_examples": 1000, "probe": [], "transfer": "",
     }  # fmt: skip
     cases = [["--workdir=~/run", *arguments.split()] for arguments in taken]
-    for (code, asked), (which, path, wanted) in zip(
+    for (code, asked), (which, path, options) in zip(
         told("evaluate", cases, ("workdir",), then=ASKED), taken.values(), strict=True
     ):
         assert code == 0, asked
-        assert asked == [which, path, default | wanted]
+        assert asked == [which, path, default | options]
 
 
 def test_a_flag_of_report_that_makes_no_sense_is_refused(tmp_path):

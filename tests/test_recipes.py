@@ -8,7 +8,7 @@ import pytest
 
 from lamv import config as configs
 from lamv import theorems
-from lamv.evaluate import Wanted, evaluate
+from lamv.evaluate import Options, evaluate
 from lamv.results import runs
 from lamv.train import loop
 
@@ -102,6 +102,6 @@ def test_variances_shrink_as_the_recipe_on_them_claims(tmp_path):
         recipe.claims = tuple(claim for claim in recipe.claims if claim[0] in plain)
     assert len(recipe.claims) == 6
     loop.train(recipe, tmp_path / "run", {"seeds": 1, "parallel.devices": 1, "checkpoint_every": 1500})
-    evaluate(tmp_path / "run", wanted=Wanted(brief=True))
+    evaluate(tmp_path / "run", options=Options(brief=True))
     claims = runs.read(tmp_path / "run").claims
     assert [claim.holds for claim in claims] == [True] * 6, claims

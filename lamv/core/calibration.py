@@ -4,9 +4,9 @@ Arrays are numpy: logits (N, K) with K >= 2, labels (N,) int in [0, K). The soft
 
     p = softmax(z / T),   confidence = max_k p_k,   correct = 1[argmax_k z_k = y]
 
-with T = 1 for the model as it is, and the first of equal logits for the argmax. Over N examples, in bins b of n_b,
+with T = 1 for the model as it is, and the first of equal logits for the argmax. Over N examples,
 
-    expected calibration error  sum_b (n_b / N) |accuracy_b - confidence_b|    Guo et al. 2017, equation 3; in [0, 1]
+    expected calibration error  lamv.core.metrics.calibration_error            Guo et al. 2017, equation 3; in [0, 1]
     Brier score                 (1 / N) sum_n sum_k (p_nk - 1[y_n = k])^2      Brier 1950; in [0, 2]
     negative log likelihood     -(1 / N) sum_n log p_{n, y_n}                  nats
 
@@ -14,16 +14,17 @@ A temperature is fitted by the last of these (Guo et al. 2017, section 4.2), on 
 held-out set where there is one, else on the other half of the set. Functions of logits raise ValueError for logits that
 are not finite, for shapes or labels that do not fit, and for temperatures that are not above 0.
 
-`lamv.core.metrics` has the same ece and nll as float32 sums that add up over batches and devices; this file needs all
-logits at hand, and does what sums cannot.
+`lamv.core.metrics` measures ece and nll by float32 sums that add up over batches and devices; here all logits are at hand.
 """
 
 from typing import NamedTuple
 
 import numpy as np
+import scipy.special
 from scipy.optimize import brentq
 
-BINS = 15
+from lamv.core.metrics import BINS, calibration_error, confidence_bins
+
 TEMPERATURES = (1e-2, 1e2)  # the range of `fit_temperature`
 
 
@@ -49,9 +50,7 @@ class Scaled(NamedTuple):
 
 def log_softmax(logits, temperature=1.0) -> np.ndarray:
     """log softmax(z / T), (N, K) float64, for logits (N, K); temperature > 0, one number or (N,)."""
-    scaled = _scaled(np.asarray(logits, np.float64), temperature)
-    below = scaled - scaled.max(axis=1, keepdims=True)
-    return below - np.log(np.exp(below).sum(axis=1, keepdims=True))
+    return scipy.special.log_softmax(_scaled(np.asarray(logits, np.float64), temperature), axis=1)
 
 
 def confidence_and_correct(logits, labels, temperature=1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -66,11 +65,11 @@ def confidence_and_correct(logits, labels, temperature=1.0) -> tuple[np.ndarray,
 def reliability(confidence, correct, *, bins: int = BINS) -> Reliability:
     """What a reliability diagram shows: confidence (N,) in [0, 1] and correct (N,) of 0 / 1, in bins of equal width.
 
-    Bin b is [b / bins, (b + 1) / bins), closed on the left, so b = floor(confidence * bins); the last is closed on both
-    sides. An example within rounding of an edge may fall in the other bin than it does in float32.
+    Bins are those of lamv.core.metrics.confidence_bins. An example within rounding of an edge may fall in another bin than
+    in float32.
     """
     confidence, correct = _checked_confidence(confidence, correct, bins)
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    bin_of = confidence_bins(confidence, bins)
     count = np.bincount(bin_of, minlength=bins)
     some = np.where(count > 0, count, np.nan)
     return Reliability(
@@ -94,8 +93,8 @@ def expected_calibration_error(confidence, correct, *, bins: int = BINS, mass: b
         gap = (tie_means(confidence, correct) - confidence)[order]
         bin_of = np.arange(len(gap)) * bins // len(gap)
     else:
-        bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    return float(np.abs(np.bincount(bin_of, gap)).sum() / len(gap))
+        bin_of = confidence_bins(confidence, bins)
+    return float(calibration_error(np.bincount(bin_of, gap), len(gap)))
 
 
 def example_brier(logits, labels, temperature=1.0) -> np.ndarray:
@@ -127,7 +126,7 @@ def fit_temperature(logits, labels) -> float:
 
     That is convex in s = 1 / T, with derivative (1 / N) sum_n (E_{p(s)}[z] - z_y), whose root is found in a bracket.
     There is none where every label has the largest logit, and T is 0.01; nor where labels have on average no larger
-    logits than the mean of all classes, and T is 100. Where all logits of each example are equal, T says nothing: 1.
+    logits than the mean of all classes, and T is 100. Where all logits of each example are equal, T has no effect: 1.
     """
     logits, labels = checked(logits, labels)
     over_label = logits - logits[np.arange(len(labels)), labels][:, None]
@@ -147,31 +146,30 @@ def fit_temperature(logits, labels) -> float:
     return float(np.exp(brentq(slope, low, high, xtol=1e-12)))
 
 
-def temperature_scaling(logits, labels, held=None) -> Scaled:
+def temperature_scaling(logits, labels, held_out=None) -> Scaled:
     """What temperature scaling makes of logits (N, K) with labels (N,); no example is scaled by a fit to itself.
 
-    held: (logits, labels) of a held-out set that T is fitted on. Without one (None), the set is halved by the parity of
-    the place in a fixed pseudo-random order of the rows; each half fits the temperature of the other. That needs two
-    examples or more.
+    held_out: (logits, labels) of another set that T is fitted on. Without one, every other row of a fixed pseudo-random
+    order forms one half of the set; each half fits the temperature of the other. That needs two examples or more.
     """
     logits, labels = checked(logits, labels)
-    if held is None:
+    if held_out is None:
         temperature, reported = _cross_fitted(logits, labels)
     else:
-        temperature = reported = fit_temperature(*held)
+        temperature = reported = fit_temperature(*held_out)
     confidence, correct = confidence_and_correct(logits, labels, temperature)
     nll = negative_log_likelihood(logits, labels, temperature)
     return Scaled(reported, nll, expected_calibration_error(confidence, correct), confidence)
 
 
-def calibration_metrics(logits, labels, held=None) -> dict[str, float]:
+def calibration_metrics(logits, labels, held_out=None) -> dict[str, float]:
     """ece, ece_mass, brier and nll as they are; temperature, ece_scaled and nll_scaled after `temperature_scaling`.
 
     The latter three are nan for a single example without a held-out set: there is nothing to fit a temperature to.
     """
     confidence, correct = confidence_and_correct(logits, labels)
-    alone = held is None and len(confidence) == 1
-    scaled = Scaled(np.nan, np.nan, np.nan, confidence) if alone else temperature_scaling(logits, labels, held)
+    alone = held_out is None and len(confidence) == 1
+    scaled = Scaled(np.nan, np.nan, np.nan, confidence) if alone else temperature_scaling(logits, labels, held_out)
     return {
         "ece": expected_calibration_error(confidence, correct),
         "ece_mass": expected_calibration_error(confidence, correct, mass=True),

@@ -146,7 +146,7 @@ def collapse_metrics(geometry: Geometry, kernel=None) -> dict[str, float]:
     """The numbers of the module's docstring, in float64 on the host: "collapse/nc1", ..., "separation", and so on.
 
     kernel: (D, K) of the last layer, features @ kernel; without it nc2_weights_* and nc3 are left out. A number that is
-    not defined is left out too: nc1 where all class means coincide, what speaks of pairs of classes where there is one.
+    not defined is left out too: nc1 where all class means coincide, metrics of pairs of classes where there is one.
     Classes without examples do not count, nor do their columns of the kernel. Raises ValueError where there is no example,
     or where counts, means or products are not finite; norms and directions that are not are left out.
     """
@@ -159,22 +159,22 @@ def collapse_metrics(geometry: Geometry, kernel=None) -> dict[str, float]:
     means = _around(g.mean[present], np.full_like(share, 1 / len(share)))
     # Between the classes, as the examples are spread over them, and not every class alike.
     spread = np.sqrt(share)[:, None] * _around(g.mean[present], share)
-    found = {}
+    metrics = {}
     with np.errstate(divide="ignore", invalid="ignore"):
-        found["collapse/nc1"] = _nc1(g.cross / number, means)
-        found["collapse/nc1_trace"] = np.trace(g.cross) / number / np.square(spread).sum()
-        found |= {f"collapse/nc2_{name}": value for name, value in _simplex(means).items()}
+        metrics["collapse/nc1"] = _nc1(g.cross / number, means)
+        metrics["collapse/nc1_trace"] = np.trace(g.cross) / number / np.square(spread).sum()
+        metrics |= {f"collapse/nc2_{name}": value for name, value in _simplex(means).items()}
         if kernel is not None:
             weights = np.asarray(kernel, np.float64).T[present]
-            found |= {f"collapse/nc2_weights_{name}": value for name, value in _simplex(weights).items()}
+            metrics |= {f"collapse/nc2_weights_{name}": value for name, value in _simplex(weights).items()}
             apart = weights / np.linalg.norm(weights) - means / np.linalg.norm(means)
-            found["collapse/nc3"] = np.square(apart).sum()
-        found["separation"] = _separation(g.direction[present], (g.distance[present] / g.count[present]).mean())
-        found["effective_rank"] = _effective_rank(
+            metrics["collapse/nc3"] = np.square(apart).sum()
+        metrics["separation"] = _separation(g.direction[present], (g.distance[present] / g.count[present]).mean())
+        metrics["effective_rank"] = _effective_rank(
             g.cross / number + spread.T @ spread, np.sqrt(share) @ g.mean[present]
         )
-    found["feature_norm_mean"], found["feature_norm_sd"] = g.norm_mean, np.sqrt(g.norm_scatter / number)
-    return {name: float(value) for name, value in found.items() if np.isfinite(value)}
+    metrics["feature_norm_mean"], metrics["feature_norm_sd"] = g.norm_mean, np.sqrt(g.norm_scatter / number)
+    return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}
 
 
 def nearest_class(features: jax.Array, means: jax.Array, present: jax.Array | None = None) -> jax.Array:

@@ -78,11 +78,11 @@ def jpeg_like(key: jax.Array, image: jax.Array, level) -> jax.Array:
     padded = jnp.pad(image, ((0, -height % JPEG_SIDE), (0, -width % JPEG_SIDE), (0, 0)), mode="edge")
     blocks = padded.reshape(padded.shape[0] // JPEG_SIDE, JPEG_SIDE, -1, JPEG_SIDE, channels)
     cosines = _cosines()
-    found = _dot("ui,aibjc->aubjc", cosines, _dot("vj,aibjc->aibvc", cosines, blocks - 0.5))
+    coefficients = _dot("ui,aibjc->aubjc", cosines, _dot("vj,aibjc->aibvc", cosines, blocks - 0.5))
     frequency = np.arange(JPEG_SIDE, dtype=np.float32)
     step = level * JPEG_STEP * (1 + frequency[:, None] + frequency[None])[None, :, None, :, None]
     # Only what rounding changes is transformed back: at level 0 that is nothing, and the image stays as it is.
-    change = jnp.where(step == 0, 0.0, jnp.round(found / jnp.where(step == 0, 1.0, step)) * step - found)
+    change = jnp.where(step == 0, 0.0, jnp.round(coefficients / jnp.where(step == 0, 1.0, step)) * step - coefficients)
     change = _dot("ui,aubjc->aibjc", cosines, _dot("vj,aubvc->aubjc", cosines, change)).reshape(padded.shape)
     return _clipped(image + change[:height, :width])
 
@@ -99,15 +99,15 @@ def _separable(rows: jax.Array, columns: jax.Array, image: jax.Array) -> jax.Arr
 
 def _block_means(side: int, block: int) -> np.ndarray:
     """(side, side): row i takes the mean over the block in which i lies."""
-    place = np.arange(side) // block
-    same = (place[:, None] == place[None]).astype(np.float32)
+    index = np.arange(side) // block
+    same = (index[:, None] == index[None]).astype(np.float32)
     return same / same.sum(axis=1, keepdims=True)
 
 
 def _cosines() -> np.ndarray:
     """(8, 8): the orthonormal cosine transform (DCT-II), a frequency a row."""
-    frequency, place = np.arange(JPEG_SIDE)[:, None], np.arange(JPEG_SIDE)[None]
-    cosines = np.sqrt(2 / JPEG_SIDE) * np.cos(np.pi * (2 * place + 1) * frequency / (2 * JPEG_SIDE))
+    frequency, index = np.arange(JPEG_SIDE)[:, None], np.arange(JPEG_SIDE)[None]
+    cosines = np.sqrt(2 / JPEG_SIDE) * np.cos(np.pi * (2 * index + 1) * frequency / (2 * JPEG_SIDE))
     cosines[0] /= np.sqrt(2)
     return cosines.astype(np.float32)
 

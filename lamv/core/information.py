@@ -1,4 +1,4 @@
-"""How much a network's output still tells of which training image it saw (Mueller et al. 2019, section 4); float64.
+"""Information that a network's output keeps about which training image it saw (Mueller et al. 2019, section 4); float64.
 
 Choose N training images of two classes, and let X be uniform over them. The network sees a random augmentation of X,
 and Y is the difference of the two logits. With L augmentations of each, f (N, L), Y given X is taken for a Gaussian
@@ -7,8 +7,8 @@ about the image's mean with one variance for all:
     mu_x = (1 / L) sum_l f_xl,   s^2 = (1 / N L) sum_xl (f_xl - mu_x)^2
     I(X; Y) = (1 / N L) sum_xl [ log N - (f_xl - mu_x)^2 / 2 s^2 - log sum_x' exp(-(f_xl - mu_x')^2 / 2 s^2) ]
 
-in nats. It is at most log N, where every image is told from every other. Where only the two classes are, as label
-smoothing has it, I is log 2. The means are fitted to the very draws that are judged by them, so that with few draws the
+in nats. It is at most log N, where all images can be told apart. Where only the two classes can, as under label
+smoothing, I is log 2. The means are fitted to the very draws that are judged by them, so that with few draws the
 estimate is too high: 100 images of pure noise have .34 +- .04 nats by 2 draws each, .026 +- .004 by 20 (30 repeats).
 """
 
@@ -20,7 +20,7 @@ BLOCK = 1 << 20  # numbers held at once: draws of a block x N images
 def mutual_information(draws) -> float:
     """I(X; Y) in nats from draws (N, L): L >= 2 outputs of each of N images.
 
-    Raises ValueError where nothing varies within an image (s^2 = 0), so that there is no Gaussian to speak of.
+    Raises ValueError where nothing varies within an image (s^2 = 0): there is no Gaussian then.
     """
     draws = np.asarray(draws, np.float64)
     if draws.ndim != 2 or draws.shape[0] < 1 or draws.shape[1] < 2:
@@ -48,12 +48,12 @@ def gaussian_information(draws, means, variance: float) -> float:
         )
     number = len(means)
     together = max(1, BLOCK // number)
-    outputs, own = draws.reshape(-1), np.repeat(means, draws.shape[1])
+    outputs, centres = draws.reshape(-1), np.repeat(means, draws.shape[1])
     total = 0.0
     for start in range(0, len(outputs), together):
         here = outputs[start : start + together]
         apart = -np.square(here[:, None] - means) / (2 * variance)
         nearest = apart.max(axis=1)
         log_sum = nearest + np.log(np.exp(apart - nearest[:, None]).sum(axis=1))
-        total += (-np.square(here - own[start : start + together]) / (2 * variance) - log_sum).sum()
+        total += (-np.square(here - centres[start : start + together]) / (2 * variance) - log_sum).sum()
     return float(np.log(number) + total / len(outputs))

@@ -16,7 +16,8 @@ from lamv.core.checks import check_shape, inside, integers, members
 from lamv.core.intervals import wilson
 from lamv.core.losses import cross_entropy
 
-ECE_BINS = 15
+#: Bins of confidence, of equal width.
+BINS = 15
 #: Up to so many groups have a metric each; of more there is `group_table`.
 NAMED_GROUPS = 16
 
@@ -25,8 +26,8 @@ class PredictionSums(NamedTuple):
     """Sums over examples, float32: count (), correct (), nll (), calibration (bins, 3), groups (G, 2), cue (4,).
 
     A calibration row holds count, confidence and correct of the examples whose confidence lies in its bin; a group row
-    holds count and correct. cue: over examples whose cue says a class, their count, how many the network puts in that
-    class, and the sums of two contrasts of logits: of the label, and of the class that the cue says.
+    holds count and correct. cue: over examples whose cue stands for a class, their count, how many the network puts in that
+    class, and the sums of two contrasts of logits: of the label, and of the cue's class.
     """
 
     count: jax.Array
@@ -48,9 +49,8 @@ def prediction_sums(
 ) -> PredictionSums:
     """Sums of one batch: logits (B, K), labels (B,), mask (B,) of 0 / 1, groups (B,) int in [0, num_groups) or None.
 
-    A group outside of that is none. cue: (B,) int, the class that the cue of an example says; one outside [0, K)
-    says none; None where there are no cues. Confidence bins have equal width and are closed on the left:
-    bin = floor(confidence * 15), 1 falling in the last.
+    A group outside of that is none. cue: (B,) int, the class that the cue of an example stands for; outside
+    [0, K) none. None where there are no cues.
 
     Raises ValueError for shapes that do not fit, and TypeError for labels that are no integers. A row with a label outside
     of [0, K), or whose softmax is NaN (a logit of NaN or +inf, or all of -inf), is neither right nor wrong: it makes the
@@ -58,8 +58,8 @@ def prediction_sums(
     """
     if logits.ndim != 2:
         raise ValueError(f"logits are of shape {logits.shape}, must be (B, K)")
-    of_rows = {"labels": labels, "mask": mask, "groups": groups, "cue": cue}
-    for name, values in of_rows.items():
+    by_example = {"labels": labels, "mask": mask, "groups": groups, "cue": cue}
+    for name, values in by_example.items():
         if values is not None:
             check_shape(name, values, logits.shape[:1])
     counts, classes = mask.astype(bool), logits.shape[-1]
@@ -73,38 +73,48 @@ def prediction_sums(
     correct = jnp.where(readable, member * (predicted == labels), jnp.nan)
     nll = member * cross_entropy(logits, members(labels, classes))
     # A confidence of NaN has no bin, and would be lost in none: it goes to any, whose sums it makes NaN.
-    bins = (jnp.where(jnp.isnan(confidence), 0.0, confidence) * ECE_BINS).astype(jnp.int32)
-    bins = jnp.minimum(bins, ECE_BINS - 1)
+    bins = confidence_bins(jnp.where(jnp.isnan(confidence), 0.0, confidence))
     groups = jnp.zeros_like(labels) if groups is None else integers("groups", groups)
     return PredictionSums(
         jnp.sum(member),
         jnp.sum(correct),
         jnp.sum(nll),
-        jax.ops.segment_sum(jnp.stack([member, confidence, correct], axis=1), bins, ECE_BINS),
+        jax.ops.segment_sum(jnp.stack([member, confidence, correct], axis=1), bins, BINS),
         jax.ops.segment_sum(jnp.stack([member, correct], axis=1), groups, num_groups),
         jnp.zeros(4) if cue is None else _cue_sums(logits, labels, predicted, readable, counts, integers("cue", cue)),
     )
 
 
+def confidence_bins(confidence, bins: int = BINS):
+    """(N,) int bin b of confidence in [b / bins, (b + 1) / bins), the last one closed; arrays of numpy or jax."""
+    return (confidence * bins).astype(np.int32).clip(max=bins - 1)
+
+
+def calibration_error(gaps, count):
+    """Expected calibration error, in [0, 1], of gaps (bins,) = sum of correct - confidence in each bin, over N = count.
+
+    sum over bins of (n_b / N) |accuracy_b - confidence_b| (Guo et al. 2017, equation 3).
+    """
+    return np.abs(gaps).sum() / count
+
+
 def _cue_sums(logits, labels, predicted, readable, counts, cue) -> jax.Array:
     """The row `cue` of PredictionSums. readable, counts: (B,) bool, which rows can be judged, and which are no padding."""
     classes = logits.shape[-1]
-    says = counts & inside(cue, classes)
+    has_cue = counts & inside(cue, classes)
     total = jnp.sum(logits, axis=-1)
 
     def contrast(which):
-        own = jnp.take_along_axis(logits, which[:, None], axis=-1)[:, 0]
-        return own - (total - own) / (classes - 1)
+        logit = jnp.take_along_axis(logits, which[:, None], axis=-1)[:, 0]
+        return logit - (total - logit) / (classes - 1)
 
-    told = jnp.clip(cue, 0, classes - 1)
-    parts = jnp.stack([jnp.ones_like(total), predicted == told, contrast(labels), contrast(told)], axis=1)
-    return jnp.sum(jnp.where(says[:, None], jnp.where(readable[:, None], parts, jnp.nan), 0.0), axis=0)
+    cue_class = jnp.clip(cue, 0, classes - 1)
+    parts = jnp.stack([jnp.ones_like(total), predicted == cue_class, contrast(labels), contrast(cue_class)], axis=1)
+    return jnp.sum(jnp.where(has_cue[:, None], jnp.where(readable[:, None], parts, jnp.nan), 0.0), axis=0)
 
 
 def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 0) -> dict[str, float]:
-    """accuracy, nll (nats), ece, and what there is to say of groups and of a cue. Fractions are in [0, 1].
-
-    ece = sum over bins of (n_b / N) |accuracy_b - confidence_b| (Guo et al. 2017, equation 3).
+    """accuracy, nll (nats), ece (`calibration_error`), and metrics of groups and of a cue. Fractions are in [0, 1].
 
     Groups, where an example is in one:
 
@@ -116,11 +126,11 @@ def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 
     groups_left_out      how many of the G groups have no example here: they are in none of the three above, and the shares
                          of the others are scaled up
     group_Y_A/accuracy, group_Y_A/count    of each group with examples, where G is at most 16; A is in [0, num_attributes).
-                         group_G/... where num_attributes is 0, that is where groups are not told apart by an attribute
+                         group_G/... where num_attributes is 0, where the data has no attribute
 
-    A cue, where it says a class a of any example; means over those examples, with z the logits:
+    A cue, where it stands for a class a in any example; means over those examples, with z the logits:
 
-    cue_accuracy    share of examples whose predicted class is the one that the cue says
+    cue_accuracy    share of examples whose predicted class is the cue's
     label_logit     E [z_y - mean of the z of the K - 1 other classes]
     cue_logit       E [z_a - mean of the z of the K - 1 other classes]
     cue_over_label  cue_logit / label_logit, where label_logit is above 0
@@ -137,7 +147,7 @@ def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 
     metrics = {
         "accuracy": sums.correct / sums.count,
         "nll": sums.nll / sums.count,
-        "ece": np.abs(correct - confidence).sum() / sums.count,
+        "ece": calibration_error(correct - confidence, sums.count),
     }
     if sums.groups[:, 0].any():
         metrics |= _group_metrics(sums.groups, shares, num_attributes)
@@ -150,7 +160,7 @@ def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 
 
 
 def _group_metrics(groups: np.ndarray, shares, num_attributes: int) -> dict[str, float]:
-    """Those of `prediction_metrics` that speak of groups; groups: (G, 2) count and correct, some of them with examples."""
+    """Those of `prediction_metrics` on groups; groups: (G, 2) count and correct, some of them with examples."""
     occupied = np.flatnonzero(groups[:, 0])
     count, right = groups[occupied].T
     accuracy = right / count
@@ -188,12 +198,12 @@ def group_table(groups, num_attributes: int = 0, most: int = 400) -> tuple[list[
     return lines, len(occupied) - len(chosen)
 
 
-def cue_drop(found: dict[str, float]) -> dict[str, float]:
+def cue_drop(metrics: dict[str, float]) -> dict[str, float]:
     """test/cue_drop, of metrics keyed "split/metric"; {} unless both splits are there.
 
     It is the accuracy with an aligned cue minus that with a conflicting one, of the same examples: only the cue is swapped.
     """
-    ends = [found.get(f"test_{placement}/accuracy") for placement in ("aligned", "conflicting")]
+    ends = [metrics.get(f"test_{placement}/accuracy") for placement in ("aligned", "conflicting")]
     return {} if None in ends else {"test/cue_drop": ends[0] - ends[1]}
 
 
@@ -246,7 +256,7 @@ def _split_inputs(kernel, cue) -> tuple[np.ndarray, np.ndarray]:
     """A kernel (D, units) in float64, and the mask (D,) of its inputs that carry the cue."""
     kernel, cue = np.asarray(kernel, np.float64), np.asarray(cue)
     check_shape("cue", cue, kernel.shape[:1])
-    # Places of inputs, in a mask's stead, would be read as true and false.
+    # Indices of inputs, in place of a mask, would be read as true and false.
     if cue.dtype != bool or cue.all() or not cue.any():
         raise ValueError(f"cue is {cue.dtype}, set for {np.count_nonzero(cue)} of {len(cue)} inputs; must be bool, set for"
                          " some and not for others")  # fmt: skip

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
 from jax import lax
 
 from lamv.core.checks import check_shape, integers, members
@@ -72,11 +74,12 @@ def merge_over(moments: Moments, axis_name: str) -> Moments:
 
 
 def decompose(moments: Moments) -> dict[str, jax.Array]:
-    """The variances, as float32 scalars. At least one example is needed; classes without examples do not count.
+    """The variances by the names of their metrics, as float32 scalars, of one example or more.
 
-    total, within, between: sums over units, 1/N normalisation. mean_square: E ||h||^2.
-    within_per_unit: V_W / D. within_over_mean_square: V_W / E||h||^2, free of scale. within_over_total: V_W / V_T, free
-    of scale and of shifts. A ratio with denominator 0 is 0: nothing varies there. Moments of NaN give NaN.
+    total_variance, within_variance, between_variance: sums over units, 1/N normalisation. mean_square: E ||h||^2.
+    within_variance_per_unit: V_W / D. within_over_mean_square: V_W / E||h||^2, free of scale. within_over_total: V_W / V_T,
+    free of scale and of shifts. A ratio with denominator 0 is 0: nothing varies there. Classes without examples do not
+    count. Moments of NaN give NaN.
     """
     number = jnp.sum(moments.count)
     units = per_unit(moments)
@@ -85,14 +88,18 @@ def decompose(moments: Moments) -> dict[str, jax.Array]:
     grand_mean = jnp.sum(moments.count[:, None] * moments.mean, axis=0) / number
     mean_square = total + jnp.sum(jnp.square(grand_mean))
     return {
-        "total": total,
-        "within": within,
-        "between": between,
+        "total_variance": total,
+        "within_variance": within,
+        "between_variance": between,
         "mean_square": mean_square,
-        "within_per_unit": within / moments.mean.shape[1],
+        "within_variance_per_unit": within / moments.mean.shape[1],
         "within_over_mean_square": _ratio(within, mean_square),
         "within_over_total": _ratio(within, total),
     }
+
+
+#: `decompose` of moments with a leading axis of replicas.
+decompose_replicas = jax.jit(jax.vmap(decompose))
 
 
 def per_unit(moments: Moments) -> dict[str, jax.Array]:
@@ -103,6 +110,18 @@ def per_unit(moments: Moments) -> dict[str, jax.Array]:
     within = jnp.sum(moments.scatter, axis=0) / number
     between = jnp.sum(weight * jnp.square(moments.mean - grand_mean), axis=0)
     return {"total": within + between, "within": within, "between": between}
+
+
+def squared_deviations(values, labels) -> np.ndarray:
+    """||h - E[h | y]||^2 of each row of values (N, D), float64 on the host: their mean is V_W. labels: (N,), of any kind.
+
+    A bootstrap of that mean leaves the class means where they are. They minimise it, so to first order it makes no
+    difference that a resample has others.
+    """
+    values = np.asarray(values, np.float64)
+    _, classes, count = np.unique(labels, return_inverse=True, return_counts=True)
+    member = scipy.sparse.csr_array((np.ones(len(values)), (classes, np.arange(len(values)))))
+    return np.square(values - ((member @ values) / count[:, None])[classes]).sum(axis=1)
 
 
 def _class_sums(member: jax.Array, values: jax.Array) -> jax.Array:

@@ -64,20 +64,20 @@ def standardiser(features: np.ndarray):
 
 
 def _chosen_strength(features: np.ndarray, labels: np.ndarray) -> float:
-    held = np.zeros(len(labels), bool)
+    validation = np.zeros(len(labels), bool)
     # Shuffled (by a stream that numpy guarantees never to change), then sorted by class: every fifth of each class.
     order = np.argsort(np.random.Philox(key=0).random_raw(len(labels)), kind="stable")
-    held[order[np.argsort(labels[order], kind="stable")][4::5]] = True
-    if not held.any() or len(np.unique(labels[~held])) < 2:
+    validation[order[np.argsort(labels[order], kind="stable")][4::5]] = True
+    if not validation.any() or len(np.unique(labels[~validation])) < 2:
         raise DataError(
             f"{len(labels)} training examples are too few to choose a strength on, which takes five of a class;"
             " raise --examples"
         )
-    standardised = standardiser(features[~held])(features)
+    standardised = standardiser(features[~validation])(features)
 
     def accuracy(strength: float) -> float:
-        model, _ = _fitted(standardised[~held], labels[~held], strength)
-        return float((model.predict(standardised[held]) == labels[held]).mean())
+        model, _ = _fitted(standardised[~validation], labels[~validation], strength)
+        return float((model.predict(standardised[validation]) == labels[validation]).mean())
 
     return max(STRENGTHS, key=lambda strength: (accuracy(strength), strength))
 
@@ -99,7 +99,7 @@ def _fitted(features: np.ndarray, labels: np.ndarray, strength: float):
     with threads, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit(features, labels)
-    # A probe that stopped early is still a linear probe, so this is told rather than warned of.
+    # A probe that stopped early is still a linear probe, so this is returned and not warned of.
     converged = not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
     return model, converged
 

@@ -9,25 +9,13 @@ import numpy as np
 from jax import lax
 
 from lamv.core import batch, metrics, variance
+from lamv.core.variance import decompose_replicas
 from lamv.data.resident import Examples, Plan, Table
 from lamv.errors import NotFiniteError
 from lamv.train import parallel
 from lamv.train.parallel import DATA_AXIS
 from lamv.train.replica import Knobs, State
 from lamv.train.step import Program
-
-#: Names as metrics of the parts of lamv.core.variance.decompose.
-VARIANCE_NAMES = {
-    "total": "total_variance",
-    "within": "within_variance",
-    "between": "between_variance",
-    "mean_square": "mean_square",
-    "within_per_unit": "within_variance_per_unit",
-    "within_over_mean_square": "within_over_mean_square",
-    "within_over_total": "within_over_total",
-}
-#: lamv.core.variance.decompose of each replica.
-decomposed = jax.jit(jax.vmap(variance.decompose))
 
 
 class Sums(NamedTuple):
@@ -94,13 +82,13 @@ def split_metrics(run, replicas, split: str) -> list[dict[str, float]]:
     """Metrics of a split of each of these replicas (lamv.train.variants). Raises NotFiniteError (exit 70)."""
     sums = run.sums(replicas, split)
     predictions = parallel.fetch(sums.predictions)
-    moments = parallel.fetch({"features": decomposed(sums.features), "outputs": decomposed(sums.outputs)})
+    moments = parallel.fetch({where: decompose_replicas(getattr(sums, where)) for where in ("features", "outputs")})
     ratios = weight_norm_ratios(run, replicas.state) if split == "test" else None
     results = []
     for r, seed in enumerate(replicas.seeds):
         values = prediction_metrics(run.plan, jax.tree.map(itemgetter(r), predictions), replicas.first + r)
         for where, parts in moments.items():
-            values |= {f"{where}/{VARIANCE_NAMES[part]}": float(value[r]) for part, value in parts.items()}
+            values |= {f"{where}/{name}": float(value[r]) for name, value in parts.items()}
         if ratios is not None:
             values |= ratios[r]
         wrong = [name for name, value in values.items() if not np.isfinite(value)]

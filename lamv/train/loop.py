@@ -123,8 +123,12 @@ def _resume(row_runs: Sequence[VariantRun], checkpoints: Checkpoints, store: tra
             continue
         wrong = lines.back_to(restored.lines[lines.path.name])
         if wrong:
-            logger.warning("%s is written again as the checkpoint of step %d has it: %s", lines.path, restored.step, wrong)
-    store.timing.append([{"step": restored.step, "event": "resumed", "seconds": round(time.perf_counter() - started, 6)}])
+            logger.warning(
+                "%s is written again as the checkpoint of step %d has it: %s", lines.path, restored.step, wrong
+            )
+    store.timing.append(
+        [{"step": restored.step, "event": "resumed", "seconds": round(time.perf_counter() - started, 6)}]
+    )
     return restored.step
 
 
@@ -163,7 +167,9 @@ def _saves(row_runs: Sequence[VariantRun], config, step: int) -> int:
     return 0 if step == last else len({*range(step - step % every + every, last, every), last}) if every else 1
 
 
-def _run(row_runs, config, step: int, store: tracking.Workdir, checkpoints: Checkpoints, stop: stopping.StopRequest) -> None:
+def _run(
+    row_runs, config, step: int, store: tracking.Workdir, checkpoints: Checkpoints, stop: stopping.StopRequest
+) -> None:
     last = max(row.steps for row in row_runs)
     marks = [period for period in (config.log_every, config.eval_every, config.checkpoint_every) if period]
     together, saved = stacks(row_runs), step

@@ -69,6 +69,11 @@ class Replicas:
         """The state as evaluation sees it: without what only training has, which differs by optimiser and mitigation."""
         return self.state._replace(optimiser=(), running=(), mitigation={})
 
+    @property
+    def numbers(self) -> range:
+        """Their numbers in the row."""
+        return range(self.first, self.first + len(self.seeds))
+
     def of(self, tree):
         """Their part of a tree of arrays with a leading axis of the row's replicas."""
         return jax.tree.map(lambda values: values[self.first : self.first + len(self.seeds)], tree)

@@ -360,9 +360,9 @@ def test_60000_examples_of_2048_units_keep_the_digits_of_float64():
     explained = np.sum(count[:, None] * np.square(means))
     grand = sums.sum(axis=0) / number
     expected = {
-        "total": square / number - np.square(grand).sum(),
-        "within": (square - explained) / number,
-        "between": explained / number - np.square(grand).sum(),
+        "total_variance": square / number - np.square(grand).sum(),
+        "within_variance": (square - explained) / number,
+        "between_variance": explained / number - np.square(grand).sum(),
         "mean_square": square / number + 2 * grand @ origin + origin @ origin,
     }
     assert number == 60_000

@@ -9,7 +9,7 @@ import pytest
 
 from lamv.core import intervals
 from lamv.core.metrics import (
-    ECE_BINS,
+    BINS,
     NAMED_GROUPS,
     PredictionSums,
     cue_drop,
@@ -61,7 +61,7 @@ def test_errors_cancel_within_a_bin_but_not_across():
 
 def test_full_confidence_falls_in_the_last_bin():
     sums = sums_of(np.array([[100.0, 0.0]], np.float32), np.array([0]), np.ones(1))
-    np.testing.assert_array_equal(sums.calibration[ECE_BINS - 1], [1, 1, 1])
+    np.testing.assert_array_equal(sums.calibration[BINS - 1], [1, 1, 1])
     assert prediction_metrics(sums)["ece"] == 0
 
 
@@ -153,7 +153,7 @@ def test_groups_are_named_by_label_and_attribute_where_there_are_few():
 def test_of_many_groups_there_is_a_table_instead():
     groups = np.zeros((NAMED_GROUPS + 1, 2))
     groups[[0, 3, 16]] = [[10, 9], [1, 0], [5, 5]]
-    sums = PredictionSums(16.0, 14.0, 1.0, np.zeros((ECE_BINS, 3)), groups, np.zeros(4))
+    sums = PredictionSums(16.0, 14.0, 1.0, np.zeros((BINS, 3)), groups, np.zeros(4))
     assert not [key for key in prediction_metrics(sums) if key.startswith("group_")]
     table, left_out = group_table(groups, num_attributes=2)
     assert [line[:4] for line in table] == [[0, 0, 10, 9], [1, 1, 1, 0], [8, 0, 5, 5]] and left_out == 0
@@ -215,7 +215,7 @@ def test_without_groups_there_are_no_group_metrics(groups, num_groups):
 def test_a_batch_of_no_examples_adds_nothing():
     nobody = jnp.zeros(0, jnp.int32)
     sums = sums_of(jnp.zeros((0, 5)), nobody, nobody, nobody, 3, cue=nobody)
-    assert [value.shape for value in sums] == [(), (), (), (ECE_BINS, 3), (3, 2), (4,)]
+    assert [value.shape for value in sums] == [(), (), (), (BINS, 3), (3, 2), (4,)]
     assert not any(np.any(value) for value in sums)
 
 

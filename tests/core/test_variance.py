@@ -14,11 +14,11 @@ from lamv.core.variance import Moments, class_moments, decompose, empty, merge, 
 FEATURES = np.array([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0], [0.0, 4.0]], np.float32)
 LABELS = np.array([0, 0, 1, 1])
 EXPECTED = {
-    "total": 4.25,
-    "within": 1.0,
-    "between": 3.25,
+    "total_variance": 4.25,
+    "within_variance": 1.0,
+    "between_variance": 3.25,
     "mean_square": 7.5,
-    "within_per_unit": 0.5,
+    "within_variance_per_unit": 0.5,
     "within_over_mean_square": 1 / 7.5,
     "within_over_total": 1 / 4.25,
 }
@@ -89,7 +89,7 @@ def test_per_unit_by_hand():
 def test_units_sum_to_the_whole(part):
     features, labels, _ = random_batch(0)
     moments = moments_of(features, labels, 4)
-    np.testing.assert_allclose(units_of(moments)[part].sum(), variances_of(moments)[part], rtol=1e-6)
+    np.testing.assert_allclose(units_of(moments)[part].sum(), variances_of(moments)[f"{part}_variance"], rtol=1e-6)
     np.testing.assert_allclose(units_of(moments)[part], by_numpy(features, labels)[part], rtol=1e-5)
 
 
@@ -176,7 +176,7 @@ def test_a_large_mean_costs_no_digits(batch_size):
     moments = reduce(merged, (moments_of(features[rows], labels[rows], 10) for rows in batches), empty(10, 64))
     found = variances_of(moments)
     for part, expected in by_numpy(features, labels).items():
-        np.testing.assert_allclose(found[part], expected.sum(), rtol=1e-5, err_msg=part)
+        np.testing.assert_allclose(found[f"{part}_variance"], expected.sum(), rtol=1e-5, err_msg=part)
     mean_square = np.square(features.astype(np.float64)).sum(axis=1).mean()
     np.testing.assert_allclose(found["mean_square"], mean_square, rtol=1e-5)
 

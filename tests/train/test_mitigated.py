@@ -11,7 +11,7 @@ import pytest
 from lamv import config as configs
 from lamv.data.resident import Table
 from lamv.errors import ConfigError
-from lamv.evaluate import Wanted, evaluate
+from lamv.evaluate import Options, evaluate
 from lamv.models import MODELS, Model
 from lamv.models.classifier import Classifier
 from lamv.train import loop, selection
@@ -336,7 +336,7 @@ def test_a_grid_is_evaluated_with_one_program_for_all_its_rows(tmp_path):
     recipe = configs.defaults()
     recipe.rows = rows
     summary = loop.train(recipe, tmp_path, SMALL)
-    lines = evaluate(tmp_path, wanted=Wanted(brief=True))
+    lines = evaluate(tmp_path, options=Options(brief=True))
     for row in summary["rows"]:
         told = row["metrics"]["test_random/worst_group_accuracy"]["values"]
         again = [line["test_random/worst_group_accuracy"] for line in lines if line["row"] == row["name"]]

@@ -9,7 +9,7 @@ import pytest
 
 from lamv import config as configs
 from lamv.errors import ConfigError, WorkdirMismatch
-from lamv.evaluate import Wanted, evaluate
+from lamv.evaluate import Options, evaluate
 from lamv.results import runs
 from lamv.train import loop
 from lamv.train.session import Session
@@ -98,7 +98,7 @@ def test_the_same_data_under_another_name_is_the_same(train, tmp_path):
 def test_an_evaluation_on_other_data_says_so_and_records_both(train, tmp_path, caplog):
     train(PARTS)
     np.savez(tmp_path / "mine.npz", **PARTS | {"test_labels": LABELS[::-1]})
-    evaluate(tmp_path / "run", wanted=Wanted(brief=True))
+    evaluate(tmp_path / "run", options=Options(brief=True))
     assert "the data is not that of the training: mine.npz has sha256" in caplog.text
     stored = json.loads((tmp_path / "run" / "evaluation_provenance.json").read_text())
     assert stored["notes"][0].startswith("the data is not that of the training")

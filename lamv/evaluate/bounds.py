@@ -1,0 +1,148 @@
+"""The loss on a row's own training inputs, as its method makes them, next to the lower bounds of lamv.core.bounds.
+
+A cell is a set of examples with the same target. The bounds are on the variance within cells, so "within" means the
+variance given the cell here, and "total" that of all examples. Cells are known only once all targets are, so activations
+are kept one by one, and the number of examples is bounded.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamv import config as configs
+from lamv.core import bounds, laws
+from lamv.core.methods import knobs_of
+from lamv.core.variance import squared_deviations
+from lamv.evaluate.passes import Passes, Replica, Shared
+from lamv.evaluate.snapshot import Result, Snapshot, max_examples
+from lamv.train.variants import Replicas
+
+#: Training examples for each value of lam, at the most.
+EXAMPLES = 4000
+#: Points of the Gauss rule that stands for a continuous law of lam.
+NODES = 8
+#: Examples of a cell, on average, below which there is no variance within cells: it falls short by 1 / examples.
+FEWEST = 4.0
+#: Methods that weigh their examples: their loss is no plain mean, and not the one that is bounded.
+WEIGHTED = ("regmixup", "rc_mixup")
+
+
+def loss_and_bounds(snapshot: Snapshot) -> list[Result]:
+    """Of the split "augmented": loss, bounds, and variances of every layer."""
+    if why := _without_bounds(snapshot):
+        snapshot.note(f"no bounds on its own inputs, as {why}")
+        return []
+    passes, replicas, step = snapshot.passes, snapshot.replicas, snapshot.step
+    most = min(EXAMPLES, max_examples(snapshot.row.config, snapshot.options))
+    weighted = [(weight, augmented(passes, replicas, step, most, lam)) for lam, weight in nodes(passes, step)]
+    results = []
+    for r in range(len(snapshot.replicas.numbers)):
+        metrics = bound_metrics([(weight, {where: v[r] for where, v in values.items()}) for weight, values in weighted])
+        if metrics["rows_per_cell"] < FEWEST:
+            few = f"{metrics['rows_per_cell']:.3g} rows a cell"
+            snapshot.note(f"no variance within cells on its own inputs, as its targets hardly ever repeat ({few})")
+        results.append(Result({f"augmented/{name}": value for name, value in metrics.items()}))
+    return results
+
+
+def nodes(passes: Passes, step: int) -> list[tuple[float | None, float]]:
+    """(lam, weight) for `augmented`, weights summing to 1; [(None, 1)] where the method has no law to be replaced."""
+    config = passes.row.config.method
+    knobs = set(knobs_of(passes.program.method(passes.row.stages.at(step))))
+    if not {"law", "rows"} <= knobs or "target_law" in knobs:
+        return [(None, 1.0)]
+    law = laws.parse(config.law) if config.law else laws.beta(config.alpha)
+    return [(float(lam), float(weight)) for lam, weight in zip(*law.nodes(NODES), strict=True)]
+
+
+def augmented(
+    passes: Passes, replicas: Replicas, step: int, most: int, lam: float | None = None
+) -> dict[str, np.ndarray]:
+    """Activations on batches as the method of `step` makes them, and their "targets", {where: (R, M, D)}.
+
+    most: examples at the most, in whole batches; of a method that does not combine examples, none twice. lam: in place
+    of the method's law.
+    """
+    row, size = passes.row, passes.row.config.batch_size
+    stage, per_epoch = row.stages.at(step), row.train_size // size
+    first = -(-row.steps // per_epoch) * per_epoch  # an epoch that training has not seen
+    batches = max(1, most // size)
+    if "rows" not in knobs_of(passes.program.method(stage)):
+        batches = min(batches, per_epoch)
+
+    def compute(replica: Replica, shared: Shared, b):
+        law = None if lam is None else laws.fixed(replica.value)
+        made = passes.read_training(replica, shared, first + b, stage, law)
+        return {**passes.forward(replica.state, made.inputs, made.hidden), "targets": made.targets}
+
+    value = row.layout.place(np.full(len(replicas.seeds), 0.0 if lam is None else lam), replicas=True)
+    replica = Replica(replicas.state, replicas.knobs, replicas.train, value)
+    shared = Shared(row.examples, np.int32(row.train_size))
+    widths = {**passes.widths, "targets": passes.num_classes}
+    name = f"augmented {stage} {lam is None} {batches}"
+    return passes.filled(name, compute, (replica, shared), widths, batches * size, batches, method=True)
+
+
+def bound_metrics(weighted: Sequence[tuple[float, Mapping[str, np.ndarray]]]) -> dict[str, float]:
+    """Loss, bounds and variances; weighted: (weight, {where: (N, D)}) for each lam, weights summing to 1.
+
+    Where cells hold fewer than FEWEST examples, as under a continuous law of targets, nothing within cells is given.
+    """
+    metrics: dict[str, float] = {}
+    weights = [weight for weight, _ in weighted]
+    cells = [np.unique(values["targets"], axis=0, return_inverse=True)[1].reshape(-1) for _, values in weighted]
+    rows_per_cell = sum(w * len(cell) / len(np.unique(cell)) for w, cell in zip(weights, cells, strict=True))
+    for (weight, values), cell in zip(weighted, cells, strict=True):
+        terms = _cell_bounds(jnp.asarray(values["outputs"]), jnp.asarray(values["targets"]), jnp.asarray(cell))
+        for name, value in terms.items():
+            metrics[name] = metrics.get(name, 0.0) + weight * float(value)
+    metrics |= {f"slack_{name}": metrics["loss"] - metrics[f"bound_{name}"] for name in ("half", "sharp")}
+    if metrics["loss"] > 0:
+        metrics["variance_over_loss"] = metrics["variance_sharp"] / metrics["loss"]
+    for where in weighted[0][1]:
+        if where != "targets":
+            parts = _variance([values[where] for _, values in weighted], cells, weights)
+            metrics |= {f"{where}/{name}": value for name, value in parts.items()}
+    if rows_per_cell < FEWEST:
+        kept = ("total_variance", "mean_square", "loss", "floor")
+        metrics = {name: value for name, value in metrics.items() if name.rpartition("/")[2] in kept}
+    return {**metrics, "rows_per_cell": rows_per_cell}
+
+
+def _without_bounds(snapshot: Snapshot) -> str:
+    """Why the loss of a row is not the one that is bounded; "" where it is."""
+    config = snapshot.row.config
+    if config.loss.name != "cross_entropy":
+        return "its loss is not the cross-entropy"
+    if any(name in WEIGHTED for name in configs.methods_of(config)):
+        return "its method weighs the rows of a batch"
+    if snapshot.row.program.mitigation.weighs:
+        return "its mitigation weighs the rows of a batch"
+    return "its loss has the teacher's share in it" if config.distill.row else ""
+
+
+@jax.jit
+def _cell_bounds(probs, targets, cells):
+    return bounds.cell_bounds(probs, targets, cells, len(cells))
+
+
+def _variance(values: Sequence[np.ndarray], cells: Sequence[np.ndarray], weights: Sequence[float]) -> dict[str, float]:
+    """The parts of lamv.core.variance.decompose of all lam together, with cells in the place of classes."""
+    mean, square, within = 0.0, 0.0, 0.0
+    for h, cell, weight in zip(values, cells, weights, strict=True):
+        h = h.astype(np.float64)
+        mean = mean + weight * h.mean(axis=0)
+        square += weight * np.square(h).sum(axis=1).mean()
+        within += weight * squared_deviations(h, cell).mean()
+    total = square - np.square(mean).sum()
+    return {
+        "total_variance": float(total),
+        "within_variance": float(within),
+        "between_variance": float(total - within),
+        "mean_square": float(square),
+        "within_variance_per_unit": float(within / h.shape[1]),
+        "within_over_mean_square": float(within / square) if square else 0.0,
+        "within_over_total": float(within / total) if total > 0 else 0.0,
+    }

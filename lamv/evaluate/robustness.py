@@ -1,0 +1,119 @@
+"""Accuracy and margins on test inputs that are attacked, or corrupted."""
+
+import math
+from collections.abc import Iterable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamv.core import attacks, corruptions, selection
+from lamv.core.losses import cross_entropy
+from lamv.core.targets import one_hot
+from lamv.data.resident import Table
+from lamv.evaluate.passes import Passes, Replica, Shared
+from lamv.evaluate.snapshot import Result, Snapshot
+from lamv.train import parallel
+from lamv.train.replica import root_key
+from lamv.train.variants import Replicas
+
+ATTACKS = ("fgsm", "pgd")
+#: Steps of projected gradient ascent; each goes a quarter of eps.
+ASCENTS = 10
+#: A stream of randomness apart from those of lamv.train.replica.
+CORRUPTION_STREAM = 101
+
+
+def under_attack(snapshot: Snapshot) -> list[Result]:
+    """test/attack/KIND_EPS/{accuracy,margin_mean}."""
+    passes, replicas, table = snapshot.passes, snapshot.replicas, _few(snapshot)
+    return _results(snapshot, table, (
+        (f"attack/{kind}_{eps:g}", attacked(passes, replicas, table, kind, eps))
+        for kind in ATTACKS for eps in snapshot.options.attacks
+    ))  # fmt: skip
+
+
+def under_corruption(snapshot: Snapshot) -> list[Result]:
+    """test/corruption/KIND_LEVEL/{accuracy,margin_mean}, of images."""
+    if len(snapshot.row.stored_shape) != 3:
+        snapshot.note("no corruptions, as the inputs are not images")
+        return []
+    passes, replicas, table = snapshot.passes, snapshot.replicas, _few(snapshot)
+    return _results(snapshot, table, (
+        (f"corruption/{kind}_{level:g}", corrupted(passes, replicas, table, kind, level))
+        for kind in corruptions.CORRUPTIONS for level in snapshot.options.corruptions
+    ))  # fmt: skip
+
+
+def attacked(passes: Passes, replicas: Replicas, table: Table, kind: str, eps: float) -> np.ndarray:
+    """Logits (R, M, K) at inputs moved by at most eps a coordinate (eps in raw units, as images in [0, 1])."""
+    scale, low, high = _input_range(passes)
+    unroll = not parallel.compiled_loop(passes.row.config)
+
+    def compute(replica: Replica, shared: Shared, b):
+        seen = passes.read(replica, shared, b)
+        inputs, targets = seen.inputs, one_hot(seen.labels, passes.num_classes)
+
+        def slope(x):
+            return jax.grad(lambda x: jnp.sum(cross_entropy(passes.logits(replica.state, x), targets)))(x)
+
+        size = replica.value * scale
+        if kind == "fgsm":
+            moved = attacks.fgsm(slope, inputs, size, low, high)
+        else:
+            moved = attacks.pgd(slope, inputs, size, low, high, steps=ASCENTS, step_size=size / 4, unroll=unroll)
+        return {"logits": passes.logits(replica.state, moved)}
+
+    return passes.gathered(f"attacked {kind}", compute, replicas, table, value=np.float32(eps))["logits"]
+
+
+def corrupted(passes: Passes, replicas: Replicas, table: Table, kind: str, level: float) -> np.ndarray:
+    """Logits (R, M, K) at images with a corruption of lamv.core.corruptions."""
+    corrupt = corruptions.CORRUPTIONS[kind]
+
+    def compute(replica: Replica, shared: Shared, b):
+        key = jax.random.fold_in(root_key(replica.knobs), CORRUPTION_STREAM)
+
+        def change(images, ids):
+            keys = jax.vmap(jax.random.fold_in, (None, 0))(key, ids)
+            return jax.vmap(lambda key, image: corrupt(key, image, replica.value))(keys, images)
+
+        inputs = passes.read(replica, shared, b, change=change).inputs
+        return {"logits": passes.logits(replica.state, inputs)}
+
+    return passes.gathered(f"corrupted {kind}", compute, replicas, table, value=np.float32(level))["logits"]
+
+
+def _few(snapshot: Snapshot) -> Table:
+    return jax.tree.map(lambda values: values[:, : snapshot.options.robust_examples], snapshot.tables["test"])
+
+
+def _results(snapshot: Snapshot, table: Table, logits_by_name: Iterable[tuple[str, np.ndarray]]) -> list[Result]:
+    labels = snapshot.labels(table)
+    results = [Result({}) for _ in snapshot.replicas.numbers]
+    for name, logits in logits_by_name:
+        for result, of_replica, true in zip(results, logits, labels, strict=True):
+            result.metrics[f"test/{name}/accuracy"] = np.mean(of_replica.argmax(1) == true)
+            result.metrics[f"test/{name}/margin_mean"] = selection.margins(of_replica, true).mean()
+    return results
+
+
+def _input_range(passes: Passes) -> list[np.ndarray]:
+    """What eps = 1 is in the units that the network sees, and the range of valid inputs there; per coordinate."""
+    plan, normalises = passes.plan, passes.row.config.data.normalise
+    stored = plan.raw_shape
+    deviation = np.broadcast_to(np.float32(plan.normalisation.std if normalises else 1.0), stored)
+    mean = np.broadcast_to(np.float32(plan.normalisation.mean if normalises else 0.0), stored)
+    images = len(stored) == 3
+    low = (0 - mean) / deviation if images else np.full(stored, -np.inf, np.float32)
+    high = (1 - mean) / deviation if images else np.full(stored, np.inf, np.float32)
+    return [_as_seen(plan.shape, *ends) for ends in ((1 / deviation, 1.0), (low, -np.inf), (high, np.inf))]
+
+
+def _as_seen(shape: tuple[int, ...], values: np.ndarray, beyond: float) -> np.ndarray:
+    """An array over a stored example in the shape that the network sees; inputs of a planted tag get `beyond`."""
+    if values.shape == tuple(shape):
+        return values[None]
+    flat = np.full(math.prod(shape), beyond, np.float32)
+    flat[: values.size] = values.reshape(-1)
+    return flat.reshape(1, *shape)

@@ -1,0 +1,116 @@
+"""What every evaluator is given: the networks of a row at one checkpoint, their data, and what was asked for."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from lamv.data.resident import Examples, Table
+from lamv.evaluate.passes import Passes
+from lamv.train import parallel
+from lamv.train.variants import Replicas, evenly
+
+
+class Options(NamedTuple):
+    """What to compute beyond the metrics that training measures too.
+
+    brief: nothing. examples: at most so many of the training set, of the validation set and of another data set; None: as
+    data.eval_train_size has it. classes: three of them, for the projection; the first two, for the information.
+
+    The rest takes long, and is of the last checkpoint only. attacks, corruptions: sizes, in raw units (images in [0, 1]).
+    robust_examples: of the test set, for these. probe: layers, or "all" alone. transfer: "NAME" or "NAME:PATH" of the data
+    set to probe on; "": the run's own.
+    """
+
+    brief: bool = False
+    examples: int | None = None
+    classes: tuple[int, int, int] = (0, 1, 2)
+    attacks: tuple[float, ...] = ()
+    corruptions: tuple[float, ...] = ()
+    robust_examples: int = 1000
+    probe: tuple[str, ...] = ()
+    transfer: str = ""
+
+
+class Result(NamedTuple):
+    """Of one replica: metrics by key; curves for figures; by metric, its value for each test example, (N,)."""
+
+    metrics: Mapping[str, float] = MappingProxyType({})
+    curves: Sequence[dict[str, Any]] = ()
+    examples: Mapping[str, np.ndarray] = MappingProxyType({})
+
+
+class OtherData(NamedTuple):
+    """A data set to probe on: tables of its "train" and "test" for one replica, (1, M), and labels (N,)."""
+
+    name: str
+    tables: dict[str, Table]
+    examples: Examples
+    labels: np.ndarray
+
+
+class Snapshot:
+    """Replicas of a row, at a checkpoint whose state they have.
+
+    tables: of the evaluated splits, the training set first, as class means of others are compared with its own. held_out:
+    of "valid", or of the examples that training leaves out; None without. notes: what was not computed, as keys; several
+    snapshots may share them, so that each is given once.
+    """
+
+    def __init__(
+        self, passes: Passes, replicas: Replicas, options: Options, step: int,
+        notes: dict[str, None], other_data: OtherData | None = None,
+    ):  # fmt: skip
+        self.passes, self.row, self.plan, self.replicas = passes, passes.row, passes.plan, replicas
+        self.options, self.step, self.notes, self.other_data = options, step, notes, other_data
+        tables = {"train": self.plan.train._replace(environments=()), "validation": self.plan.validation}
+        if "valid" in self.plan.tests:
+            del tables["validation"]  # the same examples
+        limit = max_examples(self.row.config, options)
+        tables = {split: evenly(table, limit) for split, table in tables.items() if table is not None and limit}
+        tables = replicas.of({**tables, **self.plan.tests})
+        self.held_out = tables.pop("validation", None) or tables.get("valid")
+        self.tables: dict[str, Table] = {
+            split: tables[split] for split in ("train", *self.plan.tests) if split in tables
+        }
+
+    @cached_property
+    def last_kernels(self) -> np.ndarray | None:
+        """(R, D, K) kernels of the layer that reads the features; None where it does not tell classes apart."""
+        if self.plan.regression:
+            return None
+        return parallel.fetch(self.replicas.state.params[self.row.program.model.last]["kernel"])
+
+    def labels(self, table: Table) -> list[np.ndarray]:
+        """(M,) labels of the examples of a table, for each replica."""
+        return [self.row.labels_of(table, r) for r in range(len(self.replicas.numbers))]
+
+    def of_classes(self, split: str, classes: Sequence[int], most: int) -> Table | None:
+        """The first examples of each of these classes, equally many in all replicas; None where a class has none."""
+        table = self.tables[split]
+        indices = [[np.flatnonzero(labels == c)[:most] for c in classes] for labels in self.labels(table)]
+        fewest = min(len(of_class) for replica in indices for of_class in replica)
+        if not fewest:
+            self.note(
+                f"no examples of one of the classes {tuple(classes)} where they are needed; --classes names others"
+            )
+            return None
+        kept = np.stack([np.concatenate([of_class[:fewest] for of_class in replica]) for replica in indices])
+        return jax.tree.map(lambda values: np.take_along_axis(values, kept, axis=1), table)
+
+    def note(self, reason: str) -> None:
+        """Keep why something is not computed."""
+        self.notes[reason] = None
+
+
+def max_examples(config, options: Options) -> int:
+    """How many examples of a split are looked at, at the most; of the splits that `Options.examples` limits."""
+    return config.data.eval_train_size if options.examples is None else options.examples
+
+
+def rounded(values) -> list[float]:
+    """Five digits of each, for a figure."""
+    return [float(f"{value:.5g}") for value in values]

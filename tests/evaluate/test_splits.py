@@ -1,0 +1,60 @@
+"""Metrics and curves of splits: groups, reliance on the cue, temperature."""
+
+import numpy as np
+import pytest
+
+import lamv.evaluate
+from lamv.core.calibration import fit_temperature
+from tests.evaluate.rows import evaluated, recipe
+
+
+def test_groups_have_a_table_with_intervals_and_reliance_is_measured(monkeypatch):
+    """Of the network at its start, which takes no training; three classes, so that there are nine groups."""
+    monkeypatch.setattr(lamv.evaluate, "EVALUATORS", lamv.evaluate.EVALUATORS[:2])
+    knobs = {"data.shortcut.kind": "tag", "data.shortcut.reliability": 0.8, "data.classes": (1, 3, 8)}
+    evaluation, results = evaluated(recipe({"ERM": {}}, seeds=2, **{"data.train_size": 300, **knobs}))
+    plan = evaluation.row.plan
+    for replica, one in enumerate(results):
+        tables = {curve["split"]: curve for curve in one.curves if curve["kind"] == "groups"}
+        assert set(tables) == {"train", "test", "test_aligned", "test_random", "test_conflicting"}, "absent: no groups"
+        for split, table in tables.items():
+            y, a, count, correct, low, high = np.array(table["groups"]).T
+            groups = (plan.train if split == "train" else plan.tests[split]).groups[replica]
+            np.testing.assert_array_equal(np.bincount(groups, minlength=9)[(3 * y + a).astype(int)], count)
+            assert count.sum() == len(groups) and table["left_out"] == 0
+            assert one.metrics[f"{split}/accuracy"] == pytest.approx(correct.sum() / count.sum())
+            assert one.metrics[f"{split}/worst_group_accuracy"] == pytest.approx(np.min(correct / count))
+            assert one.metrics[f"{split}/groups_left_out"] == 9 - len(count)
+            assert np.all((low <= correct / count) & (correct / count <= high) & (low < high))
+        shares = np.bincount(plan.train.groups[replica], minlength=9)
+        _, _, count, correct, _, _ = np.array(tables["test_random"]["groups"]).T
+        assert len(count) == 9
+        assert one.metrics["test_random/adjusted_accuracy"] == pytest.approx(shares @ (correct / count) / shares.sum())
+        drop = one.metrics["test_aligned/accuracy"] - one.metrics["test_conflicting/accuracy"]
+        assert one.metrics["test/cue_drop"] == pytest.approx(drop)
+        ratio = one.metrics["test/weight_norm_ratio"]
+        assert one.metrics["test/weight_norm_share"] == pytest.approx(ratio**2 / (1 + ratio**2))
+        assert {"test_random/cue_accuracy", "test_random/cue_logit", "test_random/label_logit"} <= set(one.metrics)
+        assert "test_absent/cue_accuracy" not in one.metrics and "test_absent/worst_group_accuracy" not in one.metrics
+
+
+def test_examples_left_out_of_training_fit_the_temperature(tmp_path):
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(600, 6)).astype(np.float32)
+    labels = np.digitize(inputs[:, 0] + rng.normal(size=600), [-0.7, 0.7])
+    parts = {
+        "train_inputs": inputs[:400],
+        "train_labels": labels[:400],
+        "test_inputs": inputs[400:],
+        "test_labels": labels[400:],
+    }
+    np.savez(tmp_path / "own.npz", **parts)
+    config = recipe({"ERM": {}}, seeds=1, **{"data.name": "npz", "data.path": str(tmp_path / "own.npz"),
+                    "data.flatten": False, "data.train_size": 300, "model.widths": (16,)})  # fmt: skip
+    evaluation, [result] = evaluated(config, brief=True)
+    left_out = evaluation.row.plan.validation
+    assert left_out.rows.shape == (1, 100) and not set(left_out.rows[0]) & set(evaluation.row.plan.train.rows[0])
+    logits = evaluation.passes.statistics(evaluation.row.replicas[0], left_out).logits[0]
+    assert result.metrics["test/temperature"] == pytest.approx(
+        fit_temperature(logits, labels[left_out.rows[0]]), rel=1e-6
+    )
