@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lamv import memory
-from lamv.errors import LamvError, StorageError, WorkdirError
+from lamv.errors import LamvError, StorageError, WorkdirError, shown
 from lamv.failpoints import failpoint
 
 #: Bytes of a JSON file that are read; a summary of thousands of rows has some ten millions.
@@ -41,6 +41,21 @@ def check_is_file(path: Path) -> int:
     if not stat.S_ISREG(found.st_mode):
         raise ValueError(f"it is {KINDS.get(stat.S_IFMT(found.st_mode), 'no file')}")
     return found.st_size
+
+
+def kind_of(path: Path) -> str:
+    """What is at a path, in words, where a file was to be: "missing", "a folder", "a link to X, which is not there"."""
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            if not path.exists():
+                return f"a link to {shown(path.readlink())}, which is not there"
+            mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    except OSError as error:
+        return f"unreadable ({error.strerror})"
+    return "a file" if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "a device")
 
 
 def read_bytes(path: Path) -> bytes:

@@ -8,11 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from lamv.data import arrays, celeba, cifar, diabetes, digits, idx, image_folder, integrity, tabular, waterbirds
+from lamv.data import integrity
 from lamv.data.classes import check_classes
-from lamv.data.integrity import shown
+from lamv.data.sets import celeba, cifar, image_folder, mnist, npz, scikit_learn, tabular, waterbirds
 from lamv.data.splits import Normalisation, Source, Split, Splits
-from lamv.errors import ConfigError, DataError, nearest
+from lamv.errors import ConfigError, DataError, nearest, one_line, shown
+from lamv.files import kind_of
 
 __all__ = ["DATASETS", "Normalisation", "Source", "Split", "Splits", "load"]
 
@@ -30,7 +31,7 @@ class Options(NamedTuple):
     on_broken: photographs that cannot be read: "error" refuses the data set, "skip" leaves them out and names them.
     task: what labels are: "classification", "regression" (numbers to be predicted), or "auto", which tells by their type.
     columns: of a table, what each column is: {"label": NAME, "split": ..., "group": ..., "attribute": ..., "drop": (NAME,
-        ...)}; what is not named has its usual name, see lamv.data.tabular.
+        ...)}; what is not named has its usual name, see lamv.data.sets.tabular.
     """
 
     image_size: int = 64
@@ -77,7 +78,7 @@ def load(name: str, path: str | Path | None = None, verify: str = "warn", **opti
         splits = reader.read(*located, **taken)
     except OSError as error:
         raise DataError(
-            f"{name}: {shown(error.filename or path)}: cannot be read ({error.strerror or integrity.one_line(error)})"
+            f"{name}: {shown(error.filename or path)}: cannot be read ({error.strerror or one_line(error)})"
         ) from error
     integrity.enforce(splits, verify)
     return check_classes(splits, ": ".join([name, *map(shown, located)]))
@@ -96,9 +97,9 @@ def _locate(name: str, reader: Reader, path: str | Path | None) -> tuple[Path, .
         found = Path(path or reader.default).expanduser()
         there = found.exists()
     except (OSError, RuntimeError) as error:  # a name too long for the system; ~ of somebody unknown
-        raise DataError(f"{name}: {shown(path)} cannot be looked up ({integrity.one_line(error)}); {needs}") from error
+        raise DataError(f"{name}: {shown(path)} cannot be looked up ({one_line(error)}); {needs}") from error
     if found.is_symlink() and not there:
-        raise DataError(f"{name}: {shown(found)} is {integrity.kind_of(found)}; fetch the data first")
+        raise DataError(f"{name}: {shown(found)} is {kind_of(found)}; fetch the data first")
     if not there:
         raise DataError(f"{name}: {shown(found)} does not exist; {needs}")
     return (found,)
@@ -119,15 +120,15 @@ def _taken(name: str, reader: Reader, verify: str, options: Options) -> dict[str
 
 
 DATASETS = {
-    "digits": Reader(digits.read),
-    "diabetes": Reader(diabetes.read),
+    "digits": Reader(scikit_learn.read_digits),
+    "diabetes": Reader(scikit_learn.read_diabetes),
     "mnist": Reader(
-        idx.read_mnist,
+        mnist.read_mnist,
         holds="the four IDX files, train-images-idx3-ubyte.gz and so on, from "
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
     ),
     "fashion_mnist": Reader(
-        idx.read_fashion_mnist,
+        mnist.read_fashion_mnist,
         holds="the four IDX files, train-images-idx3-ubyte.gz and so on, from "
         "https://github.com/zalandoresearch/fashion-mnist or Debian's package dataset-fashion-mnist",
         default="/usr/share/datasets/fashion-mnist",
@@ -140,7 +141,7 @@ DATASETS = {
         cifar.read_cifar100,
         holds="cifar-100-binary.tar.gz or cifar-100-python.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html",
     ),
-    "npz": Reader(arrays.read, holds="arrays, as in numpy.savez('FILE.npz', inputs=..., labels=...)", takes=("task",)),
+    "npz": Reader(npz.read, holds="arrays, as in numpy.savez('FILE.npz', inputs=..., labels=...)", takes=("task",)),
     "table": Reader(
         tabular.read,
         holds="a row of numbers and texts for every example and a column called label, in CSV or Parquet",

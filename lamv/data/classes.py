@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lamv.data.integrity import and_more
 from lamv.data.splits import Splits
-from lamv.errors import ConfigError, DataError, listed
+from lamv.errors import ConfigError, DataError, and_more, listed
 
 #: In place of the attribute or group of an example whose part has none.
 NONE = -1

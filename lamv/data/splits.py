@@ -5,11 +5,13 @@ For regression the labels are real numbers, and there is one "class", the quanti
 Axis letters: N examples, H W C image height, width, channels, D input dimension, K classes, G groups.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+
+from lamv.errors import DataError
 
 
 class Split(NamedTuple):
@@ -96,3 +98,52 @@ def crossed(classes: Sequence[str], attributes: Sequence[str], crossing: str) ->
     """The names of the groups y * A + a."""
     # replace, not format: a name may hold braces.
     return tuple(crossing.replace("{label}", y).replace("{attribute}", a) for y in classes for a in attributes)
+
+
+def make_split(
+    file: str,
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    num_classes: int,
+    groups: np.ndarray | None = None,
+    attributes: np.ndarray | None = None,
+    num_attributes: int = 0,
+) -> Split:
+    """A Split of `inputs` in their order, once labels, groups and attributes are found to fit them.
+
+    With attributes and without groups, groups are y * num_attributes + a. Raises DataError, naming `file`, for no
+    examples, unequal counts, a label outside [0, num_classes), more groups than int32 can number, or groups
+    that are not y * num_attributes + a although there are attributes.
+    """
+    if not len(inputs):
+        raise DataError(f"{file}: holds no examples; at least 1 is needed")
+    for what, values in (("labels", labels), ("groups", groups), ("attributes", attributes)):
+        if values is not None and len(values) != len(inputs):
+            raise DataError(f"{file}: {len(values)} {what} for {len(inputs)} inputs; the counts must be equal")
+    outside = np.flatnonzero((labels < 0) | (labels >= num_classes))
+    if outside.size:
+        first = outside[0]
+        raise DataError(f"{file}: label {labels[first]} of example {first} is outside 0..{num_classes - 1}")
+    if attributes is not None:
+        if num_classes * num_attributes >= 2**31:
+            raise DataError(
+                f"{file}: {num_attributes} attributes of {num_classes} classes make too many groups; below 2^31 are allowed"
+            )
+        crossed = labels.astype(np.int64) * num_attributes + attributes
+        groups = crossed if groups is None else groups
+        for first in np.flatnonzero(groups != crossed)[:1]:
+            raise DataError(
+                f"{file}: group {groups[first]} of example {first} is not y * A + a = {crossed[first]} with"
+                f" A = {num_attributes} attributes; leave the groups out"
+            )
+    ids = np.arange(len(inputs), dtype=np.int64)
+    groups, attributes = (None if values is None else values.astype(np.int32) for values in (groups, attributes))
+    return Split(inputs, labels.astype(np.int32), ids, groups, attributes)
+
+
+def check_class_names(file: str, names: Iterable[str], num_classes: int) -> tuple[str, ...]:
+    """The names as a tuple, once they are `num_classes` distinct, non-empty ones; otherwise DataError naming `file`."""
+    names = tuple(names)
+    if len(names) != num_classes or len(set(names)) != num_classes or not all(names):
+        raise DataError(f"{file}: {len(set(names))} distinct class names in {len(names)}; {num_classes} are needed")
+    return names

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lamv.data.integrity import and_more
-from lamv.data.tabular_files import Table, is_text
-from lamv.errors import DataError, brief
+from lamv.data.tabular.files import Frame, is_text
+from lamv.errors import DataError, and_more, brief
 
 #: Texts that stand for "no value", just as they are written here, with or without space around them.
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "?")
@@ -29,7 +28,7 @@ DAY_AND_MONTH = r"^\d{1,2}[/.-]\d{1,2}[/.-](\d\d|\d{4})$"
 MICROSECONDS_A_DAY = 86_400_000_000
 
 
-class Column(NamedTuple):
+class Series(NamedTuple):
     """kind: "whole" or "real" numbers, "yes" (booleans, yes and no), "date", "text", "category" (texts of which the file
     says so), "digits" (with leading zeros, like postcodes), or "" where values of this type are not read.
 
@@ -52,14 +51,14 @@ class Column(NamedTuple):
         return int(np.argmax(self.codes == code))
 
 
-def column_of(table: Table, name: str) -> Column:
+def column_of(frame: Frame, name: str) -> Series:
     """A column of the table, by its name."""
     import pyarrow as pa
 
-    type, array = table.types[name], table.arrays.get(name)
+    type, array = frame.types[name], frame.arrays.get(name)
     of = pa.types
     if of.is_null(type):
-        return Column(name, "text", np.full(table.rows, -1, np.int32), pa.array([], pa.string()))
+        return Series(name, "text", np.full(frame.rows, -1, np.int32), pa.array([], pa.string()))
     try:
         if is_text(type):
             return _of_texts(name, *_encoded(array), categories=of.is_dictionary(type))
@@ -73,7 +72,7 @@ def column_of(table: Table, name: str) -> Column:
             return _of_numbers(name, "date", array, pa.timestamp("us"))
     except pa.ArrowException:  # a number or a time that the type to compute with cannot hold
         pass
-    return Column(name, "", np.full(table.rows, -1, np.int32), None)
+    return Series(name, "", np.full(frame.rows, -1, np.int32), None)
 
 
 def _encoded(array) -> tuple[np.ndarray, Any]:
@@ -88,30 +87,30 @@ def _encoded(array) -> tuple[np.ndarray, Any]:
     return codes, array.dictionary
 
 
-def _of_texts(name: str, codes: np.ndarray, values, categories: bool) -> Column:
+def _of_texts(name: str, codes: np.ndarray, values, categories: bool) -> Series:
     """categories: the file says so, and numbers among them are names."""
     import pyarrow as pa
     from pyarrow import compute
 
     codes, values = _distinct(codes, values.cast(pa.string()))
     if categories or not len(values):
-        return Column(name, "category", codes, values)
+        return Series(name, "category", codes, values)
     if _all_are(values, NUMBER):
         if _all_are(values, r"^\d+$") and compute.any(compute.match_substring_regex(values, LEADING_ZERO)).as_py():
-            return Column(name, "digits", codes, values)
+            return Series(name, "digits", codes, values)
         kind = "whole" if _all_are(values, WHOLE_NUMBER) else "real"
-        return Column(name, kind, codes, values, values.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        return Series(name, kind, codes, values, values.cast(pa.float64()).to_numpy(zero_copy_only=False))
     if len(values) <= 2 * len(YES):
         lower = [text.lower() for text in values.to_pylist()]
         if {*lower} <= {"true", "false"} or {*lower} <= {"yes", "no"}:
-            return Column(name, "yes", codes, values, np.array([YES[text] for text in lower]))
+            return Series(name, "yes", codes, values, np.array([YES[text] for text in lower]))
     if _all_are(values, DATE):
         try:
             times = compute.replace_substring_regex(values, "Z$", "").cast(pa.timestamp("us"))
         except pa.ArrowInvalid:  # a 31st of February
-            return Column(name, "text", codes, values)
-        return Column(name, "date", codes, values, _numbers(times))
-    return Column(name, "text", codes, values)
+            return Series(name, "text", codes, values)
+        return Series(name, "date", codes, values, _numbers(times))
+    return Series(name, "text", codes, values)
 
 
 def _distinct(codes: np.ndarray, values) -> tuple[np.ndarray, Any]:
@@ -129,7 +128,7 @@ def _distinct(codes: np.ndarray, values) -> tuple[np.ndarray, Any]:
     return new[codes], values.filter(known)
 
 
-def _of_numbers(name: str, kind: str, array, type) -> Column:
+def _of_numbers(name: str, kind: str, array, type) -> Series:
     import pyarrow as pa
     from pyarrow import compute
 
@@ -137,7 +136,7 @@ def _of_numbers(name: str, kind: str, array, type) -> Column:
     if pa.types.is_floating(type):
         array = compute.if_else(compute.is_nan(array), pa.scalar(None, type), array)
     codes, values = _encoded(array)
-    return Column(name, kind, codes, values, _numbers(values))
+    return Series(name, kind, codes, values, _numbers(values))
 
 
 def _numbers(values) -> np.ndarray:
@@ -155,12 +154,12 @@ def _all_are(values, pattern: str) -> bool:
     return bool(compute.all(compute.match_substring_regex(values, pattern)).as_py())
 
 
-def are_days_and_months(column: Column) -> bool:
+def are_days_and_months(column: Series) -> bool:
     """Whether all values are dates of which nobody can tell the day from the month."""
     return len(column.values) > 0 and _all_are(column.values, DAY_AND_MONTH)
 
 
-def refuse_mixed(table: Table, column: Column, way_out: str) -> None:
+def refuse_mixed(frame: Frame, column: Series, way_out: str) -> None:
     """DataError where texts were meant to be numbers: most are, or nearly, and of many different values."""
     from pyarrow import compute
 
@@ -177,7 +176,7 @@ def refuse_mixed(table: Table, column: Column, way_out: str) -> None:
     others = np.flatnonzero(~like)
     text = column.values[int(others[0])].as_py()
     raise DataError(
-        f"{table.where(column.name)}: {rows:,} of {all_rows:,} values look like numbers, but {brief(text)}"
-        f" ({table.at(column.first(others[0]))}) is not written as one{and_more(others)}; write numbers like -1234.5 and"
+        f"{frame.where(column.name)}: {rows:,} of {all_rows:,} values look like numbers, but {brief(text)}"
+        f" ({frame.at(column.first(others[0]))}) is not written as one{and_more(others)}; write numbers like -1234.5 and"
         f" missing values like NA, {way_out}"
     )

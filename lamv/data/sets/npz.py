@@ -16,10 +16,10 @@ import numpy as np
 
 from lamv import memory
 from lamv.data import labels as vocabulary
-from lamv.data.integrity import check_class_names, make_split, one_line, sha256_of, shown
+from lamv.data.integrity import unverified
 from lamv.data.labels import Coded
-from lamv.data.splits import Normalisation, Source, Split, Splits
-from lamv.errors import DataError, listed, nearest
+from lamv.data.splits import Normalisation, Split, Splits, check_class_names, make_split
+from lamv.errors import DataError, listed, nearest, one_line, shown
 
 WHOLE = ("inputs", "labels", "groups", "attributes")
 CUT = tuple(f"{part}_{array}" for part in ("train", "valid", "test") for array in WHOLE)
@@ -76,7 +76,7 @@ def read(path: Path, task: str) -> Splits:
         parts=parts,
         class_names=own.names or ("value",),
         normalisation=images if inputs.ndim == 4 else Normalisation(),
-        sources=(Source(path.name, sha256_of(path), official=None),),
+        sources=(unverified(path),),
         attribute_names=attributes[0].names if attributes else (),
         own_group_names=groups[0].names if groups else (),
         notes=tuple(note for note in (*own.notes, *(c[0].note for c in (groups, attributes) if c)) if note),

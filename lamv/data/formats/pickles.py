@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lamv.data.integrity import one_line
-from lamv.errors import DataError
+from lamv.errors import DataError, one_line
 
 # NumPy 2 moved the function that rebuilds an array; files written before and after name it differently.
 _reconstruct = np.empty(0).__reduce__()[0]

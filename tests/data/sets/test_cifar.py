@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from lamv import data
-from lamv.data import archive, cifar, integrity
+from lamv.data import integrity
+from lamv.data.formats import archive
+from lamv.data.sets import cifar
 
 DATASETS = {"cifar10": cifar.CIFAR10, "cifar100": cifar.CIFAR100}
 LAYOUTS = {layout.folder: (name, layout) for name, dataset in DATASETS.items() for layout in dataset.layouts}

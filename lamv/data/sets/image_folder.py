@@ -26,11 +26,15 @@ from pathlib import Path
 
 import numpy as np
 
-from lamv.data import images
-from lamv.data.integrity import and_more, kind_of, shown
+from lamv.data.integrity import unverified
 from lamv.data.labels import coded
+from lamv.data.photographs import listing as photographs
+from lamv.data.photographs.folder import ENDINGS, MOST_LEVELS, Tree, is_image, walk
+from lamv.data.photographs.listing import Listing, read_listing
+from lamv.data.photographs.metadata import csv_rows
 from lamv.data.splits import Splits
-from lamv.errors import DataError, brief, listed
+from lamv.errors import DataError, and_more, brief, listed, shown
+from lamv.files import kind_of
 
 METADATA = "metadata.csv"
 PARTS = {
@@ -70,12 +74,12 @@ def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
         raise DataError(f"image_folder: {shown(path)} is {kind_of(path)}; give the folder")
     folder = _inner(path)
     metadata = _metadata(folder)
-    tree = images.walk("image_folder", folder, on_broken)
+    tree = walk("image_folder", folder, on_broken)
     listing = _from_metadata(folder, tree, metadata) if metadata else _from_folders(folder, tree)
     if folder != path:
         inner = shown(folder.relative_to(path))
         listing = listing._replace(notes=(f"read from {inner}/, the only folder in {shown(path)}", *listing.notes))
-    return images.read("image_folder", listing, image_size, on_broken)
+    return read_listing("image_folder", listing, image_size, on_broken)
 
 
 def part_of(name: str) -> str | None:
@@ -89,7 +93,7 @@ def part_of(name: str) -> str | None:
 def _inner(path: Path) -> Path:
     """The folder that holds the data set: `path`, or the first below it that does not hold one folder only."""
     folder = path
-    for _ in range(images.MOST_LEVELS):
+    for _ in range(MOST_LEVELS):
         entries = [entry for entry in os.scandir(folder) if not _passed_over(entry.name)]
         folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
         if len(folders) != 1 or part_of(folders[0].name) or _has_metadata(entries) or _has_photographs(entries):
@@ -108,7 +112,7 @@ def _has_metadata(entries: Sequence[os.DirEntry]) -> bool:
 
 
 def _has_photographs(entries: Sequence[os.DirEntry]) -> bool:
-    return any(images.is_image(entry.name) for entry in entries)
+    return any(is_image(entry.name) for entry in entries)
 
 
 def _passed_over(name: str) -> bool:
@@ -123,9 +127,9 @@ def _metadata(folder: Path) -> Path | None:
     return folder / found[0] if found else None
 
 
-def _from_metadata(folder: Path, tree: images.Tree, metadata: Path) -> images.Listing:
+def _from_metadata(folder: Path, tree: Tree, metadata: Path) -> Listing:
     rows, spelt = [], {}
-    for where, row in images.table(metadata, ("path", "label"), optional=("split", "group")):
+    for where, row in csv_rows(metadata, ("path", "label"), optional=("split", "group")):
         if "split" in row:
             spelt.setdefault(row["split"], part_of(row["split"]))
             if spelt[row["split"]] is None:
@@ -137,7 +141,7 @@ def _from_metadata(folder: Path, tree: images.Tree, metadata: Path) -> images.Li
         attribute_names, attributes, more = _coded(shown(metadata), "groups", [row["group"] for row in rows])
         notes += more
     notes += _spelling_notes(spelt)
-    return images.Listing(
+    return Listing(
         folder=folder,
         tree=tree,
         files=[row["path"] for row in rows],
@@ -147,7 +151,7 @@ def _from_metadata(folder: Path, tree: images.Tree, metadata: Path) -> images.Li
         class_names=class_names,
         attribute_names=attribute_names,
         source=metadata,
-        sources=(images.source_of(metadata),),
+        sources=(unverified(metadata),),
         notes=notes,
     )
 
@@ -158,23 +162,23 @@ def _spelling_notes(spelt: Mapping[str, str]) -> tuple[str, ...]:
     return (f"split: read {listed(others)}",) if others else ()
 
 
-def _from_folders(folder: Path, tree: images.Tree) -> images.Listing:
+def _from_folders(folder: Path, tree: Tree) -> Listing:
     parts = _part_folders(folder, tree)
     depth = 1 if parts else 0  # of the folders of classes
     files, labels, stray = [], [], []
     for file in sorted([*tree.files, *tree.gone]):
         names = file.split("/")
         inside = len(names) > depth + 1 and (not parts or names[0] in parts)
-        if inside and images.is_image(file):
+        if inside and is_image(file):
             files.append(file)
             labels.append(names[depth])
-        elif (inside and names[-1].lower() not in LITTER) or images.is_image(file):
+        elif (inside and names[-1].lower() not in LITTER) or is_image(file):
             stray.append(folder / file)
     form = f"{'|'.join(parts)}/CLASS/" if parts else "CLASS/"
     for path in stray[:1]:
         raise DataError(
             f"image_folder: {shown(path)}{and_more(stray)} is no image of a class; {form} may hold files that end in"
-            f" {', '.join(images.ENDINGS)}, and nothing else of {shown(folder)} may"
+            f" {', '.join(ENDINGS)}, and nothing else of {shown(folder)} may"
         )
     _check_classes(folder, tree, files, depth, parts)
     if not files:
@@ -182,10 +186,10 @@ def _from_folders(folder: Path, tree: images.Tree) -> images.Listing:
     class_names, labels, notes = _coded(f"image_folder: {shown(folder)}", "classes", labels)
     of_files = [parts[file.split("/")[0]] if parts else "all" for file in files]
     notes += tuple(_layout_notes(tree, files, depth, parts))
-    return images.Listing(folder, tree, files, of_files, labels, None, class_names, notes=notes)
+    return Listing(folder, tree, files, of_files, labels, None, class_names, notes=notes)
 
 
-def _layout_notes(tree: images.Tree, files: Sequence[str], depth: int, parts: Mapping[str, str]) -> list[str]:
+def _layout_notes(tree: Tree, files: Sequence[str], depth: int, parts: Mapping[str, str]) -> list[str]:
     """What a folder of classes was taken for, where it could have been something else."""
     notes = []
     renamed = [f"{shown(name)}/ as {part}" for name, part in parts.items() if name != part]
@@ -202,7 +206,7 @@ def _layout_notes(tree: images.Tree, files: Sequence[str], depth: int, parts: Ma
     return notes
 
 
-def _part_folders(folder: Path, tree: images.Tree) -> dict[str, str]:
+def _part_folders(folder: Path, tree: Tree) -> dict[str, str]:
     """The folders at the top that are parts, and which; {} where the folders at the top are classes."""
     top = sorted(name for name in tree.folders if "/" not in name)
     found: dict[str, str] = {}
@@ -225,12 +229,12 @@ def _part_folders(folder: Path, tree: images.Tree) -> dict[str, str]:
             )
     if not found:
         _refuse_near_parts(folder, tree, top)
-    return dict(sorted(found.items(), key=lambda item: images.PARTS.index(item[1])))
+    return dict(sorted(found.items(), key=lambda item: photographs.PARTS.index(item[1])))
 
 
-def _refuse_near_parts(folder: Path, tree: images.Tree, top: Sequence[str]) -> None:
+def _refuse_near_parts(folder: Path, tree: Tree, top: Sequence[str]) -> None:
     """DataError where all folders of "classes" seem to be parts, or the parts lie inside of them."""
-    with_own = {file.split("/")[0] for file in tree.files if file.count("/") == 1 and images.is_image(file)}
+    with_own = {file.split("/")[0] for file in tree.files if file.count("/") == 1 and is_image(file)}
     if len(top) > 1 and (all(map(_with_a_part, top)) or (not with_own and all(map(_like_a_part, top)))):
         raise DataError(
             f"image_folder: {shown(folder)} holds {listed([shown(name) for name in top])}: parts? Call them {ALLOWED}; if"
@@ -261,7 +265,7 @@ def _like_a_part(name: str) -> bool:
     return _with_a_part(name) or bool(difflib.get_close_matches(key, (*PARTS, "holdout", "heldout"), n=1, cutoff=0.75))
 
 
-def _check_classes(folder: Path, tree: images.Tree, files: Sequence[str], depth: int, parts: Mapping[str, str]) -> None:
+def _check_classes(folder: Path, tree: Tree, files: Sequence[str], depth: int, parts: Mapping[str, str]) -> None:
     used = {"/".join(file.split("/")[: depth + 1]) for file in files}
     for name in sorted(tree.folders):
         levels = name.split("/")

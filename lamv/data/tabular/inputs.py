@@ -13,10 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lamv import memory
-from lamv.data.integrity import shown
-from lamv.data.tabular_columns import MANY, MISSING, Column, are_days_and_months, column_of, refuse_mixed
-from lamv.data.tabular_files import Table
-from lamv.errors import DataError, brief, listed
+from lamv.data.tabular.columns import MANY, MISSING, Series, are_days_and_months, column_of, refuse_mixed
+from lamv.data.tabular.files import Frame
+from lamv.errors import DataError, brief, listed, shown
 
 #: Values of a text column, each of which is an input, beyond which it is left out.
 MAX_VALUES = 1000
@@ -62,7 +61,7 @@ class _LeftOut(Exception):
     """Why a column is left out."""
 
 
-def encode(table: Table, names: Sequence[str], trains: np.ndarray, fill: bool = True) -> Inputs:
+def encode(frame: Frame, names: Sequence[str], trains: np.ndarray, fill: bool = True) -> Inputs:
     """The columns of these names as inputs. trains: (N,) bool, the rows by which the columns are standardised.
 
     fill: whether a missing number becomes the mean here, or stays NaN for whoever standardises once more. Raises
@@ -73,18 +72,18 @@ def encode(table: Table, names: Sequence[str], trains: np.ndarray, fill: bool = 
     left_out: dict[str, list[str]] = {}
     for name in names:
         try:
-            encoded[name] = _encoded(table, column_of(table, name), trains)
+            encoded[name] = _encoded(frame, column_of(frame, name), trains)
         except _LeftOut as why:
             left_out.setdefault(str(why), []).append(name)
     reasons = [f"{_called(columns)} left out: {why}" for why, columns in left_out.items()]
     if not encoded:
         found = f"; {'; '.join(reasons)}" if reasons else ", only what is to be learned"
-        raise DataError(f"{shown(table.path)}: holds no column to learn from{found}")
+        raise DataError(f"{shown(frame.path)}: holds no column to learn from{found}")
     width = sum(len(column.names) for column in encoded.values())
-    needed, there = 3 * 4 * width * table.rows, memory.available()
+    needed, there = 3 * 4 * width * frame.rows, memory.available()
     if needed > there.bytes:
         raise DataError(
-            f"{shown(table.path)}: {table.rows:,} rows of {width:,} inputs take {memory.shown(needed)}, and"
+            f"{shown(frame.path)}: {frame.rows:,} rows of {width:,} inputs take {memory.shown(needed)}, and"
             f" {memory.shown(there.bytes)} are {there.limit}; drop columns of many texts ({drop('NAME')})"
         )
     notes = (_summary(len(names), width, encoded), *reasons, *_notes(encoded))
@@ -92,26 +91,26 @@ def encode(table: Table, names: Sequence[str], trains: np.ndarray, fill: bool = 
     numbers = tuple(
         at == 0 and column.numbers is not None for column in encoded.values() for at in range(len(column.names))
     )
-    values = _filled(table.rows, width, encoded)
+    values = _filled(frame.rows, width, encoded)
     if fill:
         values[np.isnan(values)] = 0.0
     return Inputs(values, inputs, numbers, notes)
 
 
-def _encoded(table: Table, column: Column, trains: np.ndarray) -> _Encoded:
+def _encoded(frame: Frame, column: Series, trains: np.ndarray) -> _Encoded:
     if not column.kind:
-        raise _LeftOut(f"values of type {table.types[column.name]} are not read")
+        raise _LeftOut(f"values of type {frame.types[column.name]} are not read")
     if not (column.codes >= 0).any():
         raise _LeftOut("no value in any row")
     if not (column.codes[trains] >= 0).any():
         raise _LeftOut("no value in the training rows")
     if column.numbers is not None:
-        return _number(table, column, trains)
-    refuse_mixed(table, column, f"or leave the column out, {drop(column.name)}")
+        return _number(frame, column, trains)
+    refuse_mixed(frame, column, f"or leave the column out, {drop(column.name)}")
     return _category(column, trains)
 
 
-def _number(table: Table, column: Column, trains: np.ndarray) -> _Encoded:
+def _number(frame: Frame, column: Series, trains: np.ndarray) -> _Encoded:
     missing = column.codes < 0
     if _is_row_number(column):
         raise _LeftOut("it numbers the rows")
@@ -119,7 +118,7 @@ def _number(table: Table, column: Column, trains: np.ndarray) -> _Encoded:
     if bad.size:
         row = min(column.first(code) for code in bad)
         raise DataError(
-            f"{table.where(column.name)}: {brief(column.texts()[column.codes[row]])} ({table.at(row)}) is not finite as"
+            f"{frame.where(column.name)}: {brief(column.texts()[column.codes[row]])} ({frame.at(row)}) is not finite as"
             f" float32; mend it, or leave the column out, {drop(column.name)}"
         )
     values = column.numbers[column.codes]
@@ -133,7 +132,7 @@ def _number(table: Table, column: Column, trains: np.ndarray) -> _Encoded:
         numbers = np.where(missing, np.nan, (values - mean) / (1.0 if constant else deviation)).astype(np.float32)
     for row in np.flatnonzero(~np.isfinite(numbers) & ~missing)[:1]:
         raise DataError(
-            f"{table.where(column.name)}: {values[row]:g} ({table.at(row)}) is beyond float32 once it is standardised (mean"
+            f"{frame.where(column.name)}: {values[row]:g} ({frame.at(row)}) is beyond float32 once it is standardised (mean"
             f" {mean:g}, deviation {deviation:g}); mend it, or leave the column out, {drop(column.name)}"
         )
     codes = np.where(missing, 0, -1) if tells else None
@@ -141,7 +140,7 @@ def _number(table: Table, column: Column, trains: np.ndarray) -> _Encoded:
     return _Encoded(column.kind, names, None if constant else numbers, codes, int(missing.sum()))
 
 
-def _is_row_number(column: Column) -> bool:
+def _is_row_number(column: Series) -> bool:
     """0, 1, 2, ... or 1, 2, 3, ... down the table, which is more than chance where it is long or has a telling name."""
     number = len(column.codes)
     if column.kind not in ("whole", "real") or len(column.numbers) != number or (column.codes < 0).any():
@@ -152,7 +151,7 @@ def _is_row_number(column: Column) -> bool:
     return values[0] in (0, 1) and bool(np.array_equal(values, values[0] + np.arange(number)))
 
 
-def _category(column: Column, trains: np.ndarray) -> _Encoded:
+def _category(column: Series, trains: np.ndarray) -> _Encoded:
     missing = column.codes < 0
     known = np.unique(column.codes[trains & ~missing])
     if are_days_and_months(column):

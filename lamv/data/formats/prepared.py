@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from lamv.data.integrity import check_class_names, kind_of, make_split, one_line, sha256_of, shown
-from lamv.data.splits import Normalisation, Source, Splits
-from lamv.errors import DataError
+from lamv.data.integrity import unverified
+from lamv.data.splits import Normalisation, Splits, check_class_names, make_split
+from lamv.errors import DataError, one_line, shown
+from lamv.files import kind_of
 
 INFO = "dataset_info.json"
 MAX_INFO = 1 << 24  # bytes; a real one has some thousand
@@ -75,8 +76,7 @@ def read(
         part: make_split(f"{version_dir} ({part})", images, labels, num_classes)
         for part, (images, labels) in parts.items()
     }
-    files = sorted(file for file in version_dir.iterdir() if file.is_file())
-    sources = tuple(Source(file.name, sha256_of(file), official=None) for file in files)
+    sources = tuple(unverified(file) for file in sorted(version_dir.iterdir()) if file.is_file())
     return Splits(name, splits, class_names, normalisation, sources)
 
 

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lamv.data import images
-from lamv.data.integrity import and_more, kind_of, shown
+from lamv.data.integrity import unverified
+from lamv.data.photographs.folder import walk
+from lamv.data.photographs.listing import Listing, read_listing
+from lamv.data.photographs.metadata import check_text, chosen, csv_rows
 from lamv.data.splits import Splits
-from lamv.errors import DataError
+from lamv.errors import DataError, and_more, shown
+from lamv.files import kind_of
 
 LABEL = "Blond_Hair"
 ATTRIBUTE = "Male"
@@ -44,9 +47,9 @@ def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
     attributes, partition, folder = (_find(path, what) for what in PLACES)
     signs, parts = {}, {}
     for where, row in _attributes(attributes):
-        _add(signs, where, row["image_id"], tuple(images.chosen(where, a, row[a], SIGNS) for a in (LABEL, ATTRIBUTE)))
+        _add(signs, where, row["image_id"], tuple(chosen(where, a, row[a], SIGNS) for a in (LABEL, ATTRIBUTE)))
     for where, row in _partition(partition):
-        _add(parts, where, row["image_id"], images.chosen(where, "partition", row["partition"], SPLITS))
+        _add(parts, where, row["image_id"], chosen(where, "partition", row["partition"], SPLITS))
     for one, other, names in (
         (attributes, partition, signs.keys() - parts),
         (partition, attributes, parts.keys() - signs),
@@ -56,9 +59,9 @@ def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
                 f"celeba: {shown(name)}{and_more(names)} is in {one} and not in {other}; fetch both lists again"
             )
     labels, males = np.array(list(signs.values()), np.int32).T
-    listing = images.Listing(
+    listing = Listing(
         folder=folder,
-        tree=images.walk("celeba", folder, on_broken),
+        tree=walk("celeba", folder, on_broken),
         files=list(signs),
         parts=[parts[file] for file in signs],
         labels=labels,
@@ -66,10 +69,10 @@ def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
         class_names=(f"not {LABEL}", LABEL),
         attribute_names=(f"not {ATTRIBUTE}", ATTRIBUTE),
         source=partition,
-        sources=(images.source_of(attributes), images.source_of(partition)),
+        sources=(unverified(attributes), unverified(partition)),
         crossing="{label}, {attribute}",
     )
-    return images.read("celeba", listing, image_size, on_broken)
+    return read_listing("celeba", listing, image_size, on_broken)
 
 
 def _find(path: Path, what: str) -> Path:
@@ -93,7 +96,7 @@ def _add(to: dict, where: str, file: str, value: object) -> None:
 
 def _attributes(path: Path) -> Iterator[Row]:
     if path.suffix == ".csv":
-        yield from images.table(path, ("image_id", LABEL, ATTRIBUTE))
+        yield from csv_rows(path, ("image_id", LABEL, ATTRIBUTE))
         return
     lines = _lines(path)
     _, count = next(lines, ("", [""]))
@@ -114,7 +117,7 @@ def _attributes(path: Path) -> Iterator[Row]:
 
 def _partition(path: Path) -> Iterator[Row]:
     if path.suffix == ".csv":
-        yield from images.table(path, ("image_id", "partition"))
+        yield from csv_rows(path, ("image_id", "partition"))
         return
     for where, fields in _lines(path):
         if len(fields) != 2:
@@ -124,7 +127,7 @@ def _partition(path: Path) -> Iterator[Row]:
 
 def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:
     """The lines of a list that are not empty, split at white space, each with where it stands."""
-    images.check_text(path)
+    check_text(path)
     try:
         with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lamv.data import images
-from lamv.data.integrity import shown
+from lamv.data.integrity import unverified
+from lamv.data.photographs.folder import walk
+from lamv.data.photographs.listing import Listing, read_listing
+from lamv.data.photographs.metadata import chosen, csv_rows
 from lamv.data.splits import Splits
-from lamv.errors import DataError
+from lamv.errors import DataError, shown
 
 FOLDER = "waterbird_complete95_forest2water2"
 METADATA = "metadata.csv"
@@ -39,14 +41,14 @@ def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
         )
     metadata = folder / METADATA
     files, parts, labels, places = [], [], [], []
-    for where, row in images.table(metadata, COLUMNS):
+    for where, row in csv_rows(metadata, COLUMNS):
         files.append(row["img_filename"])
-        parts.append(images.chosen(where, "split", row["split"], SPLITS))
-        labels.append(images.chosen(where, "y", row["y"], BINARY))
-        places.append(images.chosen(where, "place", row["place"], BINARY))
-    listing = images.Listing(
+        parts.append(chosen(where, "split", row["split"], SPLITS))
+        labels.append(chosen(where, "y", row["y"], BINARY))
+        places.append(chosen(where, "place", row["place"], BINARY))
+    listing = Listing(
         folder=folder,
-        tree=images.walk("waterbirds", folder, on_broken),
+        tree=walk("waterbirds", folder, on_broken),
         files=files,
         parts=parts,
         labels=np.array(labels, np.int32),
@@ -54,6 +56,6 @@ def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
         class_names=CLASSES,
         attribute_names=PLACES,
         source=metadata,
-        sources=(images.source_of(metadata),),
+        sources=(unverified(metadata),),
     )
-    return images.read("waterbirds", listing, image_size, on_broken)
+    return read_listing("waterbirds", listing, image_size, on_broken)

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lamv.data import archive, pickles, prepared
-from lamv.data.integrity import check_class_names, identify, kind_of, make_split, sha256_of, shown
-from lamv.data.splits import Normalisation, Source, Split, Splits
-from lamv.errors import DataError
+from lamv.data.formats import archive, pickles, prepared
+from lamv.data.integrity import identify, sha256_of, unverified
+from lamv.data.splits import Normalisation, Source, Split, Splits, check_class_names, make_split
+from lamv.errors import DataError, shown
+from lamv.files import kind_of
 
 IMAGE_SHAPE = (32, 32, 3)
 IMAGE_BYTES = 3072
@@ -115,7 +116,7 @@ Files = tuple[Layout, dict[str, bytes], tuple[Source, ...]]
 def _read_folder(folder: Path, dataset: Dataset) -> Files:
     layout = _layout_of(folder, dataset)
     files = archive.read_folder(folder, layout.files)
-    return layout, files, tuple(Source(file, sha256_of(folder / file), official=None) for file in files)
+    return layout, files, tuple(unverified(folder / file) for file in files)
 
 
 def _read_archive(path: Path, dataset: Dataset) -> Files:

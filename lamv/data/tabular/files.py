@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lamv import memory
-from lamv.data.integrity import one_line, sha256_of, shown
-from lamv.errors import DataError, brief, listed
+from lamv.data.integrity import sha256_of
+from lamv.errors import DataError, brief, listed, one_line, shown
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 #: Where the offsets of an array of texts end.
@@ -27,7 +27,7 @@ PER_BYTE = 8
 PER_PAGE_BYTE, PER_VALUE = 2, 24
 
 
-class Table(NamedTuple):
+class Frame(NamedTuple):
     """types: {name: Arrow type} of all columns, in the order of the file; arrays: of those columns that are not nested.
 
     rows: how many. lines: whether each row is one line of the file, below one line of names. sha256: of the file.
@@ -51,7 +51,7 @@ class Table(NamedTuple):
         return f"{shown(self.path)}: column {brief(column)}"
 
 
-def read(path: Path) -> Table:
+def read(path: Path) -> Frame:
     """A CSV, which may be compressed (.gz) and separated by any of DELIMITERS, or a Parquet file, as its first bytes say.
 
     Raises DataError for what is no file, damaged, empty, larger than memory or not rectangular, for two columns of one
@@ -62,17 +62,17 @@ def read(path: Path) -> Table:
     with open(path, "rb") as file:
         begins = file.read(4)
     if begins == b"PAR1" or path.suffix.lower() in (".parquet", ".pq"):
-        table = _read_parquet(path)
+        frame = _read_parquet(path)
     elif begins == b"PK\x03\x04":
         raise DataError(f"{shown(path)}: is an Excel file or a .zip; save the table as CSV (UTF-8)")
     else:
-        table = _read_csv(path, zipped=begins[:2] == b"\x1f\x8b")
-    if not table.rows:
-        raise DataError(f"{shown(path)}: has columns {listed([brief(name) for name in table.types])}, and no rows")
-    return table
+        frame = _read_csv(path, zipped=begins[:2] == b"\x1f\x8b")
+    if not frame.rows:
+        raise DataError(f"{shown(path)}: has columns {listed([brief(name) for name in frame.types])}, and no rows")
+    return frame
 
 
-def _read_csv(path: Path, zipped: bool) -> Table:
+def _read_csv(path: Path, zipped: bool) -> Frame:
     import pyarrow as pa
 
     content, sha256 = _content(path, zipped)
@@ -84,7 +84,7 @@ def _read_csv(path: Path, zipped: bool) -> Table:
         notes.append(f"columns without a name are called {listed(sorted(set(called) - set(names)))}")
     _refuse_twins(path, called)
     columns = dict(zip(called, array.columns, strict=True))
-    return Table(path, dict.fromkeys(called, pa.string()), columns, array.num_rows, lines, sha256, tuple(notes))
+    return Frame(path, dict.fromkeys(called, pa.string()), columns, array.num_rows, lines, sha256, tuple(notes))
 
 
 def _content(path: Path, zipped: bool) -> tuple[bytes, str]:
@@ -209,7 +209,7 @@ def _parsed(path: Path, content: bytes, names: Sequence[str], delimiter: str):
     return array, lines
 
 
-def _read_parquet(path: Path) -> Table:
+def _read_parquet(path: Path) -> Frame:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -235,7 +235,7 @@ def _read_parquet(path: Path) -> Table:
             f"{shown(path)}: no Parquet file, or a damaged one ({one_line(error)}); save it again"
         ) from error
     columns = {name: array.column(name) for name in flat}
-    return Table(path, types, columns, array.num_rows, False, sha256_of(path))
+    return Frame(path, types, columns, array.num_rows, False, sha256_of(path))
 
 
 def is_text(type: Any) -> bool:

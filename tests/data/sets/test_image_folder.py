@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lamv import data
-from lamv.data import image_folder
+from lamv.data.sets import image_folder
 from lamv.errors import DataError
 
 ROWS = [

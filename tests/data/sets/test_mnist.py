@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lamv import data
-from lamv.data import idx, integrity
+from lamv.data import integrity
+from lamv.data.formats import idx
 
 PARTS = {"train": ("train", 7), "test": ("t10k", 3)}
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")

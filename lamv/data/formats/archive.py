@@ -9,8 +9,8 @@ import tarfile
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
-from lamv.data.integrity import kind_of, one_line, shown
-from lamv.errors import DataError
+from lamv.errors import DataError, one_line, shown
+from lamv.files import kind_of
 
 # The official archives unpack to 177 MiB and hold fewer than ten members.
 MAX_BYTES = 1 << 28
