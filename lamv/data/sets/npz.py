@@ -8,34 +8,25 @@ Either `inputs` and `labels`, which the seed then cuts into train and test; or `
 """
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from lamv import memory
-from lamv.data import labels as vocabulary
 from lamv.data.integrity import unverified
-from lamv.data.labels import Coded
-from lamv.data.splits import Normalisation, Split, Splits, check_class_names, make_split
+from lamv.data.labels import Coded, coded, from_one_hot, note_on_whole_floats, split_of, whole
+from lamv.data.splits import Normalisation, Split, Splits, check_class_names
 from lamv.errors import DataError, listed, nearest, one_line, shown
 
-WHOLE = ("inputs", "labels", "groups", "attributes")
-CUT = tuple(f"{part}_{array}" for part in ("train", "valid", "test") for array in WHOLE)
+KINDS = ("inputs", "labels", "groups", "attributes")
+PARTS = ("train", "valid", "test")
 NAMES = "class_names"
 #: Numbers of channels that images have; another number on the last axis, and one of these on the second, is (N, C, H, W).
 CHANNELS = (1, 3, 4)
 
 Arrays = Mapping[str, np.ndarray]
-
-
-class Labels(NamedTuple):
-    """What is to be learned. values: {part: (N,) int32 classes, or float32}; names: of the classes, () for regression."""
-
-    values: dict[str, np.ndarray]
-    names: tuple[str, ...]
-    notes: tuple[str, ...]
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 def read(path: Path, task: str) -> Splits:
@@ -45,7 +36,7 @@ def read(path: Path, task: str) -> Splits:
     float32. labels: (N,) whole numbers of any range, booleans or strings, also as (N, 1), or one-hot (N, K): classes, see
     lamv.data.labels; or floats, finite, for regression. groups, attributes: (N,) of the same kinds as classes;
     attributes for classes only, and with them groups are y * A + a. class_names: K strings, the class of label 0, 1, ...;
-    without, a class is called what its label is. A name that no label says is left out. Images are normalised to [0, 1],
+    without, a class is called what its label is. A name that no label has is left out. Images are normalised to [0, 1],
     vectors are left as they are.
     task: "auto" takes floats for regression and all else for classes; "classification", also whole floats for classes;
     "regression", also whole numbers for regression.
@@ -55,35 +46,40 @@ def read(path: Path, task: str) -> Splits:
     if not path.is_file():
         raise DataError(f"npz: {shown(path)} is no file; give the .npz file")
     shapes = _shapes(path)
-    prefixes = _parts(path, shapes)
-    _check_counts(path, shapes, prefixes)
+    parts = _parts(path, shapes)
+    _check_counts(path, shapes, parts)
     arrays = _load(path)
-    own = _labels(path, arrays, prefixes, task)
-    if own.names and NAMES in arrays:
-        texts = all(arrays[f"{prefix}labels"].dtype.kind in "UT" for prefix in prefixes.values())
-        own = _named(path, own, arrays[NAMES], texts)
-    groups, attributes = (_coded(path, arrays, prefixes, array) for array in ("groups", "attributes"))
-    if attributes is not None:
-        _check_attributes(path, own, groups, attributes)
+    labels = _labels(path, arrays, parts, task)
+    groups, attributes = (_coded(path, arrays, parts, kind) for kind in ("groups", "attributes"))
+    if attributes:
+        _check_attributes(path, parts, labels, groups, attributes)
         groups = None
-    parts = {part: _split(path, arrays, prefix, part, own, groups, attributes) for part, prefix in prefixes.items()}
-    _check_alike(path, parts)
-    inputs = next(iter(parts.values())).inputs
+    splits = {}
+    for at, part in enumerate(parts):
+        inputs = _inputs(path, _name(part, "inputs"), arrays[_name(part, "inputs")])
+        splits[part] = split_of(str(path), inputs, labels, groups, attributes, at)
+    _check_alike(path, splits)
     channels = inputs.shape[-1]
-    images = Normalisation(255.0, (0.0,) * channels, (1.0,) * channels)
     return Splits(
         name="npz",
-        parts=parts,
-        class_names=own.names or ("value",),
-        normalisation=images if inputs.ndim == 4 else Normalisation(),
+        parts=splits,
+        class_names=labels.names or ("value",),
+        normalisation=Normalisation(255.0, (0.0,) * channels, (1.0,) * channels)
+        if inputs.ndim == 4
+        else Normalisation(),
         sources=(unverified(path),),
-        attribute_names=attributes[0].names if attributes else (),
-        own_group_names=groups[0].names if groups else (),
-        notes=tuple(note for note in (*own.notes, *(c[0].note for c in (groups, attributes) if c)) if note),
+        attribute_names=attributes.names if attributes else (),
+        own_group_names=groups.names if groups else (),
+        notes=tuple(values.note for values in (labels, groups, attributes) if values and values.note),
     )
 
 
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+def _name(part: str, kind: str) -> str:
+    """The name of an array."""
+    return kind if part == "all" else f"{part}_{kind}"
+
+
+def _shapes(path: Path) -> Shapes:
     """The shape of each array by the headers in the file, once they agree with its size and fit into memory."""
     shapes, total = {}, 0
     try:
@@ -97,13 +93,11 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
                     raise DataError(
                         f"{path}: array {name!r} holds Python objects, which could run code; save plain arrays"
                     )
-                if name in shapes or declared != member.file_size:
-                    why = (
-                        "is there twice"
-                        if name in shapes
-                        else f"should be {declared} bytes long, not {member.file_size}"
-                    )
-                    raise DataError(f"{path}: damaged .npz file (array {name!r} {why}); save it again")
+                wrong = "is there twice" if name in shapes else ""
+                if not wrong and declared != member.file_size:
+                    wrong = f"should be {declared} bytes long, not {member.file_size}"
+                if wrong:
+                    raise DataError(f"{path}: damaged .npz file (array {name!r} {wrong}); save it again")
                 shapes[name] = shape
                 total += declared
     except (DataError, OSError):
@@ -137,7 +131,7 @@ def _no_npz(path: Path) -> str:
     return "damaged .npz file" if begins[:2] == b"PK" else "is no .npz file"
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
+def _load(path: Path) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as content:
             return {name: content[name] for name in content.files}
@@ -147,67 +141,63 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"{path}: damaged .npz file ({one_line(error)}); save it again") from error
 
 
-def _parts(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
-    """Part name -> prefix of its arrays' names."""
-    cut = any(name in shapes for name in CUT)
-    allowed = (*(CUT if cut else WHOLE), NAMES)
+def _parts(path: Path, shapes: Shapes) -> tuple[str, ...]:
+    """The parts that the file holds, once its arrays are all known by name and none is missing."""
+    official = [_name(part, kind) for part in PARTS for kind in KINDS]
+    cut = any(name in shapes for name in official)
+    allowed = (*(official if cut else KINDS), NAMES)
     # An array with a mistyped name would be left out silently, and with it the groups.
     for name in shapes:
         if name not in allowed:
             raise DataError(
                 f"{path}: array {name!r} has no meaning here{nearest(name, allowed)}; allowed: {', '.join(allowed)}"
             )
-    parts = {"train": "train_", "valid": "valid_", "test": "test_"} if cut else {"all": ""}
-    if not any(name.startswith("valid_") for name in shapes):
-        parts.pop("valid", None)
-    for name in (f"{prefix}{array}" for prefix in parts.values() for array in ("inputs", "labels")):
+    validates = any(name.startswith("valid_") for name in shapes)
+    parts = tuple(part for part in PARTS if part != "valid" or validates) if cut else ("all",)
+    for name in (_name(part, kind) for part in parts for kind in ("inputs", "labels")):
         if name not in shapes:
             raise DataError(f"{path}: array {name!r} is missing; the file holds {', '.join(shapes) or 'nothing'}")
     return parts
 
 
-def _check_counts(path: Path, shapes: Mapping[str, tuple[int, ...]], prefixes: Mapping[str, str]) -> None:
+def _check_counts(path: Path, shapes: Shapes, parts: Sequence[str]) -> None:
     """Whether there are as many labels, groups and attributes as inputs; known before anything is read."""
-    for prefix in prefixes.values():
-        counts = {name: shapes[name][:1] for array in WHOLE if (name := f"{prefix}{array}") in shapes}
-        for name, count in counts.items():
-            if count != counts[f"{prefix}inputs"]:
+    for part in parts:
+        inputs = _name(part, "inputs")
+        for name in (_name(part, kind) for kind in KINDS):
+            if name in shapes and shapes[name][:1] != shapes[inputs][:1]:
                 raise DataError(
-                    f"{path}: array {name!r} has the shape {shapes[name]} and '{prefix}inputs' {shapes[f'{prefix}inputs']};"
-                    " the first axis, of the examples, must be equally long"
+                    f"{path}: array {name!r} has the shape {shapes[name]} and '{inputs}' {shapes[inputs]}; the first axis,"
+                    " of the examples, must be equally long"
                 )
 
 
-def _labels(path: Path, arrays: Arrays, prefixes: Mapping[str, str], task: str) -> Labels:
-    found = {part: arrays[f"{prefix}labels"] for part, prefix in prefixes.items()}
-    where = {part: f"{path}: array '{prefix}labels'" for part, prefix in prefixes.items()}
-    flat = {
-        p: vocabulary.from_one_hot(f"{path}", f"{prefixes[p]}labels", a) if a.ndim != 1 else a for p, a in found.items()
-    }
-    real = {part: array.dtype.kind == "f" for part, array in flat.items()}
-    if any(real.values()) and not all(real.values()):
-        kinds = ", ".join(f"{array.dtype} in {part}" for part, array in flat.items())
+def _labels(path: Path, arrays: Arrays, parts: Sequence[str], task: str) -> Coded:
+    """Labels of each part: classes, or float32 (N,) to be predicted, which have no names."""
+    flat = []
+    for name in (_name(part, "labels") for part in parts):
+        flat.append(arrays[name] if arrays[name].ndim == 1 else from_one_hot(str(path), name, arrays[name]))
+    real = [array.dtype.kind == "f" for array in flat]
+    if any(real) and not all(real):
+        kinds = ", ".join(f"{array.dtype} in {part}" for part, array in zip(parts, flat, strict=True))
         raise DataError(
             f"{path}: labels are {kinds}; save all as whole numbers (classes), or all as floats (regression)"
         )
-    whole = all(vocabulary.whole(array) for part, array in flat.items() if real[part])
-    if task == "regression" or (task == "auto" and all(real.values())):
+    whole_floats = all(real) and all(map(whole, flat))
+    if task == "regression" or (task == "auto" and all(real)):
         if NAMES in arrays:
             raise DataError(
                 f"{path}: array {NAMES!r} has no meaning with float labels; leave it out, or, if these are classes,"
                 " --config.data.task=classification"
             )
-        notes = ()
-        if all(real.values()) and whole:
-            notes = (vocabulary.note_on_whole_floats("labels"),)
-        return Labels({part: _numbers(where[part], array) for part, array in flat.items()}, (), notes)
-    if all(real.values()):
-        if not whole:
+        numbers = [_numbers(f"{path}: array '{_name(p, 'labels')}'", a) for p, a in zip(parts, flat, strict=True)]
+        return Coded(numbers, (), note_on_whole_floats("labels") if whole_floats else "")
+    if all(real):
+        if not whole_floats:
             raise DataError(f"{path}: labels are floats that are not all whole; classes are whole numbers or strings")
-        flat = {part: array.astype(np.int64) for part, array in flat.items()}
-    coded = vocabulary.coded(str(path), "labels", list(flat.values()))
-    note = "" if NAMES in arrays else coded.note
-    return Labels(dict(zip(flat, coded.codes, strict=True)), coded.names, (note,) if note else ())
+        flat = [array.astype(np.int64) for array in flat]
+    classes = coded(str(path), "labels", flat)
+    return _named(path, classes, arrays[NAMES], flat[0].dtype.kind in "UT") if NAMES in arrays else classes
 
 
 def _numbers(where: str, array: np.ndarray) -> np.ndarray:
@@ -224,8 +214,8 @@ def _numbers(where: str, array: np.ndarray) -> np.ndarray:
     return values
 
 
-def _named(path: Path, own: Labels, array: np.ndarray, texts: bool) -> Labels:
-    """The labels as numbers of the names that `class_names` gives them, without the names that no label says.
+def _named(path: Path, labels: Coded, array: np.ndarray, texts: bool) -> Coded:
+    """The labels as numbers of the names that `class_names` gives them, without the names that no label has.
 
     texts: whether labels are such names themselves, and not their numbers 0 to K - 1.
     """
@@ -233,84 +223,74 @@ def _named(path: Path, own: Labels, array: np.ndarray, texts: bool) -> Labels:
         raise DataError(f"{path}: array {NAMES!r} is {array.dtype} {array.shape}; strings (K,) are needed")
     names = check_class_names(f"{path}: {NAMES}", array.tolist(), len(array))
     number = {(name if texts else str(n)): n for n, name in enumerate(names)}
-    for called in own.names:
-        if called not in number:
+    for label in labels.names:
+        if label not in number:
             allowed = listed(names) if texts else f"whole numbers from 0 to {len(names) - 1}, one for each of {NAMES}"
-            raise DataError(f"{path}: label {called} is not allowed; allowed: {allowed}")
-    used = [number[called] for called in own.names]
+            raise DataError(f"{path}: label {label} is not allowed; allowed: {allowed}")
+    used = [number[label] for label in labels.names]
     order = sorted(set(used))
     new = np.array([order.index(n) for n in used], np.int32)
     unused = [name for n, name in enumerate(names) if n not in used]
-    notes = own.notes
-    if unused:
-        notes += (f"class_names {listed(unused)} are left out: no label says them",)
-    return Labels({part: new[codes] for part, codes in own.values.items()}, tuple(names[n] for n in order), notes)
+    note = f"class_names {listed(unused)} are left out: no label has them" if unused else ""
+    return Coded([new[codes] for codes in labels.codes], tuple(names[n] for n in order), note)
 
 
-def _coded(path: Path, arrays: Arrays, prefixes: Mapping[str, str], array: str) -> tuple[Coded, dict] | None:
-    """(codes and names, {part: (N,) codes}) of the groups or attributes of those parts that have them; None without any."""
-    given = {part: arrays[f"{prefix}{array}"] for part, prefix in prefixes.items() if f"{prefix}{array}" in arrays}
+def _coded(path: Path, arrays: Arrays, parts: Sequence[str], kind: str) -> Coded | None:
+    """The groups or attributes of each part, None for one that has none; None where no part has any."""
+    given = {part: arrays[_name(part, kind)] for part in parts if _name(part, kind) in arrays}
     if not given:
         return None
-    flat = [found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found for found in given.values()]
-    coded = vocabulary.coded(str(path), array, flat)
-    return coded, dict(zip(given, coded.codes, strict=True))
+    flat = [array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array for array in given.values()]
+    values = coded(str(path), kind, flat)
+    by_part = dict(zip(given, values.codes, strict=True))
+    return values._replace(codes=[by_part.get(part) for part in parts])
 
 
-def _check_attributes(path: Path, own: Labels, groups, attributes) -> None:
-    """Whether attributes fit the labels, and the groups that came with them, if any, say the same."""
-    if not own.names:
+def _check_attributes(path: Path, parts: Sequence[str], labels: Coded, groups: Coded | None, attributes: Coded) -> None:
+    """Whether attributes fit the labels, and are consistent with the groups that came with them, if any."""
+    if not labels.names:
         raise DataError(f"{path}: array 'attributes' has no meaning with labels that are numbers; save groups instead")
-    number = len(attributes[0].names)
-    for part, found in (groups[1] if groups else {}).items():
-        if part not in attributes[1]:
+    for part, y, g, a in zip(parts, labels.codes, groups.codes if groups else (), attributes.codes, strict=False):
+        if g is None:
+            continue
+        if a is None:
             raise DataError(
                 f"{path}: {part} has groups and no attributes, unlike other parts; give attributes of it too"
             )
-        crossed = own.values[part].astype(np.int64) * number + attributes[1][part]
-        pairs = len(np.unique(np.stack([crossed, found]), axis=1).T)
-        if not pairs == len(np.unique(crossed)) == len(np.unique(found)):
+        crossed = y.astype(np.int64) * len(attributes.names) + a
+        pairs = len(np.unique(np.stack([crossed, g]), axis=1).T)
+        if not pairs == len(np.unique(crossed)) == len(np.unique(g)):
             raise DataError(
                 f"{path}: the groups of {part} are not those that labels and attributes make, y * A + a; leave them out"
             )
 
 
-def _split(path: Path, arrays: Arrays, prefix: str, part: str, own: Labels, groups, attributes) -> Split:
-    inputs = _inputs(path, f"{prefix}inputs", arrays[f"{prefix}inputs"])
-    codes = [None if found is None else found[1].get(part) for found in (groups, attributes)]
-    number = len(attributes[0].names) if attributes else 0
-    values = own.values[part]
-    labels = values if own.names else np.zeros(len(values), np.int32)
-    split = make_split(str(path), inputs, labels, max(len(own.names), 1), *codes, number)
-    return split if own.names else split._replace(labels=values)
-
-
 def _inputs(path: Path, name: str, array: np.ndarray) -> np.ndarray:
-    found = f"{path}: array {name!r} is {array.dtype} {array.shape}"
+    kind = f"{path}: array {name!r} is {array.dtype} {array.shape}"
     if array.size == 0:
-        raise DataError(f"{found}; it holds nothing")
+        raise DataError(f"{kind}; it holds nothing")
     if array.ndim in (3, 4):
         if array.dtype != np.uint8:
             way_out = "; images in [0, 1] are (255 * x).round().astype('uint8')" if array.dtype.kind == "f" else ""
-            raise DataError(f"{found}; images must be uint8 (N, H, W, C) or (N, H, W){way_out}")
+            raise DataError(f"{kind}; images must be uint8 (N, H, W, C) or (N, H, W){way_out}")
         if array.ndim == 4 and array.shape[1] in CHANNELS and array.shape[3] not in CHANNELS:
             raise DataError(
-                f"{found}: {array.shape[1]} pixels high with {array.shape[3]} channels, or (N, C, H, W)? Save (N, H, W, C),"
+                f"{kind}: {array.shape[1]} pixels high with {array.shape[3]} channels, or (N, C, H, W)? Save (N, H, W, C),"
                 " for example x.transpose(0, 2, 3, 1)"
             )
         return array if array.ndim == 4 else array[..., None]
     if array.ndim != 2 or array.dtype.kind not in "iufb":
-        raise DataError(f"{found}; uint8 images (N, H, W, C) or (N, H, W), or real vectors (N, D), are needed")
+        raise DataError(f"{kind}; uint8 images (N, H, W, C) or (N, H, W), or real vectors (N, D), are needed")
     with np.errstate(over="ignore"):
         vectors = array.astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if bad.size:
-        raise DataError(f"{found}; example {bad[0]} is not finite as float32")
+        raise DataError(f"{kind}; example {bad[0]} is not finite as float32")
     return vectors
 
 
-def _check_alike(path: Path, parts: Mapping[str, Split]) -> None:
-    shapes = {part: split.inputs.shape[1:] for part, split in parts.items()}
+def _check_alike(path: Path, splits: Mapping[str, Split]) -> None:
+    shapes = {part: split.inputs.shape[1:] for part, split in splits.items()}
     if len(set(shapes.values())) > 1:
-        found = " and ".join(f"{shape} in {part}" for part, shape in shapes.items())
-        raise DataError(f"{path}: one example is {found}; the shapes must be equal")
+        different = " and ".join(f"{shape} in {part}" for part, shape in shapes.items())
+        raise DataError(f"{path}: one example is {different}; the shapes must be equal")

@@ -44,7 +44,7 @@ class Series(NamedTuple):
 
     def texts(self) -> list[str]:
         """The distinct values as texts, in their order."""
-        return [str(value) for value in self.values.to_pylist()]
+        return list(map(str, self.values.to_pylist()))
 
     def first(self, code: int) -> int:
         """The first row with that value."""
@@ -180,3 +180,15 @@ def refuse_mixed(frame: Frame, column: Series, way_out: str) -> None:
         f" ({frame.at(column.first(others[0]))}) is not written as one{and_more(others)}; write numbers like -1234.5 and"
         f" missing values like NA, {way_out}"
     )
+
+
+def check_finite(frame: Frame, column: Series, way_out: str) -> None:
+    """DataError for the first row with a number that float32 cannot hold."""
+    with np.errstate(over="ignore"):
+        bad = np.flatnonzero(~np.isfinite(column.numbers.astype(np.float32)))
+    if bad.size:
+        row = min(map(column.first, bad))
+        raise DataError(
+            f"{frame.where(column.name)}: {brief(column.texts()[column.codes[row]])} ({frame.at(row)}) is not finite as"
+            f" float32; mend it, or {way_out}"
+        )

@@ -13,16 +13,15 @@ from typing import NamedTuple
 import numpy as np
 
 from lamv import memory
-from lamv.data.tabular.columns import MANY, MISSING, Series, are_days_and_months, column_of, refuse_mixed
+from lamv.data.tabular.columns import MANY, MISSING, Series, are_days_and_months, check_finite, column_of, refuse_mixed
 from lamv.data.tabular.files import Frame
-from lamv.errors import DataError, brief, listed, shown
+from lamv.errors import DataError, listed, shown
 
 #: Values of a text column, each of which is an input, beyond which it is left out.
 MAX_VALUES = 1000
 #: What columns of row numbers are called; they have no name in the files that pandas writes.
 INDEX = re.compile(r"(Unnamed: \d+|index|id|row|)", re.IGNORECASE)
 TEXTS = ("text", "category", "digits")
-LARGEST = float(np.finfo(np.float32).max)
 
 
 class Inputs(NamedTuple):
@@ -52,7 +51,7 @@ class _Encoded(NamedTuple):
     unknown: int = 0
 
 
-def drop(name: str) -> str:
+def drop_flag(name: str) -> str:
     """The flag that leaves a column out."""
     return f'--config.data.columns.drop="({name!r},)"'
 
@@ -84,7 +83,7 @@ def encode(frame: Frame, names: Sequence[str], trains: np.ndarray, fill: bool = 
     if needed > there.bytes:
         raise DataError(
             f"{shown(frame.path)}: {frame.rows:,} rows of {width:,} inputs take {memory.shown(needed)}, and"
-            f" {memory.shown(there.bytes)} are {there.limit}; drop columns of many texts ({drop('NAME')})"
+            f" {memory.shown(there.bytes)} are {there.limit}; drop columns of many texts ({drop_flag('NAME')})"
         )
     notes = (_summary(len(names), width, encoded), *reasons, *_notes(encoded))
     inputs = tuple(name for column in encoded.values() for name in column.names)
@@ -106,7 +105,7 @@ def _encoded(frame: Frame, column: Series, trains: np.ndarray) -> _Encoded:
         raise _LeftOut("no value in the training rows")
     if column.numbers is not None:
         return _number(frame, column, trains)
-    refuse_mixed(frame, column, f"or leave the column out, {drop(column.name)}")
+    refuse_mixed(frame, column, f"or leave the column out, {drop_flag(column.name)}")
     return _category(column, trains)
 
 
@@ -114,13 +113,7 @@ def _number(frame: Frame, column: Series, trains: np.ndarray) -> _Encoded:
     missing = column.codes < 0
     if _is_row_number(column):
         raise _LeftOut("it numbers the rows")
-    bad = np.flatnonzero(~(np.abs(column.numbers) <= LARGEST))
-    if bad.size:
-        row = min(column.first(code) for code in bad)
-        raise DataError(
-            f"{frame.where(column.name)}: {brief(column.texts()[column.codes[row]])} ({frame.at(row)}) is not finite as"
-            f" float32; mend it, or leave the column out, {drop(column.name)}"
-        )
+    check_finite(frame, column, f"leave the column out, {drop_flag(column.name)}")
     values = column.numbers[column.codes]
     known = values[trains & ~missing]
     tells = bool(missing[trains].any())
@@ -133,7 +126,7 @@ def _number(frame: Frame, column: Series, trains: np.ndarray) -> _Encoded:
     for row in np.flatnonzero(~np.isfinite(numbers) & ~missing)[:1]:
         raise DataError(
             f"{frame.where(column.name)}: {values[row]:g} ({frame.at(row)}) is beyond float32 once it is standardised (mean"
-            f" {mean:g}, deviation {deviation:g}); mend it, or leave the column out, {drop(column.name)}"
+            f" {mean:g}, deviation {deviation:g}); mend it, or leave the column out, {drop_flag(column.name)}"
         )
     codes = np.where(missing, 0, -1) if tells else None
     names = (column.name,) * (not constant) + (f"{column.name} is missing",) * tells

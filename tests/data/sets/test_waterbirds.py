@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from lamv.data.waterbirds import FOLDER
 
 from lamv import data
+from lamv.data.sets.waterbirds import FOLDER
 
 HEADER = "img_id,img_filename,y,split,place,place_filename"
 SPECIES = ("059.California_Gull", "117.Clay_colored_Sparrow")
