@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lamv.data.classes import class_sizes, joined
-from lamv.data.splits import Splits, crossed
+from lamv.data.classes import class_sizes
+from lamv.data.splits import Splits, crossed, joined
 from lamv.errors import listed
 
 #: Groups beyond which their names are not kept: no table shows them one by one.

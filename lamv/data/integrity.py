@@ -83,8 +83,8 @@ def enforce(splits: Splits, verify: str) -> None:
         for source in others + unknown:
             raise DataError(_not_official(splits.name, source))
     elif others:
-        found = ", ".join(f"{source.file} (sha256 {source.sha256})" for source in others)
-        logger.warning("%s: not the official files, results may not compare with others': %s", splits.name, found)
+        different = ", ".join(f"{source.file} (sha256 {source.sha256})" for source in others)
+        logger.warning("%s: not the official files, results may not compare with others': %s", splits.name, different)
 
 
 def _official_digests(dataset: str, file: str) -> dict[str, str]:
@@ -97,10 +97,14 @@ def _official_digests(dataset: str, file: str) -> dict[str, str]:
 
 def _not_official(dataset: str, source: Source) -> str:
     expected = " or ".join(f"{digest} ({name})" for digest, name in _official_digests(dataset, source.file).items())
-    way_out = "fetch the official file, or set verify=warn"
     if source.official is None and expected:
-        way_out = "give the official archive or files, or set verify=warn"
-        return f"{dataset}: no official sha256 is known for {source.file} in this layout; {way_out}: {expected}"
+        return (
+            f"{dataset}: no official sha256 is known for {source.file} in this layout; give the official archive or files,"
+            f" or set verify=warn: {expected}"
+        )
     if source.official is None:
         return f"{dataset}: {source.file} has sha256 {source.sha256}, and no official one exists; set verify=warn"
-    return f"{dataset}: {source.file} has sha256 {source.sha256}, the official is {expected}; {way_out}"
+    return (
+        f"{dataset}: {source.file} has sha256 {source.sha256}, the official is {expected}; fetch the official file, or set"
+        " verify=warn"
+    )

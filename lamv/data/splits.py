@@ -13,6 +13,9 @@ import numpy as np
 
 from lamv.errors import DataError
 
+#: In place of the attribute or group of an example whose part has none.
+NONE = -1
+
 
 class Split(NamedTuple):
     """One part of a data set, on the host.
@@ -86,6 +89,11 @@ class Splits:
         return crossed(self.class_names, self.attribute_names, self.crossing)
 
     @property
+    def training_part(self) -> str:
+        """The part that training sets are drawn from."""
+        return "all" if "all" in self.parts else "train"
+
+    @property
     def num_classes(self) -> int:
         return len(self.class_names)
 
@@ -100,6 +108,16 @@ def crossed(classes: Sequence[str], attributes: Sequence[str], crossing: str) ->
     return tuple(crossing.replace("{label}", y).replace("{attribute}", a) for y in classes for a in attributes)
 
 
+def joined(splits: Splits, name: str) -> np.ndarray | None:
+    """A field of all parts in one array, with NONE for the examples of a part that lacks it; None where all lack it."""
+    arrays = [getattr(part, name) for part in splits.parts.values()]
+    if all(array is None for array in arrays):
+        return None
+    sizes = [len(part.labels) for part in splits.parts.values()]
+    blank = [np.full(size, NONE, np.int32) for size in sizes]
+    return np.concatenate([other if array is None else array for array, other in zip(arrays, blank, strict=True)])
+
+
 def make_split(
     file: str,
     inputs: np.ndarray,
@@ -109,7 +127,7 @@ def make_split(
     attributes: np.ndarray | None = None,
     num_attributes: int = 0,
 ) -> Split:
-    """A Split of `inputs` in their order, once labels, groups and attributes are found to fit them.
+    """A Split of `inputs` in their order, once labels, groups and attributes fit them.
 
     With attributes and without groups, groups are y * num_attributes + a. Raises DataError, naming `file`, for no
     examples, unequal counts, a label outside [0, num_classes), more groups than int32 can number, or groups

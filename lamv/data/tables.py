@@ -10,10 +10,10 @@ import jax
 import numpy as np
 
 from lamv.core import shortcuts
-from lamv.data.classes import groups_of, joined, number_of_attributes
+from lamv.data.classes import groups_of, number_of_attributes
 from lamv.data.cuts import cut
 from lamv.data.partners import draw_partners
-from lamv.data.splits import Splits
+from lamv.data.splits import Splits, joined
 from lamv.errors import ConfigError
 
 #: Streams of random numbers, one for each thing that a seed draws: never renumber, only add. 0 are the attributes of the

@@ -7,7 +7,7 @@ Needed are the aligned and cropped photographs (178 x 218), list_attr_celeba and
 read in their published form (.txt) and, where that is not there, as the .csv files of common mirrors.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,21 +34,21 @@ PLACES = {
 SPLITS = {"0": "train", "1": "valid", "2": "test"}
 SIGNS = {"-1": 0, "0": 0, "1": 1}  # some mirrors write 0 for -1
 
-Row = tuple[str, dict[str, str]]  # where it stands, and its fields
+Row = tuple[str, dict[str, str]]  # its position for messages, and its fields
 
 
 def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
     """parts={"train", "valid", "test"}: inputs (N, image_size, image_size, 3) uint8; LABEL and ATTRIBUTE are 1 where so.
 
     path: the folder with the lists and the photographs. The middle 178 x 178 pixels are what is scaled.
-    Raises DataError and WorkdirError as lamv.data.images.walk and read do, and DataError for lists that are not as
-    published or do not name the same files.
+    Raises DataError and WorkdirError as lamv.data.photographs.folder.walk and listing.read_listing do, and DataError for
+    lists that are not as published or do not name the same files.
     """
     attributes, partition, folder = (_find(path, what) for what in PLACES)
     signs, parts = {}, {}
     for where, row in _attributes(attributes):
-        _add(signs, where, row["image_id"], tuple(chosen(where, a, row[a], SIGNS) for a in (LABEL, ATTRIBUTE)))
-    for where, row in _partition(partition):
+        _add(signs, where, row["image_id"], [chosen(where, name, row[name], SIGNS) for name in (LABEL, ATTRIBUTE)])
+    for where, row in _rows(partition, ("image_id", "partition"), "a file and its part, 0, 1 or 2, are needed"):
         _add(parts, where, row["image_id"], chosen(where, "partition", row["partition"], SPLITS))
     for one, other, names in (
         (attributes, partition, signs.keys() - parts),
@@ -104,29 +104,29 @@ def _attributes(path: Path) -> Iterator[Row]:
     for name in (LABEL, ATTRIBUTE):
         if name not in names:
             raise DataError(f"{path}: {name} is missing in its second line, which names the attributes; fetch it again")
-    found = 0
-    for found, (where, fields) in enumerate(lines, start=1):  # noqa: B007
-        if len(fields) != 1 + len(names):
-            raise DataError(f"{where}: has {len(fields)} fields; a file and {len(names)} attributes are needed")
-        yield where, dict(zip(["image_id", *names], fields, strict=True))
-    if count != [str(found)] or not found:
+    number = 0
+    for row in _rows(path, ("image_id", *names), f"a file and {len(names)} attributes are needed", lines):
+        number += 1
+        yield row
+    if count != [str(number)] or not number:
         raise DataError(
-            f"{path}: its first line counts {' '.join(count)!r} photographs, and {found} follow; fetch it again"
+            f"{path}: its first line counts {' '.join(count)!r} photographs, and {number} follow; fetch it again"
         )
 
 
-def _partition(path: Path) -> Iterator[Row]:
+def _rows(path: Path, names: Sequence[str], needed: str, lines: Iterable | None = None) -> Iterator[Row]:
+    """The rows of a list with these columns, of a .txt from the given line on."""
     if path.suffix == ".csv":
-        yield from csv_rows(path, ("image_id", "partition"))
+        yield from csv_rows(path, names)
         return
-    for where, fields in _lines(path):
-        if len(fields) != 2:
-            raise DataError(f"{where}: has {len(fields)} fields; a file and its part, 0, 1 or 2, are needed")
-        yield where, dict(zip(("image_id", "partition"), fields, strict=True))
+    for where, fields in lines or _lines(path):
+        if len(fields) != len(names):
+            raise DataError(f"{where}: has {len(fields)} fields; {needed}")
+        yield where, dict(zip(names, fields, strict=True))
 
 
 def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """The lines of a list that are not empty, split at white space, each with where it stands."""
+    """The lines of a .txt that are not empty, split at white space, each with its position for messages."""
     check_text(path)
     try:
         with open(path, encoding="utf-8-sig") as file:

@@ -26,7 +26,7 @@ IMAGE_BYTES = 3072
 Batch = tuple[np.ndarray, np.ndarray]  # images (N, 32, 32, 3) uint8, labels (N,)
 
 
-class Layout(NamedTuple):
+class Version(NamedTuple):
     """One of the forms in which a data set is published: its files, and how to read them."""
 
     archive: str
@@ -44,7 +44,7 @@ class Layout(NamedTuple):
 
 class Dataset(NamedTuple):
     name: str
-    layouts: tuple[Layout, ...]
+    versions: tuple[Version, ...]
     num_classes: int
     normalisation: Normalisation
     class_names: tuple[str, ...] | None  # what to call the classes where the file with their names is gone
@@ -69,17 +69,17 @@ def _read(path: Path, dataset: Dataset) -> Splits:
         return prepared.read(dataset.name, version_dir, IMAGE_SHAPE, dataset.num_classes, dataset.normalisation)
     path = _locate(path, dataset)
     read_files = _read_folder if path.is_dir() else _read_archive
-    layout, files, sources = read_files(path, dataset)
-    for file in (*layout.train, layout.test):
+    version, files, sources = read_files(path, dataset)
+    for file in (*version.train, version.test):
         if file not in files:
-            raise DataError(f"{path}: {file} is missing; {layout.folder} holds {', '.join(layout.files)}")
+            raise DataError(f"{path}: {file} is missing; {version.folder} holds {', '.join(version.files)}")
     return Splits(
         name=dataset.name,
         parts={
-            "train": _read_part(path, layout, layout.train, files, dataset.num_classes),
-            "test": _read_part(path, layout, (layout.test,), files, dataset.num_classes),
+            "train": _read_part(path, version, version.train, files, dataset.num_classes),
+            "test": _read_part(path, version, (version.test,), files, dataset.num_classes),
         },
-        class_names=_class_names(path, layout, files, dataset),
+        class_names=_class_names(path, version, files, dataset),
         normalisation=dataset.normalisation,
         sources=sources,
     )
@@ -89,64 +89,66 @@ def _locate(path: Path, dataset: Dataset) -> Path:
     """The archive, or the folder with the files, that `path` is or holds."""
     if not (path.is_file() or path.is_dir()):
         raise DataError(f"{dataset.name}: {shown(path)} is {kind_of(path)}; give an archive or a folder")
-    if path.is_file() or _layout_of(path, dataset):
+    if path.is_file() or _version_of(path, dataset):
         return path
-    for layout in dataset.layouts:
-        if (path / layout.archive).is_file():
-            return path / layout.archive
-        if (kind := kind_of(path / layout.archive)) != "missing":
-            raise DataError(f"{dataset.name}: {shown(path / layout.archive)} is {kind}; an archive is needed")
-    for layout in dataset.layouts:
-        if _layout_of(path / layout.folder, dataset):
-            return path / layout.folder
-    allowed = ", ".join(f"{layout.archive}, {layout.folder}/" for layout in dataset.layouts)
+    for archived in (path / version.archive for version in dataset.versions):
+        if archived.is_file():
+            return archived
+        if (kind := kind_of(archived)) != "missing":
+            raise DataError(f"{dataset.name}: {shown(archived)} is {kind}; an archive is needed")
+    for folder in (path / version.folder for version in dataset.versions):
+        if _version_of(folder, dataset):
+            return folder
+    allowed = ", ".join(f"{version.archive}, {version.folder}/" for version in dataset.versions)
     raise DataError(f"{dataset.name}: {path} holds none of {allowed}; see https://www.cs.toronto.edu/~kriz/cifar.html")
 
 
-def _layout_of(folder: Path, dataset: Dataset) -> Layout | None:
-    for layout in dataset.layouts:
-        if any((folder / file).is_file() for file in (*layout.train, layout.test)):
-            return layout
+def _version_of(folder: Path, dataset: Dataset) -> Version | None:
+    for version in dataset.versions:
+        if any((folder / file).is_file() for file in (*version.train, version.test)):
+            return version
     return None
 
 
-Files = tuple[Layout, dict[str, bytes], tuple[Source, ...]]
+Files = tuple[Version, dict[str, bytes], tuple[Source, ...]]
 
 
 def _read_folder(folder: Path, dataset: Dataset) -> Files:
-    layout = _layout_of(folder, dataset)
-    files = archive.read_folder(folder, layout.files)
-    return layout, files, tuple(unverified(folder / file) for file in files)
+    version = _version_of(folder, dataset)
+    files = archive.read_folder(folder, version.files)
+    return version, files, tuple(unverified(folder / file) for file in files)
 
 
 def _read_archive(path: Path, dataset: Dataset) -> Files:
-    wanted = [f"{layout.folder}/{file}" for layout in dataset.layouts for file in layout.files]
+    wanted = [f"{version.folder}/{file}" for version in dataset.versions for file in version.files]
     members = archive.read_tar_gz(path, wanted)
-    for layout in dataset.layouts:
-        folder = f"{layout.folder}/"
+    for version in dataset.versions:
+        folder = f"{version.folder}/"
         files = {name.removeprefix(folder): data for name, data in members.items() if name.startswith(folder)}
         if files:
-            return layout, files, (identify(dataset.name, path.name, sha256_of(path)),)
-    allowed = " or ".join(f"{layout.folder}/" for layout in dataset.layouts)
+            return version, files, (identify(dataset.name, path.name, sha256_of(path)),)
+    allowed = " or ".join(f"{version.folder}/" for version in dataset.versions)
     raise DataError(f"{path}: is no archive of {dataset.name}: it holds no {allowed}")
 
 
-def _read_part(path: Path, layout: Layout, names: tuple[str, ...], files: dict[str, bytes], num_classes: int) -> Split:
+def _read_part(
+    path: Path, version: Version, names: tuple[str, ...], files: dict[str, bytes], num_classes: int
+) -> Split:
     batches = []
     for name in names:
-        images, labels = layout.read_batch(f"{path}/{name}", files[name])
+        images, labels = version.read_batch(f"{path}/{name}", files[name])
         batches.append(make_split(f"{path}/{name}", images, labels, num_classes))
     inputs = np.concatenate([batch.inputs for batch in batches])
     labels = np.concatenate([batch.labels for batch in batches])
     return make_split(str(path), inputs, labels, num_classes)
 
 
-def _class_names(path: Path, layout: Layout, files: dict[str, bytes], dataset: Dataset) -> tuple[str, ...]:
-    if layout.names in files:
-        file = f"{path}/{layout.names}"
-        return check_class_names(file, layout.read_names(file, files[layout.names]), dataset.num_classes)
+def _class_names(path: Path, version: Version, files: dict[str, bytes], dataset: Dataset) -> tuple[str, ...]:
+    if version.names in files:
+        file = f"{path}/{version.names}"
+        return check_class_names(file, version.read_names(file, files[version.names]), dataset.num_classes)
     if dataset.class_names is None:
-        raise DataError(f"{path}: {layout.names} is missing; it names the {dataset.num_classes} classes")
+        raise DataError(f"{path}: {version.names} is missing; it names the {dataset.num_classes} classes")
     return dataset.class_names
 
 
@@ -199,8 +201,8 @@ def _entry(file: str, content: dict[str, Any], key: str) -> Any:
 
 CIFAR10 = Dataset(
     name="cifar10",
-    layouts=(
-        Layout(
+    versions=(
+        Version(
             archive="cifar-10-binary.tar.gz",
             folder="cifar-10-batches-bin",
             train=tuple(f"data_batch_{i}.bin" for i in range(1, 6)),
@@ -209,7 +211,7 @@ CIFAR10 = Dataset(
             read_batch=partial(_binary_batch, label_bytes=1),
             read_names=_binary_names,
         ),
-        Layout(
+        Version(
             archive="cifar-10-python.tar.gz",
             folder="cifar-10-batches-py",
             train=tuple(f"data_batch_{i}" for i in range(1, 6)),
@@ -226,8 +228,8 @@ CIFAR10 = Dataset(
 
 CIFAR100 = Dataset(
     name="cifar100",
-    layouts=(
-        Layout(
+    versions=(
+        Version(
             archive="cifar-100-binary.tar.gz",
             folder="cifar-100-binary",
             train=("train.bin",),
@@ -236,7 +238,7 @@ CIFAR100 = Dataset(
             read_batch=partial(_binary_batch, label_bytes=2),
             read_names=_binary_names,
         ),
-        Layout(
+        Version(
             archive="cifar-100-python.tar.gz",
             folder="cifar-100-python",
             train=("train",),

@@ -94,29 +94,26 @@ def _inner(path: Path) -> Path:
     """The folder that holds the data set: `path`, or the first below it that does not hold one folder only."""
     folder = path
     for _ in range(MOST_LEVELS):
-        entries = [entry for entry in os.scandir(folder) if not _passed_over(entry.name)]
-        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
-        if len(folders) != 1 or part_of(folders[0].name) or _has_metadata(entries) or _has_photographs(entries):
+        names, folders = _entries(folder)
+        if len(folders) != 1 or part_of(folders[0]) or _has_metadata(names) or any(map(is_image, names)):
             return folder
-        inner = [entry for entry in os.scandir(folders[0].path) if not _passed_over(entry.name)]
-        has_folders = any(entry.is_dir(follow_symlinks=False) for entry in inner)
+        inner, has_folders = _entries(folder / folders[0])
         # With photographs of its own and no list of them, it is the folder of a class.
-        if not _has_metadata(inner) and (_has_photographs(inner) or not has_folders):
+        if not _has_metadata(inner) and (any(map(is_image, inner)) or not has_folders):
             return folder
-        folder = folder / folders[0].name
+        folder = folder / folders[0]
     return folder
 
 
-def _has_metadata(entries: Sequence[os.DirEntry]) -> bool:
-    return any(entry.name.casefold() == METADATA for entry in entries)
+def _entries(folder: Path) -> tuple[list[str], list[str]]:
+    """The names in a folder, but for hidden files and litter, and those of them that are folders and no links."""
+    entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    entries = [entry for entry in entries if entry.name != "__MACOSX" and entry.name.lower() not in LITTER]
+    return [entry.name for entry in entries], [e.name for e in entries if e.is_dir(follow_symlinks=False)]
 
 
-def _has_photographs(entries: Sequence[os.DirEntry]) -> bool:
-    return any(is_image(entry.name) for entry in entries)
-
-
-def _passed_over(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX" or name.lower() in LITTER
+def _has_metadata(names: Sequence[str]) -> bool:
+    return any(name.casefold() == METADATA for name in names)
 
 
 def _metadata(folder: Path) -> Path | None:
@@ -180,7 +177,7 @@ def _from_folders(folder: Path, tree: Tree) -> Listing:
             f"image_folder: {shown(path)}{and_more(stray)} is no image of a class; {form} may hold files that end in"
             f" {', '.join(ENDINGS)}, and nothing else of {shown(folder)} may"
         )
-    _check_classes(folder, tree, files, depth, parts)
+    _check_filled(folder, tree, files, depth, parts)
     if not files:
         raise DataError(f"image_folder: {shown(folder)} holds neither {METADATA} nor photographs in folders CLASS/")
     class_names, labels, notes = _coded(f"image_folder: {shown(folder)}", "classes", labels)
@@ -265,19 +262,19 @@ def _like_a_part(name: str) -> bool:
     return _with_a_part(name) or bool(difflib.get_close_matches(key, (*PARTS, "holdout", "heldout"), n=1, cutoff=0.75))
 
 
-def _check_classes(folder: Path, tree: Tree, files: Sequence[str], depth: int, parts: Mapping[str, str]) -> None:
+def _check_filled(folder: Path, tree: Tree, files: Sequence[str], depth: int, parts: Mapping[str, str]) -> None:
+    """DataError for the folder of a class or part without photographs."""
     used = {"/".join(file.split("/")[: depth + 1]) for file in files}
-    for name in sorted(tree.folders):
-        levels = name.split("/")
-        if len(levels) == depth + 1 and (not parts or levels[0] in parts) and name not in used:
-            raise DataError(f"image_folder: {shown(folder / name)} holds no photographs; fill it, or take it away")
-    for name in parts if files else ():
-        if not any(file.startswith(f"{name}/") for file in files):
-            raise DataError(f"image_folder: {shown(folder / name)} holds no photographs; fill it, or take it away")
+    classes = [name for name in sorted(tree.folders) if name.count("/") == depth]
+    empty = [name for name in classes if (not parts or name.split("/")[0] in parts) and name not in used]
+    if files:
+        empty += [name for name in parts if not any(file.startswith(f"{name}/") for file in files)]
+    for name in empty:
+        raise DataError(f"image_folder: {shown(folder / name)} holds no photographs; fill it, or take it away")
 
 
 def _coded(where: str, what: str, values: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
-    """The names of the distinct values, in order, the number of each value, (N,) int32, and what there is to say of it.
+    """The names of the distinct values, in order, the number of each value, (N,) int32, and a note on them.
 
     Raises DataError as lamv.data.labels.coded does, and for what is no name.
     """

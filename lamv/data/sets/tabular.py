@@ -6,7 +6,7 @@
 
 One column, "label", is to be learned. Where there are columns "split" (train, valid, test), "group" or "attribute", they
 say to which part and group a row belongs. Columns of other names are named by data.columns.label and so on. All others
-are the inputs, see lamv.data.tabular.inputs.
+are the inputs, see lamv.data.frames.inputs.
 """
 
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from lamv.data.frames import files
+from lamv.data.frames.columns import MANY, Series, check_finite, column_of, refuse_mixed
+from lamv.data.frames.files import Frame
+from lamv.data.frames.inputs import drop_flag, encode
 from lamv.data.labels import Coded, coded, note_on_whole_floats, number_of, split_of, whole
 from lamv.data.sets.image_folder import PARTS, part_of
 from lamv.data.splits import Source, Splits
-from lamv.data.tabular import files
-from lamv.data.tabular.columns import MANY, Series, check_finite, column_of, refuse_mixed
-from lamv.data.tabular.files import Frame
-from lamv.data.tabular.inputs import drop_flag, encode
 from lamv.errors import DataError, and_more, brief, nearest, shown
 
 #: What a column can be but an input; each has its own name unless data.columns says another.
@@ -37,7 +37,7 @@ def read(path: Path, task: str, columns: Mapping[str, Any]) -> Splits:
     task: "classification" takes whole numbers with a point for classes too, "regression" all numbers for regression.
     ids: positions of the rows in the file. columns: see lamv.data.Options.
     Raises DataError, naming the file and the column, for columns that are not there, rows without a label, split, group or
-    attribute, labels that do not fit the task, and what lamv.data.tabular.files.read and encode refuse.
+    attribute, labels that do not fit the task, and what lamv.data.frames.files.read and encode refuse.
     """
     frame = files.read(path)
     roles = _roles(frame, columns)

@@ -16,7 +16,7 @@ from lamv.data.formats import archive
 from lamv.data.sets import cifar
 
 DATASETS = {"cifar10": cifar.CIFAR10, "cifar100": cifar.CIFAR100}
-LAYOUTS = {layout.folder: (name, layout) for name, dataset in DATASETS.items() for layout in dataset.layouts}
+VERSIONS = {version.folder: (name, version) for name, dataset in DATASETS.items() for version in dataset.versions}
 BINARY, PYTHON = "cifar-10-batches-bin", "cifar-10-batches-py"
 ROWS = 3
 
@@ -35,12 +35,12 @@ def python2_pickle(content: dict) -> bytes:
 
 
 def contents(folder: str) -> dict[str, bytes]:
-    """The files of a layout, in the bytes of its publisher, with ROWS images a batch."""
-    name, layout = LAYOUTS[folder]
+    """The files of a version, in the bytes of its publisher, with ROWS images a batch."""
+    name, version = VERSIONS[folder]
     count = DATASETS[name].num_classes
     names = [f"class {i}" for i in range(count)]
     files = {}
-    for index, file in enumerate((*layout.train, layout.test)):
+    for index, file in enumerate((*version.train, version.test)):
         images, labels = batch(index, count)
         pixels = images.transpose(0, 3, 1, 2).reshape(ROWS, 3072)
         fine = labels.astype(np.uint8)[:, None]
@@ -53,9 +53,9 @@ def contents(folder: str) -> dict[str, bytes]:
             files[file] = python2_pickle({"data": pixels, key: labels.tolist(), "batch_label": "x"})
     if folder.endswith("py") or folder.endswith("python"):
         key = "label_names" if name == "cifar10" else "fine_label_names"
-        files[layout.names] = python2_pickle({key: names})
+        files[version.names] = python2_pickle({key: names})
     else:
-        files[layout.names] = "\n".join([*names, "", ""]).encode()
+        files[version.names] = "\n".join([*names, "", ""]).encode()
     return files
 
 
@@ -93,16 +93,16 @@ def check(splits, name):
     assert splits.class_names[-1] == f"class {count - 1}" and splits.num_classes == count
 
 
-@pytest.mark.parametrize("folder", LAYOUTS)
+@pytest.mark.parametrize("folder", VERSIONS)
 def test_every_layout_as_folder_and_as_archive(tmp_path, folder):
-    name, layout = LAYOUTS[folder]
+    name, version = VERSIONS[folder]
     check(data.load(name, write_folder(tmp_path / folder, contents(folder))), name)
     check(data.load(name, tmp_path), name)
-    path = write_archive(tmp_path / layout.archive, in_folder(folder))
+    path = write_archive(tmp_path / version.archive, in_folder(folder))
     check(data.load(name, path), name)
     # The archive goes before the folder beside it, for it is the one with a digest.
     splits = data.load(name, tmp_path)
-    assert [source.file for source in splits.sources] == [layout.archive]
+    assert [source.file for source in splits.sources] == [version.archive]
 
 
 def test_an_archive_is_not_unpacked(tmp_path):
@@ -129,13 +129,13 @@ def test_class_names_default_for_cifar10_only(tmp_path, refused):
     refused("cifar100", write_folder(tmp_path / "hundred", files), "fine_label_names.txt", "missing")
 
 
-@pytest.mark.parametrize("folder", LAYOUTS)
+@pytest.mark.parametrize("folder", VERSIONS)
 def test_missing_batch(tmp_path, refused, folder):
-    name, layout = LAYOUTS[folder]
+    name, version = VERSIONS[folder]
     files = contents(folder)
-    del files[layout.test]
-    refused(name, write_folder(tmp_path / folder, files), layout.test, "missing")
-    refused(name, write_archive(tmp_path / "a.tar.gz", in_folder(folder, files)), "a.tar.gz", layout.test, "missing")
+    del files[version.test]
+    refused(name, write_folder(tmp_path / folder, files), version.test, "missing")
+    refused(name, write_archive(tmp_path / "a.tar.gz", in_folder(folder, files)), "a.tar.gz", version.test, "missing")
 
 
 def test_nothing_there(tmp_path, refused):
@@ -203,7 +203,7 @@ DAMAGE = {
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_damage(tmp_path, refused, kind):
     folder, file, content, *words = DAMAGE[kind]
-    name, _ = LAYOUTS[folder]
+    name, _ = VERSIONS[folder]
     files = replaced(folder, file, content)
     path = write_folder(tmp_path / folder, files)
     refused(name, path, path / file, *words)

@@ -307,7 +307,7 @@ def test_values_that_training_lacks_altogether(save):
 
 
 def test_too_many_texts(save, monkeypatch):
-    monkeypatch.setattr("lamv.data.tabular.inputs.MAX_VALUES", 25)
+    monkeypatch.setattr("lamv.data.frames.inputs.MAX_VALUES", 25)
     splits = read(save(labelled(90, word=[f"w{i % 30}" for i in range(90)])))
     assert splits.input_names == ("x",) and said(splits, "word left out", "more than 25")
 

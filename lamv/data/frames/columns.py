@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lamv.data.tabular.files import Frame, is_text
+from lamv.data.frames.files import Frame, is_text
 from lamv.errors import DataError, and_more, brief
 
 #: Texts that stand for "no value", just as they are written here, with or without space around them.

@@ -1,7 +1,7 @@
 """A table from a CSV or Parquet file: its columns as texts, or as what the file says that they are.
 
 Every value of a CSV stays a text here, so that no column is one thing at its top and another further down; what the texts
-mean is decided in lamv.data.tabular_columns. What memory cannot hold is refused before it is read.
+mean is decided in lamv.data.frames_columns. What memory cannot hold is refused before it is read.
 """
 
 import csv
