@@ -30,6 +30,12 @@ def available() -> Available:
     return least._replace(bytes=max(least.bytes, 0))
 
 
+def shortage(needed: int) -> str:
+    """ "3.4 GiB, and 2.0 GiB are free on this machine"; "" where so many bytes can be allocated."""
+    there = available()
+    return f"{shown(needed)}, and {shown(there.bytes)} are {there.limit}" if needed > there.bytes else ""
+
+
 def shown(number: float) -> str:
     """Bytes in the unit that suits them: "3.4 GiB"."""
     units = ("bytes", "KiB", "MiB", "GiB", "TiB")

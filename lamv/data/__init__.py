@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from lamv.data import integrity
 from lamv.data.classes import check_classes
-from lamv.data.sets import celeba, cifar, image_folder, mnist, npz, scikit_learn, tabular, waterbirds
+from lamv.data.sets import celeba, cifar, image_folder, mnist, npz, scikit_learn, waterbirds
 from lamv.data.splits import Normalisation, Source, Split, Splits
 from lamv.errors import ConfigError, DataError, nearest, one_line, shown
 from lamv.files import kind_of
@@ -119,18 +119,24 @@ def _taken(name: str, reader: Reader, verify: str, options: Options) -> dict[str
     return {option: getattr(options, option) for option in reader.takes}
 
 
+def _read_table(path: Path, **options: Any) -> Splits:
+    """lamv.data.sets.tabular.read, imported late: pyarrow takes half a second, and nothing else needs it."""
+    from lamv.data.sets import tabular
+
+    return tabular.read(path, **options)
+
+
+IDX_FILES = "the four IDX files, train-images-idx3-ubyte.gz and so on, from"
 DATASETS = {
     "digits": Reader(scikit_learn.read_digits),
     "diabetes": Reader(scikit_learn.read_diabetes),
     "mnist": Reader(
         mnist.read_mnist,
-        holds="the four IDX files, train-images-idx3-ubyte.gz and so on, from "
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        holds=f"{IDX_FILES} https://ossci-datasets.s3.amazonaws.com/mnist/",
     ),
     "fashion_mnist": Reader(
         mnist.read_fashion_mnist,
-        holds="the four IDX files, train-images-idx3-ubyte.gz and so on, from "
-        "https://github.com/zalandoresearch/fashion-mnist or Debian's package dataset-fashion-mnist",
+        holds=f"{IDX_FILES} https://github.com/zalandoresearch/fashion-mnist or Debian's package dataset-fashion-mnist",
         default="/usr/share/datasets/fashion-mnist",
     ),
     "cifar10": Reader(
@@ -143,7 +149,7 @@ DATASETS = {
     ),
     "npz": Reader(npz.read, holds="arrays, as in numpy.savez('FILE.npz', inputs=..., labels=...)", takes=("task",)),
     "table": Reader(
-        tabular.read,
+        _read_table,
         holds="a row of numbers and texts for every example and a column called label, in CSV or Parquet",
         takes=("task", "columns"),
     ),

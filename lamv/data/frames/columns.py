@@ -1,12 +1,14 @@
-"""What kind of values a column of a table holds, from the values themselves.
+"""The kind of a column of a table, from its values.
 
-A column is held as codes into its distinct values, so that each of these is looked at once. Texts are what they say: a
-column of which all values are numbers is a column of numbers, whether a CSV or a Parquet file holds it.
+A column is codes into its distinct values, so that each of these is looked at once. Texts that are all numbers are a column
+of numbers, in a CSV and in a Parquet file alike.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import compute
 
 from lamv.data.frames.files import Frame, is_text
 from lamv.errors import DataError, and_more, brief
@@ -53,8 +55,6 @@ class Series(NamedTuple):
 
 def column_of(frame: Frame, name: str) -> Series:
     """A column of the table, by its name."""
-    import pyarrow as pa
-
     type, array = frame.types[name], frame.arrays.get(name)
     of = pa.types
     if of.is_null(type):
@@ -77,8 +77,6 @@ def column_of(frame: Frame, name: str) -> Series:
 
 def _encoded(array) -> tuple[np.ndarray, Any]:
     """Codes and distinct values of an Arrow column; codes are -1 where there is no value."""
-    import pyarrow as pa
-
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
     if isinstance(array, pa.ChunkedArray):
@@ -89,9 +87,6 @@ def _encoded(array) -> tuple[np.ndarray, Any]:
 
 def _of_texts(name: str, codes: np.ndarray, values, categories: bool) -> Series:
     """categories: the file says so, and numbers among them are names."""
-    import pyarrow as pa
-    from pyarrow import compute
-
     codes, values = _distinct(codes, values.cast(pa.string()))
     if categories or not len(values):
         return Series(name, "category", codes, values)
@@ -115,9 +110,6 @@ def _of_texts(name: str, codes: np.ndarray, values, categories: bool) -> Series:
 
 def _distinct(codes: np.ndarray, values) -> tuple[np.ndarray, Any]:
     """The same once more, without the space around values, and without those that say that there is none."""
-    import pyarrow as pa
-    from pyarrow import compute
-
     trimmed = compute.utf8_trim_whitespace(values)
     if values.null_count or not trimmed.equals(values):  # then some may be there twice
         again, values = _encoded(trimmed)
@@ -129,9 +121,6 @@ def _distinct(codes: np.ndarray, values) -> tuple[np.ndarray, Any]:
 
 
 def _of_numbers(name: str, kind: str, array, type) -> Series:
-    import pyarrow as pa
-    from pyarrow import compute
-
     array = array.cast(type, safe=not pa.types.is_timestamp(type))
     if pa.types.is_floating(type):
         array = compute.if_else(compute.is_nan(array), pa.scalar(None, type), array)
@@ -141,16 +130,12 @@ def _of_numbers(name: str, kind: str, array, type) -> Series:
 
 def _numbers(values) -> np.ndarray:
     """(V,) float64."""
-    import pyarrow as pa
-
     if pa.types.is_timestamp(values.type):
         return values.cast(pa.int64()).to_numpy(zero_copy_only=False) / MICROSECONDS_A_DAY
     return values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
 
 
 def _all_are(values, pattern: str) -> bool:
-    from pyarrow import compute
-
     return bool(compute.all(compute.match_substring_regex(values, pattern)).as_py())
 
 
@@ -161,8 +146,6 @@ def are_days_and_months(column: Series) -> bool:
 
 def refuse_mixed(frame: Frame, column: Series, way_out: str) -> None:
     """DataError where texts were meant to be numbers: most are, or nearly, and of many different values."""
-    from pyarrow import compute
-
     if column.kind != "text" or not len(column.values):
         return
     like, nearly = (

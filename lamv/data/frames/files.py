@@ -13,6 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
+
 from lamv import memory
 from lamv.data.integrity import sha256_of
 from lamv.errors import DataError, brief, listed, one_line, shown
@@ -73,8 +77,6 @@ def read(path: Path) -> Frame:
 
 
 def _read_csv(path: Path, zipped: bool) -> Frame:
-    import pyarrow as pa
-
     content, sha256 = _content(path, zipped)
     names, delimiter = _header(path, content)
     array, lines = _parsed(path, content, names, delimiter)
@@ -171,9 +173,6 @@ def _records(path: Path, content: bytes, delimiter: str):
 
 def _parsed(path: Path, content: bytes, names: Sequence[str], delimiter: str):
     """The rows as an Arrow table of texts with columns "0", "1", ..., and whether each row is one line."""
-    import pyarrow as pa
-    from pyarrow import csv as reader
-
     ragged = []
 
     def refuse(row) -> str:
@@ -182,13 +181,13 @@ def _parsed(path: Path, content: bytes, names: Sequence[str], delimiter: str):
 
     columns = [str(number) for number in range(len(names))]
     try:
-        array = reader.read_csv(
+        array = arrow_csv.read_csv(
             pa.BufferReader(content),
-            reader.ReadOptions(
+            arrow_csv.ReadOptions(
                 use_threads=False, block_size=len(content) + 1, column_names=columns, skip_rows_after_names=1
             ),
-            reader.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse),
-            reader.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False),
+            arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse),
+            arrow_csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False),
         )
     except pa.ArrowException as error:
         raise DataError(f"{shown(path)}: cannot be read as CSV ({one_line(error)})") from error
@@ -210,9 +209,6 @@ def _parsed(path: Path, content: bytes, names: Sequence[str], delimiter: str):
 
 
 def _read_parquet(path: Path) -> Frame:
-    import pyarrow as pa
-    from pyarrow import parquet
-
     try:
         with open(path, "rb") as file:
             found = parquet.ParquetFile(file)
@@ -240,8 +236,6 @@ def _read_parquet(path: Path) -> Frame:
 
 def is_text(type: Any) -> bool:
     """Whether an Arrow type is of texts, or of categories that are texts."""
-    import pyarrow as pa
-
     of = pa.types
     if of.is_dictionary(type):
         type = type.value_type
@@ -251,15 +245,14 @@ def is_text(type: Any) -> bool:
 def _check_size(path: Path, metadata) -> None:
     """Whether memory can hold what the footer promises; a page of a few bytes can hold a million values."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    if sum(group.num_rows for group in groups) != metadata.num_rows:
-        raise DataError(f"{shown(path)}: damaged Parquet file (its parts do not add up to its rows); save it again")
     pages = sum(group.total_byte_size for group in groups)
+    if sum(group.num_rows for group in groups) != metadata.num_rows or min(metadata.num_rows, pages) < 0:
+        raise DataError(f"{shown(path)}: damaged Parquet file (its parts do not add up to its rows); save it again")
     needed = PER_PAGE_BYTE * pages + PER_VALUE * metadata.num_rows * metadata.num_columns
-    there = memory.available()
-    if needed > there.bytes or min(metadata.num_rows, pages) < 0:
+    if short := memory.shortage(needed):
         raise DataError(
-            f"{shown(path)}: {metadata.num_rows:,} rows of {metadata.num_columns:,} columns take"
-            f" {memory.shown(abs(needed))}, and {memory.shown(there.bytes)} are {there.limit}; save fewer rows or columns"
+            f"{shown(path)}: {metadata.num_rows:,} rows of {metadata.num_columns:,} columns take {short}; save fewer rows or"
+            " columns"
         )
 
 

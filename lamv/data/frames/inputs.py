@@ -2,8 +2,8 @@
 
 Numbers, dates (in days) and booleans (1 for true and yes) are standardised: less their mean, over their standard
 deviation (divided by N). Texts become a column of 0 and 1 for each of their values, in the order of letters. A missing
-number becomes the mean, and a column of its own says where it was; a missing text is a value of its own. Means,
-deviations and values are those of the rows that train. A column that tells nothing is left out, and it is said why.
+number becomes the mean, with an indicator column for where it was; a missing text is a value of its own. Means,
+deviations and values are those of the training rows. Constant columns and the like are left out, with a note on why.
 """
 
 import re
@@ -39,8 +39,8 @@ class Inputs(NamedTuple):
 class _Encoded(NamedTuple):
     """The inputs that a column becomes. numbers: (N,) float32, the first of them, or None.
 
-    codes: (N,) which of the others is 1, -1 for none; or None where there are no others. filled: how many missing values
-    are the mean or a value of their own. unknown: how many are of no value that trains.
+    codes: (N,) which of the others is 1, -1 for none; or None where there are no others. filled: how many values were
+    missing. unknown: how many values do not occur in training.
     """
 
     kind: str
@@ -76,14 +76,13 @@ def encode(frame: Frame, names: Sequence[str], trains: np.ndarray, fill: bool = 
             left_out.setdefault(str(why), []).append(name)
     reasons = [f"{_called(columns)} left out: {why}" for why, columns in left_out.items()]
     if not encoded:
-        found = f"; {'; '.join(reasons)}" if reasons else ", only what is to be learned"
-        raise DataError(f"{shown(frame.path)}: holds no column to learn from{found}")
+        why = f"; {'; '.join(reasons)}" if reasons else ", only what is to be learned"
+        raise DataError(f"{shown(frame.path)}: holds no column to learn from{why}")
     width = sum(len(column.names) for column in encoded.values())
-    needed, there = 3 * 4 * width * frame.rows, memory.available()
-    if needed > there.bytes:
+    if short := memory.shortage(3 * 4 * width * frame.rows):
         raise DataError(
-            f"{shown(frame.path)}: {frame.rows:,} rows of {width:,} inputs take {memory.shown(needed)}, and"
-            f" {memory.shown(there.bytes)} are {there.limit}; drop columns of many texts ({drop_flag('NAME')})"
+            f"{shown(frame.path)}: {frame.rows:,} rows of {width:,} inputs take {short}; drop columns of many texts"
+            f" ({drop_flag('NAME')})"
         )
     notes = (_summary(len(names), width, encoded), *reasons, *_notes(encoded))
     inputs = tuple(name for column in encoded.values() for name in column.names)
@@ -116,10 +115,10 @@ def _number(frame: Frame, column: Series, trains: np.ndarray) -> _Encoded:
     check_finite(frame, column, f"leave the column out, {drop_flag(column.name)}")
     values = column.numbers[column.codes]
     known = values[trains & ~missing]
-    tells = bool(missing[trains].any())
+    indicator = bool(missing[trains].any())
     mean, deviation = known.mean(), known.std()
     constant = bool(known.min() == known.max() or deviation == 0)
-    if constant and not tells:
+    if constant and not indicator:
         raise _LeftOut("one value in all training rows")
     with np.errstate(over="ignore", invalid="ignore"):
         numbers = np.where(missing, np.nan, (values - mean) / (1.0 if constant else deviation)).astype(np.float32)
@@ -128,8 +127,8 @@ def _number(frame: Frame, column: Series, trains: np.ndarray) -> _Encoded:
             f"{frame.where(column.name)}: {values[row]:g} ({frame.at(row)}) is beyond float32 once it is standardised (mean"
             f" {mean:g}, deviation {deviation:g}); mend it, or leave the column out, {drop_flag(column.name)}"
         )
-    codes = np.where(missing, 0, -1) if tells else None
-    names = (column.name,) * (not constant) + (f"{column.name} is missing",) * tells
+    codes = np.where(missing, 0, -1) if indicator else None
+    names = (column.name,) * (not constant) + (f"{column.name} is missing",) * indicator
     return _Encoded(column.kind, names, None if constant else numbers, codes, int(missing.sum()))
 
 
@@ -153,66 +152,59 @@ def _category(column: Series, trains: np.ndarray) -> _Encoded:
         raise _LeftOut("another text in nearly every row (names, or free text)")
     if len(known) > MAX_VALUES:
         raise _LeftOut(f"more than {MAX_VALUES:,} different texts")
-    texts = [column.values[int(code)].as_py() for code in known]
-    order = sorted(range(len(texts)), key=texts.__getitem__)
-    tells = bool(missing[trains].any())
-    names = tuple(f"{column.name}={texts[at]}" for at in order) + (f"{column.name} is missing",) * tells
+    texts = sorted((column.values[int(code)].as_py(), code) for code in known)
+    indicator = bool(missing[trains].any())
+    names = tuple(f"{column.name}={text}" for text, _ in texts) + (f"{column.name} is missing",) * indicator
     if len(names) == 1:
         raise _LeftOut("one value in all training rows")
     # The last entry is that of missing values, whose code is -1.
     new = np.full(len(column.values) + 1, -1)
-    new[known[order]] = np.arange(len(order))
-    new[-1] = len(order) if tells else -1
+    new[[code for _, code in texts]] = np.arange(len(texts))
+    new[-1] = len(texts) if indicator else -1
     codes = new[column.codes]
-    return _Encoded(
-        column.kind, names, None, codes, int(missing.sum()), int(np.count_nonzero((codes < 0) & ~missing))
-    )  # fmt: skip
+    return _Encoded(column.kind, names, None, codes, int(missing.sum()), int(np.sum((codes < 0) & ~missing)))
 
 
 def _filled(rows: int, width: int, encoded: Mapping[str, _Encoded]) -> np.ndarray:
-    values, at = np.zeros((rows, width), np.float32), 0
+    values, first = np.zeros((rows, width), np.float32), 0
     for column in encoded.values():
-        first = at
         if column.numbers is not None:
-            values[:, at] = column.numbers
-            first += 1
+            values[:, first] = column.numbers
         if column.codes is not None:
             ones = np.flatnonzero(column.codes >= 0)
-            values[ones, first + column.codes[ones]] = 1
-        at += len(column.names)
+            values[ones, first + (column.numbers is not None) + column.codes[ones]] = 1
+        first += len(column.names)
     return values
 
 
 def _summary(number: int, width: int, encoded: Mapping[str, _Encoded]) -> str:
     kinds = [column.kind for column in encoded.values() if column.numbers is not None]
     texts = sum(column.kind in TEXTS for column in encoded.values())
-    told = sum(column.codes is not None and column.kind not in TEXTS for column in encoded.values())
-    found = [
-        (len(kinds), f"{len(kinds)} of numbers, standardised"),
-        (texts, f"{texts} of texts, one-hot"),
-        (told, f"{told} to say where a number is missing"),
-    ]
+    indicators = sum(column.codes is not None and column.kind not in TEXTS for column in encoded.values())
+    counts = (
+        (len(kinds), "of numbers, standardised"),
+        (texts, "of texts, one-hot"),
+        (indicators, "to say where a number is missing"),
+    )
     become = f"{number} column{'s become' if number > 1 else ' becomes'} {width} input{'s' * (width > 1)}"
-    return f"{become}: {', '.join(words for count, words in found if count)}"
+    return f"{become}: {', '.join(f'{count} {words}' for count, words in counts if count)}"
 
 
 def _notes(encoded: Mapping[str, _Encoded]) -> Iterator[str]:
-    """What is not to be seen in the names of the inputs."""
-    numbers = {name: column for name, column in encoded.items() if column.kind not in TEXTS}
-    texts = {name: column for name, column in encoded.items() if name not in numbers}
-    filled = [f"{shown(name)} ({column.filled:,})" for name, column in numbers.items() if column.filled]
-    if filled:
-        yield f"missing numbers are the mean of their column: {listed(filled)}"
-    filled = [f"{shown(name)} ({column.filled:,})" for name, column in texts.items() if column.filled]
-    if filled:
+    """What the names of the inputs do not show."""
+    numbers = [f"{shown(n)} ({c.filled:,})" for n, c in encoded.items() if c.filled and c.kind not in TEXTS]
+    texts = [f"{shown(n)} ({c.filled:,})" for n, c in encoded.items() if c.filled and c.kind in TEXTS]
+    unknown = [f"{shown(n)} ({c.unknown:,})" for n, c in encoded.items() if c.unknown]
+    if numbers:
+        yield f"missing numbers are the mean of their column: {listed(numbers)}"
+    if texts:
         yield (
             "missing texts are a value of their own, or 0 in all inputs where none is missing in training:"
-            f" {listed(filled)}"
+            f" {listed(texts)}"
         )
-    unknown = [f"{shown(name)} ({column.unknown:,})" for name, column in texts.items() if column.unknown]
     if unknown:
         yield f"values that no training row has are 0 in all inputs: {listed(unknown)}"
-    if filled or any(column.filled for column in numbers.values()):
+    if numbers or texts:
         yield f"missing is an empty value, or one of {', '.join(MISSING[1:])}"
     for kind, what in (
         ("date", "dates are days since 1970-01-01"),

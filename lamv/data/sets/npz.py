@@ -104,12 +104,8 @@ def _shapes(path: Path) -> Shapes:
         raise
     except Exception as error:  # zipfile, zlib and struct each have their own ways to say that bytes are missing
         raise DataError(f"{path}: {_no_npz(path)} ({one_line(error)}); save plain arrays with numpy.savez") from error
-    there = memory.available()
-    if 2 * total > there.bytes:
-        raise DataError(
-            f"{path}: its arrays take {memory.shown(total)}, reading them twice that, and {memory.shown(there.bytes)}"
-            f" are {there.limit}; save fewer examples, or smaller ones"
-        )
+    if short := memory.shortage(2 * total):
+        raise DataError(f"{path}: reading its arrays takes {short}; save fewer examples, or smaller ones")
     return shapes
 
 

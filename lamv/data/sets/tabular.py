@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from lamv.data.frames import files
 from lamv.data.frames.columns import MANY, Series, check_finite, column_of, refuse_mixed
@@ -165,8 +166,6 @@ def _numbers(frame: Frame, column: Series) -> Coded:
 
 def _classes(frame: Frame, column: Series, what: str) -> Coded:
     """Labels, groups or attributes of all rows."""
-    import pyarrow as pa
-
     _check_complete(frame, column, what)
     values = column.values
     if column.kind == "real" and whole(column.numbers):
