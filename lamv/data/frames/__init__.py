@@ -1,1 +1,1 @@
-"""A table as inputs of a network: files, then what the columns hold, then inputs."""
+"""A table as inputs of a network: frame (the file), columns (what they hold), inputs."""

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import compute
 
-from lamv.data.frames.files import Frame, is_text
+from lamv.data.frames.frame import Frame, is_text
 from lamv.errors import DataError, and_more, brief
 
 #: Texts that stand for "no value", just as they are written here, with or without space around them.

@@ -14,7 +14,7 @@ import numpy as np
 
 from lamv import memory
 from lamv.data.frames.columns import MANY, MISSING, Series, are_days_and_months, check_finite, column_of, refuse_mixed
-from lamv.data.frames.files import Frame
+from lamv.data.frames.frame import Frame
 from lamv.errors import DataError, listed, shown
 
 #: Values of a text column, each of which is an input, beyond which it is left out.

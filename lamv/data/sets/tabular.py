@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lamv.data.frames import files
 from lamv.data.frames.columns import MANY, Series, check_finite, column_of, refuse_mixed
-from lamv.data.frames.files import Frame
+from lamv.data.frames.frame import Frame, read_frame
 from lamv.data.frames.inputs import drop_flag, encode
 from lamv.data.labels import Coded, coded, note_on_whole_floats, number_of, split_of, whole
 from lamv.data.sets.image_folder import PARTS, part_of
@@ -38,9 +37,9 @@ def read(path: Path, task: str, columns: Mapping[str, Any]) -> Splits:
     task: "classification" takes whole numbers with a point for classes too, "regression" all numbers for regression.
     ids: positions of the rows in the file. columns: see lamv.data.Options.
     Raises DataError, naming the file and the column, for columns that are not there, rows without a label, split, group or
-    attribute, labels that do not fit the task, and what lamv.data.frames.files.read and encode refuse.
+    attribute, labels that do not fit the task, and what lamv.data.frames.frame.read_frame and encode refuse.
     """
-    frame = files.read(path)
+    frame = read_frame(path)
     roles = _roles(frame, columns)
     labels = _labels(frame, column_of(frame, roles["label"]), task)
     parts = _parts(frame, roles.get("split"))

@@ -61,9 +61,6 @@ def pixels(folder, image_size=8):
     return load(folder, image_size).parts["all"].inputs
 
 
-# What is noted
-
-
 def test_what_photographs_are_like_is_noted_and_kept(folder, cache, decoded):
     Image.new("RGBA", (8, 8)).save(folder / "a" / "00.png")
     frames = [Image.new("RGB", (100, 50), colour) for colour in ("red", "blue")]

@@ -11,9 +11,6 @@ def square(path, image_size):
     return decode(path, image_size).pixels
 
 
-# One photograph
-
-
 @pytest.mark.parametrize("size", [(48, 32), (32, 48), (32, 32), (16, 8)])
 def test_a_square_is_the_shorter_side_scaled_and_the_centre_cut(tmp_path, photograph, size):
     original = Image.fromarray(photograph(tmp_path / "a.png", 3, *size))

@@ -55,7 +55,7 @@ class Frame(NamedTuple):
         return f"{shown(self.path)}: column {brief(column)}"
 
 
-def read(path: Path) -> Frame:
+def read_frame(path: Path) -> Frame:
     """A CSV, which may be compressed (.gz) and separated by any of DELIMITERS, or a Parquet file, as its first bytes say.
 
     Raises DataError for what is no file, damaged, empty, larger than memory or not rectangular, for two columns of one
