@@ -1,6 +1,11 @@
 """From a name and a path to arrays: `load("cifar10", "cifar-10-binary.tar.gz")`.
 
-Nothing is downloaded. Where the files are to be had is said in the error of a load without a path.
+Nothing is downloaded; the error of a load without a path says where to get the files.
+
+sets/         one reader a data set, on top of formats/, photographs/ and frames/ (tables)
+splits        what a reader returns: labels, classes and description work on it
+cuts, tables  which examples a seed trains and tests on, and what it draws for each of them: indices, no inputs
+resident      all inputs in one array on the device, and the view of it that a run has
 """
 
 from collections.abc import Callable, Mapping
@@ -29,9 +34,9 @@ class Options(NamedTuple):
 
     image_size: the side, in pixels, of the squares that photographs become, 1 to MAX_IMAGE_SIZE.
     on_broken: photographs that cannot be read: "error" refuses the data set, "skip" leaves them out and names them.
-    task: what labels are: "classification", "regression" (numbers to be predicted), or "auto", which tells by their type.
-    columns: of a table, what each column is: {"label": NAME, "split": ..., "group": ..., "attribute": ..., "drop": (NAME,
-        ...)}; what is not named has its usual name, see lamv.data.sets.tabular.
+    task: "classification", "regression" (labels are numbers to be predicted), or "auto", which goes by their type.
+    columns: of a table, {"label": NAME, "split": ..., "group": ..., "attribute": ..., "drop": (NAME, ...)}, where these are
+        not the columns' names, see lamv.data.sets.tabular.
     """
 
     image_size: int = 64
@@ -57,11 +62,9 @@ class Reader(NamedTuple):
 def load(name: str, path: str | Path | None = None, verify: str = "warn", **options: Any) -> Splits:
     """Reads a data set into memory.
 
-    name: one of DATASETS.
-    path: the file or folder that its reader takes (see there); None where it needs none or lies in its usual place.
-    verify: "warn" logs a warning about files that are not the official ones, "official" refuses all that are not known
-        to be.
-    options: fields of Options; a data set that has no use for one passes it over.
+    name: one of DATASETS. path: the file or folder that its reader takes; None where it needs none or has a default.
+    verify: "warn" logs a warning about files that are not official, "official" refuses all that are not known to be.
+    options: fields of Options; a data set that has no use for one ignores it.
     Raises ConfigError for an unknown name or `verify`, a path that has no use or an option out of range, DataError for
     a path that is missing, files that are missing, damaged, misshapen or hostile, classes that cannot be learned
     (lamv.data.classes.check_classes), and, under "official", files that are not official; and WorkdirError where the cache
@@ -94,19 +97,19 @@ def _locate(name: str, reader: Reader, path: str | Path | None) -> tuple[Path, .
         raise DataError(f"{name}: needs a path, e.g. --config.data.path=DIR; it must hold {reader.holds}")
     needs = f"it must hold {reader.holds}"
     try:
-        found = Path(path or reader.default).expanduser()
-        there = found.exists()
+        located = Path(path or reader.default).expanduser()
+        exists = located.exists()
     except (OSError, RuntimeError) as error:  # a name too long for the system; ~ of somebody unknown
         raise DataError(f"{name}: {shown(path)} cannot be looked up ({one_line(error)}); {needs}") from error
-    if found.is_symlink() and not there:
-        raise DataError(f"{name}: {shown(found)} is {kind_of(found)}; fetch the data first")
-    if not there:
-        raise DataError(f"{name}: {shown(found)} does not exist; {needs}")
-    return (found,)
+    if located.is_symlink() and not exists:
+        raise DataError(f"{name}: {shown(located)} is {kind_of(located)}; fetch the data first")
+    if not exists:
+        raise DataError(f"{name}: {shown(located)} does not exist; {needs}")
+    return (located,)
 
 
 def _taken(name: str, reader: Reader, verify: str, options: Options) -> dict[str, Any]:
-    """The options that a reader takes, once they are found to be in range."""
+    """The options that a reader takes, once all are in range."""
     size = options.image_size
     if type(size) is not int or not 1 <= size <= MAX_IMAGE_SIZE:
         raise ConfigError(f"image_size={size!r} must be a whole number from 1 to {MAX_IMAGE_SIZE}; 64 is usual")
@@ -114,7 +117,7 @@ def _taken(name: str, reader: Reader, verify: str, options: Options) -> dict[str
         value = getattr(options, option)
         if value not in allowed:
             raise ConfigError(f"{option}={value!r} is unknown; allowed: {', '.join(allowed)}")
-    if "image_size" in reader.takes and verify == "official":  # said before all photographs are decoded
+    if "image_size" in reader.takes and verify == "official":  # before all photographs are decoded
         raise DataError(f"{name}: no official sha256 of its photographs is known; set verify=warn")
     return {option: getattr(options, option) for option in reader.takes}
 

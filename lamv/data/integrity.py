@@ -1,18 +1,19 @@
-"""Is this the file that everybody else means, and does it hold what it should?
+"""Whether a file is the one that its publisher serves, by its sha256.
 
-The official digests are of the files as their publishers serve them. For the IDX files the decompressed bytes have a
-digest of their own, because distributors recompress: Debian's Fashion-MNIST files, for one, differ from the
-publisher's only in the gzip header (putting the original name and time back gives the official digest again, which
-is how the digests of its contents were established). The digest of the digits is of the arrays that scikit-learn 1.9
-returns, images then labels.
+The contents of IDX files have digests too, because distributors recompress: Debian's Fashion-MNIST files differ from the
+publisher's only in the gzip header (with the original name and time there, the official digest comes out, which is how the
+digests of the contents were established). The digest of the digits is of the arrays that scikit-learn 1.9 returns, images
+then labels.
 """
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from lamv.data.splits import Source, Splits
-from lamv.errors import DataError
+from lamv.errors import DataError, shown
+from lamv.files import kind_of
 
 VERIFY = ("warn", "official")
 
@@ -61,10 +62,23 @@ def sha256_of(path: Path) -> str:
 
 
 def identify(dataset: str, file: str, digest: str, content_digest: str | None = None) -> Source:
-    """Says whether a file is the official one, by its own sha256 or, where given, by that of its decompressed bytes."""
+    """A file, and whether it is official by its own sha256 or, where given, by that of its decompressed bytes."""
     expected = _official_digests(dataset, file)
     official = digest in expected or content_digest in expected
     return Source(file, digest, official if expected else None)
+
+
+def first_of(folder: Path, names: Sequence[str], kind: str = "file") -> Path | None:
+    """The first of these names in a folder that is a file (or, of kind "folder", a folder); None where none is there.
+
+    Raises DataError for a name that is neither there as one nor missing, such as a pipe or a link to nothing.
+    """
+    paths = [folder / name for name in names]
+    path = next(filter(Path.is_dir if kind == "folder" else Path.is_file, paths), None)
+    for other in paths if path is None else ():
+        if (found := kind_of(other)) != "missing":
+            raise DataError(f"{shown(other)} is {found}; a {kind} is needed")
+    return path
 
 
 def unverified(path: Path) -> Source:
@@ -73,10 +87,7 @@ def unverified(path: Path) -> Source:
 
 
 def enforce(splits: Splits, verify: str) -> None:
-    """Warns once about files that are not official ("warn"), or refuses all that are not known to be ("official").
-
-    Raises DataError, with the digest found and the one expected, under "official" only.
-    """
+    """Warns once about files that are not official ("warn"); raises DataError for all not known to be ("official")."""
     others = [source for source in splits.sources if source.official is False]
     if verify == "official":
         unknown = [source for source in splits.sources if source.official is None]

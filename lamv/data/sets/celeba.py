@@ -12,13 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lamv.data.integrity import unverified
+from lamv.data.integrity import first_of, unverified
 from lamv.data.photographs.folder import walk
 from lamv.data.photographs.listing import Listing, read_listing
 from lamv.data.photographs.metadata import check_text, chosen, csv_rows
 from lamv.data.splits import Splits
 from lamv.errors import DataError, and_more, shown
-from lamv.files import kind_of
 
 LABEL = "Blond_Hair"
 ATTRIBUTE = "Male"
@@ -41,8 +40,8 @@ def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
     """parts={"train", "valid", "test"}: inputs (N, image_size, image_size, 3) uint8; LABEL and ATTRIBUTE are 1 where so.
 
     path: the folder with the lists and the photographs. The middle 178 x 178 pixels are what is scaled.
-    Raises DataError and WorkdirError as lamv.data.photographs.folder.walk and listing.read_listing do, and DataError for
-    lists that are not as published or do not name the same files.
+    Raises DataError and WorkdirError as `walk` and `read_listing` do, and DataError for lists that are not as published or
+    do not name the same files.
     """
     attributes, partition, folder = (_find(path, what) for what in PLACES)
     signs, parts = {}, {}
@@ -76,16 +75,11 @@ def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
 
 
 def _find(path: Path, what: str) -> Path:
-    is_kind = Path.is_dir if what == PHOTOGRAPHS else Path.is_file
-    for place in PLACES[what]:
-        if is_kind(path / place):
-            return path / place
-    for place in PLACES[what]:
-        if (kind := kind_of(path / place)) != "missing":
-            needed = "a folder" if what == PHOTOGRAPHS else "a file"
-            raise DataError(f"celeba: {shown(path / place)} is {kind}; {needed} is needed")
-    hint = f"; unpack {what}.zip there" if what == PHOTOGRAPHS else ""
-    raise DataError(f"celeba: {shown(path)} holds none of {', '.join(PLACES[what])}{hint}")
+    found = first_of(path, PLACES[what], "folder" if what == PHOTOGRAPHS else "file")
+    if found is None:
+        hint = f"; unpack {what}.zip there" if what == PHOTOGRAPHS else ""
+        raise DataError(f"celeba: {shown(path)} holds none of {', '.join(PLACES[what])}{hint}")
+    return found
 
 
 def _add(to: dict, where: str, file: str, value: object) -> None:

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from lamv.data.integrity import unverified
-from lamv.data.labels import coded
+from lamv.data.labels import Coded, coded
 from lamv.data.photographs import listing as photographs
 from lamv.data.photographs.folder import ENDINGS, MOST_LEVELS, Tree, is_image, walk
 from lamv.data.photographs.listing import Listing, read_listing
@@ -66,7 +66,7 @@ LONGEST = 200
 def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
     """parts={"train", "test"}, perhaps "valid", or {"all"}: inputs (N, image_size, image_size, 3) uint8.
 
-    Raises DataError and WorkdirError as lamv.data.images.walk and read do, and DataError for metadata of another form,
+    Raises DataError and WorkdirError as `walk` and `read_listing` do, and DataError for metadata of another form,
     photographs outside of the folders of classes, files among them that are no images, classes without photographs, and
     parts that are missing, doubled or inside of the classes.
     """
@@ -127,36 +127,28 @@ def _metadata(folder: Path) -> Path | None:
 def _from_metadata(folder: Path, tree: Tree, metadata: Path) -> Listing:
     rows, spelt = [], {}
     for where, row in csv_rows(metadata, ("path", "label"), optional=("split", "group")):
-        if "split" in row:
-            spelt.setdefault(row["split"], part_of(row["split"]))
-            if spelt[row["split"]] is None:
-                raise DataError(f"{where}: split is {brief(row['split'])}; allowed: {ALLOWED}, in capitals or not")
+        if "split" in row and spelt.setdefault(row["split"], part_of(row["split"])) is None:
+            raise DataError(f"{where}: split is {brief(row['split'])}; allowed: {ALLOWED}, in capitals or not")
         rows.append(row)
-    class_names, labels, notes = _coded(shown(metadata), "labels", [row["label"] for row in rows])
-    attribute_names, attributes = (), None
+    labels = _coded(shown(metadata), "labels", [row["label"] for row in rows])
+    groups = None
     if "group" in rows[0]:
-        attribute_names, attributes, more = _coded(shown(metadata), "groups", [row["group"] for row in rows])
-        notes += more
-    notes += _spelling_notes(spelt)
+        groups = _coded(shown(metadata), "groups", [row["group"] for row in rows])
+    others = [f"{brief(text)} as {part}" for text, part in sorted(spelt.items()) if text != part]
+    notes = (labels.note, groups.note if groups else "", f"split: read {listed(others)}" if others else "")
     return Listing(
         folder=folder,
         tree=tree,
         files=[row["path"] for row in rows],
         parts=[spelt[row["split"]] if "split" in row else "all" for row in rows],
-        labels=labels,
-        attributes=attributes,
-        class_names=class_names,
-        attribute_names=attribute_names,
+        labels=labels.codes[0],
+        attributes=groups.codes[0] if groups else None,
+        class_names=labels.names,
+        attribute_names=groups.names if groups else (),
         source=metadata,
         sources=(unverified(metadata),),
-        notes=notes,
+        notes=tuple(filter(None, notes)),
     )
-
-
-def _spelling_notes(spelt: Mapping[str, str]) -> tuple[str, ...]:
-    """What values of the column split were taken for; none where all are called as lamv calls the parts."""
-    others = [f"{brief(text)} as {part}" for text, part in sorted(spelt.items()) if text != part]
-    return (f"split: read {listed(others)}",) if others else ()
 
 
 def _from_folders(folder: Path, tree: Tree) -> Listing:
@@ -180,10 +172,10 @@ def _from_folders(folder: Path, tree: Tree) -> Listing:
     _check_filled(folder, tree, files, depth, parts)
     if not files:
         raise DataError(f"image_folder: {shown(folder)} holds neither {METADATA} nor photographs in folders CLASS/")
-    class_names, labels, notes = _coded(f"image_folder: {shown(folder)}", "classes", labels)
-    of_files = [parts[file.split("/")[0]] if parts else "all" for file in files]
-    notes += tuple(_layout_notes(tree, files, depth, parts))
-    return Listing(folder, tree, files, of_files, labels, None, class_names, notes=notes)
+    classes = _coded(f"image_folder: {shown(folder)}", "classes", labels)
+    part_of_file = [parts[file.split("/")[0]] if parts else "all" for file in files]
+    notes = tuple(filter(None, (classes.note, *_layout_notes(tree, files, depth, parts))))
+    return Listing(folder, tree, files, part_of_file, classes.codes[0], None, classes.names, notes=notes)
 
 
 def _layout_notes(tree: Tree, files: Sequence[str], depth: int, parts: Mapping[str, str]) -> list[str]:
@@ -204,29 +196,28 @@ def _layout_notes(tree: Tree, files: Sequence[str], depth: int, parts: Mapping[s
 
 
 def _part_folders(folder: Path, tree: Tree) -> dict[str, str]:
-    """The folders at the top that are parts, and which; {} where the folders at the top are classes."""
+    """The part of each folder at the top that is one; {} where the folders at the top are classes."""
     top = sorted(name for name in tree.folders if "/" not in name)
-    found: dict[str, str] = {}
+    by_part: dict[str, str] = {}
     for name in top:
         part = part_of(name)
-        if part in found.values():
-            other = next(one for one, of in found.items() if of == part)
+        if part in by_part:
             raise DataError(
-                f"image_folder: {shown(folder)} holds both {other}/ and {name}/, which mean {part!r}; keep one"
+                f"image_folder: {shown(folder)} holds both {by_part[part]}/ and {name}/, which mean {part!r}; keep one"
             )
         if part:
-            found[name] = part
-    others = [shown(name) for name in top if name not in found]
-    for needed in ("train", "test") if found else ():
-        if needed not in found.values():
+            by_part[part] = name
+    if not by_part:
+        _refuse_near_parts(folder, tree, top)
+    others = [shown(name) for name in top if name not in by_part.values()]
+    for needed in ("train", "test") if by_part else ():
+        if needed not in by_part:
             beside = f", beside {listed(others)}" if others else ""
             raise DataError(
-                f"image_folder: {shown(folder)} holds {', '.join(found)} and no {needed}{beside}; add it, or rename one; if"
-                f" {next(iter(found))} is a class, list the photographs in {METADATA}"
+                f"image_folder: {shown(folder)} holds {', '.join(by_part.values())} and no {needed}{beside}; add it, or"
+                f" rename one; if {next(iter(by_part.values()))} is a class, list the photographs in {METADATA}"
             )
-    if not found:
-        _refuse_near_parts(folder, tree, top)
-    return dict(sorted(found.items(), key=lambda item: photographs.PARTS.index(item[1])))
+    return {by_part[part]: part for part in photographs.PARTS if part in by_part}
 
 
 def _refuse_near_parts(folder: Path, tree: Tree, top: Sequence[str]) -> None:
@@ -273,11 +264,8 @@ def _check_filled(folder: Path, tree: Tree, files: Sequence[str], depth: int, pa
         raise DataError(f"image_folder: {shown(folder / name)} holds no photographs; fill it, or take it away")
 
 
-def _coded(where: str, what: str, values: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
-    """The names of the distinct values, in order, the number of each value, (N,) int32, and a note on them.
-
-    Raises DataError as lamv.data.labels.coded does, and for what is no name.
-    """
+def _coded(where: str, what: str, values: Sequence[str]) -> Coded:
+    """lamv.data.labels.coded of values that are names of one line, and distinct without the space around them."""
     distinct = sorted(set(values))
     stripped: dict[str, str] = {}
     for name in distinct:
@@ -288,6 +276,6 @@ def _coded(where: str, what: str, values: Sequence[str]) -> tuple[tuple[str, ...
         other = stripped.setdefault(name.strip(), name)
         if other != name:
             raise DataError(f"{where}: {what} {other!r} and {name!r} differ only in spaces; rename one")
-    (codes,), names, note = coded(where, what, [np.array(distinct)])
-    number = dict(zip(distinct, codes.tolist(), strict=True))
-    return names, np.array([number[value] for value in values], np.int32), (note,) if note else ()
+    names = coded(where, what, [np.array(distinct)])
+    number = dict(zip(distinct, names.codes[0].tolist(), strict=True))
+    return names._replace(codes=[np.array([number[value] for value in values], np.int32)])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lamv.data.formats import prepared
 from lamv.data.formats.idx import read_idx, read_shape
-from lamv.data.integrity import identify, sha256_of
+from lamv.data.integrity import first_of, identify, sha256_of
 from lamv.data.splits import Normalisation, Source, Split, Splits, make_split
 from lamv.errors import DataError, shown
 from lamv.files import kind_of
@@ -61,10 +61,7 @@ def _read_part(name: str, folder: Path, prefix: str, num_classes: int) -> tuple[
 def _find(folder: Path, stem: str) -> Path:
     names = [stem, stem.replace("-idx", ".idx")]
     names += [f"{name}.gz" for name in names]
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    for name in names:
-        if (kind := kind_of(folder / name)) != "missing":
-            raise DataError(f"{shown(folder / name)} is {kind}; a file is needed")
-    raise DataError(f"{shown(folder)}: holds no {stem}; allowed names: {', '.join(names)}")
+    file = first_of(folder, names)
+    if file is None:
+        raise DataError(f"{shown(folder)}: holds no {stem}; allowed names: {', '.join(names)}")
+    return file

@@ -20,7 +20,6 @@ from lamv.errors import DataError, shown
 FOLDER = "waterbird_complete95_forest2water2"
 METADATA = "metadata.csv"
 
-COLUMNS = ("img_filename", "y", "split", "place")
 SPLITS = {"0": "train", "1": "valid", "2": "test"}
 BINARY = {"0": 0, "1": 1}
 
@@ -31,8 +30,8 @@ PLACES = ("land", "water")
 def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
     """parts={"train", "valid", "test"}: inputs (N, image_size, image_size, 3) uint8, label the bird, attribute the place.
 
-    path: the folder with metadata.csv, or the one that holds FOLDER. Raises DataError and WorkdirError as
-    lamv.data.images.walk and read do, and DataError for metadata that are not as published.
+    path: the folder with metadata.csv, or the one that holds FOLDER. Raises DataError and WorkdirError as `walk` and
+    `read_listing` do, and DataError for metadata that are not as published.
     """
     folder = path if os.path.lexists(path / METADATA) else path / FOLDER
     if not os.path.lexists(folder / METADATA):
@@ -40,12 +39,12 @@ def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
             f"waterbirds: {shown(path)} holds neither {METADATA} nor {FOLDER}/{METADATA}; unpack the archive there"
         )
     metadata = folder / METADATA
-    files, parts, labels, places = [], [], [], []
-    for where, row in csv_rows(metadata, COLUMNS):
-        files.append(row["img_filename"])
-        parts.append(chosen(where, "split", row["split"], SPLITS))
-        labels.append(chosen(where, "y", row["y"], BINARY))
-        places.append(chosen(where, "place", row["place"], BINARY))
+    meanings = {"split": SPLITS, "y": BINARY, "place": BINARY}
+    rows = [
+        (row["img_filename"], *(chosen(where, column, row[column], meanings[column]) for column in meanings))
+        for where, row in csv_rows(metadata, ("img_filename", *meanings))
+    ]
+    files, parts, labels, places = zip(*rows, strict=True)
     listing = Listing(
         folder=folder,
         tree=walk("waterbirds", folder, on_broken),
