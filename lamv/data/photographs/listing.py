@@ -9,7 +9,6 @@ that are missing among them, as long as they are at most half and no class and n
 
 import logging
 import unicodedata
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -109,33 +108,28 @@ def read_listing(name: str, listing: Listing, image_size: int, on_broken: str) -
 
 def _checked_names(name: str, listing: Listing) -> list[str]:
     """The names of the files without "./" and the like, once they are distinct and inside the folder."""
-    seen, twice, outside = set(), [], []
-    files = [str(PurePosixPath(file)) for file in listing.files]
-    for file in files:
-        path = PurePosixPath(file)
-        if path.is_absolute() or ".." in path.parts:
-            outside.append(file)
-        if file in seen:
-            twice.append(file)
-        seen.add(file)
+    paths = list(map(PurePosixPath, listing.files))
+    files = list(map(str, paths))
     where = f"{name}: {listing.source and shown(listing.source)}:"
     endless = [brief(file) for file in files if len(file) > LONGEST_NAME]
     _refuse(where, endless, f"is longer than {LONGEST_NAME}", "give names relative to the folder")
+    outside = [str(path) for path in paths if path.is_absolute() or ".." in path.parts]
     _refuse(where, outside, "leads outside the folder", "give names relative to it")
+    first = {file: at for at, file in reversed(list(enumerate(files)))}
+    twice = [file for at, file in enumerate(files) if first[file] != at]
     _refuse(where, twice, "is listed twice", "list it once")
     return files
 
 
 def _check_parts(name: str, listing: Listing, parts: np.ndarray) -> None:
     where = f"{name}: {shown(listing.source or listing.folder)}"
-    found = [part for part in PARTS if part in listing.parts]
-    for part in () if found == ["all"] else ("train", "test"):
-        if part not in found:
+    learnt = "all" if "all" in listing.parts else "train"
+    for part in () if learnt == "all" else ("train", "test"):
+        if part not in listing.parts:
             raise DataError(f"{where}: the part {part!r} is empty; 'train' and 'test' need photographs, 'valid' may")
     names = listing.class_names
     if len(names) < 2:
         raise DataError(f"{where}: holds one class, {names[0]!r}; at least 2 are needed")
-    learnt = "all" if "all" in found else "train"
     counts = np.bincount(listing.labels[parts == learnt], minlength=len(names))
     for label in np.flatnonzero(counts == 0):
         others = [other for other, count in zip(names, counts, strict=True) if count]
@@ -146,48 +140,50 @@ def _check_parts(name: str, listing: Listing, parts: np.ndarray) -> None:
 
 
 def _absent(name: str, listing: Listing, files: list[str], on_broken: str) -> dict[int, str]:
-    """The rows of photographs that are not there, with what to say of them; DataError unless they may be skipped."""
+    """Why photographs are not there, by their index; DataError unless they may be skipped."""
     tree = listing.tree
-    absent = {row: tree.gone.get(file, "is missing") for row, file in enumerate(files) if file not in tree.files}
+    absent = {at: tree.gone.get(file, "is missing") for at, file in enumerate(files) if file not in tree.files}
     if listing.source is None:  # the list was made of what is there
         return absent
-    names, by = set(files), listing.source.name
+    names, by, missing = set(files), listing.source.name, [files[at] for at in absent]
     what = f"is missing, of {len(files)} files that {by} lists"
-    near = _second_look([files[row] for row in absent], [file for file in tree.files if file not in names])
-    for file, hint in near.items():
+    file, hint = _second_look(missing, [file for file in tree.files if file not in names])
+    if hint:
         raise DataError(f"{name}: {shown(listing.folder / file)} {what}{and_more(absent)}; {hint}")
     folders = set(tree.folders)
-    _refuse(f"{name}:", [files[row] for row in absent if files[row] in folders], "is a folder", f"list files in {by}")
+    _refuse(f"{name}:", [file for file in missing if file in folders], "is a folder", f"list files in {by}")
     if on_broken == "error":
         way_out = "fetch or unpack the data set again, or --config.data.on_broken=skip leaves them out"
-        _refuse(f"{name}:", [listing.folder / files[row] for row in absent], what, way_out)
+        _refuse(f"{name}:", [listing.folder / file for file in missing], what, way_out)
     unlisted = sorted(file for file in [*tree.files, *tree.gone] if is_image(file) and file not in names)
     way_out = "list what belongs to the data set, and take the rest away"
     _refuse(f"{name}:", [listing.folder / file for file in unlisted], f"is not listed in {by}", way_out)
     return absent
 
 
-def _second_look(missing: Sequence[str], there: Sequence[str]) -> dict[str, str]:
-    """For the first missing name that is nearly that of a file which is there, a hint at how they differ."""
-    whole, base, stem = {}, Counter(), {}
+def _second_look(missing: Sequence[str], there: Sequence[str]) -> tuple[str, str]:
+    """The first missing name that nearly matches a file, with a hint at how they differ; ("", "") for none."""
+    whole: dict[str, str] = {}
+    by_last: dict[str, list[str]] = {}
     for file in there if missing else ():
         whole[_folded(file)] = file
-        last = _folded(file).rpartition("/")[2]
-        base[last] += 1
-        base[last.rpartition(".")[0]] += 1
-        stem[last] = stem[last.rpartition(".")[0]] = file
+        for last in _last(_folded(file)):
+            by_last.setdefault(last, []).append(file)
     for file in missing:
         if any(part.startswith(".") for part in PurePosixPath(file).parts):
-            return {file: "hidden files, whose names begin with a dot, are not read; rename them"}
-        levels = _folded(file).split("/")
-        ends = ["/".join(levels[start:]) for start in range(len(levels))]
-        found = next((whole[end] for end in ends if end in whole), None)
-        for last in (levels[-1], levels[-1].rpartition(".")[0]):
-            if found is None and base[last] == 1:
-                found = stem[last]
-        if found is not None:
-            return {file: _difference(file, found)}
-    return {}
+            return file, "hidden files, whose names begin with a dot, are not read; rename them"
+        folded = _folded(file)
+        ends = [folded.split("/", start)[-1] for start in range(folded.count("/") + 1)]
+        alone = [by_last[last][0] for last in _last(folded) if len(by_last.get(last, ())) == 1]
+        for match in (*filter(None, map(whole.get, ends)), *alone):
+            return file, _difference(file, match)
+    return "", ""
+
+
+def _last(file: str) -> tuple[str, str]:
+    """The last part of a name, with and without its ending."""
+    name = file.rpartition("/")[2]
+    return name, name.rpartition(".")[0]
 
 
 def _folded(file: str) -> str:
@@ -207,30 +203,23 @@ def _difference(file: str, there: str) -> str:
 def _check_left_out(
     name: str, listing: Listing, files: list[str], parts: np.ndarray, left_out: Mapping[int, str]
 ) -> None:
-    """DataError where what is left out is more than half of all, all of a class that is to be learnt, or all of a part."""
-    if not left_out:
-        return
-    kept = np.array([row not in left_out for row in range(len(files))])
-    lost = []
-    if 2 * len(left_out) > len(files):
-        lost.append((f"{len(left_out)} of {len(files)} photographs", sorted(left_out)))
-    for part in sorted(set(parts.tolist())):
-        own = parts == part
-        if not kept[own].any():
-            lost.append((f"all {np.count_nonzero(own)} photographs of {part!r}", np.flatnonzero(own).tolist()))
-        if part not in ("all", "train"):
-            continue
-        sizes, remain = (
-            np.bincount(listing.labels[rows], minlength=len(listing.class_names)) for rows in (own, own & kept)
-        )
-        for label in np.flatnonzero((sizes > 0) & (remain == 0)):
-            rows = np.flatnonzero(own & (listing.labels == label)).tolist()
-            lost.append((f"all {sizes[label]} photographs of class {listing.class_names[label]!r} in {part!r}", rows))
-    for what, rows in lost:
-        raise DataError(
-            f"{name}: {what} cannot be read: {shown(listing.folder / files[rows[0]])} {left_out[rows[0]]}{and_more(rows)};"
-            " data.on_broken=skip is for a few, fetch the data set again"
-        )
+    """DataError where what is left out is more than half of all, all of a class in training, or all of a part."""
+    gone = np.isin(np.arange(len(files)), list(left_out))
+    lost = [(f"{len(left_out)} of {len(files)} photographs", gone)] if 2 * len(left_out) > len(files) else []
+    for part in sorted(set(parts[gone].tolist())):
+        members = parts == part
+        lost.append((f"all {members.sum()} photographs of {part!r}", members))
+        for label in np.unique(listing.labels[gone & members]) if part in ("all", "train") else ():
+            of_class = members & (listing.labels == label)
+            what = f"all {of_class.sum()} photographs of class {listing.class_names[label]!r} in {part!r}"
+            lost.append((what, of_class))
+    for what, members in lost:
+        if gone[members].all():
+            first = np.flatnonzero(members)[0]
+            raise DataError(
+                f"{name}: {what} cannot be read: {shown(listing.folder / files[first])} {left_out[first]}"
+                f"{and_more(members[members])}; data.on_broken=skip is for a few, fetch the data set again"
+            )
 
 
 def _notes(facts: Facts, number: int, image_size: int) -> Iterator[str]:

@@ -23,9 +23,9 @@ Value = TypeVar("Value")
 
 
 def csv_rows(path: Path, needed: Sequence[str], optional: Sequence[str] | None = None) -> Iterator[tuple[str, dict]]:
-    """The rows of a CSV file with a header, each with where it stands, for messages: ("FILE, line 2", {column: text}).
+    """The rows of a CSV file with a header, each with its position for messages: ("FILE, line 2", {column: text}).
 
-    optional: the other columns that may be there; None lets all be, and passes them over.
+    optional: the other columns that may be there; None ignores all others.
     Raises DataError, naming the file and the line, for a missing, doubled or unknown column, a row that is longer or
     shorter than the header, a field of `needed` or `optional` that is empty, no rows at all, or a file that is no CSV
     in UTF-8.
@@ -38,17 +38,15 @@ def csv_rows(path: Path, needed: Sequence[str], optional: Sequence[str] | None =
             header = [column.strip() for column in next(reader, [])]
             _check_header(path, header, needed, optional)
             empty = True
-            for fields in reader:
-                where = f"{shown(path)}, line {reader.line_num}"
-                if fields and len(fields) != len(header):
+            for fields in filter(None, reader):
+                where, empty = f"{shown(path)}, line {reader.line_num}", False
+                if len(fields) != len(header):
                     raise DataError(f"{where}: has {len(fields)} fields; the header has {len(header)}")
-                if fields:
-                    empty = False
-                    row = {column: text.strip() for column, text in zip(header, fields, strict=True)}
-                    for column in filled:
-                        if row.get(column) == "":
-                            raise DataError(f"{where}: {column} is empty; every photograph needs one")
-                    yield where, row
+                row = {column: text.strip() for column, text in zip(header, fields, strict=True)}
+                for column in filled:
+                    if row.get(column) == "":
+                        raise DataError(f"{where}: {column} is empty; every photograph needs one")
+                yield where, row
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{shown(path)}: is no CSV file in UTF-8 ({one_line(error)}); save it as one") from error
     if empty:

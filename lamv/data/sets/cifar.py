@@ -134,12 +134,9 @@ def _read_archive(path: Path, dataset: Dataset) -> Files:
 def _read_part(
     path: Path, version: Version, names: tuple[str, ...], files: dict[str, bytes], num_classes: int
 ) -> Split:
-    batches = []
-    for name in names:
-        images, labels = version.read_batch(f"{path}/{name}", files[name])
-        batches.append(make_split(f"{path}/{name}", images, labels, num_classes))
-    inputs = np.concatenate([batch.inputs for batch in batches])
-    labels = np.concatenate([batch.labels for batch in batches])
+    paths = {f"{path}/{name}": files[name] for name in names}
+    batches = [make_split(file, *version.read_batch(file, data), num_classes) for file, data in paths.items()]
+    inputs, labels = (np.concatenate(arrays) for arrays in zip(*(batch[:2] for batch in batches), strict=True))
     return make_split(str(path), inputs, labels, num_classes)
 
 
@@ -153,8 +150,7 @@ def _class_names(path: Path, version: Version, files: dict[str, bytes], dataset:
 
 
 def _images(rows: np.ndarray) -> np.ndarray:
-    channels_first = rows.reshape(-1, 3, 32, 32)
-    return np.ascontiguousarray(channels_first.transpose(0, 2, 3, 1))
+    return np.ascontiguousarray(rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
 
 
 def _binary_batch(file: str, data: bytes, *, label_bytes: int) -> Batch:
