@@ -8,7 +8,7 @@ import numpy as np
 from lamv.data.splits import Splits, joined
 from lamv.errors import ConfigError, DataError, and_more, listed
 
-#: Training examples of a class below which it is said that there are few.
+#: Training examples of a class below which there is a note that they are few.
 FEW = 5
 
 

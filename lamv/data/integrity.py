@@ -76,8 +76,8 @@ def first_of(folder: Path, names: Sequence[str], kind: str = "file") -> Path | N
     paths = [folder / name for name in names]
     path = next(filter(Path.is_dir if kind == "folder" else Path.is_file, paths), None)
     for other in paths if path is None else ():
-        if (found := kind_of(other)) != "missing":
-            raise DataError(f"{shown(other)} is {found}; a {kind} is needed")
+        if (kind_there := kind_of(other)) != "missing":
+            raise DataError(f"{shown(other)} is {kind_there}; a {kind} is needed")
     return path
 
 

@@ -62,10 +62,10 @@ class Splits:
 
     The parts are "train" and "test", and perhaps "valid"; or "all" where the seed cuts it. attribute_names: of the A values
     of the attribute, () where there is none. own_group_names: of groups that are not made of labels and attributes.
-    crossing: how a class and an attribute are put into words, as the name of their group. input_names: of the D inputs of
-    a vector, () where they have none. standardise: which of them are standardised by what a seed trains on, () for none;
-    NaN in these is a missing value, which becomes their mean. notes: what was mapped, filled in or passed over, a sentence
-    each. left_out: files that were to be read and were not.
+    crossing: template for the name of a group, of its class and attribute. input_names: of the D inputs of a vector, ()
+    where they have none. standardise: which of them are standardised by what a seed trains on, () for none; NaN in these is
+    a missing value, which becomes their mean. notes: what was mapped, filled in or ignored, a sentence each. left_out:
+    files that could not be read.
     """
 
     name: str

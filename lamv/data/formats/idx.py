@@ -56,8 +56,8 @@ def read_idx(path: Path, axes: int) -> tuple[np.ndarray, str]:
 
 def _check_length(path: Path, shape: tuple[int, ...], length: int) -> None:
     if length != math.prod(shape):
-        found = f"only {length}" if length < math.prod(shape) else "more"
-        raise DataError(f"{path}: {found} bytes after the header; its shape {shape} needs {math.prod(shape)}")
+        number = f"only {length}" if length < math.prod(shape) else "more"
+        raise DataError(f"{path}: {number} bytes after the header; its shape {shape} needs {math.prod(shape)}")
 
 
 def _open(path: Path) -> BinaryIO:
@@ -70,8 +70,8 @@ def _open(path: Path) -> BinaryIO:
 def _parse_header(path: Path, header: bytes, axes: int) -> tuple[int, ...]:
     magic = bytes([0, 0, UNSIGNED_BYTE, axes])
     if header[:4] != magic:
-        found = header[:4].hex() or "nothing"
-        raise DataError(f"{path}: begins with {found}; an IDX file of bytes in {axes} axes begins with {magic.hex()}")
+        begin = header[:4].hex() or "nothing"
+        raise DataError(f"{path}: begins with {begin}; an IDX file of bytes in {axes} axes begins with {magic.hex()}")
     if len(header) != 4 * (1 + axes):
         raise DataError(f"{path}: ends within its header, after {len(header)} bytes of {4 * (1 + axes)}")
     shape = struct.unpack(f">{axes}I", header[4:])

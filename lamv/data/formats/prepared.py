@@ -1,7 +1,7 @@
 """Data sets that tensorflow-datasets prepared, read without TensorFlow.
 
-tensorflow-datasets can read its array_record files without TensorFlow, but cannot prepare images without it; so the
-preparing belongs into an environment of its own, and `HOW_TO_PREPARE` is the command for that.
+tensorflow-datasets reads its array_record files without TensorFlow, but needs it to prepare images: `HOW_TO_PREPARE` does
+that in a separate environment.
 """
 
 import json
@@ -47,9 +47,8 @@ def _version(folder: Path) -> list[int]:
 def read(
     name: str, version_dir: Path, image_shape: tuple[int, ...], num_classes: int, normalisation: Normalisation
 ) -> Splits:
-    """Train and test, inputs (N, *image_shape) uint8, labels in [0, num_classes).
+    """Train and test, inputs (N, *image_shape) uint8, labels in [0, num_classes), in the order of the prepared files.
 
-    The examples come in the order of the prepared files, which is not that of the original ones.
     Raises DataError, naming the folder, for another data set, a file format that cannot be read without TensorFlow,
     damaged files, or a number of examples that is not the one that was prepared.
     """
@@ -86,11 +85,11 @@ def _check_info(name: str, info_file: Path) -> None:
         raise DataError(f"{info_file}: {size} bytes; at most {MAX_INFO} are read")
     try:
         info = json.loads(info_file.read_text())
-        found, file_format = info["name"], info.get("fileFormat", "tfrecord")
+        prepared_name, file_format = info["name"], info.get("fileFormat", "tfrecord")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DataError(f"{info_file}: damaged ({one_line(error)}); prepare the data set again") from error
-    if found != name:
-        raise DataError(f"{info_file}: this is {found!r}, {name!r} was asked for")
+    if prepared_name != name:
+        raise DataError(f"{info_file}: this is {prepared_name!r}, {name!r} was asked for")
     if file_format not in ("array_record", "parquet"):
         command = HOW_TO_PREPARE.format(name=name)
         raise DataError(f"{info_file}: {file_format} files need TensorFlow; prepare array_record files: {command}")
@@ -112,8 +111,9 @@ def _read_part(builder: Any, part: str, image_shape: tuple[int, ...]) -> tuple[n
         example = source[i]
         image = example["image"]
         if image.shape != image_shape or image.dtype != np.uint8:
-            found = f"{image.dtype} {image.shape}"
-            raise DataError(f"{builder.data_path}: image {i} of {part!r} is {found}; uint8 {image_shape} is needed")
+            raise DataError(
+                f"{builder.data_path}: image {i} of {part!r} is {image.dtype} {image.shape}; uint8 {image_shape} is needed"
+            )
         images[i], labels[i] = image, example["label"]
     return images, labels
 

@@ -1,7 +1,7 @@
-"""A table from a CSV or Parquet file: its columns as texts, or as what the file says that they are.
+"""A table from a CSV or Parquet file: columns of texts, or of the types in the file.
 
-Every value of a CSV stays a text here, so that no column is one thing at its top and another further down; what the texts
-mean is decided in lamv.data.frames_columns. What memory cannot hold is refused before it is read.
+Every value of a CSV stays a text here, so that no column changes its type further down; lamv.data.frames.columns decides
+what the texts mean. What memory cannot hold is refused before it is read.
 """
 
 import csv
@@ -35,7 +35,7 @@ class Frame(NamedTuple):
     """types: {name: Arrow type} of all columns, in the order of the file; arrays: of those columns that are not nested.
 
     rows: how many. lines: whether each row is one line of the file, below one line of names. sha256: of the file.
-    notes: what had to be found out to read it.
+    notes: what had to be guessed.
     """
 
     path: Path
@@ -132,14 +132,14 @@ def _header(path: Path, content: bytes) -> tuple[list[str], str]:
     """The names in the first line, and what separates them: that of DELIMITERS by which they are most."""
     if content[:1] in b"\r\n":
         raise DataError(f"{shown(path)}: the first line is empty; it must hold the names of the columns")
-    found = {}
+    headers = {}
     for delimiter in DELIMITERS:
         try:  # not strictly: quotes are where they should be for one of the separators only
-            found[delimiter] = next(csv.reader(_lines(content), delimiter=delimiter))
+            headers[delimiter] = next(csv.reader(_lines(content), delimiter=delimiter))
         except csv.Error:
-            found[delimiter] = []
-    delimiter = max(found, key=lambda delimiter: len(found[delimiter]))
-    names = [name.strip() for name in found[delimiter]]
+            headers[delimiter] = []
+    delimiter = max(headers, key=lambda delimiter: len(headers[delimiter]))
+    names = [name.strip() for name in headers[delimiter]]
     if len(names) < 2:
         known = ", ".join(DELIMITERS.values())
         raise DataError(
@@ -211,18 +211,18 @@ def _parsed(path: Path, content: bytes, names: Sequence[str], delimiter: str):
 def _read_parquet(path: Path) -> Frame:
     try:
         with open(path, "rb") as file:
-            found = parquet.ParquetFile(file)
-            schema = found.schema_arrow
+            content = parquet.ParquetFile(file)
+            schema = content.schema_arrow
             _refuse_twins(path, schema.names)
             types = {field.name: field.type for field in schema}
             flat = [name for name, type in types.items() if not pa.types.is_nested(type)]
-            _check_size(path, found.metadata)
+            _check_size(path, content.metadata)
             # As codes, so that a long text which every row repeats is there once.
             texts = [name for name in flat if is_text(types[name])]
-            found = parquet.ParquetFile(file, read_dictionary=texts, page_checksum_verification=True)
-            array = found.read(columns=flat)
+            content = parquet.ParquetFile(file, read_dictionary=texts, page_checksum_verification=True)
+            array = content.read(columns=flat)
             array.validate(full=True)
-            if array.num_rows != found.metadata.num_rows or set(flat) - set(array.column_names):
+            if array.num_rows != content.metadata.num_rows or set(flat) - set(array.column_names):
                 raise DataError(f"{shown(path)}: damaged Parquet file (rows or columns are missing); save it again")
     except (pa.ArrowException, OSError, UnicodeDecodeError, ValueError, KeyError, OverflowError, MemoryError) as error:
         if getattr(error, "filename", None):

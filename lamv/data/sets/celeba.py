@@ -75,11 +75,11 @@ def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
 
 
 def _find(path: Path, what: str) -> Path:
-    found = first_of(path, PLACES[what], "folder" if what == PHOTOGRAPHS else "file")
-    if found is None:
+    there = first_of(path, PLACES[what], "folder" if what == PHOTOGRAPHS else "file")
+    if there is None:
         hint = f"; unpack {what}.zip there" if what == PHOTOGRAPHS else ""
         raise DataError(f"celeba: {shown(path)} holds none of {', '.join(PLACES[what])}{hint}")
-    return found
+    return there
 
 
 def _add(to: dict, where: str, file: str, value: object) -> None:

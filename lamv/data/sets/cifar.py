@@ -170,8 +170,8 @@ def _pickled_batch(file: str, data: bytes, *, label_key: str) -> Batch:
     content = pickles.read_dict(file, data)
     rows = _entry(file, content, "data")
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != IMAGE_BYTES:
-        found = f"{rows.dtype} {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
-        raise DataError(f"{file}: 'data' is {found}; a uint8 array (N, {IMAGE_BYTES}) is needed")
+        kind = f"{rows.dtype} {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
+        raise DataError(f"{file}: 'data' is {kind}; a uint8 array (N, {IMAGE_BYTES}) is needed")
     if rows.nbytes > len(data):
         raise DataError(
             f"{file}: 'data' claims {rows.nbytes} bytes, more than the file has; fetch the official archive"

@@ -5,7 +5,7 @@ Either with metadata.csv, which has a row for every photograph below the folder,
     path,label,split,group
     birds/001.jpg,landbird,train,water
 
-where split says the part. The column group, which may be left out, holds the attribute a: groups are y * A + a. Without the
+where split is the part. The column group, which is optional, holds the attribute a: groups are y * A + a. Without the
 column split, all photographs are one part, which the seed cuts into train and test.
 
 Or without metadata.csv, a folder for every class: train/CLASS/..., test/CLASS/... and perhaps valid/CLASS/..., or CLASS/...
@@ -14,7 +14,7 @@ alone, which the seed cuts. Folders of classes may hold folders.
 Parts are called as PARTS says, in capitals or not, also as in train_set or "Training Data". What holds nothing but one
 folder that holds such a data set stands for it. A layout that is nearly one of these is refused, not read as another.
 
-Labels and groups are words or numbers; lamv.data.labels says how they are numbered.
+Labels and groups are words or numbers, numbered as in lamv.data.labels.
 """
 
 import difflib
@@ -118,10 +118,10 @@ def _has_metadata(names: Sequence[str]) -> bool:
 
 def _metadata(folder: Path) -> Path | None:
     """metadata.csv, in capitals or not, whatever it is; None where there is none."""
-    found = sorted(entry.name for entry in os.scandir(folder) if entry.name.casefold() == METADATA)
-    if len(found) > 1:
-        raise DataError(f"image_folder: {shown(folder)} holds both {found[0]} and {found[1]}; keep one")
-    return folder / found[0] if found else None
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.name.casefold() == METADATA)
+    if len(names) > 1:
+        raise DataError(f"image_folder: {shown(folder)} holds both {names[0]} and {names[1]}; keep one")
+    return folder / names[0] if names else None
 
 
 def _from_metadata(folder: Path, tree: Tree, metadata: Path) -> Listing:

@@ -47,8 +47,10 @@ def _read_part(name: str, folder: Path, prefix: str, num_classes: int) -> tuple[
     if images_shape[1:] != IMAGE_SHAPE[:2]:
         raise DataError(f"{images_file}: images of {images_shape[1]}x{images_shape[2]} pixels; {name} has 28x28")
     if images_shape[0] != labels_shape[0]:
-        found = f"{labels_shape[0]} labels for {images_shape[0]} inputs, as {images_file} has the shape {images_shape}"
-        raise DataError(f"{labels_file}: {found}; the counts must be equal")
+        raise DataError(
+            f"{labels_file}: {labels_shape[0]} labels for {images_shape[0]} inputs, as {images_file} has the shape"
+            f" {images_shape}; the counts must be equal"
+        )
     images, images_digest = read_idx(images_file, axes=3)
     labels, labels_digest = read_idx(labels_file, axes=1)
     sources = (
