@@ -1,4 +1,4 @@
-"""Cuts, class selections and the tables that plan them onto a device."""
+"""How a run sees a data set: its splits, cues and placements."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-""""""
+"""CIFAR-10 and CIFAR-100, in both versions, as a folder and as an archive."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-""""""
+"""MNIST and Fashion-MNIST from their IDX files."""
 
 import gzip
 import hashlib

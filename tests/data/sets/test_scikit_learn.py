@@ -1,4 +1,6 @@
-"""The diabetes data: as scikit-learn has it, standardised, and what a run makes of real labels."""
+"""The digits, and the diabetes data: as scikit-learn has them, standardised, and what a run makes of real labels."""
+
+import sys
 
 import numpy as np
 import pytest
@@ -60,3 +62,21 @@ def test_what_is_for_classes_is_refused(knobs, words):
     with pytest.raises(ConfigError, match=words) as caught:
         RowRun(row, Bench([row]))
     assert "\n" not in str(caught.value)
+
+
+def test_digits():
+    splits = data.load("digits", verify="official")
+    split = splits.parts["all"]
+    assert split.inputs.shape == (1797, 8, 8, 1) and split.inputs.dtype == np.uint8 and split.inputs.max() == 16
+    assert np.bincount(split.labels).min() == 174 and split.labels.dtype == np.int32
+    assert splits.class_names == tuple("0123456789") and splits.normalisation == data.Normalisation(scale=16.0)
+    assert splits.sources[0].official is True
+
+
+def test_digits_without_scikit_learn(refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    refused("digits", None, "pip install scikit-learn")
+
+
+def test_digits_have_no_path(refused):
+    refused("digits", "/data", "'/data'", "leave", error=ConfigError)

@@ -1,4 +1,4 @@
-""""""
+"""A user's own table: its parts, labels, groups and attributes, and what is refused."""
 
 import csv
 import io
