@@ -19,7 +19,8 @@ code meaning                                             sysexits name
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
+from pathlib import Path
 from typing import Any
 
 
@@ -44,6 +45,21 @@ def listed(names: Sequence[str], most: int = 10, between: str = ", ") -> str:
     if len(names) <= most:
         return between.join(names)
     return f"{between.join([*names[:most], '...'])} ({len(names)} in all)"
+
+
+def and_more(culprits: Sized) -> str:
+    """' (and N more)' after the first of them, or nothing where it is the only one."""
+    return f" (and {len(culprits) - 1} more)" if len(culprits) > 1 else ""
+
+
+def one_line(error: BaseException) -> str:
+    """The class and message of a library's exception."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def shown(path: str | Path) -> str:
+    """A path for a message of one line: in quotes, with escapes, where it holds a line break or the like."""
+    return str(path) if str(path).isprintable() else repr(str(path))
 
 
 class LamvError(Exception):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lamv import memory
-from lamv.errors import LamvError, StorageError, WorkdirError
+from lamv.errors import LamvError, StorageError, WorkdirError, shown
 from lamv.failpoints import failpoint
 
 #: Bytes of a JSON file that are read; a summary of thousands of rows has some ten millions.
@@ -37,10 +37,25 @@ def check_is_file(path: Path) -> int:
 
     A pipe would never end, and some devices do not either: they are not opened.
     """
-    found = os.stat(path)
-    if not stat.S_ISREG(found.st_mode):
-        raise ValueError(f"it is {KINDS.get(stat.S_IFMT(found.st_mode), 'no file')}")
-    return found.st_size
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f"it is {KINDS.get(stat.S_IFMT(status.st_mode), 'no file')}")
+    return status.st_size
+
+
+def kind_of(path: Path) -> str:
+    """What is at a path, in words, where a file was to be: "missing", "a folder", "a link to X, which is not there"."""
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            if not path.exists():
+                return f"a link to {shown(path.readlink())}, which is not there"
+            mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    except OSError as error:
+        return f"unreadable ({error.strerror})"
+    return "a file" if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "a device")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -78,13 +93,13 @@ def digest(path: Path) -> str:
 
 
 def hash_of(content: Mapping[str, Any]) -> str:
-    """sha256 of a JSON object but for its key "self", which is for this hash: an object that tells whether it is whole."""
-    own = {key: value for key, value in content.items() if key != "self"}
-    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+    """sha256 of a JSON object without its key "self", where this hash is kept: a changed object does not match it."""
+    hashed = {key: value for key, value in content.items() if key != "self"}
+    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Replace a file so that a reader, or a kill, sees either the old content or the new; it is on disk on return.
+    """Replace a file so that a reader sees either the old content or the new, also after a kill; it is on disk on return.
 
     Raises StorageError (exit 74) where the disk is full or fails, and WorkdirError (exit 73) where the path is not to be
     written to. Either way, no temporary file stays.
@@ -164,8 +179,8 @@ def free(folder: Path) -> int:
 
 def others_may_write(folder: Path) -> bool:
     """Whether somebody else owns a folder, or may make files in it."""
-    found = os.stat(folder)
-    return found.st_uid != os.geteuid() or bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+    status = os.stat(folder)
+    return status.st_uid != os.geteuid() or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def refuse_links(folder: Path) -> None:
@@ -188,15 +203,15 @@ def refuse_foreign(folder: Path, variable: str) -> None:
     variable: the environment variable that names another one. A link is as good as what it leads to, if it is our own.
     """
     try:
-        link, found, above = os.lstat(folder), os.stat(folder), os.stat(folder.parent)
-    except OSError:  # not there yet, or not to be looked at: using it tells
+        link, target, above = os.lstat(folder), os.stat(folder), os.stat(folder.parent)
+    except OSError:  # not there yet, or unreadable, which its use will show
         return
-    own = os.geteuid()
-    if {link.st_uid, found.st_uid} != {own}:
+    user = os.geteuid()
+    if {link.st_uid, target.st_uid} != {user}:
         whose = "is another user's"
-    elif found.st_mode & stat.S_IWOTH:
+    elif target.st_mode & stat.S_IWOTH:
         whose = "can be written by every user"
-    elif above.st_uid not in (own, 0) or (above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX):
+    elif above.st_uid not in (user, 0) or (above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX):
         whose = f"can be replaced by another user, by whom {folder.parent} can be written"
     else:
         return
@@ -218,7 +233,7 @@ def refuse_no_file(path: Path, replaces: bool = True) -> None:
 
     A pipe or a socket may be replaced, but not written to: that would wait for a reader.
     """
-    with contextlib.suppress(OSError):  # not there, or not to be looked at: writing tells
+    with contextlib.suppress(OSError):  # not there, or unreadable, which writing will show
         what = KINDS.get(stat.S_IFMT(os.stat(path).st_mode), "")
         if what and not (replaces and what in ("a pipe", "a socket")):
             raise WorkdirError(f"{path} is {what}, and no file that can be written; choose another path")

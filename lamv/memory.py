@@ -17,17 +17,23 @@ class Available(NamedTuple):
 
 def available() -> Available:
     """The least of: memory that the machine has free, the limit of the container, and that of the process (ulimit -v)."""
-    found = [Available(_free_of_machine(), "free on this machine")]
+    limits = [Available(_free_of_machine(), "free on this machine")]
     for file in CGROUPS:
         limit = _number(file)
         if limit is not None:
             used = _number(file.replace("memory.max", "memory.current").replace("limit_in", "usage_in")) or 0
-            found.append(Available(limit - used, "left to this container"))
+            limits.append(Available(limit - used, "left to this container"))
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY:
-        found.append(Available(limit - _address_space(), "left to this process (ulimit -v)"))
-    least = min(found)
+        limits.append(Available(limit - _address_space(), "left to this process (ulimit -v)"))
+    least = min(limits)
     return least._replace(bytes=max(least.bytes, 0))
+
+
+def shortage(needed: int) -> str:
+    """ "3.4 GiB, and 2.0 GiB are free on this machine"; "" where so many bytes can be allocated."""
+    there = available()
+    return f"{shown(needed)}, and {shown(there.bytes)} are {there.limit}" if needed > there.bytes else ""
 
 
 def shown(number: float) -> str:

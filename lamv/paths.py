@@ -33,11 +33,11 @@ def local(what: str, path: str, needed: str = "") -> str:
         )
     if not _is_name(path):
         raise ConfigError(f"{what} is {brief(path)}, must be text: it has bytes that are none, or a NUL{_of_locale()}")
-    found = os.path.expanduser(path)
-    owner = found.split("/")[0]
-    if found.startswith("~") and not os.path.lexists(owner):
+    expanded = os.path.expanduser(path)
+    owner = expanded.split("/")[0]
+    if expanded.startswith("~") and not os.path.lexists(owner):
         raise ConfigError(f"{what} is {brief(path)}, and there is no home of {brief(owner)}; give it in full")
-    return found
+    return expanded
 
 
 def check_file(what: str, path: str, needed: str = "") -> None:
@@ -47,7 +47,7 @@ def check_file(what: str, path: str, needed: str = "") -> None:
     """
     try:
         mode = os.stat(path).st_mode
-    except OSError:  # nothing there yet; what hinders writing is told by the one who writes
+    except OSError:  # nothing there yet; what hinders writing shows when it is written
         return
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"

@@ -39,7 +39,7 @@ LIGHT = ["lamv.errors", "lamv.knobs", "lamv.claims", "lamv.core.intervals", "exp
 #: As these rooms, with all that is in them.
 LIGHT_ROOMS = ("lamv.catalog", "lamv.results", "lamv.compare", "lamv.report")
 #: The one unpickler looks names up in a short list; see there.
-MAY_UNPICKLE = "lamv/data/pickles.py"
+MAY_UNPICKLE = "lamv/data/formats/pickles.py"
 RUNS_WHAT_IT_READS = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
 

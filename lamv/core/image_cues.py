@@ -6,8 +6,8 @@ image: (H, W, C) float32 in raw units, [0, 1]; the cue comes before normalisatio
 and flip, so these do not move it (cutout, which comes later, may cover it); TypeError for integers. attribute a: () int in
 [0, K), or ABSENT; any other makes the cue NaN. All are linear in the strength, which is meant to lie in [0, 1]; an absent
 cue is one of strength 0 (cat_channel: of share 1). noise is added as it is, whatever the strength, to what carries the
-cue, be it absent: its shape is `noise_shape` of the cue, and its values, times a standard deviation, were drawn for the
-example once and for all. Nothing is clipped: noise and gratings may leave [0, 1].
+cue, absent ones included: its shape is `noise_shape` of the cue, and its values are drawn once for each example.
+Nothing is clipped: noise and gratings may leave [0, 1].
 
     kind          with the cue, in full                          noise           image      becomes
     colour        x times the colour of a                        of the colour   (H, W, 1)  (H, W, 2) or (H, W, 3)
@@ -68,13 +68,13 @@ def colour(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *
     """A grey image times the colour of a, or, absent, times the mean brightness of all colours. noise (C,)."""
     colours = palette(num_classes, noise.shape[0])
     grey = np.full_like(colours[0], colours.mean())
-    strength = shown(image, attribute, strength, num_classes)
+    strength = cue_strength(image, attribute, strength, num_classes)
     return image * _everywhere((1 - strength) * grey + strength * jnp.asarray(colours)[attribute] + noise)
 
 
 def patch(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int):
     """A square in the top left corner, its side a quarter of the image's shorter one. strength: its opacity. noise (C,)."""
-    side, strength = _side(image.shape), shown(image, attribute, strength, num_classes)
+    side, strength = _side(image.shape), cue_strength(image, attribute, strength, num_classes)
     colour = jnp.asarray(palette(num_classes, image.shape[2]))[attribute]
     painted = (1 - strength) * image[:side, :side] + _everywhere(strength * colour + noise)
     return image.at[:side, :side].set(painted)
@@ -84,21 +84,23 @@ def watermark(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array
     """The number a in seven-segment digits, in the bottom right corner. strength: opacity. noise (h, w, C) of their box."""
     height, width = _box(image.shape, num_classes)
     marks = np.stack([_mark(a, num_classes, height) for a in range(num_classes)])
-    opacity = shown(image, attribute, strength, num_classes) * jnp.asarray(marks)[attribute][..., None]
+    opacity = cue_strength(image, attribute, strength, num_classes) * jnp.asarray(marks)[attribute][..., None]
     marked = (1 - opacity) * image[-height:, -width:] + opacity + noise
     return image.at[-height:, -width:].set(marked)
 
 
 def colour_cast(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int):
     """(1 - strength) x + strength times the colour of a, the same everywhere. noise (3,)."""
-    strength = shown(image, attribute, strength, num_classes)
+    strength = cue_strength(image, attribute, strength, num_classes)
     colour = jnp.asarray(palette(num_classes, image.shape[2]))[attribute]
     return (1 - strength) * image + _everywhere(strength * colour + noise)
 
 
 def frequency(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int):
     """x + strength times the grating of a + noise_k times grating k, for all k. noise (K,)."""
-    amplitudes = shown(image, attribute, strength, num_classes) * said(attribute, num_classes) + noise
+    amplitudes = (
+        cue_strength(image, attribute, strength, num_classes) * one_hot_attribute(attribute, num_classes) + noise
+    )
     waves = gratings(image.shape, num_classes)
     # "highest": in a matrix unit's short floats, the gratings would be rounded.
     return image + jnp.einsum("k,khw->hw", amplitudes, waves, precision=lax.Precision.HIGHEST)[..., None]
@@ -108,7 +110,7 @@ def dominoes(
     image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int, partner: jax.Array
 ):
     """strength times the partner, black where absent, above x. noise (H, W, C)."""
-    return jnp.concatenate([shown(image, attribute, strength, num_classes) * partner + noise, image])
+    return jnp.concatenate([cue_strength(image, attribute, strength, num_classes) * partner + noise, image])
 
 
 def cat_channel(
@@ -118,7 +120,7 @@ def cat_channel(
 
     share: w, () in [0, 1]. noise (H, W, C).
     """
-    strength = shown(image, attribute, strength, num_classes)
+    strength = cue_strength(image, attribute, strength, num_classes)
     share = jnp.where(attribute == ABSENT, 1.0, share)
     return jnp.concatenate([share * image, strength * (1 - share) * partner + noise], axis=2)
 
@@ -151,7 +153,7 @@ def _frequencies(shape: tuple[int, ...]) -> list[tuple[int, int]]:
     return [(u, v) for u in range(-high, high + 1) for v in range(wide + 1) if v > 0 or u > 0]
 
 
-def shown(inputs: jax.Array, attribute: jax.Array, strength, num_classes: int):
+def cue_strength(inputs: jax.Array, attribute: jax.Array, strength, num_classes: int):
     """The strength with which the cue is planted: 0 where it is absent, NaN for an attribute out of range."""
     check_floats(inputs)
     attribute = integers("attributes", attribute)
@@ -159,7 +161,7 @@ def shown(inputs: jax.Array, attribute: jax.Array, strength, num_classes: int):
     return jnp.where(attribute == ABSENT, 0.0, strength)
 
 
-def said(attribute: jax.Array, num_classes: int) -> jax.Array:
+def one_hot_attribute(attribute: jax.Array, num_classes: int) -> jax.Array:
     """(K,) one-hot of an attribute; zeros where it is absent, NaN where it is out of range."""
     # NaN here too: a compiler may take a product with a one-hot for a choice, which loses the NaN of the strength.
     return jnp.where(jnp.asarray(attribute) == ABSENT, 0.0, members(attribute, num_classes))
@@ -187,13 +189,13 @@ def _box(shape: tuple[int, ...], num_classes: int) -> tuple[int, int]:
 
 def _mark(number: int, num_classes: int, height: int) -> np.ndarray:
     """(h, w) float32, 1 where the number is drawn; all numbers below K with as many digits."""
-    places = _digits(num_classes)
-    drawn = np.zeros((5, 4 * places - 1), np.float32)
-    for place, digit in enumerate(f"{number:0{places}}"):
+    width = _digits(num_classes)
+    mark = np.zeros((5, 4 * width - 1), np.float32)
+    for at, digit in enumerate(f"{number:0{width}}"):
         for lit, cells in zip(SEGMENTS[int(digit)], CELLS, strict=True):
-            drawn[:, 4 * place : 4 * place + 3][cells] += int(lit)
+            mark[:, 4 * at : 4 * at + 3][cells] += int(lit)
     scale = height // 5
-    return np.minimum(drawn, 1).repeat(scale, axis=0).repeat(scale, axis=1)
+    return np.minimum(mark, 1).repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def _coloured_shape(shape, num_classes):
@@ -244,13 +246,13 @@ def _nowhere(shape, num_classes) -> None:
     """The cue is spread over all inputs."""
 
 
-def _where(planted_shape: Callable, place: Callable) -> Callable:
-    """`carries` of a cue that lies in one block; place: shape, K -> which one, of the image with the cue."""
+def _where(planted_shape: Callable, block: Callable) -> Callable:
+    """`carries` of a cue that lies in one block; block: shape, K -> its slices, of the image with the cue."""
 
     def carries(shape, num_classes):
-        found = np.zeros(planted_shape(shape, num_classes), bool)
-        found[place(shape, num_classes)] = True
-        return found
+        mask = np.zeros(planted_shape(shape, num_classes), bool)
+        mask[block(shape, num_classes)] = True
+        return mask
 
     return carries
 

@@ -1,11 +1,10 @@
 """Plant a cue of chosen strength, reliability and noise in any data set.
 
-What the cue says of an example is its attribute a, an int in [0, K), or ABSENT; any other makes the cue NaN. In training,
-a equals the label with probability `reliability`; test splits draw it otherwise (see `draw_attributes`). How it is said is
-the cue's kind:
+A cue shows the attribute a of an example, an int in [0, K), or ABSENT; any other makes the cue NaN. In training, a equals
+the label with probability `reliability`; test splits draw it otherwise (see `draw_attributes`). The kinds of cues:
 
 "tag"     strength x one_hot(a): K further inputs of a vector, or the first K pixels of an image (row by row)
-"pixel"   one input says which of two classes: strength x [a = 1] (coding "one_sided"), or strength x (2 a - 1)
+"pixel"   one input for two classes: strength x [a = 1] (coding "one_sided"), or strength x (2 a - 1)
           (coding "centred"); a further input of a vector, the first pixel of an image
 
 Of these two, pixels are overwritten in all channels, and the cue is written in the units that the network sees, after
@@ -13,7 +12,7 @@ normalisation and image augmentation, so nothing moves it. The other kinds chang
 watermark, colour_cast, frequency, dominoes and cat_channel are defined in lamv.core.image_cues.
 
 `noise` is the standard deviation of Gaussian noise on the cue's inputs, in training and test alike, absent cues included;
-drawn once for an example, as if it were part of the data.
+drawn once for each example, as if it were part of the data.
 """
 
 import inspect
@@ -24,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamv.core.checks import check_labels
-from lamv.core.image_cues import ABSENT, IMAGE_CUES, said, shown
+from lamv.core.image_cues import ABSENT, IMAGE_CUES, cue_strength, one_hot_attribute
 
 CODINGS = ("one_sided", "centred")
 #: How a test split draws the attribute: as in training, always the label, any class, any other class, or not at all.
@@ -33,15 +32,18 @@ PLACEMENTS = ("as_train", "aligned", "random", "conflicting", "absent")
 
 def tag(inputs: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int, coding: str = ""):
     """Write strength x one_hot(attribute) + noise: inputs (D,) or (H, W, C), attribute () int, noise (K,)."""
-    return _write(inputs, shown(inputs, attribute, strength, num_classes) * said(attribute, num_classes) + noise)
+    return _write(
+        inputs,
+        cue_strength(inputs, attribute, strength, num_classes) * one_hot_attribute(attribute, num_classes) + noise,
+    )
 
 
 def pixel(inputs: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int, coding: str):
-    """Write one value that tells class 1 from class 0; 0 where the cue is absent. noise (1,)."""
+    """Write one value, by which class 1 differs from class 0; 0 where the cue is absent. noise (1,)."""
     if coding not in CODINGS:
         raise ValueError(f"coding is {coding!r}; use one of {', '.join(CODINGS)}")
     sign = jnp.where(attribute == 1, 1.0, 0.0 if coding == "one_sided" else -1.0)
-    return _write(inputs, (shown(inputs, attribute, strength, num_classes) * sign)[None] + noise)
+    return _write(inputs, (cue_strength(inputs, attribute, strength, num_classes) * sign)[None] + noise)
 
 
 def plant(kind: str, inputs: jax.Array, attribute: jax.Array, strength, noise: jax.Array, **offered) -> jax.Array:

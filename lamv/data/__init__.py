@@ -1,6 +1,11 @@
 """From a name and a path to arrays: `load("cifar10", "cifar-10-binary.tar.gz")`.
 
-Nothing is downloaded. Where the files are to be had is said in the error of a load without a path.
+Nothing is downloaded; the error of a load without a path says where to get the files.
+
+sets/         one reader a data set, on top of formats/, photographs/ and frames/ (tables)
+splits        what a reader returns: labels, classes and description work on it
+cuts, tables  which examples a seed trains and tests on, and what it draws for each of them: indices, no inputs
+resident      all inputs in one array on the device, and the view of it that a run has
 """
 
 from collections.abc import Callable, Mapping
@@ -8,11 +13,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from lamv.data import arrays, celeba, cifar, diabetes, digits, idx, image_folder, integrity, tabular, waterbirds
+from lamv.data import integrity
 from lamv.data.classes import check_classes
-from lamv.data.integrity import shown
+from lamv.data.sets import celeba, cifar, image_folder, mnist, npz, scikit_learn, waterbirds
 from lamv.data.splits import Normalisation, Source, Split, Splits
-from lamv.errors import ConfigError, DataError, nearest
+from lamv.errors import ConfigError, DataError, nearest, one_line, shown
+from lamv.files import kind_of
 from lamv.knobs import MAX_IMAGE_SIZE
 
 __all__ = ["DATASETS", "Normalisation", "Source", "Split", "Splits", "load"]
@@ -27,9 +33,9 @@ class Options(NamedTuple):
 
     image_size: the side, in pixels, of the squares that photographs become, 1 to MAX_IMAGE_SIZE.
     on_broken: photographs that cannot be read: "error" refuses the data set, "skip" leaves them out and names them.
-    task: what labels are: "classification", "regression" (numbers to be predicted), or "auto", which tells by their type.
-    columns: of a table, what each column is: {"label": NAME, "split": ..., "group": ..., "attribute": ..., "drop": (NAME,
-        ...)}; what is not named has its usual name, see lamv.data.tabular.
+    task: "classification", "regression" (labels are numbers to be predicted), or "auto", which goes by their type.
+    columns: of a table, {"label": NAME, "split": ..., "group": ..., "attribute": ..., "drop": (NAME, ...)}, where these are
+        not the columns' names, see lamv.data.sets.tabular.
     """
 
     image_size: int = 64
@@ -55,11 +61,9 @@ class Reader(NamedTuple):
 def load(name: str, path: str | Path | None = None, verify: str = "warn", **options: Any) -> Splits:
     """Reads a data set into memory.
 
-    name: one of DATASETS.
-    path: the file or folder that its reader takes (see there); None where it needs none or lies in its usual place.
-    verify: "warn" logs a warning about files that are not the official ones, "official" refuses all that are not known
-        to be.
-    options: fields of Options; a data set that has no use for one passes it over.
+    name: one of DATASETS. path: the file or folder that its reader takes; None where it needs none or has a default.
+    verify: "warn" logs a warning about files that are not official, "official" refuses all that are not known to be.
+    options: fields of Options; a data set that has no use for one ignores it.
     Raises ConfigError for an unknown name or `verify`, a path that has no use or an option out of range, DataError for
     a path that is missing, files that are missing, damaged, misshapen or hostile, classes that cannot be learned
     (lamv.data.classes.check_classes), and, under "official", files that are not official; and WorkdirError where the cache
@@ -76,7 +80,7 @@ def load(name: str, path: str | Path | None = None, verify: str = "warn", **opti
         splits = reader.read(*located, **taken)
     except OSError as error:
         raise DataError(
-            f"{name}: {shown(error.filename or path)}: cannot be read ({error.strerror or integrity.one_line(error)})"
+            f"{name}: {shown(error.filename or path)}: cannot be read ({error.strerror or one_line(error)})"
         ) from error
     integrity.enforce(splits, verify)
     return check_classes(splits, ": ".join([name, *map(shown, located)]))
@@ -92,19 +96,19 @@ def _locate(name: str, reader: Reader, path: str | Path | None) -> tuple[Path, .
         raise DataError(f"{name}: needs a path, e.g. --config.data.path=DIR; it must hold {reader.holds}")
     needs = f"it must hold {reader.holds}"
     try:
-        found = Path(path or reader.default).expanduser()
-        there = found.exists()
+        located = Path(path or reader.default).expanduser()
+        exists = located.exists()
     except (OSError, RuntimeError) as error:  # a name too long for the system; ~ of somebody unknown
-        raise DataError(f"{name}: {shown(path)} cannot be looked up ({integrity.one_line(error)}); {needs}") from error
-    if found.is_symlink() and not there:
-        raise DataError(f"{name}: {shown(found)} is {integrity.kind_of(found)}; fetch the data first")
-    if not there:
-        raise DataError(f"{name}: {shown(found)} does not exist; {needs}")
-    return (found,)
+        raise DataError(f"{name}: {shown(path)} cannot be looked up ({one_line(error)}); {needs}") from error
+    if located.is_symlink() and not exists:
+        raise DataError(f"{name}: {shown(located)} is {kind_of(located)}; fetch the data first")
+    if not exists:
+        raise DataError(f"{name}: {shown(located)} does not exist; {needs}")
+    return (located,)
 
 
 def _taken(name: str, reader: Reader, verify: str, options: Options) -> dict[str, Any]:
-    """The options that a reader takes, once they are found to be in range."""
+    """The options that a reader takes, once all are in range."""
     size = options.image_size
     if type(size) is not int or not 1 <= size <= MAX_IMAGE_SIZE:
         raise ConfigError(f"image_size={size!r} must be a whole number from 1 to {MAX_IMAGE_SIZE}; 64 is usual")
@@ -112,23 +116,29 @@ def _taken(name: str, reader: Reader, verify: str, options: Options) -> dict[str
         value = getattr(options, option)
         if value not in allowed:
             raise ConfigError(f"{option}={value!r} is unknown; allowed: {', '.join(allowed)}")
-    if "image_size" in reader.takes and verify == "official":  # said before all photographs are decoded
+    if "image_size" in reader.takes and verify == "official":  # before all photographs are decoded
         raise DataError(f"{name}: no official sha256 of its photographs is known; set verify=warn")
     return {option: getattr(options, option) for option in reader.takes}
 
 
+def _read_table(path: Path, **options: Any) -> Splits:
+    """lamv.data.sets.tabular.read, imported late: pyarrow takes half a second, and nothing else needs it."""
+    from lamv.data.sets import tabular
+
+    return tabular.read(path, **options)
+
+
+IDX_FILES = "the four IDX files, train-images-idx3-ubyte.gz and so on, from"
 DATASETS = {
-    "digits": Reader(digits.read),
-    "diabetes": Reader(diabetes.read),
+    "digits": Reader(scikit_learn.read_digits),
+    "diabetes": Reader(scikit_learn.read_diabetes),
     "mnist": Reader(
-        idx.read_mnist,
-        holds="the four IDX files, train-images-idx3-ubyte.gz and so on, from "
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        mnist.read_mnist,
+        holds=f"{IDX_FILES} https://ossci-datasets.s3.amazonaws.com/mnist/",
     ),
     "fashion_mnist": Reader(
-        idx.read_fashion_mnist,
-        holds="the four IDX files, train-images-idx3-ubyte.gz and so on, from "
-        "https://github.com/zalandoresearch/fashion-mnist or Debian's package dataset-fashion-mnist",
+        mnist.read_fashion_mnist,
+        holds=f"{IDX_FILES} https://github.com/zalandoresearch/fashion-mnist or Debian's package dataset-fashion-mnist",
         default="/usr/share/datasets/fashion-mnist",
     ),
     "cifar10": Reader(
@@ -139,9 +149,9 @@ DATASETS = {
         cifar.read_cifar100,
         holds="cifar-100-binary.tar.gz or cifar-100-python.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html",
     ),
-    "npz": Reader(arrays.read, holds="arrays, as in numpy.savez('FILE.npz', inputs=..., labels=...)", takes=("task",)),
+    "npz": Reader(npz.read, holds="arrays, as in numpy.savez('FILE.npz', inputs=..., labels=...)", takes=("task",)),
     "table": Reader(
-        tabular.read,
+        _read_table,
         holds="a row of numbers and texts for every example and a column called label, in CSV or Parquet",
         takes=("task", "columns"),
     ),

@@ -5,26 +5,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lamv.data.integrity import and_more
-from lamv.data.splits import Splits
-from lamv.errors import ConfigError, DataError, listed
+from lamv.data.splits import Splits, joined
+from lamv.errors import ConfigError, DataError, and_more, listed
 
-#: In place of the attribute or group of an example whose part has none.
-NONE = -1
-#: Training examples of a class below which it is said that there are few.
+#: Training examples of a class below which there is a note that they are few.
 FEW = 5
 
 
 def check_classes(splits: Splits, where: str) -> Splits:
-    """The data set, once its classes are found to be such as can be learned; what is odd about them is in its notes.
+    """The data set, with notes on classes of few examples, once its classes can be learned.
 
-    where: its name and path, for messages. Raises DataError for fewer than two classes with training examples, and for a
-    class that only other parts have.
+    where: its name and path, for messages. Raises DataError for fewer than two classes with training examples, for a
+    class that only other parts have, and for regression where all training labels are the same.
     """
     if splits.is_regression:
-        return _checked_values(splits, where)
+        trained = splits.parts[splits.training_part].labels
+        if trained.min() == trained.max():
+            raise DataError(f"{where}: all training labels are {trained[0]:g}; there is nothing to predict")
+        return splits
     names, sizes = splits.class_names, class_sizes(splits)
-    learned = sizes["all" if "all" in sizes else "train"]
+    learned = sizes[splits.training_part]
     for part, size in sizes.items():
         unseen = np.flatnonzero((size > 0) & (learned == 0))
         if unseen.size:
@@ -44,14 +44,6 @@ def check_classes(splits: Splits, where: str) -> Splits:
         shown = [f"{names[c]} ({learned[c]})" for c in few]
         notes.append(f"fewer than {FEW} training examples of {listed(shown)}: what is measured of these means little")
     return dataclasses.replace(splits, notes=(*splits.notes, *notes))
-
-
-def _checked_values(splits: Splits, where: str) -> Splits:
-    """Of numbers that are to be predicted: DataError where they are all the same."""
-    trained = splits.parts["all" if "all" in splits.parts else "train"].labels
-    if trained.min() == trained.max():
-        raise DataError(f"{where}: all training labels are {trained[0]:g}; there is nothing to predict")
-    return splits
 
 
 def class_sizes(splits: Splits) -> dict[str, np.ndarray]:
@@ -120,13 +112,3 @@ def number_of_attributes(splits: Splits) -> int:
     """A, 0 where no part has attributes."""
     attributes = joined(splits, "attributes")
     return len(splits.attribute_names) or (0 if attributes is None else int(attributes.max()) + 1)
-
-
-def joined(splits: Splits, name: str) -> np.ndarray | None:
-    """A field of all parts in one array, with NONE for the examples of a part that lacks it; None where all lack it."""
-    arrays = [getattr(part, name) for part in splits.parts.values()]
-    if all(array is None for array in arrays):
-        return None
-    sizes = [len(part.labels) for part in splits.parts.values()]
-    blank = [np.full(size, NONE, np.int32) for size in sizes]
-    return np.concatenate([other if array is None else array for array, other in zip(arrays, blank, strict=True)])

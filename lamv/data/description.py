@@ -1,4 +1,4 @@
-"""What was read, in words: said at the start of a run, and kept in its files for whoever reads the result.
+"""What was read, in words: for the first lines of a run, and for its files.
 
 A run keeps `described` in provenance.json from its start and in summary.json at its end:
 
@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lamv.data.classes import class_sizes, joined
-from lamv.data.splits import Splits, crossed
+from lamv.data.classes import class_sizes
+from lamv.data.splits import Splits, crossed, joined
 from lamv.errors import listed
 
 #: Groups beyond which their names are not kept: no table shows them one by one.
@@ -26,7 +26,7 @@ NAMED_GROUPS = 10_000
 
 
 class Names(NamedTuple):
-    """What numbers stand for in one row: of classes, of values of the attribute, of groups without one; and the crossing."""
+    """Names of classes, of values of the attribute, of groups that are not made of these; and the crossing (Splits)."""
 
     classes: tuple[str, ...]
     attributes: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ def names_of(splits: Splits, cue: str) -> Names:
 
 
 def described(splits: Splits, names: Names, notes: Sequence[str] = ()) -> dict[str, Any]:
-    """The data set and what numbers stand for, as JSON can hold it. notes: what the run adds to those of the data set."""
+    """The data set and its names, as JSON can hold it. notes: what the run adds to those of the data set."""
     groups = names.groups
     if names.attributes and len(names.attributes) * len(names.classes) <= NAMED_GROUPS:
         groups = crossed(names.classes, names.attributes, names.crossing)
@@ -91,29 +91,28 @@ def _inputs(splits: Splits) -> str:
 
 
 def planted(configs: Sequence) -> list[str]:
-    """What is done to the examples of these rows, a sentence for each that differs: cues, noise on labels, kept classes."""
-    sentences: dict[str, None] = {}
-    for config in configs:
-        data = config.data
+    """What these configs do to the examples, a sentence each: cues, noise on labels, kept classes; no sentence twice."""
+    sentences = []
+    for data in (config.data for config in configs):
         shortcut = data.shortcut
         if shortcut.kind != "none":
             share = " and ".join(f"{100 * r:g} %" for r in shortcut.environments or (shortcut.reliability,))
             noise = f", noise {shortcut.noise:g}" if shortcut.noise else ""
-            sentences[
+            sentences.append(
                 f"a {shortcut.kind} is planted in every training example (data.shortcut): strength"
                 f" {shortcut.strength:g}{noise}; it says the label in {share} of them"
-            ] = None
+            )
         if data.label_flip:
-            sentences[f"{100 * data.label_flip:g} % of all labels are flipped to another class (data.label_flip)"] = (
-                None
+            sentences.append(
+                f"{100 * data.label_flip:g} % of all labels are flipped to another class (data.label_flip)"
             )
         if data.label_noise:
-            sentences[f"{100 * data.label_noise:g} % of the training labels are replaced (data.label_noise)"] = None
+            sentences.append(f"{100 * data.label_noise:g} % of the training labels are replaced (data.label_noise)")
         if data.classes:
-            sentences[f"only classes {', '.join(map(str, data.classes))} are kept (data.classes)"] = None
+            sentences.append(f"only classes {', '.join(map(str, data.classes))} are kept (data.classes)")
         if data.superclasses:
-            sentences[f"classes are merged to {max(data.superclasses) + 1} (data.superclasses)"] = None
-    return list(sentences)
+            sentences.append(f"classes are merged to {max(data.superclasses) + 1} (data.superclasses)")
+    return list(dict.fromkeys(sentences))
 
 
 def overruled(splits: Splits, cue: str) -> list[str]:
@@ -126,11 +125,11 @@ def overruled(splits: Splits, cue: str) -> list[str]:
 
 def missing_classes(labels: Sequence[np.ndarray], names: Sequence[str], seeds: Sequence[int]) -> list[str]:
     """A sentence where the training set that a seed drew, labels (M,) each, is without some class."""
-    for own, seed in zip(labels, seeds, strict=True):
-        none = np.flatnonzero(np.bincount(own, minlength=len(names)) == 0)
+    for drawn, seed in zip(labels, seeds, strict=True):
+        none = np.flatnonzero(np.bincount(drawn, minlength=len(names)) == 0)
         if none.size:
-            shown = listed([names[c] for c in none])
+            missing = listed([names[c] for c in none])
             return [
-                f"the training set of seed {seed} has no example of {shown}; train on more, or on these classes only"
+                f"the training set of seed {seed} has no example of {missing}; train on more, or on these classes only"
             ]
     return []

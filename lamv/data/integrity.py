@@ -1,22 +1,19 @@
-"""Is this the file that everybody else means, and does it hold what it should?
+"""Whether a file is the one that its publisher serves, by its sha256.
 
-The official digests are of the files as their publishers serve them. For the IDX files the decompressed bytes have a
-digest of their own, because distributors recompress: Debian's Fashion-MNIST files, for one, differ from the
-publisher's only in the gzip header (putting the original name and time back gives the official digest again, which
-is how the digests of its contents were established). The digest of the digits is of the arrays that scikit-learn 1.9
-returns, images then labels.
+The contents of IDX files have digests too, because distributors recompress: Debian's Fashion-MNIST files differ from the
+publisher's only in the gzip header (with the original name and time there, the official digest comes out, which is how the
+digests of the contents were established). The digest of the digits is of the arrays that scikit-learn 1.9 returns, images
+then labels.
 """
 
 import hashlib
 import logging
-import stat
-from collections.abc import Iterable, Sized
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from lamv.data.splits import Source, Split, Splits
-from lamv.errors import DataError
+from lamv.data.splits import Source, Splits
+from lamv.errors import DataError, shown
+from lamv.files import kind_of
 
 VERIFY = ("warn", "official")
 
@@ -65,105 +62,40 @@ def sha256_of(path: Path) -> str:
 
 
 def identify(dataset: str, file: str, digest: str, content_digest: str | None = None) -> Source:
-    """Says whether a file is the official one, by its own sha256 or, where given, by that of its decompressed bytes."""
+    """A file, and whether it is official by its own sha256 or, where given, by that of its decompressed bytes."""
     expected = _official_digests(dataset, file)
     official = digest in expected or content_digest in expected
     return Source(file, digest, official if expected else None)
 
 
-def enforce(splits: Splits, verify: str) -> None:
-    """Warns once about files that are not official ("warn"), or refuses all that are not known to be ("official").
+def first_of(folder: Path, names: Sequence[str], kind: str = "file") -> Path | None:
+    """The first of these names in a folder that is a file (or, of kind "folder", a folder); None where none is there.
 
-    Raises DataError, with the digest found and the one expected, under "official" only.
+    Raises DataError for a name that is neither there as one nor missing, such as a pipe or a link to nothing.
     """
+    paths = [folder / name for name in names]
+    path = next(filter(Path.is_dir if kind == "folder" else Path.is_file, paths), None)
+    for other in paths if path is None else ():
+        if (kind_there := kind_of(other)) != "missing":
+            raise DataError(f"{shown(other)} is {kind_there}; a {kind} is needed")
+    return path
+
+
+def unverified(path: Path) -> Source:
+    """A file of which no official digest is known."""
+    return Source(path.name, sha256_of(path), official=None)
+
+
+def enforce(splits: Splits, verify: str) -> None:
+    """Warns once about files that are not official ("warn"); raises DataError for all not known to be ("official")."""
     others = [source for source in splits.sources if source.official is False]
     if verify == "official":
         unknown = [source for source in splits.sources if source.official is None]
         for source in others + unknown:
             raise DataError(_not_official(splits.name, source))
     elif others:
-        found = ", ".join(f"{source.file} (sha256 {source.sha256})" for source in others)
-        logger.warning("%s: not the official files, results may not compare with others': %s", splits.name, found)
-
-
-def make_split(
-    file: str,
-    inputs: np.ndarray,
-    labels: np.ndarray,
-    num_classes: int,
-    groups: np.ndarray | None = None,
-    attributes: np.ndarray | None = None,
-    num_attributes: int = 0,
-) -> Split:
-    """A Split of `inputs` in their order, once labels, groups and attributes are found to fit them.
-
-    With attributes and without groups, groups are y * num_attributes + a. Raises DataError, naming `file`, for no
-    examples, unequal counts, a label outside [0, num_classes), more groups than int32 can number, or groups
-    that are not y * num_attributes + a although there are attributes.
-    """
-    if not len(inputs):
-        raise DataError(f"{file}: holds no examples; at least 1 is needed")
-    for what, values in (("labels", labels), ("groups", groups), ("attributes", attributes)):
-        if values is not None and len(values) != len(inputs):
-            raise DataError(f"{file}: {len(values)} {what} for {len(inputs)} inputs; the counts must be equal")
-    outside = np.flatnonzero((labels < 0) | (labels >= num_classes))
-    if outside.size:
-        first = outside[0]
-        raise DataError(f"{file}: label {labels[first]} of example {first} is outside 0..{num_classes - 1}")
-    if attributes is not None:
-        if num_classes * num_attributes >= 2**31:
-            raise DataError(
-                f"{file}: {num_attributes} attributes of {num_classes} classes make too many groups; below 2^31 are allowed"
-            )
-        crossed = labels.astype(np.int64) * num_attributes + attributes
-        groups = crossed if groups is None else groups
-        for first in np.flatnonzero(groups != crossed)[:1]:
-            raise DataError(
-                f"{file}: group {groups[first]} of example {first} is not y * A + a = {crossed[first]} with"
-                f" A = {num_attributes} attributes; leave the groups out"
-            )
-    ids = np.arange(len(inputs), dtype=np.int64)
-    groups, attributes = (None if values is None else values.astype(np.int32) for values in (groups, attributes))
-    return Split(inputs, labels.astype(np.int32), ids, groups, attributes)
-
-
-def check_class_names(file: str, names: Iterable[str], num_classes: int) -> tuple[str, ...]:
-    """The names as a tuple, once they are `num_classes` distinct, non-empty ones; otherwise DataError naming `file`."""
-    names = tuple(names)
-    if len(names) != num_classes or len(set(names)) != num_classes or not all(names):
-        raise DataError(f"{file}: {len(set(names))} distinct class names in {len(names)}; {num_classes} are needed")
-    return names
-
-
-def one_line(error: BaseException) -> str:
-    """What a library's exception says, on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def shown(path: str | Path) -> str:
-    """A path for a message of one line: in quotes, with escapes, where it holds a line break or the like."""
-    return str(path) if str(path).isprintable() else repr(str(path))
-
-
-def kind_of(path: Path) -> str:
-    """What is at a path, in words, where a file was to be: "missing", "a folder", "a link to X, which is not there"."""
-    try:
-        mode = path.lstat().st_mode
-        if stat.S_ISLNK(mode):
-            if not path.exists():
-                return f"a link to {shown(path.readlink())}, which is not there"
-            mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return "missing"
-    except OSError as error:
-        return f"unreadable ({error.strerror})"
-    kinds = {stat.S_IFREG: "a file", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-    return kinds.get(stat.S_IFMT(mode), "a device")
-
-
-def and_more(culprits: Sized) -> str:
-    """' (and N more)' after the first of them, or nothing where it is the only one."""
-    return f" (and {len(culprits) - 1} more)" if len(culprits) > 1 else ""
+        different = ", ".join(f"{source.file} (sha256 {source.sha256})" for source in others)
+        logger.warning("%s: not the official files, results may not compare with others': %s", splits.name, different)
 
 
 def _official_digests(dataset: str, file: str) -> dict[str, str]:
@@ -176,10 +108,14 @@ def _official_digests(dataset: str, file: str) -> dict[str, str]:
 
 def _not_official(dataset: str, source: Source) -> str:
     expected = " or ".join(f"{digest} ({name})" for digest, name in _official_digests(dataset, source.file).items())
-    way_out = "fetch the official file, or set verify=warn"
     if source.official is None and expected:
-        way_out = "give the official archive or files, or set verify=warn"
-        return f"{dataset}: no official sha256 is known for {source.file} in this layout; {way_out}: {expected}"
+        return (
+            f"{dataset}: no official sha256 is known for {source.file} in this layout; give the official archive or files,"
+            f" or set verify=warn: {expected}"
+        )
     if source.official is None:
         return f"{dataset}: {source.file} has sha256 {source.sha256}, and no official one exists; set verify=warn"
-    return f"{dataset}: {source.file} has sha256 {source.sha256}, the official is {expected}; {way_out}"
+    return (
+        f"{dataset}: {source.file} has sha256 {source.sha256}, the official is {expected}; fetch the official file, or set"
+        " verify=warn"
+    )

@@ -1,8 +1,7 @@
-"""From what a file calls its classes and groups to the numbers 0, 1, ... that the rest of lamv computes with.
+"""From the values of labels, groups and attributes in a file to the numbers 0, 1, ... that the rest of lamv computes with.
 
 Labels may be whole numbers of any range, booleans or strings. Their distinct values, in order, are the classes: numbers
-by size, False before True, strings by letter, but strings that are all numbers by size. No class exists that no label
-says. Every reader of labels, groups and attributes comes through here.
+by size, False before True, strings by letter, but strings that are all numbers by size.
 """
 
 import math
@@ -12,16 +11,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lamv.data.splits import Split, make_split
 from lamv.errors import DataError, listed
 
 
 class Coded(NamedTuple):
-    """codes: for each array that came in, (N,) int32 in [0, K). names: of the K values, in the order of their codes.
+    """codes: for each part, (N,) int32 in [0, K), or None. names: of the K values, in the order of their codes.
 
-    note: a sentence on the mapping, "" where a value already is its code.
+    Labels for regression are (N,) float32 without names. note: a sentence on the mapping, "" where each value is its code.
     """
 
-    codes: list[np.ndarray]
+    codes: list[np.ndarray | None]
     names: tuple[str, ...]
     note: str
 
@@ -31,7 +31,7 @@ def coded(where: str, what: str, arrays: Sequence[np.ndarray]) -> Coded:
 
     where, what: the file and the kind of value ("labels"), for messages. Raises DataError, naming both, for values that
     are neither whole numbers, booleans nor strings, for arrays of different kinds, for empty strings, and for strings
-    that differ only in how one number or one word is written.
+    that write one number or one word in two ways.
     """
     kinds = {_kind(where, what, array) for array in arrays}
     if len(kinds) > 1:
@@ -45,10 +45,22 @@ def coded(where: str, what: str, arrays: Sequence[np.ndarray]) -> Coded:
         # As Python's whole numbers where uint64 and int64 would meet in float64, which rounds them.
         wide = any(array.dtype == np.uint64 for array in arrays)
         joined = np.concatenate([array.astype(object if wide else array.dtype) for array in arrays])
-        values, found = np.unique(joined, return_inverse=True)
+        values, numbered = np.unique(joined, return_inverse=True)
         names = tuple(str(value) for value in values.tolist())
-        codes = np.split(found.astype(np.int32), np.cumsum([len(array) for array in arrays])[:-1])
+        codes = np.split(numbered.astype(np.int32), np.cumsum([len(array) for array in arrays])[:-1])
     return Coded(codes, names, _note(what, names))
+
+
+def split_of(
+    file: str, inputs: np.ndarray, labels: Coded, groups: Coded | None, attributes: Coded | None, at: int
+) -> Split:
+    """The part at that position of `codes`; labels without names are numbers to be predicted. Raises as make_split does."""
+    codes = [values.codes[at] if values else None for values in (groups, attributes)]
+    number = len(attributes.names) if attributes else 0
+    values = labels.codes[at]
+    if labels.names:
+        return make_split(file, inputs, values, len(labels.names), *codes, number)
+    return make_split(file, inputs, np.zeros(len(values), np.int32), 1, *codes, number)._replace(labels=values)
 
 
 def whole(array: np.ndarray) -> bool:
@@ -57,7 +69,7 @@ def whole(array: np.ndarray) -> bool:
 
 
 def note_on_whole_floats(what: str) -> str:
-    """What is said where floats are taken for numbers to be predicted, and might have been meant as classes."""
+    """A note for floats that are taken for numbers to be predicted, and may have been meant as classes."""
     return (
         f"{what} are floats, all of them whole: they are numbers to be predicted; if these are classes,"
         " --config.data.task=classification"
@@ -114,7 +126,7 @@ def _ordered_texts(where: str, what: str, texts: set[str]) -> tuple[list[str], M
 
 
 def _refuse_twins(where: str, what: str, texts: set[str], same, kind: str) -> None:
-    """DataError for two texts that say one thing."""
+    """DataError for two texts that mean the same."""
     first: dict = {}
     for text in sorted(texts):
         other = first.setdefault(same(text), text)

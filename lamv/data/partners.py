@@ -46,11 +46,11 @@ def with_partners(splits: Splits, data) -> WithPartners:
 
 def beside(splits: Splits, others: Splits, classes: Sequence[int] = ()) -> WithPartners:
     """splits with `others` beside it: the class classes[a] of these says a; (): the first says 0, and so on."""
-    for found in (splits, others):
-        if found.is_regression or any(part.inputs.ndim != 4 for part in found.parts.values()):
+    for data_set in (splits, others):
+        if data_set.is_regression or any(part.inputs.ndim != 4 for part in data_set.parts.values()):
             raise ConfigError(
-                f"config.data.shortcut.kind is 'dominoes', which puts image above image, but {found.name} has no classes of"
-                " images; choose another data set"
+                f"config.data.shortcut.kind is 'dominoes', which puts image above image, but {data_set.name} has no classes"
+                " of images; choose another data set"
             )
     number = splits.num_classes
     if len(classes or range(others.num_classes)) < number or (classes and len(classes) != number):
@@ -65,8 +65,8 @@ def beside(splits: Splits, others: Splits, classes: Sequence[int] = ()) -> WithP
         name: Split(fitted(part.inputs, others.normalisation.scale, shape), part.labels, part.ids)
         for name, part in others.parts.items()
     }
-    own = {field.name: getattr(splits, field.name) for field in dataclasses.fields(Splits)}
-    return WithPartners(**own, partners=Splits(others.name, parts, others.class_names, sources=others.sources))
+    fields = {field.name: getattr(splits, field.name) for field in dataclasses.fields(Splits)}
+    return WithPartners(**fields, partners=Splits(others.name, parts, others.class_names, sources=others.sources))
 
 
 def fitted(images: np.ndarray, scale: float, shape: tuple[int, ...]) -> np.ndarray:
@@ -93,23 +93,23 @@ def fitted(images: np.ndarray, scale: float, shape: tuple[int, ...]) -> np.ndarr
 def draw_partners(
     rng: np.random.Generator, attributes: np.ndarray, candidates: np.ndarray, labels: np.ndarray, *, whose: str
 ) -> np.ndarray:
-    """(M,) int32: for each attribute (M,) in [0, K), any of the candidates (P,) whose label (P,) it is; 0 for ABSENT.
+    """(M,) int32: for each attribute (M,) in [0, K), one of the candidates (P,) of that label (P,); 0 for ABSENT.
 
-    Raises ConfigError where a class that is asked for has no candidate. whose: what the candidates are, for that error.
+    Raises ConfigError where an attribute has no candidate. whose: what the candidates are, for that error.
     """
     order = np.argsort(labels, kind="stable")
     counts = np.bincount(labels, minlength=attributes.max(initial=0) + 1)
     first = np.cumsum(counts) - counts
-    shown = attributes >= 0
-    asked = attributes[shown]
-    if np.any(counts[asked] == 0):
+    present = attributes >= 0
+    classes = attributes[present]
+    if np.any(counts[classes] == 0):
         raise ConfigError(
-            f"there is no image of class {asked[counts[asked] == 0][0]} to be put beside others in {whose}; the cue"
+            f"there is no image of class {classes[counts[classes] == 0][0]} to be put beside others in {whose}; the cue"
             f" needs one of each class: take more examples, or other classes"
         )
-    drawn = (rng.random(len(attributes))[shown] * counts[asked]).astype(np.int64)
+    offsets = (rng.random(len(attributes))[present] * counts[classes]).astype(np.int64)
     partners = np.zeros(len(attributes), np.int32)
-    partners[shown] = candidates[order[first[asked] + drawn]]
+    partners[present] = candidates[order[first[classes] + offsets]]
     return partners
 
 

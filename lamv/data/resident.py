@@ -15,10 +15,9 @@ import numpy as np
 
 from lamv.catalog import mitigations
 from lamv.core import shortcuts
-from lamv.data.classes import joined
 from lamv.data.cuts import cut
 from lamv.data.partners import WithPartners
-from lamv.data.splits import Normalisation, Splits
+from lamv.data.splits import Normalisation, Splits, joined
 from lamv.data.tables import LEFT_OUT, VALID, Table, Tables, counts
 from lamv.errors import ConfigError
 
@@ -132,8 +131,7 @@ def _check(splits: Splits, config) -> None:
             "config.data.shortcut.kind is 'dominoes', but there are no images to be put above; name their data set in"
             " data.shortcut.images"
         )
-    trained = splits.parts["all" if "all" in splits.parts else "train"]
-    no_groups = shortcut.kind == "none" and trained.groups is None
+    no_groups = shortcut.kind == "none" and splits.parts[splits.training_part].groups is None
     if mitigations.subsampled_by(config) == "group" and no_groups:
         raise ConfigError(
             f"config.mitigation.name is {config.mitigation.name!r}, but the data has no groups: plant a cue, or give the"
@@ -184,6 +182,6 @@ def _standardise(splits: Splits, train: Table) -> tuple[np.ndarray, np.ndarray] 
 
 
 def _class_frequencies(splits: Splits) -> np.ndarray:
-    drawn_from = splits.parts["all" if "all" in splits.parts else "train"].labels
-    sizes = [len(drawn_from)] if splits.is_regression else np.bincount(drawn_from, minlength=splits.num_classes)
-    return (np.array(sizes) / len(drawn_from)).astype(np.float32)
+    labels = splits.parts[splits.training_part].labels
+    sizes = [len(labels)] if splits.is_regression else np.bincount(labels, minlength=splits.num_classes)
+    return (np.array(sizes) / len(labels)).astype(np.float32)

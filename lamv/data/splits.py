@@ -5,11 +5,16 @@ For regression the labels are real numbers, and there is one "class", the quanti
 Axis letters: N examples, H W C image height, width, channels, D input dimension, K classes, G groups.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+
+from lamv.errors import DataError
+
+#: In place of the attribute or group of an example whose part has none.
+NONE = -1
 
 
 class Split(NamedTuple):
@@ -57,10 +62,10 @@ class Splits:
 
     The parts are "train" and "test", and perhaps "valid"; or "all" where the seed cuts it. attribute_names: of the A values
     of the attribute, () where there is none. own_group_names: of groups that are not made of labels and attributes.
-    crossing: how a class and an attribute are put into words, as the name of their group. input_names: of the D inputs of
-    a vector, () where they have none. standardise: which of them are standardised by what a seed trains on, () for none;
-    NaN in these is a missing value, which becomes their mean. notes: what was mapped, filled in or passed over, a sentence
-    each. left_out: files that were to be read and were not.
+    crossing: template for the name of a group, of its class and attribute. input_names: of the D inputs of a vector, ()
+    where they have none. standardise: which of them are standardised by what a seed trains on, () for none; NaN in these is
+    a missing value, which becomes their mean. notes: what was mapped, filled in or ignored, a sentence each. left_out:
+    files that could not be read.
     """
 
     name: str
@@ -84,6 +89,11 @@ class Splits:
         return crossed(self.class_names, self.attribute_names, self.crossing)
 
     @property
+    def training_part(self) -> str:
+        """The part that training sets are drawn from."""
+        return "all" if "all" in self.parts else "train"
+
+    @property
     def num_classes(self) -> int:
         return len(self.class_names)
 
@@ -96,3 +106,62 @@ def crossed(classes: Sequence[str], attributes: Sequence[str], crossing: str) ->
     """The names of the groups y * A + a."""
     # replace, not format: a name may hold braces.
     return tuple(crossing.replace("{label}", y).replace("{attribute}", a) for y in classes for a in attributes)
+
+
+def joined(splits: Splits, name: str) -> np.ndarray | None:
+    """A field of all parts in one array, with NONE for the examples of a part that lacks it; None where all lack it."""
+    arrays = [getattr(part, name) for part in splits.parts.values()]
+    if all(array is None for array in arrays):
+        return None
+    sizes = [len(part.labels) for part in splits.parts.values()]
+    blank = [np.full(size, NONE, np.int32) for size in sizes]
+    return np.concatenate([other if array is None else array for array, other in zip(arrays, blank, strict=True)])
+
+
+def make_split(
+    file: str,
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    num_classes: int,
+    groups: np.ndarray | None = None,
+    attributes: np.ndarray | None = None,
+    num_attributes: int = 0,
+) -> Split:
+    """A Split of `inputs` in their order, once labels, groups and attributes fit them.
+
+    With attributes and without groups, groups are y * num_attributes + a. Raises DataError, naming `file`, for no
+    examples, unequal counts, a label outside [0, num_classes), more groups than int32 can number, or groups
+    that are not y * num_attributes + a although there are attributes.
+    """
+    if not len(inputs):
+        raise DataError(f"{file}: holds no examples; at least 1 is needed")
+    for what, values in (("labels", labels), ("groups", groups), ("attributes", attributes)):
+        if values is not None and len(values) != len(inputs):
+            raise DataError(f"{file}: {len(values)} {what} for {len(inputs)} inputs; the counts must be equal")
+    outside = np.flatnonzero((labels < 0) | (labels >= num_classes))
+    if outside.size:
+        first = outside[0]
+        raise DataError(f"{file}: label {labels[first]} of example {first} is outside 0..{num_classes - 1}")
+    if attributes is not None:
+        if num_classes * num_attributes >= 2**31:
+            raise DataError(
+                f"{file}: {num_attributes} attributes of {num_classes} classes make too many groups; below 2^31 are allowed"
+            )
+        crossed = labels.astype(np.int64) * num_attributes + attributes
+        groups = crossed if groups is None else groups
+        for first in np.flatnonzero(groups != crossed)[:1]:
+            raise DataError(
+                f"{file}: group {groups[first]} of example {first} is not y * A + a = {crossed[first]} with"
+                f" A = {num_attributes} attributes; leave the groups out"
+            )
+    ids = np.arange(len(inputs), dtype=np.int64)
+    groups, attributes = (None if values is None else values.astype(np.int32) for values in (groups, attributes))
+    return Split(inputs, labels.astype(np.int32), ids, groups, attributes)
+
+
+def check_class_names(file: str, names: Iterable[str], num_classes: int) -> tuple[str, ...]:
+    """The names as a tuple, once they are `num_classes` distinct, non-empty ones; otherwise DataError naming `file`."""
+    names = tuple(names)
+    if len(names) != num_classes or len(set(names)) != num_classes or not all(names):
+        raise DataError(f"{file}: {len(set(names))} distinct class names in {len(names)}; {num_classes} are needed")
+    return names

@@ -10,10 +10,10 @@ import jax
 import numpy as np
 
 from lamv.core import shortcuts
-from lamv.data.classes import groups_of, joined, number_of_attributes
+from lamv.data.classes import groups_of, number_of_attributes
 from lamv.data.cuts import cut
 from lamv.data.partners import draw_partners
-from lamv.data.splits import Splits
+from lamv.data.splits import Splits, joined
 from lamv.errors import ConfigError
 
 #: Streams of random numbers, one for each thing that a seed draws: never renumber, only add. 0 are the attributes of the
@@ -106,12 +106,12 @@ class Tables:
                 " examples, must be equally many; train one seed at a time, or balance by class"
             )
         smallest = sizes[sizes > 0].min()
-        places = []
-        for seed, own in zip(self._seeds, members, strict=True):
-            order = _generator(seed, SUBSAMPLE).permutation(len(own))
-            kept = [order[own[order] == member][:smallest] for member in np.unique(own) if member < number]
-            places.append(np.sort(np.concatenate(kept)))
-        return jax.tree.map(lambda values: np.take_along_axis(values, np.stack(places), axis=1), table)
+        indices = []
+        for seed, of_seed in zip(self._seeds, members, strict=True):
+            order = _generator(seed, SUBSAMPLE).permutation(len(of_seed))
+            kept = [order[of_seed[order] == member][:smallest] for member in np.unique(of_seed) if member < number]
+            indices.append(np.sort(np.concatenate(kept)))
+        return jax.tree.map(lambda values: np.take_along_axis(values, np.stack(indices), axis=1), table)
 
     def _environments(self, number: int) -> np.ndarray | tuple:
         """(R, number) int32: the training set divided evenly, by the seed; () where there is one environment only."""

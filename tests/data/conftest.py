@@ -4,8 +4,13 @@ import os
 import stat
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from idx_files import PARTS, arrays, encode
+from image_folders import ROWS
 from PIL import Image
+from pyarrow import parquet
+from table_files import written
 
 from lamv import data
 from lamv.errors import DataError
@@ -66,3 +71,43 @@ def refused():
         return message
 
     return check
+
+
+@pytest.fixture
+def save_folder(tmp_path, photograph):
+    """save(*names): photographs in a new folder; save(rows=...): with metadata.csv too. Returns the folder."""
+
+    def make(*names, rows=None, header="path,label,split,group"):
+        root = tmp_path / "mine"
+        for seed, name in enumerate(names or [row[0] for row in ROWS]):
+            photograph(root / name, seed)
+        if rows is not None:
+            (root / "metadata.csv").write_text("\n".join([header, *(",".join(row) for row in rows)]) + "\n")
+        return root
+
+    return make
+
+
+@pytest.fixture
+def save_table(tmp_path):
+    """save(text or bytes or {column: values}, name): the path of a CSV or Parquet file that holds it."""
+
+    def write(content, name="mine.csv"):
+        path = tmp_path / name
+        if name.endswith(".parquet"):
+            parquet.write_table(pa.table(content), path)
+        elif isinstance(content, dict):
+            path.write_text(written(content), encoding="utf-8")
+        else:
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def idx_folder(tmp_path):
+    for prefix, count in PARTS.values():
+        for name, array in arrays(prefix, count).items():
+            (tmp_path / name).write_bytes(encode(array))
+    return tmp_path

@@ -1,4 +1,4 @@
-"""What a run says of the data at its start, and keeps."""
+"""The description of the data that a run logs at its start, and keeps."""
 
 import json
 

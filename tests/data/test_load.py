@@ -8,24 +8,6 @@ from lamv import data
 from lamv.errors import ConfigError, DataError
 
 
-def test_digits():
-    splits = data.load("digits", verify="official")
-    split = splits.parts["all"]
-    assert split.inputs.shape == (1797, 8, 8, 1) and split.inputs.dtype == np.uint8 and split.inputs.max() == 16
-    assert np.bincount(split.labels).min() == 174 and split.labels.dtype == np.int32
-    assert splits.class_names == tuple("0123456789") and splits.normalisation == data.Normalisation(scale=16.0)
-    assert splits.sources[0].official is True
-
-
-def test_digits_without_scikit_learn(refused, monkeypatch):
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    refused("digits", None, "pip install scikit-learn")
-
-
-def test_digits_have_no_path(refused):
-    refused("digits", "/data", "'/data'", "leave", error=ConfigError)
-
-
 def test_unknown_name(refused):
     message = refused("cifar-10", None, "'cifar-10'", "mean 'cifar10'", error=ConfigError)
     assert all(name in message for name in data.DATASETS)

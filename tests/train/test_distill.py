@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lamv import config as configs
-from lamv.data import digits
+from lamv.data.sets.scikit_learn import read_digits
 from lamv.errors import CheckpointError, ConfigError, DataError, WorkdirMismatch
 from lamv.models import MODELS, Model
 from lamv.models.classifier import Classifier
@@ -94,7 +94,7 @@ SESSIONS = {}
 
 def inputs_of(run, replica):
     """(256, 64) pixels and (256,) labels of the training set of a replica."""
-    [part] = digits.read().parts.values()
+    [part] = read_digits().parts.values()
     rows = run.plan.train.rows[replica]
     return part.inputs[rows].reshape(256, 64).astype(np.float32) / 16, part.labels[rows]
 

@@ -1,0 +1,1 @@
+"""A table as inputs of a network: frame (the file), columns (what they hold), inputs."""
