@@ -8,17 +8,16 @@ Nothing here imports jax: a report judges claims again, once an evaluation has m
 """
 
 import math
-import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lamv.catalog import metrics
 from lamv.errors import ConfigError, brief, listed, nearest
 
-RELATIONS = {">=": operator.ge, "<=": operator.le}
+RELATIONS = (">=", "<=")
 FORM = "(row, metric, '>=' or '<=', value) or (row, metric, '>=' or '<=', times, other row)"
 
 #: Metrics that have a name or a number of the run in their keys.
@@ -29,6 +28,52 @@ DISTURBED = re.compile(
 )
 PROBE = re.compile(r"probe/[^/]+/[^/]+/(train_)?accuracy")
 LABELS = {"regression": ", and its labels are numbers", "classification": ", and its labels are classes"}
+
+
+class Claim(NamedTuple):
+    """A measured number beside what it should be: of a row of a recipe, or of an experiment on theory.
+
+    measured: mean over n replicas, with its sd (n - 1 in the denominator; None where it is not known). relation: "=" (within
+    `tolerance` of expected), ">=" or "<=" (on that side, or within `tolerance` of it). source: where `expected` comes from.
+    holds: None where the claim was not judged; `note` then says why. A number that is not there, or not finite, is None.
+    """
+
+    quantity: str
+    measured: float | None
+    expected: float | None
+    source: str = ""
+    relation: str = "="
+    tolerance: float = 0.0
+    sd: float | None = None
+    n: int = 1
+    note: str = ""
+    holds: bool | None = None
+
+    @property
+    def verdict(self) -> str:
+        if self.holds is None:
+            return f"not judged: {self.note}" if self.note else "not judged"
+        return "holds" if self.holds else "falls short"
+
+
+def holds(measured: float, relation: str, expected: float, tolerance: float = 0.0) -> bool:
+    """Whether a number is as it should be; one that is not finite never is."""
+    if not math.isfinite(measured):
+        return False
+    above = measured - expected
+    if relation == "=":
+        return abs(above) <= tolerance
+    return above >= -tolerance if relation == ">=" else above <= tolerance
+
+
+def tally(claims: Sequence[Claim]) -> str:
+    """ "11 of 12 checks hold"."""
+    held = sum(bool(claim.holds) for claim in claims)
+    if not claims:
+        return "The experiment makes no check"
+    if held == len(claims):
+        return "The one check holds" if held == 1 else f"All {held} checks hold"
+    return f"{held} of {len(claims)} checks hold"
 
 
 def check(claims: Any, placed: Mapping[str, Sequence[str]], task: str = "") -> None:
@@ -121,8 +166,8 @@ def judged(claims: Iterable[Sequence], mean: Callable[[str, str], float | None])
         bound = number if of is None else None if other is None else number * other
         own = mean(row, metric)
         known = own is not None and bound is not None and relation in RELATIONS
-        holds = bool(RELATIONS[relation](own, bound)) if known else None
-        result = {"row": row, "metric": metric, "relation": relation, "bound": bound, "mean": own, "holds": holds}
+        verdict = holds(own, relation, bound) if known else None
+        result = {"row": row, "metric": metric, "relation": relation, "bound": bound, "mean": own, "holds": verdict}
         results.append(result | ({"times": number, "of": of} if of else {}))
     return results
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lamv import config as configs
-from lamv import theorems
+from lamv import theory
 from lamv.evaluate import Wanted, evaluate
 from lamv.results import runs
 from lamv.train import loop
@@ -36,7 +36,7 @@ def test_a_recipe_is_valid_and_its_docstring_has_the_command(path):
 @pytest.mark.parametrize("path", THEORY, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_recipe_on_theory_is_valid_and_its_docstring_has_the_command(path):
     config = load(path)
-    theorems.validate(config)
+    theory.validate(config)
     assert config.title and config.about, "the page opens with what the experiment shows"
     doc = ast.get_docstring(ast.parse(path.read_text()))
     assert "experiments.theory" in doc and f"--config={path.relative_to(ROOT)}" in doc

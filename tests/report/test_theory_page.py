@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from lamv import report
+from lamv.claims import tally
 from lamv.errors import DataError
-from lamv.report import drawings, theory
+from lamv.report import claim_table, drawings, theory_page
+from lamv.results import experiment
 from lamv.results.runs import spread
 from tests import pages, workdirs
 from tests.pages import HOSTILE
@@ -76,7 +78,7 @@ def row(name, **metrics):
 
 
 def write(path, finished=True, **changes):
-    """A workdir as lamv.theorems.runner leaves it."""
+    """A workdir as lamv.theory.runner leaves it."""
     path.mkdir(parents=True, exist_ok=True)
     config = {"seed": 0, "seeds": 5, "alphas": [1.0, 8.0], "experiment": "made_up"}
     start = {"title": "Slopes of Mixup", "about": "What Mixup converges to.", "experiment": "made_up"}
@@ -227,21 +229,22 @@ def test_files_of_another_make_are_an_error(tmp_path, changes):
     ],
 )
 def test_numbers_have_the_digits_that_they_can_bear(given, measured, expected):
-    [one] = theory.checks_of({"checks": [check(quantity="q", **given)]})
-    assert (one.measured_text, one.expected_text) == (measured, expected)
+    [one] = experiment.checks_of({"checks": [check(quantity="q", **given)]})
+    line = claim_table.line_of(one)
+    assert (line.measured, line.expected) == (measured, expected)
 
 
 def test_the_text_table_marks_what_falls_short(made):
-    text = theory.as_text(json.loads((made / "summary.json").read_text()))
+    text = theory_page.as_text(json.loads((made / "summary.json").read_text()))
     assert re.search(
-        r"^pass +slope at alpha = 1 +0.5012 ± 0.0034 \(5\) +all? ?|= 0.5 ± 0.01 +closed form$", text, re.MULTILINE
+        r"^holds +slope at alpha = 1 +0.5012 ± 0.0034 \(5\) +all? ?|= 0.5 ± 0.01 +closed form$", text, re.MULTILINE
     )
-    assert len(re.findall("^FALLS SHORT", text, re.MULTILINE)) == 2
+    assert len(re.findall("^falls short", text, re.MULTILINE)) == 2
 
 
 def test_tally():
-    good, bad = (theory.checks_of({"checks": [check(quantity="q", measured=1.0, expected=e)]}) for e in (1.0, 2.0))
-    words = [theory.tally(checks) for checks in ([], good, bad, good + good, good + bad)]
+    good, bad = (experiment.checks_of({"checks": [check(quantity="q", measured=1.0, expected=e)]}) for e in (1.0, 2.0))
+    words = [tally(checks) for checks in ([], good, bad, good + good, good + bad)]
     assert words == ["The experiment makes no check", "The one check holds", "0 of 1 checks hold", "All 2 checks hold",
                      "1 of 2 checks hold"]  # fmt: skip
 

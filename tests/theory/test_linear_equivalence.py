@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from lamv.theorems import linear_equivalence, recipe, validate
-from lamv.theorems.linear_equivalence import _in_span
+from lamv.theory import linear_equivalence, recipe, validate
+from lamv.theory.linear_equivalence import _in_span
 
 
 @pytest.fixture(scope="module")

@@ -31,13 +31,13 @@ import optax
 from scipy.stats import beta as beta_law
 
 from lamv.config import Allowed, Knob, above, at_least, between
-from lamv.core import theory
+from lamv.core import closed_forms
 from lamv.core.laws import beta
 from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import mix
 from lamv.core.targets import one_hot, smooth
-from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
-from lamv.theorems.replicas import fit
+from lamv.theory.outcome import Outcome, check, plain, row, sd_over
+from lamv.theory.replicas import fit
 
 _even = Allowed(lambda n: n >= 4 and n % 2 == 0, "an even number of at least 4")
 _dims = Allowed(lambda values: len(values) > 1 and list(values) == sorted(set(values)) and values[0] >= 2,
@@ -142,9 +142,9 @@ def _mean_loss(outputs, targets):
 def _compare(config, x, sign, test, trained) -> dict[str, float]:
     """The metrics of one data set. trained: (methods, n) directions in the coordinates of `_in_span`."""
     law = beta(config.alpha)
-    margin = theory.max_margin(x, sign)["w"]
-    mixed = theory.linear_minimizer(x, sign, loss="mixup", law=law)["w"]
-    smoothed = theory.linear_minimizer(x, sign, loss="label_smoothing", smoothing=config.smoothing)["w"]
+    margin = closed_forms.max_margin(x, sign)["w"]
+    mixed = closed_forms.linear_minimizer(x, sign, loss="mixup", law=law)["w"]
+    smoothed = closed_forms.linear_minimizer(x, sign, loss="label_smoothing", smoothing=config.smoothing)["w"]
     erm_trained, mixed_trained, _ = trained @ _in_span(x)[1]
     outputs = sign * (x @ mixed)
     independent = x.shape[1] >= len(x)
@@ -160,7 +160,7 @@ def _compare(config, x, sign, test, trained) -> dict[str, float]:
         "cosine_of_trained_Mixup_with_trained_ERM": _cosine(mixed_trained, erm_trained),
         "support_vectors": float(np.mean(sign * (x @ margin) < 1 + 1e-6)),
         "condition": float(independent and duals.min() >= 0),
-        "deviation_from_slope": float(np.max(np.abs(outputs / theory.mixup_slope(law)["slope"] - 1))),
+        "deviation_from_slope": float(np.max(np.abs(outputs / closed_forms.mixup_slope(law)["slope"] - 1))),
     }
 
 

@@ -41,8 +41,8 @@ from lamv.core.laws import Law, fixed, uniform
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
 from lamv.errors import ConfigError
-from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
-from lamv.theorems.replicas import fit
+from lamv.theory.outcome import Outcome, check, plain, row, sd_over
+from lamv.theory.replicas import fit
 
 POINTS = 25  # of each curve
 

@@ -5,27 +5,25 @@ import json
 import numpy as np
 import pytest
 
-from lamv import theorems
+from lamv import theory
+from lamv.core.closed_forms import mixup_optimal
 from lamv.core.laws import fixed
-from lamv.core.theory import mixup_optimal
-from lamv.theorems import alternating_line as subject
+from lamv.theory import alternating_line as subject
 
 SEEDS = 3
 
 
 @pytest.fixture(scope="module")
 def outcome():
-    config = theorems.recipe("alternating_line", seeds=SEEDS, sizes=("3x2",))
-    theorems.validate(config)
+    config = theory.recipe("alternating_line", seeds=SEEDS, sizes=("3x2",))
+    theory.validate(config)
     return subject.run(config)
 
 
 @pytest.fixture(scope="module")
 def short():
     """One seed of the largest size, hardly trained."""
-    return subject.run(
-        theorems.recipe("alternating_line", seeds=1, sizes=("10x10",), steps=20, width=16, alphas=(2.0,))
-    )
+    return subject.run(theory.recipe("alternating_line", seeds=1, sizes=("10x10",), steps=20, width=16, alphas=(2.0,)))
 
 
 @pytest.fixture
@@ -99,7 +97,7 @@ def test_all_of_it_is_plain_data(fixture, request):
 
 
 def test_tables_draw_uniform_partners_and_one_lam_a_step():
-    config = theorems.recipe("alternating_line", steps=4000, alphas=(4.0,))
+    config = theory.recipe("alternating_line", steps=4000, alphas=(4.0,))
     methods = subject.sampled_methods(config, [5, 6], 3)
     mixup, erm = methods["mixup alpha=4"], methods["erm"]
     assert mixup["lam"].shape == (2, 4000) and mixup["partner"].shape == (2, 4000, 3)
@@ -147,5 +145,5 @@ def test_error_counts_points():
 
 
 def test_an_unknown_size_is_refused():
-    with pytest.raises(theorems.ConfigError, match="3x2, 10x2, 10x10"):
-        theorems.validate(theorems.recipe("alternating_line", sizes=("4x2",)))
+    with pytest.raises(theory.ConfigError, match="3x2, 10x2, 10x10"):
+        theory.validate(theory.recipe("alternating_line", sizes=("4x2",)))

@@ -6,7 +6,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq, minimize, minimize_scalar, nnls
 from scipy.stats import beta as beta_law
 
-from lamv.core import laws, theory
+from lamv.core import closed_forms, laws
 from lamv.core.linear import mixup_loss
 
 #: Two classes that one feature separates with margin 1 always, the other with margin 1.2 or 3.
@@ -110,8 +110,8 @@ def dominated(seed):
 
 @pytest.mark.parametrize("convention, num_classes, smoothing, gap, loss", LOGITS)
 def test_optimal_logits_by_hand(convention, num_classes, smoothing, gap, loss):
-    np.testing.assert_allclose(theory.optimal_logit_gap(num_classes, smoothing, convention), gap, atol=1e-9)
-    np.testing.assert_allclose(theory.minimal_loss(num_classes, smoothing, convention), loss, atol=1e-9)
+    np.testing.assert_allclose(closed_forms.optimal_logit_gap(num_classes, smoothing, convention), gap, atol=1e-9)
+    np.testing.assert_allclose(closed_forms.minimal_loss(num_classes, smoothing, convention), loss, atol=1e-9)
 
 
 @pytest.mark.parametrize("convention, num_classes, smoothing", [("uniform", 10, 0.2), ("others", 3, 0.1)])
@@ -120,28 +120,28 @@ def test_optimal_logits_minimise_the_loss(convention, num_classes, smoothing):
     best = minimize_scalar(
         lambda gap: np.log1p((num_classes - 1) * np.exp(-gap)) + off * gap, bounds=(0, 20), options={"xatol": 1e-10}
     )
-    np.testing.assert_allclose(theory.optimal_logit_gap(num_classes, smoothing, convention), best.x, atol=1e-6)
-    np.testing.assert_allclose(theory.minimal_loss(num_classes, smoothing, convention), best.fun, atol=1e-12)
+    np.testing.assert_allclose(closed_forms.optimal_logit_gap(num_classes, smoothing, convention), best.x, atol=1e-6)
+    np.testing.assert_allclose(closed_forms.minimal_loss(num_classes, smoothing, convention), best.fun, atol=1e-12)
 
 
 def test_without_smoothing_logits_grow_without_bound():
-    assert theory.optimal_logit_gap(10, 0.0) == np.inf
-    assert theory.minimal_loss(10, 0.0) == 0
-    assert theory.unconstrained_features(3, 2, 0.0, 0.01) == {"gap": np.inf, "loss": 0.0}
+    assert closed_forms.optimal_logit_gap(10, 0.0) == np.inf
+    assert closed_forms.minimal_loss(10, 0.0) == 0
+    assert closed_forms.unconstrained_features(3, 2, 0.0, 0.01) == {"gap": np.inf, "loss": 0.0}
 
 
 @pytest.mark.parametrize("smoothing, convention", [(1.0, "uniform"), (0.9, "others"), (-0.1, "uniform")])
 def test_a_smoothing_out_of_range(smoothing, convention):
     with pytest.raises(ValueError, match="smoothing"):
-        theory.optimal_logit_gap(10, smoothing, convention)
+        closed_forms.optimal_logit_gap(10, smoothing, convention)
 
 
 @pytest.mark.parametrize("smoothing, gap, loss", [(0.0, 4.937501, 0.084069893), (0.1, 3.124555, 0.336752711)])
 def test_unconstrained_features_by_hand(smoothing, gap, loss):
-    found = theory.unconstrained_features(3, 2, 0.005, 0.005, smoothing)
+    found = closed_forms.unconstrained_features(3, 2, 0.005, 0.005, smoothing)
     np.testing.assert_allclose(found["gap"], gap, atol=5e-7)
     np.testing.assert_allclose(found["loss"], loss, atol=1e-9)
-    same = theory.unconstrained_features(3, 2, 0.005, 0.005, smoothing * 2 / 3, "others")
+    same = closed_forms.unconstrained_features(3, 2, 0.005, 0.005, smoothing * 2 / 3, "others")
     np.testing.assert_allclose([same["gap"], same["loss"]], [found["gap"], found["loss"]], rtol=1e-12)
 
 
@@ -164,7 +164,7 @@ def test_unconstrained_features_by_descent(decay, smoothing):
     best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-16, "gtol": 1e-10})
     w, h = np.split(best.x, [num_classes * dim])
     logits = h.reshape(-1, dim) @ w.reshape(num_classes, dim).T
-    found = theory.unconstrained_features(num_classes, per_class, decay, decay, smoothing)
+    found = closed_forms.unconstrained_features(num_classes, per_class, decay, decay, smoothing)
     np.testing.assert_allclose(found["loss"], best.fun, atol=1e-8)
     others = (logits.sum(axis=1) - logits[np.arange(6), labels]) / (num_classes - 1)
     np.testing.assert_allclose(logits[np.arange(6), labels] - others, found["gap"], atol=1e-3)
@@ -175,16 +175,16 @@ def test_unconstrained_features_by_descent(decay, smoothing):
 
 @pytest.mark.parametrize("weight_decay, w, share", ERM)
 def test_erm_by_hand(weight_decay, w, share):
-    found = theory.linear_minimizer(*TWO_POINT, weight_decay=weight_decay)
+    found = closed_forms.linear_minimizer(*TWO_POINT, weight_decay=weight_decay)
     np.testing.assert_allclose(found["w"], w, atol=1e-6)
-    np.testing.assert_allclose(theory.high_variance_share(found["w"], [1]), share, atol=1e-6)
+    np.testing.assert_allclose(closed_forms.high_variance_share(found["w"], [1]), share, atol=1e-6)
 
 
 def test_max_margin_by_hand():
-    found = theory.max_margin(*TWO_POINT)
+    found = closed_forms.max_margin(*TWO_POINT)
     np.testing.assert_allclose(found["w"], np.array([1, 1.2]) / 2.44, atol=1e-12)
     np.testing.assert_allclose(found["margin"], np.sqrt(2.44), rtol=1e-12)
-    np.testing.assert_allclose(theory.high_variance_share(found["w"], [False, True]), 36 / 61, rtol=1e-12)
+    np.testing.assert_allclose(closed_forms.high_variance_share(found["w"], [False, True]), 36 / 61, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -192,18 +192,18 @@ def test_max_margin_by_hand():
 )
 @pytest.mark.parametrize("bias", [False, True])
 def test_smoothing_by_hand(wrong, w, loss, bias):
-    found = theory.linear_minimizer(*TWO_POINT, **LS, smoothing=2 * wrong, bias=bias)
+    found = closed_forms.linear_minimizer(*TWO_POINT, **LS, smoothing=2 * wrong, bias=bias)
     np.testing.assert_allclose([*found["w"], found["b"], found["loss"]], [w, 0, 0, loss], atol=1e-6)
-    same = theory.linear_minimizer(*TWO_POINT, **LS, smoothing=wrong, convention="others")
+    same = closed_forms.linear_minimizer(*TWO_POINT, **LS, smoothing=wrong, convention="others")
     np.testing.assert_allclose(same["w"], found["w"], atol=1e-10)
 
 
 @pytest.mark.parametrize("a, slope, loss", MIXUP)
 def test_mixup_by_hand(a, slope, loss):
     law = laws.beta(a)
-    closed = theory.mixup_slope(law)
+    closed = closed_forms.mixup_slope(law)
     np.testing.assert_allclose([closed["slope"], closed["loss"]], [slope, loss], atol=1e-6)
-    found = theory.linear_minimizer(*TWO_POINT, loss="mixup", law=law)
+    found = closed_forms.linear_minimizer(*TWO_POINT, loss="mixup", law=law)
     np.testing.assert_allclose([*found["w"], found["loss"]], [closed["slope"], 0, closed["loss"]], atol=1e-9)
     assert 0.5 * float(law.mean_entropy()) < found["loss"], "half of the pairs mix two classes"
 
@@ -215,7 +215,7 @@ def test_mixup_slope_minimises_the_loss(law):
     best = minimize_scalar(
         lambda c: objective(np.array([c]), *data, nodes=nodes), bounds=(0, 30), options={"xatol": 1e-10}
     )
-    found = theory.mixup_slope(law)
+    found = closed_forms.mixup_slope(law)
     np.testing.assert_allclose([found["slope"], found["loss"]], [best.x, best.fun], atol=1e-6)
 
 
@@ -230,7 +230,7 @@ def test_mixup_slope_minimises_the_loss(law):
     ids=str,
 )
 def test_mixup_slope_is_infinite_where_longer_is_better(law, infimum):
-    found = theory.mixup_slope(law)
+    found = closed_forms.mixup_slope(law)
     assert found["slope"] == np.inf
     np.testing.assert_allclose(found["loss"], infimum, rtol=1e-12)
     near = objective(np.array([60.0]), np.array([[1.0], [-1.0]]), np.array([1, -1]), nodes=law.nodes())
@@ -266,7 +266,7 @@ def test_the_midpoint_drops_the_high_variance_feature_as_the_slope_grows(slope, 
 )
 def test_minimizers_by_descent(options, bias):
     x, sign = noisy_data()
-    found = theory.linear_minimizer(x, sign, bias=bias, **options)
+    found = closed_forms.linear_minimizer(x, sign, bias=bias, **options)
     law = options.get("law", laws.beta(1)) if options.get("loss") == "mixup" else None
     setting = {
         "wrong": options.get("smoothing", 0) / 2,
@@ -281,15 +281,15 @@ def test_minimizers_by_descent(options, bias):
     )
     np.testing.assert_allclose(theta, best.x, atol=2e-5)
     assert found["loss"] <= best.fun + 1e-12
-    other = theory.linear_minimizer(x, (sign + 1) // 2, bias=bias, **options)
+    other = closed_forms.linear_minimizer(x, (sign + 1) // 2, bias=bias, **options)
     np.testing.assert_array_equal(other["w"], found["w"], err_msg="labels 0 and 1 must do as -1 and 1 do")
 
 
 def test_many_examples_are_mixed_in_blocks():
     """Examples that come many times over leave the minimiser where it is."""
     x, sign = noisy_data(number=20)
-    few = theory.linear_minimizer(x, sign, loss="mixup", law=laws.discrete((0.3, 0.6)), bias=True)
-    many = theory.linear_minimizer(
+    few = closed_forms.linear_minimizer(x, sign, loss="mixup", law=laws.discrete((0.3, 0.6)), bias=True)
+    many = closed_forms.linear_minimizer(
         np.tile(x, (15, 1)), np.tile(sign, 15), loss="mixup", law=laws.discrete((0.3, 0.6)), bias=True
     )
     np.testing.assert_allclose([*many["w"], many["b"], many["loss"]], [*few["w"], few["b"], few["loss"]], rtol=1e-9)
@@ -300,8 +300,8 @@ def test_many_examples_are_mixed_in_blocks():
 def test_where_flat_the_shortest_minimizer_is_taken(options, bias):
     rng = np.random.default_rng(0)
     x, sign = rng.normal(size=(6, 9)) + 1, np.array([1, 1, 1, -1, -1, -1])
-    flat = theory.linear_minimizer(x, sign, bias=bias, **options)
-    limit = theory.linear_minimizer(x, sign, bias=bias, weight_decay=1e-8, **options)
+    flat = closed_forms.linear_minimizer(x, sign, bias=bias, **options)
+    limit = closed_forms.linear_minimizer(x, sign, bias=bias, weight_decay=1e-8, **options)
     np.testing.assert_allclose([*flat["w"], flat["b"]], [*limit["w"], limit["b"]], atol=1e-4)
     span = x - x.mean(axis=0) if bias else x
     off = flat["w"] - span.T @ np.linalg.lstsq(span.T, flat["w"])[0]
@@ -312,7 +312,7 @@ def test_smoothing_fixes_the_margin_of_an_affine_model():
     """X_L is 1.3 or -0.4 by class: w_L = 2 z* / (1.3 + 0.4), b = z* - 1.3 w_L, z* = ln 9."""
     sign = np.repeat([1, -1], 6)
     x = np.stack([np.where(sign > 0, 1.3, -0.4), sign * np.tile([1.2, 3, 2, 0.1, 4, -1], 2) + 0.3], axis=1)
-    found = theory.linear_minimizer(x, sign, **LS, smoothing=0.2, bias=True)
+    found = closed_forms.linear_minimizer(x, sign, **LS, smoothing=0.2, bias=True)
     np.testing.assert_allclose([*found["w"], found["b"]], [2.584970, 0, -1.163237], atol=1e-6)
     np.testing.assert_allclose(found["loss"], 0.325082973, atol=1e-9)
 
@@ -322,8 +322,8 @@ def test_mixup_drops_every_feature_that_varies_and_is_not_needed():
     yx = np.concatenate([np.ones((20, 1)), rng.normal(size=(20, 3)) + 2], axis=1)
     x, sign = np.concatenate([yx, -yx]), np.repeat([1, -1], 20)
     for law in (laws.beta(0.5), laws.uniform(0.2, 0.9)):
-        found = theory.linear_minimizer(x, sign, loss="mixup", law=law)
-        np.testing.assert_allclose(found["w"], [theory.mixup_slope(law)["slope"], 0, 0, 0], atol=1e-8)
+        found = closed_forms.linear_minimizer(x, sign, loss="mixup", law=law)
+        np.testing.assert_allclose(found["w"], [closed_forms.mixup_slope(law)["slope"], 0, 0, 0], atol=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -338,10 +338,10 @@ def test_mixup_drops_every_feature_that_varies_and_is_not_needed():
 )
 def test_the_high_variance_weight_falls_with_the_low_variance(spread, ratio, share):
     yx = np.array([[1 + s * spread, h] for s in (-1, 1) for h in (1.2, 3)])
-    found = theory.linear_minimizer(np.concatenate([yx, -yx]), np.repeat([1, 0], 4), **LS, smoothing=0.2)["w"]
+    found = closed_forms.linear_minimizer(np.concatenate([yx, -yx]), np.repeat([1, 0], 4), **LS, smoothing=0.2)["w"]
     np.testing.assert_allclose(found[1] / found[0], ratio, atol=6e-7)
-    np.testing.assert_allclose(theory.high_variance_share(found, [1]), share, rtol=2e-3)
-    fisher = theory.lda_direction(yx.mean(axis=0), np.cov(yx.T, bias=True))
+    np.testing.assert_allclose(closed_forms.high_variance_share(found, [1]), share, rtol=2e-3)
+    fisher = closed_forms.lda_direction(yx.mean(axis=0), np.cov(yx.T, bias=True))
     np.testing.assert_allclose(fisher[1] / fisher[0], 2.1 / 0.81 * spread**2, rtol=1e-9)
     np.testing.assert_allclose(found[1] / found[0], fisher[1] / fisher[0], rtol=0.015)
 
@@ -350,25 +350,27 @@ def test_the_high_variance_weight_falls_with_the_low_variance(spread, ratio, sha
 def test_erm_prefers_what_separates_better(weight_decay):
     for seed in range(20):
         x, sign, low = dominated(seed)
-        w = theory.linear_minimizer(x, sign, weight_decay=weight_decay)["w"]
+        w = closed_forms.linear_minimizer(x, sign, weight_decay=weight_decay)["w"]
         assert w[low] >= np.linalg.norm(w[:low]), f"instance {seed}"
-        assert theory.high_variance_share(w, range(low, len(w))) >= 0.5, f"instance {seed}"
+        assert closed_forms.high_variance_share(w, range(low, len(w))) >= 0.5, f"instance {seed}"
 
 
 def test_the_maximum_margin_prefers_what_separates_better():
     for seed in range(20):
         x, sign, low = dominated(seed)
-        w = theory.max_margin(x, sign)["w"]
-        assert w[low] >= np.linalg.norm(w[:low]) and theory.high_variance_share(w, range(low, len(w))) >= 0.5, seed
+        w = closed_forms.max_margin(x, sign)["w"]
+        assert w[low] >= np.linalg.norm(w[:low]) and closed_forms.high_variance_share(w, range(low, len(w))) >= 0.5, (
+            seed
+        )
 
 
 def test_whatever_its_variance():
     """The other way about: where the low-variance feature separates better, ERM puts half of its norm there too."""
     x = np.array([[3.1, 1.2], [3.1, 3], [-3.1, -1.2], [-3.1, -3]])
     for weight_decay in (1.0, 0.01):
-        w = theory.linear_minimizer(x, TWO_POINT[1], weight_decay=weight_decay)["w"]
-        assert theory.high_variance_share(w, [1]) < 0.5
-    assert theory.high_variance_share(theory.max_margin(x, TWO_POINT[1])["w"], [1]) < 0.5
+        w = closed_forms.linear_minimizer(x, TWO_POINT[1], weight_decay=weight_decay)["w"]
+        assert closed_forms.high_variance_share(w, [1]) < 0.5
+    assert closed_forms.high_variance_share(closed_forms.max_margin(x, TWO_POINT[1])["w"], [1]) < 0.5
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -376,7 +378,7 @@ def test_max_margin_is_made_of_support_vectors(bias):
     """The conditions of Karush, Kuhn and Tucker certify the optimum: w is a cone's point of vectors at margin 1."""
     for seed in range(8):
         x, sign = separable_data(seed, bias=bias)
-        found = theory.max_margin(x, sign, bias=bias)
+        found = closed_forms.max_margin(x, sign, bias=bias)
         margins = sign * (x @ found["w"] + found["b"])
         np.testing.assert_allclose(margins.min(), 1, rtol=1e-12)
         np.testing.assert_allclose(found["margin"], 1 / np.linalg.norm(found["w"]), rtol=1e-12)
@@ -390,29 +392,29 @@ def test_max_margin_is_made_of_support_vectors(bias):
 def test_max_margin_in_more_dimensions_than_examples():
     rng = np.random.default_rng(0)
     x, sign = rng.normal(size=(6, 30)), np.array([1, 1, 1, -1, -1, -1])
-    found = theory.max_margin(x, sign)
+    found = closed_forms.max_margin(x, sign)
     assert np.min(sign * (x @ found["w"])) >= 1 - 1e-9
-    tiny = theory.max_margin(1e-3 * x, sign)
+    tiny = closed_forms.max_margin(1e-3 * x, sign)
     np.testing.assert_allclose(tiny["margin"], 1e-3 * found["margin"], rtol=1e-8)
 
 
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: theory.linear_minimizer(*TWO_POINT), "erm has no minimiser"),
-        (lambda: theory.linear_minimizer(*TWO_POINT, **LS), "erm has no minimiser"),
-        (lambda: theory.linear_minimizer(*TWO_POINT, loss="mixup", law=MIDPOINT), "mixup with fixed"),
-        (lambda: theory.linear_minimizer(*TWO_POINT, loss="mixup", law=laws.fixed(1)), "no minimiser"),
+        (lambda: closed_forms.linear_minimizer(*TWO_POINT), "erm has no minimiser"),
+        (lambda: closed_forms.linear_minimizer(*TWO_POINT, **LS), "erm has no minimiser"),
+        (lambda: closed_forms.linear_minimizer(*TWO_POINT, loss="mixup", law=MIDPOINT), "mixup with fixed"),
+        (lambda: closed_forms.linear_minimizer(*TWO_POINT, loss="mixup", law=laws.fixed(1)), "no minimiser"),
         # Not strictly separable: two examples lie on the line.
-        (lambda: theory.linear_minimizer([[1, 0], [0, 1], [0, 1]], [1, 1, 0]), "erm has no minimiser"),
-        (lambda: theory.linear_minimizer(*TWO_POINT, loss="sum"), "use one of"),
-        (lambda: theory.linear_minimizer(*TWO_POINT, smoothing=0.1), "label_smoothing"),
-        (lambda: theory.linear_minimizer(*TWO_POINT, law=MIDPOINT, weight_decay=1), "only mixup"),
-        (lambda: theory.linear_minimizer(*TWO_POINT, weight_decay=-1), "weight_decay is -1"),
-        (lambda: theory.linear_minimizer(TWO_POINT[0], [0, 1, 2, 3], weight_decay=1), "the labels are"),
-        (lambda: theory.linear_minimizer(TWO_POINT[0], [0, 1], weight_decay=1), "shapes"),
-        (lambda: theory.max_margin([[1.0], [2.0], [3.0]], [0, 1, 0], bias=True), "no maximum margin"),
-        (lambda: theory.gaussian_minimizer([1, 1], np.diag([0.0, 1.0])), "without variance"),
+        (lambda: closed_forms.linear_minimizer([[1, 0], [0, 1], [0, 1]], [1, 1, 0]), "erm has no minimiser"),
+        (lambda: closed_forms.linear_minimizer(*TWO_POINT, loss="sum"), "use one of"),
+        (lambda: closed_forms.linear_minimizer(*TWO_POINT, smoothing=0.1), "label_smoothing"),
+        (lambda: closed_forms.linear_minimizer(*TWO_POINT, law=MIDPOINT, weight_decay=1), "only mixup"),
+        (lambda: closed_forms.linear_minimizer(*TWO_POINT, weight_decay=-1), "weight_decay is -1"),
+        (lambda: closed_forms.linear_minimizer(TWO_POINT[0], [0, 1, 2, 3], weight_decay=1), "the labels are"),
+        (lambda: closed_forms.linear_minimizer(TWO_POINT[0], [0, 1], weight_decay=1), "shapes"),
+        (lambda: closed_forms.max_margin([[1.0], [2.0], [3.0]], [0, 1, 0], bias=True), "no maximum margin"),
+        (lambda: closed_forms.gaussian_minimizer([1, 1], np.diag([0.0, 1.0])), "without variance"),
     ],
 )
 def test_what_has_no_answer_says_so(call, message):
@@ -424,17 +426,21 @@ def test_what_has_no_answer_says_so(call, message):
 @pytest.mark.parametrize("wrong, weight_decay, w, share", GAUSSIAN)
 def test_gaussian_classes_by_hand(wrong, weight_decay, w, share):
     mean, covariance = np.array([0.5, 1]), np.diag([0.04, 1])
-    found = theory.gaussian_minimizer(mean, covariance, smoothing=2 * wrong, weight_decay=weight_decay)
+    found = closed_forms.gaussian_minimizer(mean, covariance, smoothing=2 * wrong, weight_decay=weight_decay)
     np.testing.assert_allclose(found, w, atol=1e-6)
-    np.testing.assert_allclose(theory.high_variance_share(found, [1]), share, atol=1e-6)
+    np.testing.assert_allclose(closed_forms.high_variance_share(found, [1]), share, atol=1e-6)
     if not weight_decay:
-        np.testing.assert_allclose(found / np.linalg.norm(found), theory.lda_direction(mean, covariance), atol=1e-9)
+        np.testing.assert_allclose(
+            found / np.linalg.norm(found), closed_forms.lda_direction(mean, covariance), atol=1e-9
+        )
 
 
 @pytest.mark.parametrize("wrong, weight_decay", [(0.0, 0.01), (0.1, 0.0), (0.25, 0.1)])
 def test_gaussian_classes_solve_the_fixed_point(wrong, weight_decay):
     mean, covariance = np.array([0.3, -1.0, 0.5]), np.array([[0.5, 0.1, 0], [0.1, 1, 0.2], [0, 0.2, 0.3]])
-    w = theory.gaussian_minimizer(mean, covariance, smoothing=wrong, weight_decay=weight_decay, convention="others")
+    w = closed_forms.gaussian_minimizer(
+        mean, covariance, smoothing=wrong, weight_decay=weight_decay, convention="others"
+    )
     at, weights = np.polynomial.hermite_e.hermegauss(150)
     z = w @ mean + np.sqrt(w @ covariance @ w) * at
     down, weights = 1 / (1 + np.exp(z)), weights / weights.sum()
@@ -449,23 +455,27 @@ def test_gaussian_classes_as_the_limit_of_data():
     mean, deviation = np.array([0.5, 1]), np.array([0.2, 1])
     yx = mean + deviation * rng.normal(size=(40_000, 2))
     sign = np.where(np.arange(len(yx)) % 2, 1, -1)
-    found = theory.linear_minimizer(sign[:, None] * yx, sign, **LS, smoothing=0.2, weight_decay=0.01)["w"]
-    exact = theory.gaussian_minimizer(mean, np.diag(deviation**2), smoothing=0.2, weight_decay=0.01)
+    found = closed_forms.linear_minimizer(sign[:, None] * yx, sign, **LS, smoothing=0.2, weight_decay=0.01)["w"]
+    exact = closed_forms.gaussian_minimizer(mean, np.diag(deviation**2), smoothing=0.2, weight_decay=0.01)
     np.testing.assert_allclose(found, exact, rtol=0.03)
 
 
 def test_high_variance_share():
-    assert theory.high_variance_share([3, 4], [1]) == theory.high_variance_share([3, 4], [False, True]) == 16 / 25
-    assert np.isnan(theory.high_variance_share([0, 0], [1]))
+    assert (
+        closed_forms.high_variance_share([3, 4], [1])
+        == closed_forms.high_variance_share([3, 4], [False, True])
+        == 16 / 25
+    )
+    assert np.isnan(closed_forms.high_variance_share([0, 0], [1]))
 
 
 # Dynamics
 
 
 def test_turning_point_by_hand():
-    found = theory.least_squares_turning_point(1.0, 0.25)
+    found = closed_forms.least_squares_turning_point(1.0, 0.25)
     np.testing.assert_allclose([found["time"], found["risk"]], [np.log(5), 0.2], rtol=1e-12)
-    slower = theory.least_squares_turning_point(1.0, 0.25, rate=0.1)
+    slower = closed_forms.least_squares_turning_point(1.0, 0.25, rate=0.1)
     np.testing.assert_allclose([slower["time"], slower["risk"]], [10 * np.log(5), 0.2], rtol=1e-12)
 
 
@@ -475,11 +485,11 @@ def test_least_squares_risk_by_descent():
     true, weight = np.array([1.0, 2.0]), np.zeros(2)
     for _ in range(steps):
         weight = weight - 2 / steps * rate * (weight - true - noise)
-    risk = theory.least_squares_risk(2.0, true**2, noise**2, rate)
+    risk = closed_forms.least_squares_risk(2.0, true**2, noise**2, rate)
     # Where bias and noise are of unknown relative sign, the mean over signs is the sum of squares.
     cross = 2 * (np.exp(-2 * rate) * -true) @ (noise * (1 - np.exp(-2 * rate)))
     np.testing.assert_allclose(np.sum((weight - true) ** 2), risk + cross, rtol=1e-3)
-    assert theory.least_squares_risk(np.zeros((2, 3)), true**2, noise**2, rate).shape == (2, 3)
+    assert closed_forms.least_squares_risk(np.zeros((2, 3)), true**2, noise**2, rate).shape == (2, 3)
 
 
 @pytest.mark.parametrize(
@@ -487,36 +497,36 @@ def test_least_squares_risk_by_descent():
 )
 def test_turning_point_is_the_least_of_a_grid(bias, noise, rate):
     times = np.concatenate([[0], np.geomspace(1e-4, 1e4, 20_001)])
-    risks = theory.least_squares_risk(times, bias, noise, rate)
-    found = theory.least_squares_turning_point(bias, noise, rate)
+    risks = closed_forms.least_squares_risk(times, bias, noise, rate)
+    found = closed_forms.least_squares_turning_point(bias, noise, rate)
     np.testing.assert_allclose(found["risk"], risks.min(), rtol=1e-6)
     np.testing.assert_allclose(found["time"], times[risks.argmin()], rtol=2e-3, atol=1e-9)
 
 
 def test_without_noise_longer_is_better():
-    assert theory.least_squares_turning_point(1.0, 0.0) == {"time": np.inf, "risk": 0.0}
-    late = theory.least_squares_turning_point([1.0, 1.0], [0.0, 0.1], [0.1, 1.0])
+    assert closed_forms.least_squares_turning_point(1.0, 0.0) == {"time": np.inf, "risk": 0.0}
+    late = closed_forms.least_squares_turning_point([1.0, 1.0], [0.0, 0.1], [0.1, 1.0])
     assert late["time"] == np.inf
     np.testing.assert_allclose(late["risk"], 0.1)
     with pytest.raises(ValueError, match="rate is 0"):
-        theory.least_squares_turning_point(1.0, 0.1, 0.0)
+        closed_forms.least_squares_turning_point(1.0, 0.1, 0.0)
 
 
 # The Mixup-optimal classifier
 
 
 def test_the_midpoint_misclassifies_the_middle_of_three():
-    found = theory.mixup_optimal(LINE, ALTERNATING, 2, MIDPOINT, [0, 0.5, 1, 1.5, 2, 0.7])
+    found = closed_forms.mixup_optimal(LINE, ALTERNATING, 2, MIDPOINT, [0, 0.5, 1, 1.5, 2, 0.7])
     np.testing.assert_allclose(found[:5, 1], [0, 1 / 2, 1 / 3, 1 / 2, 0], atol=1e-15)
     np.testing.assert_allclose(found[:5].sum(axis=1), 1)
     assert np.isnan(found[5]).all(), "no mixed point falls on 0.7"
-    alone = theory.mixup_optimal(LINE, ALTERNATING, 2, MIDPOINT, [1.0], self_pairs=False)
+    alone = closed_forms.mixup_optimal(LINE, ALTERNATING, 2, MIDPOINT, [1.0], self_pairs=False)
     np.testing.assert_array_equal(alone, [[1, 0]])
 
 
 def test_the_midpoint_misclassifies_four_of_ten():
     points = np.arange(10.0)
-    found = theory.mixup_optimal(points, np.arange(10) % 2, 2, MIDPOINT, points)
+    found = closed_forms.mixup_optimal(points, np.arange(10) % 2, 2, MIDPOINT, points)
     expected = [0, 1 / 3, 2 / 5, 3 / 7, 4 / 9, 5 / 9, 4 / 7, 3 / 5, 2 / 3, 1]
     np.testing.assert_allclose(found[:, 1], expected, atol=1e-15)
     wrong = np.flatnonzero(found.argmax(axis=1) != np.arange(10) % 2)
@@ -525,7 +535,7 @@ def test_the_midpoint_misclassifies_four_of_ten():
 
 def test_the_least_midpoint_loss_of_three():
     expected = 4 / 9 * np.log(2) + 3 / 9 * (np.log(3) - 2 / 3 * np.log(2))
-    found = theory.mixup_optimal_loss(LINE, ALTERNATING, 2, MIDPOINT)
+    found = closed_forms.mixup_optimal_loss(LINE, ALTERNATING, 2, MIDPOINT)
     np.testing.assert_allclose(found, expected, rtol=1e-14)
     np.testing.assert_allclose(found, 0.520237, atol=5e-7)
 
@@ -543,17 +553,17 @@ def test_the_least_loss_is_that_of_the_optimal_classifier(self_pairs):
                 if i == j and not self_pairs:
                     continue
                 place = lam * points[i] + (1 - lam) * points[j]
-                probs = theory.mixup_optimal(points, labels, 3, law, place[None], self_pairs=self_pairs)[0]
+                probs = closed_forms.mixup_optimal(points, labels, 3, law, place[None], self_pairs=self_pairs)[0]
                 target = lam * np.eye(3)[labels[i]] + (1 - lam) * np.eye(3)[labels[j]]
                 total -= weight * target[target > 0] @ np.log(probs[target > 0])
                 mass += weight
-    found = theory.mixup_optimal_loss(points, labels, 3, law, self_pairs=self_pairs)
+    found = closed_forms.mixup_optimal_loss(points, labels, 3, law, self_pairs=self_pairs)
     np.testing.assert_allclose(found, total / mass, rtol=1e-12)
 
 
 def test_the_least_loss_needs_a_discrete_law():
     with pytest.raises(ValueError, match="must be discrete"):
-        theory.mixup_optimal_loss(LINE, ALTERNATING, 2, laws.beta(1))
+        closed_forms.mixup_optimal_loss(LINE, ALTERNATING, 2, laws.beta(1))
 
 
 @pytest.mark.parametrize(
@@ -568,7 +578,7 @@ def test_the_least_loss_needs_a_discrete_law():
 def test_a_continuous_law_without_self_pairs(a, expected):
     """x in (0, 1) is met by 0 and 1 with density b(x), and by 0 and 2 with b(x / 2) / 2."""
     at = np.array([0.25, 0.5, 0.75])
-    found = theory.mixup_optimal(LINE, ALTERNATING, 2, laws.beta(a), at, self_pairs=False)[:, 1]
+    found = closed_forms.mixup_optimal(LINE, ALTERNATING, 2, laws.beta(a), at, self_pairs=False)[:, 1]
     near, far = beta_law.pdf(at, a, a), beta_law.pdf(at / 2, a, a) / 2
     np.testing.assert_allclose(found, at * near / (near + far), rtol=1e-9)
     np.testing.assert_allclose(found, expected, atol=6e-7)
@@ -576,27 +586,27 @@ def test_a_continuous_law_without_self_pairs(a, expected):
 
 @pytest.mark.parametrize("a, expected", [(0.5, 1), (1, 2 / 3), (2, 0)])
 def test_the_uniform_law_is_critical_at_the_middle_point(a, expected):
-    found = theory.mixup_optimal(LINE, ALTERNATING, 2, laws.beta(a), [1.0], self_pairs=False)
+    found = closed_forms.mixup_optimal(LINE, ALTERNATING, 2, laws.beta(a), [1.0], self_pairs=False)
     np.testing.assert_allclose(found[0, 1], expected, atol=1e-12)
 
 
 def test_a_narrow_law_reaches_its_tails():
     """Densities of 1e-2000 still compare: 0.25 is met by 0 and 1 at lam = .75, by 0 and 2 at .875, farther out."""
-    found = theory.mixup_optimal(LINE, ALTERNATING, 2, laws.beta(5000), [0.25, 1.0], self_pairs=False)
+    found = closed_forms.mixup_optimal(LINE, ALTERNATING, 2, laws.beta(5000), [0.25, 1.0], self_pairs=False)
     np.testing.assert_allclose(found[:, 1], [0.25, 0], atol=1e-9)
 
 
 def test_with_self_pairs_the_examples_themselves_decide():
-    found = theory.mixup_optimal(LINE, ALTERNATING, 2, laws.beta(2), LINE)
+    found = closed_forms.mixup_optimal(LINE, ALTERNATING, 2, laws.beta(2), LINE)
     np.testing.assert_array_equal(found[:, 1], ALTERNATING)
     # Two examples at one place, with different labels: also their pairs fall there always, mixed by E lam = 1 / 3.
-    twice = theory.mixup_optimal([0.0, 0.0, 1.0], [0, 1, 1], 2, laws.beta(1, 2), [0.0], self_pairs=False)
+    twice = closed_forms.mixup_optimal([0.0, 0.0, 1.0], [0, 1, 1], 2, laws.beta(1, 2), [0.0], self_pairs=False)
     np.testing.assert_allclose(twice, [[0.5, 0.5]], atol=1e-12)
 
 
 def test_a_law_that_does_not_reach_the_ends():
     """uniform(0.6, 1): 0 and 1 are met at 0.7 from 1 only (lam = 0.7), 0 and 2 from 0 only (lam = 0.65), at half weight."""
-    found = theory.mixup_optimal(LINE, ALTERNATING, 2, laws.uniform(0.6, 1), [0.7, 1.0], self_pairs=False)
+    found = closed_forms.mixup_optimal(LINE, ALTERNATING, 2, laws.uniform(0.6, 1), [0.7, 1.0], self_pairs=False)
     np.testing.assert_allclose(found[0], [(0.3 + 0.5) / 1.5, 0.7 / 1.5], atol=1e-12)
     np.testing.assert_allclose(found[1], [0, 1], atol=1e-12)
 
@@ -605,7 +615,7 @@ def test_segments_that_cross_in_the_plane():
     """The limit of small balls, by drawing: two segments of different lengths and directions through one point."""
     points, labels, law = np.array([[0.0, 0], [4, 0], [1, 1], [1, -2]]), np.array([0, 1, 2, 1]), laws.beta(2.0, 3.0)
     place = np.array([[1.0, 0.0]])
-    found = theory.mixup_optimal(points, labels, 3, law, np.concatenate([place, [[1.1, 0.3]]]))
+    found = closed_forms.mixup_optimal(points, labels, 3, law, np.concatenate([place, [[1.1, 0.3]]]))
     assert np.isnan(found[1]).all(), "no segment passes through (1.1, 0.3)"
     rng = np.random.default_rng(0)
     first, second = rng.integers(4, size=(2, 1_000_000))
@@ -623,8 +633,8 @@ def test_the_optimum_moves_with_the_data():
     turn = np.array([[0.6, -0.8], [0.8, 0.6]])
     order = rng.permutation(8)
     for law in (MIDPOINT, laws.beta(2.0), laws.beta(0.5)):
-        found = theory.mixup_optimal(points, labels, 3, law, at, self_pairs=False)
-        moved = theory.mixup_optimal(
+        found = closed_forms.mixup_optimal(points, labels, 3, law, at, self_pairs=False)
+        moved = closed_forms.mixup_optimal(
             1e3 * points[order] @ turn + 7, labels[order], 3, law, 1e3 * at @ turn + 7, self_pairs=False
         )
         np.testing.assert_allclose(moved, found, atol=1e-9)
@@ -646,39 +656,39 @@ def test_the_kernel_average_is_the_integral(a, bandwidth, expected):
 
     pairs = [(i, j) for i in range(3) for j in range(3)]
     exact = sum(part(i, j, True) for i, j in pairs) / sum(part(i, j, False) for i, j in pairs)
-    found = theory.mixup_optimal(LINE, ALTERNATING, 2, laws.beta(a), [1.0], bandwidth=bandwidth)[0, 1]
+    found = closed_forms.mixup_optimal(LINE, ALTERNATING, 2, laws.beta(a), [1.0], bandwidth=bandwidth)[0, 1]
     np.testing.assert_allclose(found, exact, rtol=1e-7)
     np.testing.assert_allclose(found, expected, atol=5e-4)
 
 
 def test_the_kernel_average_tends_to_the_exact_limit():
     law, at = laws.beta(2.0), [0.25, 0.5, 0.75]
-    exact = theory.mixup_optimal(LINE, ALTERNATING, 2, law, at, self_pairs=False)
-    near = theory.mixup_optimal(LINE, ALTERNATING, 2, law, at, self_pairs=False, bandwidth=0.01)
+    exact = closed_forms.mixup_optimal(LINE, ALTERNATING, 2, law, at, self_pairs=False)
+    near = closed_forms.mixup_optimal(LINE, ALTERNATING, 2, law, at, self_pairs=False, bandwidth=0.01)
     np.testing.assert_allclose(near, exact, atol=1e-3)
-    assert np.isnan(theory.mixup_optimal(LINE, ALTERNATING, 2, law, [9.0], bandwidth=0.01)).all()
+    assert np.isnan(closed_forms.mixup_optimal(LINE, ALTERNATING, 2, law, [9.0], bandwidth=0.01)).all()
 
 
 @pytest.mark.parametrize("bandwidth", [0.0, -1.0, 1e-4])
 def test_a_bandwidth_out_of_range(bandwidth):
     with pytest.raises(ValueError, match="bandwidth is"):
-        theory.mixup_optimal(LINE, ALTERNATING, 2, laws.beta(1), [1.0], bandwidth=bandwidth)
+        closed_forms.mixup_optimal(LINE, ALTERNATING, 2, laws.beta(1), [1.0], bandwidth=bandwidth)
 
 
 def test_shapes_that_do_not_fit():
     with pytest.raises(ValueError, match="have shapes"):
-        theory.mixup_optimal(np.zeros((3, 2)), ALTERNATING, 2, MIDPOINT, np.zeros((1, 3)))
+        closed_forms.mixup_optimal(np.zeros((3, 2)), ALTERNATING, 2, MIDPOINT, np.zeros((1, 3)))
 
 
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: theory.mixup_optimal(LINE, [0, 1, -1], 2, MIDPOINT, [1.0]), "labels hold -1"),
-        (lambda: theory.mixup_optimal_loss(LINE, [0, 1, 2], 2, MIDPOINT), "labels hold 2"),
-        (lambda: theory.mixup_optimal([0, 1, np.nan], [0, 1, 0], 2, MIDPOINT, [1.0]), "must be finite"),
-        (lambda: theory.mixup_optimal(LINE, [0, 1, 0], 2, MIDPOINT, [np.inf]), "must be finite"),
-        (lambda: theory.linear_minimizer([[np.nan], [1.0]], [0, 1], weight_decay=1), "must be finite"),
-        (lambda: theory.gaussian_minimizer([np.nan, 1], np.eye(2), smoothing=0.1), "must be finite"),
+        (lambda: closed_forms.mixup_optimal(LINE, [0, 1, -1], 2, MIDPOINT, [1.0]), "labels hold -1"),
+        (lambda: closed_forms.mixup_optimal_loss(LINE, [0, 1, 2], 2, MIDPOINT), "labels hold 2"),
+        (lambda: closed_forms.mixup_optimal([0, 1, np.nan], [0, 1, 0], 2, MIDPOINT, [1.0]), "must be finite"),
+        (lambda: closed_forms.mixup_optimal(LINE, [0, 1, 0], 2, MIDPOINT, [np.inf]), "must be finite"),
+        (lambda: closed_forms.linear_minimizer([[np.nan], [1.0]], [0, 1], weight_decay=1), "must be finite"),
+        (lambda: closed_forms.gaussian_minimizer([np.nan, 1], np.eye(2), smoothing=0.1), "must be finite"),
     ],
 )
 def test_what_is_no_number_or_no_label_is_refused(call, message):

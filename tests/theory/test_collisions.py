@@ -5,16 +5,16 @@ import json
 import numpy as np
 import pytest
 
-from lamv import data, theorems
-from lamv.theorems import collisions as subject
+from lamv import data, theory
+from lamv.theory import collisions as subject
 
 RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="module")
 def outcome():
-    config = theorems.recipe("collisions", seeds=2, share=0.4, block=128)
-    theorems.validate(config)
+    config = theory.recipe("collisions", seeds=2, share=0.4, block=128)
+    theory.validate(config)
     return subject.run(config)
 
 
@@ -111,7 +111,7 @@ def test_digits_have_no_published_numbers_and_agree_with_float64(outcome):
 
 def test_published_numbers_are_for_the_published_setting():
     found = {"train": [np.array([18.0, 60.0])], "test": [np.array([49.0, 49.0])]}
-    config = theorems.recipe("collisions", data_name="cifar10", share=0.2)
+    config = theory.recipe("collisions", data_name="cifar10", share=0.2)
     published = [c for c in subject._checks(found, [0.0], config) if c.source.startswith("published")]
     assert [(c.quantity, c.expected, c.holds) for c in published] == [
         ("train: average distance", 49.033, False),
@@ -119,7 +119,7 @@ def test_published_numbers_are_for_the_published_setting():
         ("test: average distance", 49.041, True),
         ("test: smallest distance", 22.133, False),
     ]
-    other = theorems.recipe("collisions", data_name="cifar10", share=0.5)
+    other = theory.recipe("collisions", data_name="cifar10", share=0.5)
     assert len(subject._checks(found, [0.0], other)) == 1
 
 
@@ -131,10 +131,10 @@ def test_all_of_it_is_plain_data(outcome):
 
 
 def test_a_share_that_leaves_no_other_classes_is_an_error():
-    with pytest.raises(theorems.ConfigError, match="take more"):
-        subject.run(theorems.recipe("collisions", seeds=1, share=0.001, block=128))
+    with pytest.raises(theory.ConfigError, match="take more"):
+        subject.run(theory.recipe("collisions", seeds=1, share=0.001, block=128))
 
 
 def test_an_impossible_share_is_refused():
-    with pytest.raises(theorems.ConfigError, match="share"):
-        theorems.validate(theorems.recipe("collisions", share=0.0))
+    with pytest.raises(theory.ConfigError, match="share"):
+        theory.validate(theory.recipe("collisions", share=0.0))

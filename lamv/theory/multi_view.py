@@ -31,8 +31,8 @@ from lamv.config import Allowed, Knob, above, at_least, between
 from lamv.core.laws import fixed, uniform
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mixup
-from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
-from lamv.theorems.replicas import fit
+from lamv.theory.outcome import Outcome, check, plain, row, sd_over
+from lamv.theory.replicas import fit
 
 POINTS = 50  # of each curve
 

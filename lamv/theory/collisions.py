@@ -33,7 +33,7 @@ from lamv.config import Allowed, Knob, above, anything, at_least, one_of, share
 from lamv.core.mixing import mix
 from lamv.data.resident import cut
 from lamv.errors import ConfigError
-from lamv.theorems.outcome import Outcome, check, plain, row
+from lamv.theory.outcome import Outcome, check, plain, row
 
 IMAGES = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
 some_splits = Allowed(lambda values: len(values) > 0 and set(values) <= {"train", "test"}, "train, test, or both")

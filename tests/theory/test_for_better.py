@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from lamv.theorems import for_better, recipe, validate
-from lamv.theorems.for_better import METHODS, _curvature, _predicted, _variance
+from lamv.theory import for_better, recipe, validate
+from lamv.theory.for_better import METHODS, _curvature, _predicted, _variance
 
 
 @pytest.fixture(scope="module")

@@ -31,13 +31,13 @@ from scipy.special import expit
 
 from lamv.config import Allowed, Knob, above, at_least, below, between
 from lamv.core.batch import whole
+from lamv.core.closed_forms import lda_direction, mixup_slope
 from lamv.core.laws import uniform
 from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import draw_partner, mix
 from lamv.core.targets import one_hot, smooth
-from lamv.core.theory import lda_direction, mixup_slope
-from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
-from lamv.theorems.replicas import fit
+from lamv.theory.outcome import Outcome, check, plain, row, sd_over
+from lamv.theory.replicas import fit
 
 _settings = Allowed(
     lambda pairs: all(len(p) == 2 and p[0] > 0 and 0 <= p[1] < 0.5 for p in pairs),

@@ -9,7 +9,7 @@ and theta_mix the minimiser. In the modes of G (eigenvalue m_k), its distance fr
     sum over k of (e_k b_k + (1 - e_k) r_k)^2,   e_k = exp(-m_k t),   b = -theta*,   r = theta_mix - theta*
 
 what is yet to be learnt and what is learnt wrongly. Were r independent of b, its mean would be the sum of
-e_k^2 b_k^2 + (1 - e_k)^2 r_k^2 (lamv.core.theory.least_squares_risk), which always turns: one mode with b^2 = 1 and
+e_k^2 b_k^2 + (1 - e_k)^2 r_k^2 (lamv.core.closed_forms.least_squares_risk), which always turns: one mode with b^2 = 1 and
 r^2 = s turns at e = s / (1 + s). Here r is a linear function of theta*, so both predictions are shown.
 
 The student is linear in `features` random features tanh(w x + a), x ~ N(0, I), made orthonormal under the law of x: then
@@ -35,14 +35,14 @@ import numpy as np
 import optax
 
 from lamv.config import Allowed, Knob, above, at_least, between, whole_numbers
+from lamv.core.closed_forms import least_squares_risk, least_squares_turning_point, mixup_optimal
 from lamv.core.laws import fixed, uniform
 from lamv.core.losses import cross_entropy, squared_error
 from lamv.core.mixing import midpoint, mix, mixup
-from lamv.core.theory import least_squares_risk, least_squares_turning_point, mixup_optimal
 from lamv.data import load
 from lamv.errors import ConfigError
-from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
-from lamv.theorems.replicas import fit
+from lamv.theory.outcome import Outcome, check, plain, row, sd_over
+from lamv.theory.replicas import fit
 
 PATH = 1000  # measurements along gradient descent on least squares
 WINDOW = 7  # measurements in the moving average that finds the turning point

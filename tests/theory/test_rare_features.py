@@ -8,8 +8,8 @@ import pytest
 
 from lamv.core.mixing import mix
 from lamv.errors import ConfigError
-from lamv.theorems import recipe, validate
-from lamv.theorems.rare_features import coin, draw, outputs, pair_outputs, run
+from lamv.theory import recipe, validate
+from lamv.theory.rare_features import coin, draw, outputs, pair_outputs, run
 
 #: Some half of the default's dimensions and points: the same order of rates, 2 < 6 < 18.
 SMALL = {"seeds": 2, "common": 18, "rare": 2, "dim": 230, "steps": 250, "switches": (125,), "taus": (0.7,), "test": 40}

@@ -7,9 +7,9 @@ import numpy as np
 import optax
 import pytest
 
-from lamv import theorems
+from lamv import theory
 from lamv.errors import ConfigError
-from lamv.theorems import two_moons as subject
+from lamv.theory import two_moons as subject
 
 FIRST, SECOND = np.meshgrid(subject.AXIS, subject.AXIS)
 POINTS = np.array([[1.0, 0.5], [-0.31, -1.203], [0.1, 2.0]], np.float32)
@@ -18,13 +18,13 @@ POINTS = np.array([[1.0, 0.5], [-0.31, -1.203], [0.1, 2.0]], np.float32)
 @pytest.fixture(scope="module")
 def outcome():
     changes = {"points": 60, "steps": 60, "width": 32, "learning_rate": 0.02, "alphas": (1.0, 64.0), "summed": True}
-    config = theorems.recipe("two_moons", seeds=2, **changes)
-    theorems.validate(config)
+    config = theory.recipe("two_moons", seeds=2, **changes)
+    theory.validate(config)
     return subject.run(config)
 
 
 def test_classes_stand_on_their_own_side_of_the_strip():
-    config = theorems.recipe("two_moons", gap=0.3)
+    config = theory.recipe("two_moons", gap=0.3)
     points, labels = subject.two_moons(4, config)
     assert points.shape == (300, 2) and np.bincount(labels).tolist() == [150, 150]
     np.testing.assert_array_equal(points[:, 0] > 0, labels == 0)

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from lamv.theorems import linear_features, recipe, validate
-from lamv.theorems.linear_features import boundary_figure
+from lamv.theory import linear_features, recipe, validate
+from lamv.theory.linear_features import boundary_figure
 
 
 @pytest.fixture(scope="module")

@@ -31,8 +31,8 @@ from lamv.config import Allowed, Knob, above, anything, at_least, between
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
 from lamv.errors import ConfigError
-from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
-from lamv.theorems.replicas import fit
+from lamv.theory.outcome import Outcome, check, plain, row, sd_over
+from lamv.theory.replicas import fit
 
 some_alphas = Allowed(lambda values: all(0 < v < 2**31 for v in values), "numbers above 0")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lamv.errors import ConfigError
-from lamv.theorems import recipe, validate
-from lamv.theorems.overtraining import (
+from lamv.theory import recipe, validate
+from lamv.theory.overtraining import (
     WINDOW,
     Problem,
     least_squares_problem,

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lamv import theorems
+from lamv import theory
 from lamv.config import Allowed, Knob, anything, at_least
 from lamv.data import Source
 from lamv.errors import ConfigError, WorkdirError, WorkdirMismatch
-from lamv.theorems import outcome, runner
-from lamv.theorems.outcome import Check, Outcome, check, row
+from lamv.theory import outcome, runner
+from lamv.theory.outcome import Outcome, check, row
 from lamv.train import loop, tracking
 
 KNOBS = (
@@ -25,7 +25,7 @@ KNOBS = (
 
 
 class Experiment:
-    """A module of lamv.theorems, as far as the runner can tell; counts how often it was run."""
+    """A module of lamv.theory, as far as the runner can tell; counts how often it was run."""
 
     KNOBS = KNOBS
 
@@ -53,8 +53,8 @@ def install(monkeypatch):
 
     def given(run, name="made_up"):
         experiment = Experiment(run)
-        known = theorems.load
-        monkeypatch.setattr(theorems, "load", lambda n: experiment if n == name else known(n))
+        known = theory.load
+        monkeypatch.setattr(theory, "load", lambda n: experiment if n == name else known(n))
         return experiment
 
     return given
@@ -66,7 +66,7 @@ def made_up(install):
 
 
 def recipe(**changes):
-    return theorems.recipe("made_up", **({"title": "T", "about": "A", "seeds": 3} | changes))
+    return theory.recipe("made_up", **({"title": "T", "about": "A", "seeds": 3} | changes))
 
 
 def read(workdir, name):
@@ -168,7 +168,7 @@ def test_another_experiment_or_training_is_another_workdir(made_up, install, tmp
     runner.run(recipe(), tmp_path / "theory")
     install(measured, name="other")
     with pytest.raises(WorkdirMismatch, match="belongs to the experiment 'made_up'"):
-        runner.run(theorems.recipe("other"), tmp_path / "theory")
+        runner.run(theory.recipe("other"), tmp_path / "theory")
     (tmp_path / "trained").mkdir()
     (tmp_path / "trained" / "config.json").write_text(
         '{"title": "", "claims": [], "rows": [{"name": "a", "config": {}}]}'
@@ -227,9 +227,9 @@ def test_knobs_out_of_range_are_told_before_anything_is_written(made_up, tmp_pat
 
 
 def test_data_paths_that_are_none_are_refused():
-    theorems.validate(theorems.recipe("collisions", data_path="~/cifar"))
+    theory.validate(theory.recipe("collisions", data_path="~/cifar"))
     with pytest.raises(ConfigError, match="config.data_path is 'gs://bucket/cifar', must be a path on this machine"):
-        theorems.validate(theorems.recipe("collisions", data_path="gs://bucket/cifar"))
+        theory.validate(theory.recipe("collisions", data_path="gs://bucket/cifar"))
 
 
 def test_the_experiment_is_the_recipes_choice(made_up, tmp_path):
@@ -288,7 +288,7 @@ def test_a_bug_stays_a_bug(install, tmp_path):
     ],
 )  # fmt: skip
 def test_when_a_check_holds(measured, expected, relation, tolerance, holds):
-    assert Check("q", measured, expected, "theorem", relation, tolerance).holds is holds
+    assert check("q", measured, expected, "theorem", relation=relation, tolerance=tolerance).holds is holds
 
 
 def test_spreads_of_replicas():

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lamv.theorems import recipe, validate
-from lamv.theorems.multi_view import draw, feature_strengths, network_of, run, smoothed_relu
+from lamv.theory import recipe, validate
+from lamv.theory.multi_view import draw, feature_strengths, network_of, run, smoothed_relu
 
 SMALL = {"seeds": 4, "classes": 5, "n": 50, "steps": 1000, "test": 100}
 

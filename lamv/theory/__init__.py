@@ -2,7 +2,7 @@
 
 One module an experiment, with KNOBS (as in lamv.config, beyond the common ones here) and `run(config) -> Outcome`, or
 `run(config, workdir)` for one that trains by the engine, below workdir / "training"; its docstring states what is shown.
-Knobs that contradict each other raise ConfigError. lamv.theorems.runner runs it; recipes are in configs/theory; the page
+Knobs that contradict each other raise ConfigError. lamv.theory.runner runs it; recipes are in configs/theory; the page
 is lamv.report.theory's.
 """
 
@@ -18,14 +18,14 @@ from lamv.config import Knob, anything, between, check_seeds, is_text, number_of
 from lamv.errors import ConfigError, brief, nearest
 
 EXPERIMENTS = (
-    "alternating_line", "collisions", "for_better", "identifying_pixel", "label_noise", "linear_equivalence",
-    "linear_features", "multi_view", "overtraining", "rare_features", "two_moons",
+    "alternating_line", "collisions", "for_better", "linear_equivalence", "linear_features", "multi_view",
+    "overtraining", "rare_features", "two_moons",
 )  # fmt: skip
 
 COMMON = (
     Knob("title", "", anything, "heading of the report", free=True),
     Knob("about", "", anything, "what the experiment shows, in a sentence or two, for the report", free=True),
-    Knob("experiment", "", anything, "name of a module of lamv.theorems"),
+    Knob("experiment", "", anything, "name of a module of lamv.theory"),
     Knob("seed", 0, between(0, 2**31 - 1), "the first seed; replica r uses seed + r"),
     Knob("seeds", 5, number_of_seeds, "number of seeds (replicas) of each row"),
 )
@@ -38,7 +38,7 @@ def load(experiment: str) -> ModuleType:
         raise ConfigError(
             f"config.experiment is {brief(experiment)}, must be one of {known}{nearest(experiment, EXPERIMENTS)}"
         )
-    return importlib.import_module(f"lamv.theorems.{experiment}")
+    return importlib.import_module(f"lamv.theory.{experiment}")
 
 
 def knobs_of(experiment: str) -> dict[str, Knob]:
@@ -59,7 +59,7 @@ def validate(config: Mapping) -> None:
     """Raise ConfigError, one line, for the first knob that is out of its range."""
     for key, knob in knobs_of(config["experiment"]).items():
         if key not in config:
-            raise ConfigError(f"config.{key} is not set ({knob.meaning}); make the config with lamv.theorems.recipe")
+            raise ConfigError(f"config.{key} is not set ({knob.meaning}); make the config with lamv.theory.recipe")
         if not _holds(knob, config[key]):
             raise ConfigError(f"config.{key} is {brief(config[key])}, must be {knob.allowed.words} ({knob.meaning})")
         if not all(is_text(part) for part in _parts(config[key]) if isinstance(part, str)):

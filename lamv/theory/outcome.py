@@ -9,37 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lamv.claims import RELATIONS, Claim, holds
 from lamv.train.summary import spread, summary_row
-
-RELATIONS = ("=", ">=", "<=")
-
-
-class Check(NamedTuple):
-    """A measured number beside what it should be.
-
-    relation: "=" (within tolerance of expected), ">=" or "<=" (on that side of it, give or take the tolerance).
-    source: where `expected` comes from, in words: "closed form", "exact enumeration", "published", with the paper.
-    measured: mean over n replicas; sd with n - 1 in the denominator, None for n = 1.
-    """
-
-    quantity: str
-    measured: float
-    expected: float
-    source: str
-    relation: str = "="
-    tolerance: float = 0.0
-    sd: float | None = None
-    n: int = 1
-    note: str = ""
-
-    @property
-    def holds(self) -> bool:
-        if not math.isfinite(self.measured):
-            return False
-        if self.relation == "=":
-            return abs(self.measured - self.expected) <= self.tolerance
-        above = self.measured - self.expected
-        return above >= -self.tolerance if self.relation == ">=" else above <= self.tolerance
 
 
 class Outcome(NamedTuple):
@@ -49,18 +20,22 @@ class Outcome(NamedTuple):
     """
 
     rows: list[dict[str, Any]]
-    checks: list[Check]
+    checks: list[Claim]
     figures: list[dict[str, Any]] = []
     remarks: list[str] = []
     sources: Sequence = ()
 
 
-def check(quantity: str, values, expected: float, source: str, **rest) -> Check:
-    """A Check of the mean over replicas of `values`, a number or a sequence of them."""
-    if rest.get("relation", "=") not in RELATIONS:
-        raise ValueError(f"relation is {rest['relation']!r}, must be one of {', '.join(RELATIONS)}")
+def check(
+    quantity: str, values, expected: float, source: str, *, relation: str = "=", tolerance: float = 0.0, note: str = ""
+) -> Claim:
+    """The judged Claim on the mean over replicas of `values`, a number or a sequence of them; fields as Claim's."""
+    if relation not in (known := ("=", *RELATIONS)):
+        raise ValueError(f"relation is {relation!r}, must be one of {', '.join(known)}")
     mean, sd, n, _ = spread(_floats(values)).values()
-    return Check(quantity, mean, float(expected), source, sd=sd, n=n, **rest)
+    expected = float(expected)
+    verdict = holds(mean, relation, expected, tolerance)
+    return Claim(quantity, mean, expected, source, relation, tolerance, sd, n, note, verdict)
 
 
 def row(name: str, metrics: Mapping[str, Sequence[float]], config: Mapping[str, Any] = {}, **more) -> dict[str, Any]:

@@ -9,9 +9,9 @@ of its code: a network 1 - 512 - K with ReLU, initialised uniformly on +-1 / sqr
 point draws a partner uniformly (itself included) and all share one lam ~ Beta(alpha, alpha); Adam at 1e-3, 5,000 steps,
 10 runs. The code keeps Adam's moments from one run to the next; here every run starts afresh.
 
-Exact is the Mixup-optimal classifier g*(x) = E[mixed label | mixed point = x] (lamv.core.theory.mixup_optimal). For the
-midpoint, lam = 1/2, it is a finite sum: with 3 points, g*(1) = (2/3, 1/3), so point 1 is lost. For a continuous lam it is
-discontinuous at the training points, and a network settles for an average over a neighbourhood.
+Exact is the Mixup-optimal classifier g*(x) = E[mixed label | mixed point = x] (closed_forms.mixup_optimal). For the midpoint,
+lam = 1/2, it is a finite sum: with 3 points, g*(1) = (2/3, 1/3), so point 1 is lost. For a continuous lam it
+is discontinuous at the training points, and a network settles for an average over a neighbourhood.
 
 The methods and runs of one size are trained in one program: ERM is lam = 1, the midpoint lam = 1/2. Rows named "all
 pairs" take every one of the n^2 pairs at every step instead of drawing partners: what remains of the distance from g* is
@@ -24,12 +24,12 @@ import numpy as np
 import optax
 
 from lamv.config import Allowed, Knob, above, at_least
+from lamv.core.closed_forms import mixup_optimal, mixup_optimal_loss
 from lamv.core.laws import beta, fixed
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
-from lamv.core.theory import mixup_optimal, mixup_optimal_loss
-from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
-from lamv.theorems.replicas import fit
+from lamv.theory.outcome import Outcome, check, plain, row, sd_over
+from lamv.theory.replicas import fit
 
 SIZES = {"3x2": (3, 2), "10x2": (10, 2), "10x10": (10, 10)}
 some_sizes = Allowed(lambda values: len(values) > 0 and set(values) <= set(SIZES), f"one or more of {', '.join(SIZES)}")

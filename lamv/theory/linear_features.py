@@ -19,7 +19,7 @@ a form that can be checked; e is the probability that the smoothed target gives 
 A trap: A is about the penalised objective. Adam without weight decay does not end at the maximum margin of the
 Euclidean norm, and puts less than half of the weight on H. That row is kept, as a warning.
 
-Exact minimisers of lamv.core.theory are the oracle; beside them models are trained by full-batch Adam, with lam and
+Exact minimisers of lamv.core.closed_forms are the oracle; beside them models are trained by full-batch Adam, with lam and
 partner drawn anew in every step, all settings of one dimension as replicas of one program.
 """
 
@@ -30,13 +30,13 @@ import optax
 from scipy.stats import beta as beta_law
 
 from lamv.config import Allowed, Knob, above, at_least, between
-from lamv.core import theory
+from lamv.core import closed_forms
 from lamv.core.laws import beta
 from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import mix
 from lamv.core.targets import one_hot, smooth
-from lamv.theorems.outcome import Outcome, check, plain, row, sd_over
-from lamv.theorems.replicas import fit
+from lamv.theory.outcome import Outcome, check, plain, row, sd_over
+from lamv.theory.replicas import fit
 
 _many = Allowed(lambda values: len(values) > 0 and all(v > 0 for v in values), "one or more numbers above 0")
 _deviations = Allowed(lambda values: 0 in values and all(v >= 0 for v in values), "numbers of at least 0, 0 among them")
@@ -153,7 +153,7 @@ def _train(config, dims, settings):
     weights, _ = fit(_loss, start, knobs, keys, steps=config.steps, optimiser=optimiser)
     weights = np.asarray(weights, np.float64).reshape(len(settings), len(seeds), -1)
     high = np.arange(sum(dims)) >= dims[0]
-    share = np.array([[theory.high_variance_share(w, high) for w in of] for of in weights])
+    share = np.array([[closed_forms.high_variance_share(w, high) for w in of] for of in weights])
     return share, weights, data
 
 
@@ -192,7 +192,7 @@ def _exact(inputs, setting) -> np.ndarray:
         return np.full(inputs.shape[1], np.nan)
     loss = "label_smoothing" if setting["smoothing"] else "erm"
     options = {"smoothing": setting["smoothing"], "weight_decay": setting["weight_decay"]}
-    return theory.linear_minimizer(inputs, np.arange(len(inputs)) % 2, loss=loss, **options)["w"]
+    return closed_forms.linear_minimizer(inputs, np.arange(len(inputs)) % 2, loss=loss, **options)["w"]
 
 
 def _two_point(deviation=0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -204,26 +204,30 @@ def _two_point(deviation=0.0) -> tuple[np.ndarray, np.ndarray]:
 def _closed_forms() -> list:
     """The oracles on the two-point data: the largest deviation of each family from its closed form."""
     x, y = _two_point()
-    margin = theory.max_margin(x, y)
-    erm = [theory.linear_minimizer(x, y, weight_decay=b)["w"] - w for b, w in TWO_POINT_ERM.items()]
+    margin = closed_forms.max_margin(x, y)
+    erm = [closed_forms.linear_minimizer(x, y, weight_decay=b)["w"] - w for b, w in TWO_POINT_ERM.items()]
     smoothed = []
     for s in (0.1, 0.2, 0.5):
-        found = theory.linear_minimizer(x, y, loss="label_smoothing", smoothing=s)
-        expected = [theory.optimal_logit_gap(2, s), 0.0, theory.minimal_loss(2, s)]
+        found = closed_forms.linear_minimizer(x, y, loss="label_smoothing", smoothing=s)
+        expected = [closed_forms.optimal_logit_gap(2, s), 0.0, closed_forms.minimal_loss(2, s)]
         smoothed.append(np.array([*found["w"], found["loss"]]) - expected)
     mixed = []
     for alpha, slope in TWO_POINT_SLOPE.items():
-        mixed.append(theory.linear_minimizer(x, y, loss="mixup", law=beta(alpha))["w"] - [slope, 0.0])
-        mixed.append(np.array([theory.mixup_slope(beta(alpha))["slope"] - slope, 0.0]))
-    rate = [theory.linear_minimizer(*_two_point(s), loss="label_smoothing", smoothing=0.2)["w"] for s in TWO_POINT_RATE]
+        mixed.append(closed_forms.linear_minimizer(x, y, loss="mixup", law=beta(alpha))["w"] - [slope, 0.0])
+        mixed.append(np.array([closed_forms.mixup_slope(beta(alpha))["slope"] - slope, 0.0]))
+    rate = [
+        closed_forms.linear_minimizer(*_two_point(s), loss="label_smoothing", smoothing=0.2)["w"]
+        for s in TWO_POINT_RATE
+    ]
     rate = np.array([w[1] / w[0] for w in rate])
     slope = np.diff(np.log(rate))[-1] / np.diff(np.log(list(TWO_POINT_RATE)))[-1]
     gaussian = [
-        theory.high_variance_share(_gaussian(2 * wrong, decay), [1]) - s for (wrong, decay), s in GAUSSIAN_SHARE.items()
+        closed_forms.high_variance_share(_gaussian(2 * wrong, decay), [1]) - s
+        for (wrong, decay), s in GAUSSIAN_SHARE.items()
     ]
     near = {"tolerance": 1e-5}
     return [
-        check("two points: Share(H) of the maximum margin", theory.high_variance_share(margin["w"], [1]), 36 / 61,
+        check("two points: Share(H) of the maximum margin", closed_forms.high_variance_share(margin["w"], [1]), 36 / 61,
               "closed form", **near),
         check("two points: its geometric margin", margin["margin"], np.sqrt(2.44), "closed form", **near),
         check("two points: ERM + wd, error of 5 minimisers", _largest(erm), 0, "two-dimensional search (A)", **near),
@@ -237,7 +241,9 @@ def _closed_forms() -> list:
 
 
 def _gaussian(smoothing, weight_decay) -> np.ndarray:
-    return theory.gaussian_minimizer(GAUSSIAN_MEAN, GAUSSIAN_COVARIANCE, smoothing=smoothing, weight_decay=weight_decay)
+    return closed_forms.gaussian_minimizer(
+        GAUSSIAN_MEAN, GAUSSIAN_COVARIANCE, smoothing=smoothing, weight_decay=weight_decay
+    )
 
 
 def _largest(deviations) -> float:
@@ -256,11 +262,11 @@ def _random_instances(config) -> list:
         sign = np.where(rng.uniform(size=30) < 0.5, -1, 1)
         sign[:2] = -1, 1
         x = sign[:, None] * np.concatenate([u, v], axis=1)
-        w = theory.linear_minimizer(x, sign, weight_decay=float(rng.choice([1.0, 1e-2, 1e-4])))["w"]
+        w = closed_forms.linear_minimizer(x, sign, weight_decay=float(rng.choice([1.0, 1e-2, 1e-4])))["w"]
         on_high = np.arange(low + high) >= low
-        shares.append(theory.high_variance_share(w, on_high))
+        shares.append(closed_forms.high_variance_share(w, on_high))
         surplus.append(w[low] - np.linalg.norm(w[:low]))
-        margins.append(theory.high_variance_share(theory.max_margin(x, sign)["w"], on_high))
+        margins.append(closed_forms.high_variance_share(closed_forms.max_margin(x, sign)["w"], on_high))
     number = f"smallest of {config.instances} random data sets"
     return [
         check(f"ERM + wd: Share(H), {number}", min(shares), 0.5, "theorem A", relation=">="),
@@ -284,7 +290,7 @@ def _trained_checks(config, settings, share, weights, exact) -> list:
     steady = [i for i in steady if settings[i]["deviation"] <= 0.05]
     (swapped,) = _of(settings, method="ERM", mean=SWAPPED_MEAN)
     apart = np.nanmax(np.linalg.norm(weights - exact, axis=-1) / np.linalg.norm(exact, axis=-1), axis=0)
-    slope = theory.mixup_slope(beta(1.0))["slope"]
+    slope = closed_forms.mixup_slope(beta(1.0))["slope"]
     return [
         check("trained against exact minimiser, largest relative distance of w", apart, 0,
               "Newton's method on the same examples", tolerance=0.02),
@@ -294,7 +300,7 @@ def _trained_checks(config, settings, share, weights, exact) -> list:
               relation=">="),
         check("ERM + wd, L dominates: Share(H)", share[swapped], 0.5, "theorem A for L", relation="<="),
         check("LS, s_L = 0: Share(H)", share[smoothed], 0, "theorem B", tolerance=1e-3),
-        check("LS, s_L = 0: w_L", weights[smoothed, :, 0], theory.optimal_logit_gap(2, config.smoothing),
+        check("LS, s_L = 0: w_L", weights[smoothed, :, 0], closed_forms.optimal_logit_gap(2, config.smoothing),
               "closed form (B)", tolerance=0.02),
         check("Mixup, s_L = 0: Share(H)", share[mixed], 0, "theorem C", tolerance=1e-3),
         check("Mixup, s_L = 0: w_L", weights[mixed, :, 0], slope, "closed form (C)", tolerance=0.1),
@@ -328,16 +334,16 @@ def _gaussian_control(config) -> dict[str, list[float]]:
         noise = rng.normal(size=(len(sign), 2)) * np.sqrt(np.diag(GAUSSIAN_COVARIANCE))
         x = (GAUSSIAN_MEAN + noise) * sign[:, None]
         # A decay that is as good as none, which spares the search for a separating line among so many points.
-        erm = theory.linear_minimizer(x, sign, weight_decay=1e-9)["w"]
-        smoothed = theory.linear_minimizer(x, sign, loss="label_smoothing", smoothing=config.smoothing)["w"]
-        shares["share_of_H, ERM"].append(theory.high_variance_share(erm, [1]))
-        shares["share_of_H, LS"].append(theory.high_variance_share(smoothed, [1]))
+        erm = closed_forms.linear_minimizer(x, sign, weight_decay=1e-9)["w"]
+        smoothed = closed_forms.linear_minimizer(x, sign, loss="label_smoothing", smoothing=config.smoothing)["w"]
+        shares["share_of_H, ERM"].append(closed_forms.high_variance_share(erm, [1]))
+        shares["share_of_H, LS"].append(closed_forms.high_variance_share(smoothed, [1]))
         shares["cosine"].append(erm @ smoothed / np.linalg.norm(erm) / np.linalg.norm(smoothed))
     return shares
 
 
 def _gaussian_checks(control) -> list:
-    expected = theory.high_variance_share(theory.lda_direction(GAUSSIAN_MEAN, GAUSSIAN_COVARIANCE), [1])
+    expected = closed_forms.high_variance_share(closed_forms.lda_direction(GAUSSIAN_MEAN, GAUSSIAN_COVARIANCE), [1])
     source = "closed form (Stein's lemma)"
     return [
         check("Gaussian control: cosine of ERM and LS", control["cosine"], 1, source, tolerance=1e-3),
@@ -444,9 +450,9 @@ def boundary_figure(smoothings=(0.0, 0.005, 0.02, 0.1, 0.5), weight_decay=1e-3, 
     lines, reach = [], 3.2
     for smoothing in smoothings:
         loss = "label_smoothing" if smoothing else "erm"
-        w = theory.linear_minimizer(x, sign, loss=loss, smoothing=smoothing, weight_decay=weight_decay)["w"]
+        w = closed_forms.linear_minimizer(x, sign, loss=loss, smoothing=smoothing, weight_decay=weight_decay)["w"]
         lines.append(_boundary(f"smoothing {smoothing:g}" if smoothing else "ERM", w, reach))
-    mixed = theory.linear_minimizer(x, sign, loss="mixup", law=beta(1.0), weight_decay=weight_decay)["w"]
+    mixed = closed_forms.linear_minimizer(x, sign, loss="mixup", law=beta(1.0), weight_decay=weight_decay)["w"]
     lines.append(_boundary("Mixup", mixed, reach) | {"style": "dashed"})
     points = [
         {"name": f"class {s:+d}", "x": plain(x[sign == s, 0]), "y": plain(x[sign == s, 1]), "style": "points"}

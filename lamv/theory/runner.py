@@ -19,25 +19,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lamv import theorems
+from lamv import theory
 from lamv.errors import ConfigError, WorkdirMismatch, brief
-from lamv.theorems.outcome import Outcome, plain
+from lamv.theory.outcome import Outcome, plain
 from lamv.train import provenance, tracking
 
-PACKAGE = Path(theorems.__file__).parents[1]
-logger = logging.getLogger("lamv.theorems")
+PACKAGE = Path(theory.__file__).parents[1]
+logger = logging.getLogger("lamv.theory")
 
 
 def run(config, workdir: str | Path, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Run the experiment that a config names; returns the content of summary.json.
 
-    config: made by `theorems.recipe`, flags applied. overrides: what the command line set. A finished workdir is left as
+    config: made by `theory.recipe`, flags applied. overrides: what the command line set. A finished workdir is left as
     it is. Raises LamvError's subclasses, each with its exit code.
     """
     overrides = dict(overrides or {})
     if "experiment" in overrides:
         raise ConfigError("config.experiment belongs to the recipe; give the --config of the other experiment instead")
-    theorems.validate(config)
+    theory.validate(config)
     identity = snapshot(config)
     with tracking.Workdir(workdir, writes=True) as place:
         compare(place, identity)
@@ -88,7 +88,7 @@ def _measured(config, place: tracking.Workdir, identity: Mapping[str, Any]) -> O
     logger.info("%s: %d seeds from %d", config.experiment, config.seeds, config.seed)
     start = time.perf_counter()
     try:
-        outcome = _call(theorems.load(config.experiment).run, config, place.path)
+        outcome = _call(theory.load(config.experiment).run, config, place.path)
     except ConfigError:
         if ours:
             for name in ("config.json", "provenance.json"):
@@ -131,7 +131,7 @@ def _summary(config, overrides: Mapping[str, Any], outcome: Outcome) -> dict[str
         "overrides": dict(overrides),
         "rows": outcome.rows,
         "claims": [],
-        "checks": [check._asdict() | {"holds": check.holds} for check in outcome.checks],
+        "checks": [check._asdict() for check in outcome.checks],
         "figures": outcome.figures,
         "remarks": outcome.remarks,
     }
