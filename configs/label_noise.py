@@ -1,6 +1,22 @@
 """Label smoothing against label noise, and the backward correction, which is smoothing with a negative sign.
 
 python -m experiments.train --config=configs/label_noise.py --workdir=runs/label_noise
+
+A share r of the training labels is drawn anew from all ten classes, once and for all; test labels are clean. In expectation
+the noisy label is the clean one smoothed by r. Smoothing adds more of the same, and shrinks what can be memorised (Lukasik et
+al., ICML 2020). The backward correction, targets (q - (r / K) 1) / (1 - r), has on noisy labels the expected loss of clean
+ones (Patrini et al., CVPR 2017), but its targets off the label are negative: the loss of a network that can fit each label by
+itself has no floor, and what is right in expectation is fitted example by example. Half a minute on two cores.
+
+Expected, mean ± sd over 5 seeds, r = 0.4, test accuracy in % (test NLL in nats; accuracy without noise):
+
+    ERM           88.7 ± 1.3  ( .67 ± .04;  97.5 ± .5)
+    LS .1         89.7 ± 1.2  ( .75 ± .03;  98.0 ± .4)
+    LS .5         91.6 ± 1.6  (1.16 ± .03;  98.2 ± .9)
+    Mixup         92.2 ± 1.3  ( .65 ± .03;  96.6 ± .2)
+    correction    82.2 ± 2.1  (2.00 ± .58;  97.5 ± .5)
+
+Training accuracy is against the clean labels, so a network that memorised the noise stays below 100 %.
 """
 
 from configs.spurious_common import ERM, crossed, mixup, smoothing

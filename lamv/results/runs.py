@@ -357,7 +357,8 @@ def _claim(found: Mapping[str, Any], rows: Mapping[str, Row]) -> Claim:
     spread = rows[row].metrics.get(metric) if row in rows else None
     source = f"{found['times']:g} × {found['of']}" if "of" in found else "recipe"
     return Claim(
-        f"{row}: {metric}", found["mean"], found["bound"], source, found["relation"], sd=spread and spread.sd, n=spread.n if spread else 0, holds=found["holds"],
+        f"{row}: {metric}", found["mean"], found["bound"], source, found["relation"],
+        sd=spread and spread.sd, n=spread.n if spread else 0, holds=found["holds"],
     )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ of its code: a network 1 - 512 - K with ReLU, initialised uniformly on +-1 / sqr
 point draws a partner uniformly (itself included) and all share one lam ~ Beta(alpha, alpha); Adam at 1e-3, 5,000 steps,
 10 runs. The code keeps Adam's moments from one run to the next; here every run starts afresh.
 
-Exact is the Mixup-optimal classifier g*(x) = E[mixed label | mixed point = x] (closed_forms.mixup_optimal). For the midpoint,
-lam = 1/2, it is a finite sum: with 3 points, g*(1) = (2/3, 1/3), so point 1 is lost. For a continuous lam it
+Exact is the Mixup-optimal classifier g*(x) = E[mixed label | mixed point = x] (closed_forms.mixup_optimal). For the
+midpoint, lam = 1/2, it is a finite sum: with 3 points, g*(1) = (2/3, 1/3), so point 1 is lost. For a continuous lam it
 is discontinuous at the training points, and a network settles for an average over a neighbourhood.
 
 The methods and runs of one size are trained in one program: ERM is lam = 1, the midpoint lam = 1/2. Rows named "all
@@ -28,8 +28,8 @@ from lamv.core.closed_forms import mixup_optimal, mixup_optimal_loss
 from lamv.core.laws import beta, fixed
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
-from lamv.theory.outcome import Outcome, check, plain, row, sd_over
-from lamv.theory.replicas import fit
+from lamv.theory.outcome import Outcome, check, lines, plain, row, series
+from lamv.theory.replicas import fit, stacked, stream, two_layers
 
 SIZES = {"3x2": (3, 2), "10x2": (10, 2), "10x10": (10, 10)}
 some_sizes = Allowed(lambda values: len(values) > 0 and set(values) <= set(SIZES), f"one or more of {', '.join(SIZES)}")
@@ -110,10 +110,10 @@ def sampled_methods(config, seeds, number: int) -> dict[str, dict[str, np.ndarra
     """What each method mixes at each step, with the axis of seeds S in front: lam (S, T), and own and partner (S, T, n)
     positions. The methods of a seed share the partners."""
     shape = (len(seeds), config.steps)
-    partner = np.stack([_stream(seed, 1).integers(number, size=(config.steps, number)) for seed in seeds])
+    partner = np.stack([stream(seed, 1).integers(number, size=(config.steps, number)) for seed in seeds])
     lam = {"erm": np.ones(shape)}
     for alpha in config.alphas:
-        lam[f"mixup alpha={alpha:g}"] = np.stack([_stream(seed, 2).beta(alpha, alpha, config.steps) for seed in seeds])
+        lam[f"mixup alpha={alpha:g}"] = np.stack([stream(seed, 2).beta(alpha, alpha, config.steps) for seed in seeds])
     lam["midpoint"] = np.full(shape, 0.5)
     own = np.broadcast_to(np.arange(number), (len(seeds), 1, number))
     return {method: {"lam": table, "own": own, "partner": partner} for method, table in lam.items()}
@@ -129,7 +129,7 @@ def all_pairs(config, seeds, number: int) -> dict[str, dict[str, np.ndarray]]:
 
 def train(config, seeds, methods, labels, num_classes: int, optimiser):
     """One network for each method and seed, methods first, in one program: (params, knobs), with leading axis R."""
-    params = jax.tree.map(lambda *of: np.stack(of), *[initial(seed, config.width, num_classes) for seed in seeds])
+    params = stacked([two_layers(seed, 1, config.width, num_classes) for seed in seeds])
     params = jax.tree.map(lambda p: np.tile(p, (len(methods),) + (1,) * (p.ndim - 1)), params)
     tables = jax.tree.map(lambda *of: np.concatenate(of), *methods.values())
     replicas = len(methods) * len(seeds)
@@ -142,14 +142,6 @@ def train(config, seeds, methods, labels, num_classes: int, optimiser):
     }
     keys = jax.random.split(jax.random.key(0), replicas)  # all that is random is in the tables
     return fit(mixup_loss, params, knobs, keys, steps=config.steps, optimiser=optimiser)[0], knobs
-
-
-def initial(seed: int, width: int, num_classes: int) -> dict[str, np.ndarray]:
-    """Kernels (out, in) and biases, uniform on +-1 / sqrt(fan in) as the published network's."""
-    rng = _stream(seed, 0)
-    shapes = {"kernel1": (width, 1), "bias1": (width,), "kernel2": (num_classes, width), "bias2": (num_classes,)}
-    reach = {"kernel1": 1.0, "bias1": 1.0, "kernel2": width**-0.5, "bias2": width**-0.5}
-    return {name: rng.uniform(-reach[name], reach[name], shape).astype(np.float32) for name, shape in shapes.items()}
 
 
 def logits(params, points):
@@ -182,10 +174,6 @@ def outputs_at(params, points):
 def error(p, labels) -> np.ndarray:
     """Share of points whose most probable class is not the label: (..., n, K) -> (...)."""
     return np.mean(np.argmax(p, axis=-1) != labels, axis=-1)
-
-
-def _stream(seed: int, stream: int) -> np.random.Generator:
-    return np.random.default_rng([seed, stream])
 
 
 def _row(size, method, p, labels, config):
@@ -255,79 +243,64 @@ def _figures(size, at_points, on_grid, grid, points, labels, config) -> list:
 def _against_exact(method, p, grid, bandwidth) -> dict:
     """One method on 3 points: what the networks say along the line, and what is optimal."""
     points, labels = line(3, 2)
-    series = [_spread(f"networks, n = {len(p)}", grid, p[..., 1])]
+    curves = [series(f"networks, n = {len(p)}", grid, p[..., 1])]
     if method.startswith("midpoint"):
         support = np.array([0, 0.5, 1, 1.5, 2])
         exact = mixup_optimal(points, labels, 2, fixed(0.5), support)
-        series.append({"name": "exact optimum", "x": plain(support), "y": plain(exact[:, 1]), "style": "points"})
+        curves.append({"name": "exact optimum", "x": plain(support), "y": plain(exact[:, 1]), "style": "points"})
         read = "The points are the exact optimum where mixed points fall."
     else:
         alpha = float(method.removeprefix("mixup alpha="))
         exact = mixup_optimal(points, labels, 2, beta(alpha), grid, bandwidth=bandwidth)
         name = f"exact optimum, through a kernel of bandwidth {bandwidth:g}"
-        series.append({"name": name, "x": plain(grid), "y": plain(exact[:, 1]), "style": "dashed"})
+        curves.append({"name": name, "x": plain(grid), "y": plain(exact[:, 1]), "style": "dashed"})
         if alpha in PUBLISHED_OUTPUTS:
             published = plain(np.array(PUBLISHED_OUTPUTS[alpha]))
-            series.append({"name": "published, n = 10", "x": plain(points), "y": published, "style": "points"})
+            curves.append({"name": "published, n = 10", "x": plain(points), "y": published, "style": "points"})
         read = "The dashed line is the exact optimum, averaged over a neighbourhood."
-    return {
-        "kind": "lines",
-        "name": "line_3x2_" + "_".join(method.replace("=", " ").replace(",", "").split()),
-        "title": f"3 points, {method}",
-        "caption": f"Probability of class 1 along the line, mean and sd over {len(p)} runs. The training points are 0, 1"
+    return lines(
+        "line_3x2_" + "_".join(method.replace("=", " ").replace(",", "").split()),
+        f"3 points, {method}",
+        f"Probability of class 1 along the line, mean and sd over {len(p)} runs. The training points are 0, 1"
         f" and 2, and only 1 is of class 1: it is misclassified where the line is below one half there. {read}",
-        "x_label": "x",
-        "y_label": "P(class 1)",
-        "x_scale": "linear",
-        "y_scale": "linear",
-        "series": series,
-        "levels": [{"y": 0.5, "name": "decision"}],
-    }
+        "x",
+        "P(class 1)",
+        series=curves,
+        levels=[{"y": 0.5, "name": "decision"}],
+    )
 
 
 def _whole_line(on_grid, grid, points, labels) -> dict:
     exact = mixup_optimal(points, labels, 2, fixed(0.5), points)
-    series = [
+    curves = [
         {"name": method, "x": plain(grid), "y": plain(p[..., 1].mean(axis=0)), "style": "line"}
         for method, p in on_grid.items()
     ]
-    series.append({"name": "midpoint, exact", "x": plain(points), "y": plain(exact[:, 1]), "style": "points"})
-    return {
-        "kind": "lines",
-        "name": "line_10x2",
-        "title": "10 points of 2 classes",
-        "caption": f"Probability of class 1 along the line, mean over {len(on_grid['erm'])} runs. Odd points are of class"
+    curves.append({"name": "midpoint, exact", "x": plain(points), "y": plain(exact[:, 1]), "style": "points"})
+    return lines(
+        "line_10x2",
+        "10 points of 2 classes",
+        f"Probability of class 1 along the line, mean over {len(on_grid['erm'])} runs. Odd points are of class"
         " 1. The points are the exact optimum of the midpoint at the training points: 1, 3, 6 and 8 are on the wrong side"
         " of one half.",
-        "x_label": "x",
-        "y_label": "P(class 1)",
-        "x_scale": "linear",
-        "y_scale": "linear",
-        "series": series,
-        "levels": [{"y": 0.5, "name": "decision"}],
-    }
+        "x",
+        "P(class 1)",
+        series=curves,
+        levels=[{"y": 0.5, "name": "decision"}],
+    )
 
 
 def _own_class(at_points, points, labels) -> dict:
     exact = mixup_optimal(points, labels, 10, fixed(0.5), points)
     own = np.arange(len(points)), labels
-    series = [_spread(method, points, p[:, *own]) for method, p in at_points.items()]
-    series.append({"name": "midpoint, exact", "x": plain(points), "y": plain(exact[own]), "style": "points"})
-    return {
-        "kind": "lines",
-        "name": "line_10x10",
-        "title": "10 points of 10 classes",
-        "caption": f"Probability that each training point's own class gets, mean and sd over {len(at_points['erm'])} runs."
+    curves = [series(method, points, p[:, *own]) for method, p in at_points.items()]
+    curves.append({"name": "midpoint, exact", "x": plain(points), "y": plain(exact[own]), "style": "points"})
+    return lines(
+        "line_10x10",
+        "10 points of 10 classes",
+        f"Probability that each training point's own class gets, mean and sd over {len(at_points['erm'])} runs."
         " The points are the exact optimum of the midpoint, in which all classes within reach of a point tie.",
-        "x_label": "training point",
-        "y_label": "P(own class)",
-        "x_scale": "linear",
-        "y_scale": "linear",
-        "series": series,
-    }
-
-
-def _spread(name: str, x, values) -> dict:
-    """A series of the mean and sd over the first axis."""
-    sd = sd_over(values)
-    return {"name": name, "x": plain(x), "y": plain(values.mean(axis=0)), "sd": plain(sd), "style": "line"}
+        "training point",
+        "P(own class)",
+        series=curves,
+    )

@@ -33,7 +33,7 @@ from lamv.config import Allowed, Knob, above, anything, at_least, one_of, share
 from lamv.core.mixing import mix
 from lamv.data.resident import cut
 from lamv.errors import ConfigError
-from lamv.theory.outcome import Outcome, check, plain, row
+from lamv.theory.outcome import Outcome, check, lines, plain, row
 
 IMAGES = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
 some_splits = Allowed(lambda values: len(values) > 0 and set(values) <= {"train", "test"}, "train, test, or both")
@@ -63,7 +63,7 @@ PUBLISHED_STD = {"cifar10": (0.2023, 0.1994, 0.2010), "cifar100": (0.2675, 0.256
 DIRECT = 8
 
 
-class Examples(NamedTuple):
+class ImageSet(NamedTuple):
     """pixels (N, D) uint8, labels (N,) int32. On the device padded to whole blocks, with label -1."""
 
     pixels: jax.Array
@@ -107,7 +107,7 @@ def one_draw(config, splits: data.Splits, seed: int) -> tuple[dict[str, np.ndarr
             f"config.share is {config.share}, too small: an example shares a label with every mixed point; take more"
         )
     first = config.splits[0]
-    few = Examples(*(values[:DIRECT] for values in examples[first]))
+    few = ImageSet(*(values[:DIRECT] for values in examples[first]))
     exact = nearest_directly(train, few, kinds[""], view, block=config.block)
     return found, float(np.max(np.abs(found[first][:DIRECT] - exact)))
 
@@ -122,15 +122,15 @@ def parts(splits: data.Splits, seed: int) -> dict[str, data.Split]:
     return {name: data.Split(whole.inputs[at], whole.labels[at], whole.ids[at]) for name, at in named.items()}
 
 
-def subset(part: data.Split, share: float, rng: np.random.Generator) -> Examples:
+def subset(part: data.Split, share: float, rng: np.random.Generator) -> ImageSet:
     """A share of a split, at least one example, drawn without replacement; images as rows of bytes."""
     number = len(part.labels)
     size = max(1, int(share * number))
     pixels = part.inputs.reshape(number, -1)
     if size == number:
-        return Examples(pixels, part.labels)  # no copy: this may be hundreds of megabytes
+        return ImageSet(pixels, part.labels)  # no copy: this may be hundreds of megabytes
     at = np.sort(rng.choice(number, size, replace=False))
-    return Examples(pixels[at], part.labels[at])
+    return ImageSet(pixels[at], part.labels[at])
 
 
 def draw_pairs(rng: np.random.Generator, number: int, alpha: float) -> Pairs:
@@ -153,7 +153,7 @@ class View(NamedTuple):
     shift: np.ndarray
 
     @classmethod
-    def of(cls, examples: Examples, scale: float, std: Sequence[float]) -> "View":
+    def of(cls, examples: ImageSet, scale: float, std: Sequence[float]) -> "View":
         """std: by channel, the fastest axis of pixels. Distances do not depend on the shift; products of examples
         that are centred at their mean are smallest and lose fewest digits."""
         size = examples.pixels.shape[1]
@@ -164,14 +164,14 @@ class View(NamedTuple):
         return pixels.astype(jnp.float32) * self.factor[None] - self.shift[None]
 
 
-def to_device(examples: Examples, block: int) -> Examples:
+def to_device(examples: ImageSet, block: int) -> ImageSet:
     """Padded to a multiple of `block`."""
     missing = -len(examples.labels) % block
     pixels = np.pad(examples.pixels, ((0, missing), (0, 0)))
-    return jax.device_put(Examples(pixels, np.pad(examples.labels, (0, missing), constant_values=-1)))
+    return jax.device_put(ImageSet(pixels, np.pad(examples.labels, (0, missing), constant_values=-1)))
 
 
-def nearest(train: Examples, probes: Examples, pairs: Pairs, view: View, *, block: int) -> np.ndarray:
+def nearest(train: ImageSet, probes: ImageSet, pairs: Pairs, view: View, *, block: int) -> np.ndarray:
     """Distance of every probe to the nearest mixed point with neither label its own, (P,) float32; inf if there is none.
 
     train, probes: as `to_device` gives them, the padding of probes included in the answer. pairs: rows of `train`.
@@ -210,7 +210,7 @@ def _nearer(least, train, probes, pairs, view, *, block: int):
     return lax.map(compare, blocks).reshape(-1)
 
 
-def nearest_directly(train: Examples, probes: Examples, pairs: Pairs, view: View, *, block: int) -> np.ndarray:
+def nearest_directly(train: ImageSet, probes: ImageSet, pairs: Pairs, view: View, *, block: int) -> np.ndarray:
     """What `nearest` computes, by differences in float64 on the host; for few probes."""
     least = np.full(len(probes.labels), np.inf)
     seen = probes.pixels * view.factor.astype(np.float64)
@@ -264,22 +264,19 @@ def _remarks(found, config) -> list[str]:
 def _figure(found, config) -> dict:
     """Which share of the examples has a mixed point of other classes within a distance."""
     shares = np.linspace(0, 1, 101)
-    series = []
+    curves = []
     for name, distances in found.items():
         at = np.mean([np.quantile(d, shares) for d in distances], axis=0)
         style = "dashed" if name.endswith("unmixed") else "line"
-        series.append({"name": name, "x": plain(at), "y": plain(shares), "style": style})
+        curves.append({"name": name, "x": plain(at), "y": plain(shares), "style": style})
     number = len(next(iter(found.values())))
-    return {
-        "kind": "lines",
-        "name": "collisions",
-        "title": f"Distance to the nearest mixed point of other classes, {config.data_name}",
-        "caption": "Share of examples with a mixed point of two other classes within the distance on the x axis, mean over"
+    return lines(
+        "collisions",
+        f"Distance to the nearest mixed point of other classes, {config.data_name}",
+        "Share of examples with a mixed point of two other classes within the distance on the x axis, mean over"
         f" {number} draws, alpha = {config.alpha:g}. Dashed: with a training example of another class within it. A line"
         " that starts at 0 would mean collisions; the farther to the right, the less Mixup contradicts the data.",
-        "x_label": "Euclidean distance, normalised pixels",
-        "y_label": "share of examples",
-        "x_scale": "linear",
-        "y_scale": "linear",
-        "series": series,
-    }
+        "Euclidean distance, normalised pixels",
+        "share of examples",
+        series=curves,
+    )

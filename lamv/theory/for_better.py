@@ -36,7 +36,7 @@ from lamv.core.laws import uniform
 from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import draw_partner, mix
 from lamv.core.targets import one_hot, smooth
-from lamv.theory.outcome import Outcome, check, plain, row, sd_over
+from lamv.theory.outcome import Outcome, check, lines, row, series
 from lamv.theory.replicas import fit
 
 _settings = Allowed(
@@ -296,49 +296,47 @@ def _crossings(variances, relative) -> np.ndarray | None:
     return np.array(found)
 
 
-def _series(name, x, values, style="line") -> dict:
-    return {
-        "name": name, "x": plain(x), "y": plain(values.mean(axis=0)), "style": style,
-        "sd": plain(sd_over(values)),
-    }  # fmt: skip
-
-
 def _figures(config, settings, measured) -> list[dict]:
-    variances, n = _variances(config, settings), config.seeds
+    variances, over = _variances(config, settings), f"(n = {config.seeds} seeds, ± 1 sd)"
     label = "Var(YX) of the shortcut / of the core feature"
-    common = {"kind": "lines", "x_label": label, "x_scale": "log"}
     expected = {m: np.array([[_predicted(s, config, m) for s in settings]]) for m in ("LS", "LS + wd")}
-    turn = {
-        "name": "dial",
-        "title": "The variance of the shortcut decides the sign of the effect",
-        "caption": f"Reliance on the shortcut, w_spu / w_core, relative to ERM of the same weight decay (n = {n} seeds,"
-        " ± 1 sd). Above 1, label augmentation relies on the shortcut more than ERM does; below, less. Up to a ratio of"
-        f" {config.strength**2 * config.noise**2 / config.core_noise**2:g} the shortcut is always right and only its"
-        " noise grows; beyond, its sign is flipped for a growing share of the examples.",
-        "y_label": "reliance, relative to ERM",
-        "y_scale": "log",
-        "series": [_series(f"{a} / {b}", variances, _relative(measured, a, b)) for a, b in _pairs()],
-        "levels": [{"y": 1.0, "name": "as ERM"}],
-    }
-    ratios = {
-        "name": "ratios",
-        "title": "Weight of the shortcut over that of the core feature",
-        "caption": f"w_spu / w_core of each method (n = {n} seeds, ± 1 sd). Dashed: what the second-order"
-        " expansion predicts for label smoothing, Fisher's ratio without weight decay and that of ridge regression with"
-        " it.",
-        "y_label": "w_spu / w_core",
-        "y_scale": "log",
-        "series": [_series(m, variances, measured["ratio"][:, :, i]) for i, m in enumerate(METHODS)]
-        + [_series(f"{m}, predicted", variances, values, "dashed") for m, values in expected.items()],
-    }
-    minority = {
-        "name": "minority",
-        "title": "Accuracy where the shortcut is wrong",
-        "caption": f"Accuracy on test examples with a flipped shortcut (n = {n} seeds, ± 1 sd). A method survives a flip"
-        f" if it gives the shortcut less than about 1 / {config.strength:g} of the weight of the core feature; with"
-        " rare flips in training, label augmentation reaches that before ERM does.",
-        "y_label": "minority accuracy",
-        "y_scale": "linear",
-        "series": [_series(m, variances, measured["minority"][:, :, i]) for i, m in enumerate(METHODS)],
-    }
-    return [common | turn, common | ratios, common | minority]
+    by_method = {key: np.moveaxis(measured[key], -1, 0) for key in ("ratio", "minority")}
+    return [
+        lines(
+            "dial",
+            "The variance of the shortcut decides the sign of the effect",
+            f"Reliance on the shortcut, w_spu / w_core, relative to ERM of the same weight decay {over}. Above 1, label"
+            " augmentation relies on the shortcut more than ERM does; below, less. Up to a ratio of"
+            f" {config.strength**2 * config.noise**2 / config.core_noise**2:g} the shortcut is always right and only its"
+            " noise grows; beyond, its sign is flipped for a growing share of the examples.",
+            label,
+            "reliance, relative to ERM",
+            x_scale="log",
+            y_scale="log",
+            series=[series(f"{a} / {b}", variances, _relative(measured, a, b)) for a, b in _pairs()],
+            levels=[{"y": 1.0, "name": "as ERM"}],
+        ),
+        lines(
+            "ratios",
+            "Weight of the shortcut over that of the core feature",
+            f"w_spu / w_core of each method {over}. Dashed: what the second-order expansion predicts for label smoothing,"
+            " Fisher's ratio without weight decay and that of ridge regression with it.",
+            label,
+            "w_spu / w_core",
+            x_scale="log",
+            y_scale="log",
+            series=[series(m, variances, values) for m, values in zip(METHODS, by_method["ratio"], strict=True)]
+            + [series(f"{m}, predicted", variances, values, "dashed") for m, values in expected.items()],
+        ),
+        lines(
+            "minority",
+            "Accuracy where the shortcut is wrong",
+            f"Accuracy on test examples with a flipped shortcut {over}. A method survives a flip if it gives the shortcut"
+            f" less than about 1 / {config.strength:g} of the weight of the core feature; with rare flips in training,"
+            " label augmentation reaches that before ERM does.",
+            label,
+            "minority accuracy",
+            x_scale="log",
+            series=[series(m, variances, values) for m, values in zip(METHODS, by_method["minority"], strict=True)],
+        ),
+    ]

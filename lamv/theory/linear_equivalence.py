@@ -36,7 +36,7 @@ from lamv.core.laws import beta
 from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import mix
 from lamv.core.targets import one_hot, smooth
-from lamv.theory.outcome import Outcome, check, plain, row, sd_over
+from lamv.theory.outcome import Outcome, check, row, series
 from lamv.theory.replicas import fit
 
 _even = Allowed(lambda n: n >= 4 and n % 2 == 0, "an even number of at least 4")
@@ -222,12 +222,9 @@ def _checks(config, cells, measured) -> list:
 def _figures(config, cells, measured) -> list[dict]:
     n = config.examples
 
-    def series(name, metric, kind, style="line"):
+    def curve(name, metric, kind, style="line"):
         picked = [i for i, cell in enumerate(cells) if cell[0] == kind]
-        y = measured[metric][picked]
-        sd = sd_over(y, axis=1)
-        x = [cells[i][1] for i in picked]
-        return {"name": name, "x": x, "y": plain(y.mean(axis=1)), "sd": plain(sd), "style": style}
+        return series(name, [cells[i][1] for i in picked], measured[metric][picked], style, axis=1)
 
     common = {"kind": "lines", "x_label": "dimension d", "x_scale": "log", "y_scale": "linear"}
     exact, trained = "cosine_of_Mixup_with_maximum_margin", "cosine_of_trained_Mixup_with_trained_ERM"
@@ -238,23 +235,23 @@ def _figures(config, cells, measured) -> list[dict]:
             " ± 1 sd). Exact: the Mixup minimiser and the maximum margin, where ERM goes without end. Trained: gradient"
             f" descent on both for {config.steps} steps. From d = n = {n} on Mixup interpolates its labels; the two are the"
             " same once all examples are support vectors.",
-            "series": [series(f"{kind}, exact", exact, kind) for kind in KINDS]
-            + [series(f"{kind}, trained", trained, kind, "points") for kind in KINDS],
+            "series": [curve(f"{kind}, exact", exact, kind) for kind in KINDS]
+            + [curve(f"{kind}, trained", trained, kind, "points") for kind in KINDS],
         },
         common | {
             "name": "support", "title": "They are the same where all examples are support vectors", "y_label": "share",
             "caption": f"Share of examples that are support vectors of the maximum margin, and share of {config.seeds} data"
             " sets in which every y (K^-1 y) is non-negative, which is the condition for equal directions.",
-            "series": [series(f"{kind}, support vectors", "support_vectors", kind) for kind in KINDS]
-            + [series(f"{kind}, condition", "condition", kind, "dashed") for kind in KINDS],
+            "series": [curve(f"{kind}, support vectors", "support_vectors", kind) for kind in KINDS]
+            + [curve(f"{kind}, condition", "condition", kind, "dashed") for kind in KINDS],
         },
         common | {
             "name": "decisions", "title": "Decisions on new examples", "y_label": "agreement",
             "caption": f"Share of {config.test_examples} new examples on which Mixup and the maximum margin decide alike"
             f" (n = {config.seeds} data sets, ± 1 sd). Where both features of the planted data say the same, so do both"
             " classifiers; dashed: with the low-variance feature reversed, they differ wherever their weights do.",
-            "series": [series(kind, "agreement_of_decisions", kind) for kind in KINDS]
-            + [series("planted, reversed", "agreement_with_first_feature_reversed", "planted", "dashed")],
+            "series": [curve(kind, "agreement_of_decisions", kind) for kind in KINDS]
+            + [curve("planted, reversed", "agreement_with_first_feature_reversed", "planted", "dashed")],
         },
     ]  # fmt: skip
 

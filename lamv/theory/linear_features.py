@@ -35,7 +35,7 @@ from lamv.core.laws import beta
 from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import mix
 from lamv.core.targets import one_hot, smooth
-from lamv.theory.outcome import Outcome, check, plain, row, sd_over
+from lamv.theory.outcome import Outcome, check, plain, row, series
 from lamv.theory.replicas import fit
 
 _many = Allowed(lambda values: len(values) > 0 and all(v > 0 for v in values), "one or more numbers above 0")
@@ -392,26 +392,23 @@ def _figures(config, settings, share) -> list[dict]:
     caption = f"Share(H) of trained models (n = {n} seeds, ± 1 sd); above one half, most weight is on the high-variance"
     common = {"kind": "lines", "y_label": "Share(H)", "y_scale": "linear", "levels": [{"y": 0.5, "name": "one half"}]}
 
-    def series(name, x_of, style="line", **wanted):
+    def curve(name, x_of, **wanted):
         picked = sorted(_of(settings, mean=1.0, **wanted), key=lambda i: settings[i][x_of])
         if x_of != "deviation":  # no place for 0 on a logarithmic axis
             picked = [i for i in picked if settings[i][x_of] > 0]
-        y = share[picked]
-        sd = sd_over(y, axis=1)
-        x = [settings[i][x_of] for i in picked]
-        return {"name": name, "x": plain(x), "y": plain(y.mean(axis=1)), "sd": plain(sd), "style": style}
+        return series(name, [settings[i][x_of] for i in picked], share[picked], axis=1)
 
     methods = {"ERM": {"method": "ERM"}, "LS": {"method": "LS", "smoothing": config.smoothing},
                "Mixup": {"method": "Mixup", "alpha": 1.0}}  # fmt: skip
     fine = np.linspace(0, max(config.deviations), 101)
     over_deviation = [
-        series(name + (" + wd" if decay else ""), "deviation", weight_decay=decay, **of)
+        curve(name + (" + wd" if decay else ""), "deviation", weight_decay=decay, **of)
         for decay in (0.0, config.weight_decay) for name, of in methods.items()
     ]  # fmt: skip
     lda = {"name": "Fisher", "x": plain(fine), "y": [_lda_share(s) for s in fine], "style": "dashed"}
-    decays = {i: series(name, "weight_decay", deviation=at, **of) for i, (name, of) in enumerate(methods.items())}
-    smoothings = series("LS + wd", "smoothing", method="LS", deviation=at, weight_decay=config.weight_decay)
-    alphas = series("Mixup + wd", "alpha", method="Mixup", deviation=at, weight_decay=config.weight_decay)
+    decays = {i: curve(name, "weight_decay", deviation=at, **of) for i, (name, of) in enumerate(methods.items())}
+    smoothings = curve("LS + wd", "smoothing", method="LS", deviation=at, weight_decay=config.weight_decay)
+    alphas = curve("Mixup + wd", "alpha", method="Mixup", deviation=at, weight_decay=config.weight_decay)
     tail = f" (s_L = {at:g}"
     return [
         common | {

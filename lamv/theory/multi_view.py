@@ -31,8 +31,8 @@ from lamv.config import Allowed, Knob, above, at_least, between
 from lamv.core.laws import fixed, uniform
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mixup
-from lamv.theory.outcome import Outcome, check, plain, row, sd_over
-from lamv.theory.replicas import fit
+from lamv.theory.outcome import Outcome, check, row, series
+from lamv.theory.replicas import fit, stacked
 
 POINTS = 50  # of each curve
 
@@ -112,8 +112,8 @@ def train(config) -> dict[str, dict[str, np.ndarray]]:
     network = network_of(config)
     _, records = fit(
         mixup_loss(network),
-        jnp.asarray(np.stack(starts)),
-        jax.tree.map(lambda *values: jnp.asarray(np.stack(values)), *knobs),
+        stacked(starts),
+        stacked(knobs),
         keys,
         steps=config.steps,
         optimiser=optax.sgd(config.learning_rate),
@@ -202,7 +202,7 @@ def _figures(curves, config):
     frame = {"kind": "lines", "x_label": "step", "x_scale": "linear", "y_scale": "linear"}
     over = f"Mean and sd over {config.seeds} seeds."
     strengths = [
-        {**_line(f"{label}, {name}", steps, curve[key]), "style": style}
+        series(f"{label}, {name}", steps, curve[key], style)
         for name, curve in curves.items()
         for label, key, style in (("stronger", "stronger_feature", "line"), ("weaker", "weaker_feature", "dashed"))
     ]
@@ -211,13 +211,13 @@ def _figures(curves, config):
             **frame, "name": "error", "title": "Test error on points that show one feature",
             "caption": f"Share of test points that are misclassified, over steps. {over} A class of which one feature is"
             " learnt is wrong on half of its points.",
-            "y_label": "test error", "series": [_line(name, steps, c["test_single/error"]) for name, c in curves.items()],
+            "y_label": "test error", "series": [series(name, steps, c["test_single/error"]) for name, c in curves.items()],
         },
         {
             **frame, "name": "both", "title": "Classes that have learnt both features",
             "caption": f"Share of classes whose weaker feature is at least {config.learned:g} of the stronger one. {over}"
             " It says something only once the features have grown; see the next figure.",
-            "y_label": "share of classes", "series": [_line(name, steps, c["both_learned"]) for name, c in curves.items()],
+            "y_label": "share of classes", "series": [series(name, steps, c["both_learned"]) for name, c in curves.items()],
         },
         {
             **frame, "name": "strengths", "title": "How strongly features are learnt",
@@ -226,8 +226,3 @@ def _figures(curves, config):
             "y_label": "<w, feature>", "series": strengths,
         },
     ]  # fmt: skip
-
-
-def _line(name, steps, values):
-    spread = sd_over(values)
-    return {"name": name, "x": plain(steps), "y": plain(values.mean(axis=0)), "sd": plain(spread), "style": "line"}

@@ -52,6 +52,18 @@ def plain(values) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def series(name: str, x, values, style: str = "line", axis: int = 0) -> dict[str, Any]:
+    """A line of a figure: mean and sd of `values` over the axis of replicas, at x."""
+    mean = np.asarray(values).mean(axis=axis)
+    return {"name": name, "x": plain(x), "y": plain(mean), "sd": plain(sd_over(values, axis)), "style": style}
+
+
+def lines(name: str, title: str, caption: str, x_label: str, y_label: str, **more) -> dict[str, Any]:
+    """A figure of lines on linear axes; more: "series", and "levels" or other scales, see lamv.report.drawings."""
+    about = {"kind": "lines", "name": name, "title": title, "caption": caption, "x_label": x_label, "y_label": y_label}
+    return about | {"x_scale": "linear", "y_scale": "linear"} | more
+
+
 def sd_over(values, axis: int = 0) -> np.ndarray:
     """Standard deviation over the axis of replicas, n - 1 in the denominator; 0 for one replica."""
     values = np.asarray(values, np.float64)

@@ -41,8 +41,8 @@ from lamv.core.losses import cross_entropy, squared_error
 from lamv.core.mixing import midpoint, mix, mixup
 from lamv.data import load
 from lamv.errors import ConfigError
-from lamv.theory.outcome import Outcome, check, plain, row, sd_over
-from lamv.theory.replicas import fit
+from lamv.theory.outcome import Outcome, check, plain, row, series
+from lamv.theory.replicas import fit, stacked
 
 PATH = 1000  # measurements along gradient descent on least squares
 WINDOW = 7  # measurements in the moving average that finds the turning point
@@ -326,7 +326,7 @@ def train_digits(config, seeds, sizes, until) -> list[dict[str, np.ndarray]]:
         wrong = jnp.argmax(logits(params, inputs[others]), axis=1) != labels[others]
         return {"validation": jnp.mean(wrong[::2]), "test": jnp.mean(wrong[1::2])}
 
-    params = jax.tree.map(lambda *values: jnp.asarray(np.stack(values)), *starts)
+    params = stacked(starts)
     keys = jnp.tile(jax.vmap(jax.random.key)(jnp.array(seeds)), len(sizes))
     _, records = fit(
         loss,
@@ -387,16 +387,11 @@ def _digits_checks(metrics, sizes):
 
 def _digits_figure(curves, size, config):
     steps = np.linspace(0, config.steps, config.records + 1)[1:]
-    series = []
-    for name, style in {"Mixup": "line", "ERM": "line", "Mixup, then ERM": "dashed"}.items():
-        error = curves[name, size]["test"][:, 1:]
-        spread = sd_over(error)
-        series.append(
-            {"name": name, "x": plain(steps), "y": plain(error.mean(axis=0)), "sd": plain(spread), "style": style}
-        )
+    styles = {"Mixup": "line", "ERM": "line", "Mixup, then ERM": "dashed"}
+    error = [series(name, steps, curves[name, size]["test"][:, 1:], style) for name, style in styles.items()]
     return {
         "kind": "lines", "name": f"digits_{size}", "title": f"Test error of a network trained on {size} digits",
         "caption": f"Mean and sd over {config.seeds} seeds. Past its turning point, Mixup's error grows as long as training"
         " lasts; with ERM from each run's turning point on it does not.",
-        "x_label": "step", "y_label": "test error", "x_scale": "log", "y_scale": "linear", "series": series,
+        "x_label": "step", "y_label": "test error", "x_scale": "log", "y_scale": "linear", "series": error,
     }  # fmt: skip

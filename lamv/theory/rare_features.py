@@ -41,8 +41,8 @@ from lamv.core.laws import Law, fixed, uniform
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
 from lamv.errors import ConfigError
-from lamv.theory.outcome import Outcome, check, plain, row, sd_over
-from lamv.theory.replicas import fit
+from lamv.theory.outcome import Outcome, check, row, series
+from lamv.theory.replicas import fit, stacked
 
 POINTS = 25  # of each curve
 
@@ -71,7 +71,7 @@ KNOBS = (
 THEOREM = "theorem (Zou et al. 2023), in direction; the margin is ours"
 
 
-class Method(NamedTuple):
+class Schedule(NamedTuple):
     """The law of lam, and that from step `switch` on; tau None: the targets take lam. aligned: feature patches meet."""
 
     law: Law
@@ -81,16 +81,16 @@ class Method(NamedTuple):
     aligned: bool = True
 
 
-def methods_of(config) -> dict[str, Method]:
+def methods_of(config) -> dict[str, Schedule]:
     erm, tied = fixed(1.0), fixed(config.lam)
     return {
-        "ERM": Method(erm),
-        "Mixup": Method(tied),
-        **{_decoupled(config, tau): Method(tied, tau=tau) for tau in config.taus},
-        "Mixup, uniform lam": Method(uniform()),
-        **{_stopped(switch): Method(tied, erm, switch) for switch in config.switches},
-        **{f"ERM, Mixup from {switch}": Method(erm, tied, switch) for switch in config.switches[-1:]},
-        "Mixup, anywhere": Method(tied, aligned=False),
+        "ERM": Schedule(erm),
+        "Mixup": Schedule(tied),
+        **{_decoupled(config, tau): Schedule(tied, tau=tau) for tau in config.taus},
+        "Mixup, uniform lam": Schedule(uniform()),
+        **{_stopped(switch): Schedule(tied, erm, switch) for switch in config.switches},
+        **{f"ERM, Mixup from {switch}": Schedule(erm, tied, switch) for switch in config.switches[-1:]},
+        "Mixup, anywhere": Schedule(tied, aligned=False),
     }
 
 
@@ -153,11 +153,11 @@ def train(config, methods) -> dict[str, dict[str, np.ndarray]]:
             starts.append((config.init * rng.normal(size=(2, config.channels, config.dim))).astype(np.float32))
             x, labels, _ = draw(rng, config, config.common, config.rare, method.aligned)
             knobs.append({"x": x, "targets": np.eye(2, dtype=np.float32)[labels], **_weights(method, seed, config)})
-    knobs = jax.tree.map(lambda *values: jnp.asarray(np.stack(values)), *knobs)
+    knobs = stacked(knobs)
     keys = jax.random.split(jax.random.key(config.seed), len(starts))
     _, records = fit(
         pair_loss,
-        jnp.asarray(np.stack(starts)),
+        stacked(starts),
         knobs,
         keys,
         steps=config.steps,
@@ -169,7 +169,7 @@ def train(config, methods) -> dict[str, dict[str, np.ndarray]]:
     return {name: {key: values[i] for key, values in records.items()} for i, name in enumerate(methods)}
 
 
-def _weights(method: Method, seed: int, config) -> dict[str, np.ndarray]:
+def _weights(method: Schedule, seed: int, config) -> dict[str, np.ndarray]:
     """lam and tau of every step, (steps,) each; one lam a step, the same for all pairs."""
     lam = np.array(method.law.draw(jax.random.key(seed), (config.steps,)))
     if method.then is not None:
@@ -238,7 +238,7 @@ def recorder(config):
     return record
 
 
-def _row(name, metrics, method: Method, config):
+def _row(name, metrics, method: Schedule, config):
     setting = {
         "lam": str(method.law),
         "then": str(method.then or ""),
@@ -281,10 +281,10 @@ def _checks(last, config):
 def _figures(curves, config):
     steps = np.linspace(0, config.steps, POINTS + 1)
     n = config.seeds
-    accuracy = [_line(name, steps, curve["test_rare/accuracy"]) for name, curve in curves.items()]
+    accuracy = [series(name, steps, curve["test_rare/accuracy"]) for name, curve in curves.items()]
     shown = {"ERM": "line", "Mixup": "dashed"}
     strengths = [
-        {**_line(f"{label}, {name}", steps, curves[name][key]), "style": style}
+        series(f"{label}, {name}", steps, curves[name][key], style)
         for name, style in shown.items()
         for label, key in (("common", "common_feature"), ("rare", "rare_feature"))
     ]
@@ -303,8 +303,3 @@ def _figures(curves, config):
             "x_label": "step", "y_label": "|<w, feature>|", "x_scale": "linear", "y_scale": "log", "series": strengths,
         },
     ]  # fmt: skip
-
-
-def _line(name, steps, values):
-    spread = sd_over(values)
-    return {"name": name, "x": plain(steps), "y": plain(values.mean(axis=0)), "sd": plain(spread), "style": "line"}

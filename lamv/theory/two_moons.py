@@ -10,10 +10,9 @@ here their margins are measured.
 
 The margin of a network on its training points is  min_n s_n dist(x_n, B),  where B is the set of points at which both
 classes get probability one half and s_n is 1 for a point on its own side of B and -1 for one on the wrong side. B is
-found on a square grid of spacing 0.02: on every edge with a change of sign lies the zero of the line through the two
-values of the log odds; the zeros of a cell are joined. A two-layer ReLU network being piecewise linear, this is exact
-but for cells with a kink. No boundary can have a larger margin than half the smallest distance between points
-of different classes.
+the zero contour of the log odds on a square grid of spacing 0.02, linear between neighbours; as a two-layer ReLU network
+is piecewise linear, this is exact but for cells with a kink. No boundary can have a larger margin than half the smallest
+distance between points of different classes.
 
 The code of the figure never resets the gradients of its Mixup runs (it does those of ERM): Adam there follows the sum of
 all gradients so far. `summed` trains these as well, as rows of their own.
@@ -25,14 +24,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from contourpy import contour_generator
 from jax import lax
 
 from lamv.config import Allowed, Knob, above, anything, at_least, between
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
 from lamv.errors import ConfigError
-from lamv.theory.outcome import Outcome, check, plain, row, sd_over
-from lamv.theory.replicas import fit
+from lamv.theory.outcome import Outcome, check, lines, plain, row, series
+from lamv.theory.replicas import fit, stacked, stream, two_layers
 
 some_alphas = Allowed(lambda values: all(0 < v < 2**31 for v in values), "numbers above 0")
 
@@ -56,7 +56,7 @@ CLAIMS = {
 }
 
 
-class Method(NamedTuple):
+class Training(NamedTuple):
     """alpha: None for ERM. summed: whether Adam is given sums of gradients."""
 
     name: str
@@ -64,10 +64,10 @@ class Method(NamedTuple):
     summed: bool = False
 
 
-def methods(config) -> list[Method]:
-    mixup = [Method(f"mixup alpha={alpha:g}", alpha) for alpha in config.alphas]
-    summed = [Method(f"{name}, summed", alpha, True) for name, alpha, _ in mixup if config.summed]
-    return [Method("erm"), *mixup, *summed]
+def methods(config) -> list[Training]:
+    mixup = [Training(f"mixup alpha={alpha:g}", alpha) for alpha in config.alphas]
+    summed = [Training(f"{name}, summed", alpha, True) for name, alpha, _ in mixup if config.summed]
+    return [Training("erm"), *mixup, *summed]
 
 
 def run(config) -> Outcome:
@@ -113,12 +113,12 @@ def two_moons(seed: int, config) -> tuple[np.ndarray, np.ndarray]:
 def networks(config, seeds, moons):
     """Trains the methods one after the other, all seeds of one side by side: pairs (method, params with axis R)."""
     # One method at a time: the activations of more replicas at once would not fit a processor's cache.
-    params = jax.tree.map(lambda *of: np.stack(of), *[initial(seed, config.width) for seed in seeds])
+    params = stacked([two_layers(seed, 2, config.width, 2) for seed in seeds])
     shape = (config.steps, config.points)
     knobs = {
         "points": np.stack([points for points, _ in moons]),
         "targets": np.stack([np.eye(2, dtype=np.float32)[labels] for _, labels in moons]),
-        "partner": np.stack([_stream(seed, 1).integers(config.points, size=shape, dtype=np.int32) for seed in seeds]),
+        "partner": np.stack([stream(seed, 1).integers(config.points, size=shape, dtype=np.int32) for seed in seeds]),
     }
     keys = jax.random.split(jax.random.key(0), len(seeds))  # all that is random is in the tables
     adam = optax.adam(config.learning_rate)
@@ -132,16 +132,8 @@ def networks(config, seeds, moons):
 
 def lam_table(seed: int, alpha: float | None, steps: int) -> np.ndarray:
     """lam of every step, (T,) float32: 1 without alpha."""
-    lam = np.ones(steps) if alpha is None else _stream(seed, 2).beta(alpha, alpha, steps)
+    lam = np.ones(steps) if alpha is None else stream(seed, 2).beta(alpha, alpha, steps)
     return lam.astype(np.float32)
-
-
-def initial(seed: int, width: int) -> dict[str, np.ndarray]:
-    """Kernels (out, in) and biases, uniform on +-1 / sqrt(fan in) as the published network's."""
-    rng = _stream(seed, 0)
-    shapes = {"kernel1": (width, 2), "bias1": (width,), "kernel2": (2, width), "bias2": (2,)}
-    reach = {"kernel1": 2**-0.5, "bias1": 2**-0.5, "kernel2": width**-0.5, "bias2": width**-0.5}
-    return {name: rng.uniform(-reach[name], reach[name], shape).astype(np.float32) for name, shape in shapes.items()}
 
 
 def logits(params, points):
@@ -188,25 +180,11 @@ def signed_distances(z: np.ndarray, points: np.ndarray, labels: np.ndarray) -> n
 
 
 def boundary(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and ends, (E, 2) each, of the straight pieces of z = 0, one for each cell of the grid that it crosses.
-
-    z: (G, G). A piece joins the zeros on two edges of its cell; a cell with four of them gets all six pieces.
-    """
-    across, along = _zeros(z), _zeros(z.T).transpose(1, 0, 2)[..., ::-1]
-    edges = (across[:-1], across[1:], along[:, :-1], along[:, 1:])
-    pieces = [(one, other) for place, one in enumerate(edges) for other in edges[:place]]
-    crossed = [~np.any(np.isnan(one + other), axis=-1) for one, other in pieces]
-    ends = [(one[both], other[both]) for (one, other), both in zip(pieces, crossed, strict=True)]
-    return tuple(np.concatenate(of) for of in zip(*ends, strict=True))
-
-
-def _zeros(z: np.ndarray) -> np.ndarray:
-    """(G, G - 1, 2) where z is 0 between neighbours of a line, linearly interpolated; NaN where it keeps its sign."""
-    before, after = z[:, :-1], z[:, 1:]
-    changes = (before > 0) != (after > 0)
-    share = np.where(changes, before / np.where(changes, before - after, 1), np.nan)
-    place = AXIS[None, :-1] + share * (AXIS[1] - AXIS[0])
-    return np.stack([place, np.broadcast_to(AXIS[:, None], place.shape)], axis=-1)
+    """Starts and ends, (E, 2) each, of the straight pieces of z = 0, for z (G, G) on the grid."""
+    contours = contour_generator(AXIS, AXIS, z).lines(0.0)
+    if not contours:
+        return np.zeros((0, 2)), np.zeros((0, 2))
+    return np.concatenate([c[:-1] for c in contours]), np.concatenate([c[1:] for c in contours])
 
 
 def _interpolated(z: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -221,10 +199,6 @@ def widest_margin(points: np.ndarray, labels: np.ndarray) -> float:
     """Half the smallest distance between points of different classes, which no boundary's margin exceeds."""
     apart = points[labels == 0][:, None] - points[labels == 1][None]
     return float(np.sqrt(np.min(np.sum(np.square(apart), axis=-1))) / 2)
-
-
-def _stream(seed: int, stream: int) -> np.random.Generator:
-    return np.random.default_rng([seed, stream])
 
 
 def _checks(measures, most, config) -> list:
@@ -271,28 +245,23 @@ def _field(fields, data, number: int) -> dict:
 
 
 def _margin_lines(margins, most, config) -> dict:
-    series = []
+    curves = []
     for summed, name in NAMES.items():
         own = [method for method in methods(config) if method.alpha is not None and method.summed == summed]
         if own:
             values = np.stack([margins[method.name] for method in own])
-            sd = sd_over(values, axis=1)
-            alphas = [method.alpha for method in own]
-            one = {"name": name, "x": alphas, "y": plain(values.mean(axis=1)), "sd": plain(sd), "style": "line"}
-            series.append(one)
-    return {
-        "kind": "lines",
-        "name": "two_moons_margin",
-        "title": "Two moons: margin over alpha",
-        "caption": f"Smallest distance of a training point to the decision boundary (negative: a point is on the wrong"
-        f" side), mean and sd over {len(most)} seeds. Above the line of ERM, Mixup has the larger margin.",
-        "x_label": "alpha",
-        "y_label": "margin",
-        "x_scale": "log",
-        "y_scale": "linear",
-        "series": series,
-        "levels": [
+            curves.append(series(name, [method.alpha for method in own], values, axis=1))
+    return lines(
+        "two_moons_margin",
+        "Two moons: margin over alpha",
+        "Smallest distance of a training point to the decision boundary (negative: a point is on the wrong side), mean"
+        f" and sd over {len(most)} seeds. Above the line of ERM, Mixup has the larger margin.",
+        "alpha",
+        "margin",
+        x_scale="log",
+        series=curves,
+        levels=[
             {"y": float(np.mean(margins["erm"])), "name": "ERM"},
             {"y": float(np.mean(most)), "name": "largest possible"},
         ],
-    }
+    )

@@ -114,7 +114,7 @@ def test_tables_draw_uniform_partners_and_one_lam_a_step():
 
 def test_loss_is_that_of_the_pairs():
     points, labels = subject.line(3, 2)
-    params = subject.initial(0, 8, 2)
+    params = subject.two_layers(0, 1, 8, 2)
     knobs = {
         "points": points,
         "targets": np.eye(2, dtype=np.float32)[labels],
@@ -130,7 +130,7 @@ def test_loss_is_that_of_the_pairs():
 
 
 def test_network_starts_as_published():
-    params = subject.initial(3, 2000, 10)
+    params = subject.two_layers(3, 1, 2000, 10)
     assert {name: p.shape for name, p in params.items()} == {
         "kernel1": (2000, 1), "bias1": (2000,), "kernel2": (10, 2000), "bias2": (10,),
     }  # fmt: skip

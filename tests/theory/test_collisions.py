@@ -25,7 +25,7 @@ def examples():
     pixels[1] = pixels[0]
     labels = RNG.integers(3, size=50).astype(np.int32)
     labels[:2] = 0, 1
-    return subject.Examples(pixels, labels)
+    return subject.ImageSet(pixels, labels)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def brute_force(examples, probes, pairs, std):
 @pytest.mark.parametrize("kind", ["mixed", "unmixed"])
 def test_blocks_give_the_minimum_of_all_distances(examples, view, block, kind):
     pairs = subject.draw_pairs(np.random.default_rng(1), 50, 2.0) if kind == "mixed" else subject.themselves(50)
-    probes = subject.Examples(RNG.integers(256, size=(20, 12), dtype=np.uint8), np.arange(20, dtype=np.int32) % 3)
+    probes = subject.ImageSet(RNG.integers(256, size=(20, 12), dtype=np.uint8), np.arange(20, dtype=np.int32) % 3)
     for some in (examples, probes):
         expected = brute_force(examples, some, pairs, (0.3, 0.2, 0.5))
         resident = [subject.to_device(part, block) for part in (examples, some)]
@@ -72,7 +72,7 @@ def test_an_example_that_shares_a_label_with_every_mixed_point_has_none(examples
 def test_digits_survive_at_the_size_of_photographs():
     """3,072 pixels far from 0 and close to one another: what ||a||^2 + ||b||^2 - 2 a b is bad at."""
     pixels = (200 + RNG.integers(8, size=(64, 3072))).astype(np.uint8)
-    examples = subject.Examples(pixels, np.arange(64, dtype=np.int32) % 4)
+    examples = subject.ImageSet(pixels, np.arange(64, dtype=np.int32) % 4)
     view = subject.View.of(examples, 255.0, subject.PUBLISHED_STD["cifar10"])
     pairs = subject.draw_pairs(np.random.default_rng(3), 64, 1024.0)
     resident = subject.to_device(examples, 32)

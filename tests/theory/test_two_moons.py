@@ -57,14 +57,14 @@ def test_widest_margin_is_half_the_distance_of_the_classes():
 
 
 def test_log_odds_are_those_of_the_network():
-    params = subject.initial(0, 16)
+    params = subject.two_layers(0, 2, 16, 2)
     z = np.asarray(subject.log_odds({name: p[None] for name, p in params.items()}))[0]
     logits = subject.logits(params, jnp.array([[subject.AXIS[7], subject.AXIS[200]]]))
     np.testing.assert_allclose(z[200, 7], logits[0, 1] - logits[0, 0], rtol=1e-4)
 
 
 def test_loss_is_that_of_the_pairs():
-    params = subject.initial(1, 8)
+    params = subject.two_layers(1, 2, 8, 2)
     knobs = {
         "points": POINTS,
         "targets": np.eye(2, dtype=np.float32)[[0, 1, 1]],
