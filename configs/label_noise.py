@@ -2,11 +2,12 @@
 
 python -m experiments.train --config=configs/label_noise.py --workdir=runs/label_noise
 
-A share r of the training labels is drawn anew from all ten classes, once and for all; test labels are clean. In expectation
-the noisy label is the clean one smoothed by r. Smoothing adds more of the same, and shrinks what can be memorised (Lukasik et
-al., ICML 2020). The backward correction, targets (q - (r / K) 1) / (1 - r), has on noisy labels the expected loss of clean
-ones (Patrini et al., CVPR 2017), but its targets off the label are negative: the loss of a network that can fit each label by
-itself has no floor, and what is right in expectation is fitted example by example. Half a minute on two cores.
+A share r of the training labels is drawn anew from all ten classes, once and for all; test labels are clean. In
+expectation the noisy label is the clean one smoothed by r. Smoothing adds more of the same, and shrinks what can be
+memorised (Lukasik et al., ICML 2020). The backward correction, targets (q - (r / K) 1) / (1 - r), has on noisy labels the
+expected loss of clean ones (Patrini et al., CVPR 2017), but its targets off the label are negative: the loss of a network
+that can fit each label by itself has no floor, and what is right in expectation is fitted example by example. Half a
+minute on two cores.
 
 Expected, mean ± sd over 5 seeds, r = 0.4, test accuracy in % (test NLL in nats; accuracy without noise):
 

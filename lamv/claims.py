@@ -1,4 +1,4 @@
-"""What a recipe says that its rows reach, and whether they do.
+"""Claims: what the rows of a recipe, or an experiment on theory, must reach, and whether they do.
 
 A claim is (row, metric, ">=" or "<=", value), of the row's mean over its seeds; or, next to another row, (row, metric,
 relation, times, other row): the mean is to be at least, or at most, `times` that of the other row. Judged, it is a dict:
@@ -33,9 +33,10 @@ LABELS = {"regression": ", and its labels are numbers", "classification": ", and
 class Claim(NamedTuple):
     """A measured number beside what it should be: of a row of a recipe, or of an experiment on theory.
 
-    measured: mean over n replicas, with its sd (n - 1 in the denominator; None where it is not known). relation: "=" (within
-    `tolerance` of expected), ">=" or "<=" (on that side, or within `tolerance` of it). source: where `expected` comes from.
-    holds: None where the claim was not judged; `note` then says why. A number that is not there, or not finite, is None.
+    measured: mean over n replicas, with its sd (n - 1 in the denominator; None where it is not known). relation: "="
+    (within `tolerance` of expected), ">=" or "<=" (on that side, or within `tolerance` of it). source: where `expected`
+    comes from.
+    holds: None where the claim was not judged; `note` is then the reason. A number that is not there, or not finite, is None.
     """
 
     quantity: str

@@ -17,30 +17,7 @@ from scipy.special import betaln, entr, expit
 
 from lamv.core.checks import check_labels, check_range
 from lamv.core.laws import Law
-from lamv.core.linear import (
-    gaussian_minimizer,
-    high_variance_share,
-    lda_direction,
-    linear_minimizer,
-    max_margin,
-)
 from lamv.core.targets import smoothing_limit
-
-__all__ = [
-    "gaussian_minimizer",
-    "high_variance_share",
-    "lda_direction",
-    "least_squares_risk",
-    "least_squares_turning_point",
-    "linear_minimizer",
-    "max_margin",
-    "minimal_loss",
-    "mixup_optimal",
-    "mixup_optimal_loss",
-    "mixup_slope",
-    "optimal_logit_gap",
-    "unconstrained_features",
-]
 
 #: Positions closer than this, in units of the data's extent, are one; `at` must be given in float64 therefore.
 SAME_PLACE = 1e-9

@@ -68,10 +68,10 @@ def read(workdir: str | Path) -> Experiment:
     provenance = kept(read_object(path / "provenance.json", notes), shapes.PROVENANCE, "provenance.json", notes)
     words = {"experiment": TEXT, "title": TEXT, "about": TEXT}
     begun = kept(config, {**words, "rows": many(record({"config": OBJECT}))}, "config.json", notes)
-    told = kept(summary, {**words, "figures": LIST, "remarks": many(TEXT), "overrides": OBJECT}, "summary.json", notes)
-    name, title, about = (told.get(key) or begun.get(key) or "" for key in words)
+    done = kept(summary, {**words, "figures": LIST, "remarks": many(TEXT), "overrides": OBJECT}, "summary.json", notes)
+    name, title, about = (done.get(key) or begun.get(key) or "" for key in words)
     settings = _knobs((begun.get("rows") or [{"config": {}}])[0]["config"], "config.json", notes)
-    overrides = _knobs(told.get("overrides", {}), "summary.json", notes)
+    overrides = _knobs(done.get("overrides", {}), "summary.json", notes)
     try:
         rows, checks = (_rows(summary, notes), checks_of(summary)) if summary else ([], [])
     except DataError as error:
@@ -84,8 +84,8 @@ def read(workdir: str | Path) -> Experiment:
         notes.append(f"Settings of the recipe were overridden: {changed}. The checks were made for the recipe’s own.")
     notes += _since_done(path, summary)
     return Experiment(
-        path, name, title or name, about, overrides, settings, rows, checks, told.get("figures", []),
-        told.get("remarks", []), provenance, _seconds(path / "timing.jsonl"), notes, bool(summary),
+        path, name, title or name, about, overrides, settings, rows, checks, done.get("figures", []),
+        done.get("remarks", []), provenance, _seconds(path / "timing.jsonl"), notes, bool(summary),
     )  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def _knobs(stored: Mapping[str, Any], file: str, notes: list[str]) -> dict[str, 
 
 
 def _since_done(path: Path, summary: Mapping[str, Any]) -> list[str]:
-    """A sentence where summary.json is not as it was when the experiment ended, or that cannot be told."""
+    """A sentence where summary.json is not as it was when the experiment ended, or that cannot be checked."""
     notes: list[str] = []
     done = read_object(path / "DONE", notes).get("sha256")
     if notes or not summary or done == hashlib.sha256(json.dumps(summary).encode()).hexdigest():

@@ -78,7 +78,7 @@ REMARKS = (
     "With 10 points of 2 classes 5,000 steps do not suffice to fit the line: some runs of ERM end with a point or two"
     " wrong, in the published files (9 % of points in 10 runs, 4.69 % in 32) as here.",
     "At 10 points of 10 classes the midpoint ties: all classes within reach of a point get the same probability. Its error"
-    " says on which side of a tie training stopped, and no error is expected of it.",
+    " depends on which side of a tie training stopped, and no error is expected of it.",
 )
 
 
@@ -241,7 +241,7 @@ def _figures(size, at_points, on_grid, grid, points, labels, config) -> list:
 
 
 def _against_exact(method, p, grid, bandwidth) -> dict:
-    """One method on 3 points: what the networks say along the line, and what is optimal."""
+    """One method on 3 points: outputs of the networks along the line, beside the optimum."""
     points, labels = line(3, 2)
     curves = [series(f"networks, n = {len(p)}", grid, p[..., 1])]
     if method.startswith("midpoint"):

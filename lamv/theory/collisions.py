@@ -9,7 +9,7 @@ Training", Chidambaram et al. 2022). So, with one mixed point x_j for each train
 
 and for an example x of label y, the distance is  d(x) = min { ||x - x_j|| : y not among the labels of j1 and j2 },
 Euclidean after the paper's normalisation of the data set. The published "average" and "smallest" distances are the mean
-and the minimum of d over the examples: so says the code of the paper, and only so do the numbers agree (the mean over
+and the minimum of d over the examples: as in the code of the paper; only so do the numbers agree (the mean over
 all pairs would be far larger). Published are alpha = 1024 and one draw of 20 % of the training and of the test examples.
 
 The yardstick are the rows named "unmixed": the same distance to the training examples themselves, lam = 1.

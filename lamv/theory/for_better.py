@@ -1,7 +1,7 @@
 """Label augmentation helps where the shortcut is the noisier feature: the sign of its effect, turned by one dial.
 
-The theory of Chidambaram & Ge 2025 (minimum-variance features) says what label smoothing and Mixup favour: the feature
-with the lower variance of YX. It does not say that this is the shortcut. Here a shortcut is strong but imperfect, and a
+By the theory of Chidambaram & Ge 2025 (minimum-variance features), label smoothing and Mixup favour the feature with the
+lower variance of YX. That need not be the shortcut. Here a shortcut is strong but imperfect, and a
 core feature is weak but always right, among many dimensions of noise:
 
     shortcut  4 (1 + noise N) Y, with its sign flipped for a share of the examples (0.15 and 20 % in the base setting)
@@ -31,8 +31,9 @@ from scipy.special import expit
 
 from lamv.config import Allowed, Knob, above, at_least, below, between
 from lamv.core.batch import whole
-from lamv.core.closed_forms import lda_direction, mixup_slope
+from lamv.core.closed_forms import mixup_slope
 from lamv.core.laws import uniform
+from lamv.core.linear import lda_direction
 from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import draw_partner, mix
 from lamv.core.targets import one_hot, smooth
@@ -50,7 +51,7 @@ KNOBS = (
     Knob("strength", 4.0, above(0), "mean of the shortcut before flips; that of the core feature is 1"),
     Knob("core_noise", 0.15, above(0), "relative standard deviation of the core feature"),
     Knob("noise", 0.15, above(0), "base setting: relative standard deviation of the shortcut"),
-    Knob("flip_rate", 0.2, below(0, 0.5), "base setting: share of examples whose shortcut says the other class"),
+    Knob("flip_rate", 0.2, below(0, 0.5), "base setting: share of examples whose shortcut is that of the other class"),
     Knob("dial", ((0.02, 0.0), (0.05, 0.0), (0.08, 0.0), (0.15, 0.0), (0.15, 0.02), (0.15, 0.05)), _settings,
          "further settings (noise, flip_rate) of the shortcut, over which Var(YX) is swept"),
     Knob("smoothing", 0.1, between(1e-6, 0.99), "label smoothing over all classes"),

@@ -31,7 +31,7 @@ import optax
 from scipy.stats import beta as beta_law
 
 from lamv.config import Allowed, Knob, above, at_least, between
-from lamv.core import closed_forms
+from lamv.core import closed_forms, linear
 from lamv.core.laws import beta
 from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import mix
@@ -142,9 +142,9 @@ def _mean_loss(outputs, targets):
 def _compare(config, x, sign, test, trained) -> dict[str, float]:
     """The metrics of one data set. trained: (methods, n) directions in the coordinates of `_in_span`."""
     law = beta(config.alpha)
-    margin = closed_forms.max_margin(x, sign)["w"]
-    mixed = closed_forms.linear_minimizer(x, sign, loss="mixup", law=law)["w"]
-    smoothed = closed_forms.linear_minimizer(x, sign, loss="label_smoothing", smoothing=config.smoothing)["w"]
+    margin = linear.max_margin(x, sign)["w"]
+    mixed = linear.linear_minimizer(x, sign, loss="mixup", law=law)["w"]
+    smoothed = linear.linear_minimizer(x, sign, loss="label_smoothing", smoothing=config.smoothing)["w"]
     erm_trained, mixed_trained, _ = trained @ _in_span(x)[1]
     outputs = sign * (x @ mixed)
     independent = x.shape[1] >= len(x)

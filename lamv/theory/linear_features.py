@@ -30,7 +30,7 @@ import optax
 from scipy.stats import beta as beta_law
 
 from lamv.config import Allowed, Knob, above, at_least, between
-from lamv.core import closed_forms
+from lamv.core import closed_forms, linear
 from lamv.core.laws import beta
 from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import mix
@@ -153,7 +153,7 @@ def _train(config, dims, settings):
     weights, _ = fit(_loss, start, knobs, keys, steps=config.steps, optimiser=optimiser)
     weights = np.asarray(weights, np.float64).reshape(len(settings), len(seeds), -1)
     high = np.arange(sum(dims)) >= dims[0]
-    share = np.array([[closed_forms.high_variance_share(w, high) for w in of] for of in weights])
+    share = np.array([[linear.high_variance_share(w, high) for w in of] for of in weights])
     return share, weights, data
 
 
@@ -192,7 +192,7 @@ def _exact(inputs, setting) -> np.ndarray:
         return np.full(inputs.shape[1], np.nan)
     loss = "label_smoothing" if setting["smoothing"] else "erm"
     options = {"smoothing": setting["smoothing"], "weight_decay": setting["weight_decay"]}
-    return closed_forms.linear_minimizer(inputs, np.arange(len(inputs)) % 2, loss=loss, **options)["w"]
+    return linear.linear_minimizer(inputs, np.arange(len(inputs)) % 2, loss=loss, **options)["w"]
 
 
 def _two_point(deviation=0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -204,30 +204,26 @@ def _two_point(deviation=0.0) -> tuple[np.ndarray, np.ndarray]:
 def _closed_forms() -> list:
     """The oracles on the two-point data: the largest deviation of each family from its closed form."""
     x, y = _two_point()
-    margin = closed_forms.max_margin(x, y)
-    erm = [closed_forms.linear_minimizer(x, y, weight_decay=b)["w"] - w for b, w in TWO_POINT_ERM.items()]
+    margin = linear.max_margin(x, y)
+    erm = [linear.linear_minimizer(x, y, weight_decay=b)["w"] - w for b, w in TWO_POINT_ERM.items()]
     smoothed = []
     for s in (0.1, 0.2, 0.5):
-        found = closed_forms.linear_minimizer(x, y, loss="label_smoothing", smoothing=s)
+        found = linear.linear_minimizer(x, y, loss="label_smoothing", smoothing=s)
         expected = [closed_forms.optimal_logit_gap(2, s), 0.0, closed_forms.minimal_loss(2, s)]
         smoothed.append(np.array([*found["w"], found["loss"]]) - expected)
     mixed = []
     for alpha, slope in TWO_POINT_SLOPE.items():
-        mixed.append(closed_forms.linear_minimizer(x, y, loss="mixup", law=beta(alpha))["w"] - [slope, 0.0])
+        mixed.append(linear.linear_minimizer(x, y, loss="mixup", law=beta(alpha))["w"] - [slope, 0.0])
         mixed.append(np.array([closed_forms.mixup_slope(beta(alpha))["slope"] - slope, 0.0]))
-    rate = [
-        closed_forms.linear_minimizer(*_two_point(s), loss="label_smoothing", smoothing=0.2)["w"]
-        for s in TWO_POINT_RATE
-    ]
+    rate = [linear.linear_minimizer(*_two_point(s), loss="label_smoothing", smoothing=0.2)["w"] for s in TWO_POINT_RATE]
     rate = np.array([w[1] / w[0] for w in rate])
     slope = np.diff(np.log(rate))[-1] / np.diff(np.log(list(TWO_POINT_RATE)))[-1]
     gaussian = [
-        closed_forms.high_variance_share(_gaussian(2 * wrong, decay), [1]) - s
-        for (wrong, decay), s in GAUSSIAN_SHARE.items()
+        linear.high_variance_share(_gaussian(2 * wrong, decay), [1]) - s for (wrong, decay), s in GAUSSIAN_SHARE.items()
     ]
     near = {"tolerance": 1e-5}
     return [
-        check("two points: Share(H) of the maximum margin", closed_forms.high_variance_share(margin["w"], [1]), 36 / 61,
+        check("two points: Share(H) of the maximum margin", linear.high_variance_share(margin["w"], [1]), 36 / 61,
               "closed form", **near),
         check("two points: its geometric margin", margin["margin"], np.sqrt(2.44), "closed form", **near),
         check("two points: ERM + wd, error of 5 minimisers", _largest(erm), 0, "two-dimensional search (A)", **near),
@@ -241,9 +237,7 @@ def _closed_forms() -> list:
 
 
 def _gaussian(smoothing, weight_decay) -> np.ndarray:
-    return closed_forms.gaussian_minimizer(
-        GAUSSIAN_MEAN, GAUSSIAN_COVARIANCE, smoothing=smoothing, weight_decay=weight_decay
-    )
+    return linear.gaussian_minimizer(GAUSSIAN_MEAN, GAUSSIAN_COVARIANCE, smoothing=smoothing, weight_decay=weight_decay)
 
 
 def _largest(deviations) -> float:
@@ -262,11 +256,11 @@ def _random_instances(config) -> list:
         sign = np.where(rng.uniform(size=30) < 0.5, -1, 1)
         sign[:2] = -1, 1
         x = sign[:, None] * np.concatenate([u, v], axis=1)
-        w = closed_forms.linear_minimizer(x, sign, weight_decay=float(rng.choice([1.0, 1e-2, 1e-4])))["w"]
+        w = linear.linear_minimizer(x, sign, weight_decay=float(rng.choice([1.0, 1e-2, 1e-4])))["w"]
         on_high = np.arange(low + high) >= low
-        shares.append(closed_forms.high_variance_share(w, on_high))
+        shares.append(linear.high_variance_share(w, on_high))
         surplus.append(w[low] - np.linalg.norm(w[:low]))
-        margins.append(closed_forms.high_variance_share(closed_forms.max_margin(x, sign)["w"], on_high))
+        margins.append(linear.high_variance_share(linear.max_margin(x, sign)["w"], on_high))
     number = f"smallest of {config.instances} random data sets"
     return [
         check(f"ERM + wd: Share(H), {number}", min(shares), 0.5, "theorem A", relation=">="),
@@ -280,7 +274,7 @@ def _of(settings, **wanted) -> list[int]:
 
 
 def _trained_checks(config, settings, share, weights, exact) -> list:
-    """What theorems and earlier runs say of the trained models in one dimension of each kind; 0.05: well below half."""
+    """The trained models in one dimension of each kind, by the theorems and by earlier runs; 0.05: well below half."""
     (smoothed,) = _of(settings, method="LS", deviation=0.0, mean=1.0, weight_decay=0.0, smoothing=config.smoothing)
     (mixed,) = _of(settings, method="Mixup", deviation=0.0, mean=1.0, weight_decay=0.0)
     (plain_erm,) = _of(settings, method="ERM", deviation=0.0, mean=1.0, weight_decay=0.0)
@@ -334,16 +328,16 @@ def _gaussian_control(config) -> dict[str, list[float]]:
         noise = rng.normal(size=(len(sign), 2)) * np.sqrt(np.diag(GAUSSIAN_COVARIANCE))
         x = (GAUSSIAN_MEAN + noise) * sign[:, None]
         # A decay that is as good as none, which spares the search for a separating line among so many points.
-        erm = closed_forms.linear_minimizer(x, sign, weight_decay=1e-9)["w"]
-        smoothed = closed_forms.linear_minimizer(x, sign, loss="label_smoothing", smoothing=config.smoothing)["w"]
-        shares["share_of_H, ERM"].append(closed_forms.high_variance_share(erm, [1]))
-        shares["share_of_H, LS"].append(closed_forms.high_variance_share(smoothed, [1]))
+        erm = linear.linear_minimizer(x, sign, weight_decay=1e-9)["w"]
+        smoothed = linear.linear_minimizer(x, sign, loss="label_smoothing", smoothing=config.smoothing)["w"]
+        shares["share_of_H, ERM"].append(linear.high_variance_share(erm, [1]))
+        shares["share_of_H, LS"].append(linear.high_variance_share(smoothed, [1]))
         shares["cosine"].append(erm @ smoothed / np.linalg.norm(erm) / np.linalg.norm(smoothed))
     return shares
 
 
 def _gaussian_checks(control) -> list:
-    expected = closed_forms.high_variance_share(closed_forms.lda_direction(GAUSSIAN_MEAN, GAUSSIAN_COVARIANCE), [1])
+    expected = linear.high_variance_share(linear.lda_direction(GAUSSIAN_MEAN, GAUSSIAN_COVARIANCE), [1])
     source = "closed form (Stein's lemma)"
     return [
         check("Gaussian control: cosine of ERM and LS", control["cosine"], 1, source, tolerance=1e-3),
@@ -447,9 +441,9 @@ def boundary_figure(smoothings=(0.0, 0.005, 0.02, 0.1, 0.5), weight_decay=1e-3, 
     lines, reach = [], 3.2
     for smoothing in smoothings:
         loss = "label_smoothing" if smoothing else "erm"
-        w = closed_forms.linear_minimizer(x, sign, loss=loss, smoothing=smoothing, weight_decay=weight_decay)["w"]
+        w = linear.linear_minimizer(x, sign, loss=loss, smoothing=smoothing, weight_decay=weight_decay)["w"]
         lines.append(_boundary(f"smoothing {smoothing:g}" if smoothing else "ERM", w, reach))
-    mixed = closed_forms.linear_minimizer(x, sign, loss="mixup", law=beta(1.0), weight_decay=weight_decay)["w"]
+    mixed = linear.linear_minimizer(x, sign, loss="mixup", law=beta(1.0), weight_decay=weight_decay)["w"]
     lines.append(_boundary("Mixup", mixed, reach) | {"style": "dashed"})
     points = [
         {"name": f"class {s:+d}", "x": plain(x[sign == s, 0]), "y": plain(x[sign == s, 1]), "style": "points"}
