@@ -35,8 +35,8 @@ class Claim(NamedTuple):
 
     measured: mean over n replicas, with its sd (n - 1 in the denominator; None where it is not known). relation: "="
     (within `tolerance` of expected), ">=" or "<=" (on that side, or within `tolerance` of it). source: where `expected`
-    comes from.
-    holds: None where the claim was not judged; `note` is then the reason. A number that is not there, or not finite, is None.
+    comes from. holds: None where the claim was not judged; `note` is then the reason. A number that was not measured, or is
+    not finite, is None.
     """
 
     quantity: str

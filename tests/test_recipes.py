@@ -93,6 +93,23 @@ def test_noise_on_the_tag_closes_the_gap(tmp_path):
     assert min(accuracy.values()) > 0.9
 
 
+@pytest.mark.parametrize(
+    ("recipe", "rows", "number"),
+    [
+        ("label_noise", ("ERM · r = 0", "ERM · r = 0.4", "LS .5 · r = 0.4", "correction · r = 0.4"), 4),
+        ("spurious/identifying_pixel", [f"{m} · {c}" for m in ("ERM", "LS .2") for c in ("one-sided", "centred")], 4),
+    ],
+)
+def test_what_label_augmentation_does_is_what_the_recipes_on_theory_claim(tmp_path, recipe, rows, number):
+    """Some of their rows, with two of their seeds."""
+    config = load(ROOT / "configs" / f"{recipe}.py")
+    with config.unlocked():
+        config.rows = {name: config.rows[name] for name in rows}
+        config.claims = tuple(claim for claim in config.claims if {claim[0], claim[-1]} <= set(rows))
+    claims = loop.train(config, tmp_path, {"seeds": 2, "parallel.devices": 1})["claims"]
+    assert [claim["holds"] for claim in claims] == [True] * number, claims
+
+
 def test_variances_shrink_as_the_recipe_on_them_claims(tmp_path):
     """Its rows without weight decay, with one of its seeds."""
     recipe = load(ROOT / "configs" / "digits_variance.py")

@@ -1,4 +1,4 @@
-"""The theory's closed forms and minimisers: figures worked by hand, and each again by a second route."""
+"""Closed forms of label smoothing and Mixup: figures worked by hand, and each again by a second route."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ from scipy.integrate import quad
 from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import beta as beta_law
 
-from lamv.core import closed_forms, laws, linear
+from lamv.core import closed_forms, laws
+from tests.core.test_linear import MIDPOINT, objective
 
-MIDPOINT = laws.fixed(0.5)
 LINE, ALTERNATING = np.arange(3.0), np.array([0, 1, 0])
 #: convention, K, smoothing, gap, loss
 LOGITS = [
@@ -24,23 +24,6 @@ LOGITS = [
     ("others", 10, 0.2, 3.583518938, 0.939847339),
     ("others", 100, 0.1, 6.792344427, 0.784594958),
 ]
-
-
-def logistic(output, target):
-    return np.logaddexp(0, output) - target * output
-
-
-def objective(theta, x, sign, wrong=0.0, nodes=None, weight_decay=0.0, bias=False):
-    """The linear objective, written out: every mixed point, every target."""
-    target = np.where(sign > 0, 1 - wrong, wrong)
-    weights = np.full(len(x), 1 / len(x))
-    if nodes is not None:
-        lam = nodes[0][:, None, None]
-        weights = np.broadcast_to(nodes[1][:, None, None], (len(lam), len(x), len(x))).ravel() / len(x) ** 2
-        target = (lam * target[:, None] + (1 - lam) * target).ravel()
-        x = (lam[..., None] * x[:, None] + (1 - lam[..., None]) * x).reshape(len(weights), -1)
-    w, b = (theta[:-1], theta[-1]) if bias else (theta, 0.0)
-    return weights @ logistic(x @ w + b, target) + weight_decay / 2 * w @ w
 
 
 @pytest.mark.parametrize("convention, num_classes, smoothing, gap, loss", LOGITS)
@@ -346,8 +329,6 @@ def test_shapes_that_do_not_fit():
         (lambda: closed_forms.mixup_optimal_loss(LINE, [0, 1, 2], 2, MIDPOINT), "labels hold 2"),
         (lambda: closed_forms.mixup_optimal([0, 1, np.nan], [0, 1, 0], 2, MIDPOINT, [1.0]), "must be finite"),
         (lambda: closed_forms.mixup_optimal(LINE, [0, 1, 0], 2, MIDPOINT, [np.inf]), "must be finite"),
-        (lambda: linear.linear_minimizer([[np.nan], [1.0]], [0, 1], weight_decay=1), "must be finite"),
-        (lambda: linear.gaussian_minimizer([np.nan, 1], np.eye(2), smoothing=0.1), "must be finite"),
     ],
 )
 def test_what_is_no_number_or_no_label_is_refused(call, message):

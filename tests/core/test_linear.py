@@ -298,6 +298,8 @@ def test_max_margin_in_more_dimensions_than_examples():
         (lambda: linear.linear_minimizer(TWO_POINT[0], [0, 1], weight_decay=1), "shapes"),
         (lambda: linear.max_margin([[1.0], [2.0], [3.0]], [0, 1, 0], bias=True), "no maximum margin"),
         (lambda: linear.gaussian_minimizer([1, 1], np.diag([0.0, 1.0])), "without variance"),
+        (lambda: linear.linear_minimizer([[np.nan], [1.0]], [0, 1], weight_decay=1), "must be finite"),
+        (lambda: linear.gaussian_minimizer([np.nan, 1], np.eye(2), smoothing=0.1), "must be finite"),
     ],
 )
 def test_what_has_no_answer_says_so(call, message):
