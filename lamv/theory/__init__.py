@@ -1,9 +1,8 @@
 """The experiments of `python -m experiments.theory`: each sets a theorem, or a published toy result, beside a measurement.
 
-One module an experiment, with KNOBS (as in lamv.config, beyond the common ones here) and `run(config) -> Outcome`, or
-`run(config, workdir)` for one that trains by the engine, below workdir / "training"; its docstring states what is shown.
-Knobs that contradict each other raise ConfigError. lamv.theory.runner runs it; recipes are in configs/theory; the page
-is lamv.report.theory's.
+One module an experiment, with KNOBS (as in lamv.config, beyond the common ones here) and `run(config) -> Outcome`; its
+docstring states what is shown. Knobs that contradict each other raise ConfigError. lamv.theory.runner runs it, recipes are
+in configs/theory, lamv.report.theory_page makes the page.
 """
 
 import importlib

@@ -84,7 +84,8 @@ def run(config) -> Outcome:
     draws, errors = zip(*(one_draw(config, splits, seed) for seed in seeds), strict=True)
     found = {name: [draw[name] for draw in draws] for name in draws[0]}
     rows = [_row(name, distances, config) for name, distances in found.items()]
-    return Outcome(rows, _checks(found, errors, config), [_figure(found, config)], _remarks(found, config))
+    figures = [_figure(found, config)]
+    return Outcome(rows, _checks(found, errors, config), figures, _remarks(found, config), splits.sources)
 
 
 def one_draw(config, splits: data.Splits, seed: int) -> tuple[dict[str, np.ndarray], float]:

@@ -5,12 +5,9 @@ provenance.json  versions, device, git commit, command
 timing.jsonl     wall seconds, which differ from run to run
 summary.json     rows, checks (each with "holds"), figures and remarks; there only once the whole experiment is done
 DONE             the digest of summary.json's content; a workdir that has it is left as it is
-
-An experiment that trains by the engine has it do so below DIR/training, and such training resumes as it always does.
 """
 
 import hashlib
-import inspect
 import json
 import logging
 import math
@@ -88,7 +85,7 @@ def _measured(config, place: tracking.Workdir, identity: Mapping[str, Any]) -> O
     logger.info("%s: %d seeds from %d", config.experiment, config.seeds, config.seed)
     start = time.perf_counter()
     try:
-        outcome = _call(theory.load(config.experiment).run, config, place.path)
+        outcome = _call(theory.load(config.experiment).run, config)
     except ConfigError:
         if ours:
             for name in ("config.json", "provenance.json"):
@@ -102,11 +99,10 @@ def _measured(config, place: tracking.Workdir, identity: Mapping[str, Any]) -> O
     return outcome
 
 
-def _call(experiment, config, workdir: Path) -> Outcome:
-    """An experiment gets the workdir if it names it. A ValueError that lamv raises by itself is about the knobs."""
-    more = {"workdir": workdir} if "workdir" in inspect.signature(experiment).parameters else {}
+def _call(experiment, config) -> Outcome:
+    """The outcome; a ValueError that lamv itself raises is about the knobs, and becomes ConfigError."""
     try:
-        return experiment(config, **more)
+        return experiment(config)
     except ConfigError:
         raise
     except ValueError as error:
