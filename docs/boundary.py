@@ -6,7 +6,7 @@ python docs/boundary.py
 from pathlib import Path
 
 from lamv.report.drawings import draw
-from lamv.theorems.linear_features import boundary_figure
+from lamv.theory.linear_features import boundary_figure
 
 (titled,), _ = draw([boundary_figure()])
 # The drawing is made to stand in a page of HTML; a file of its own has to say that it is SVG, and on what ground.

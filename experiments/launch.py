@@ -332,7 +332,9 @@ def _load(path: str) -> Any:
 
     file = path.split(":")[0]
     if not os.path.isfile(file):
-        raise ConfigError(f"there is no recipe {brief(file)}; configs/ has those of lamv")
+        elsewhere = [str(known) for known in Path("configs").rglob("*.py") if known.name == os.path.basename(file)]
+        hint = f"did you mean {min(elsewhere)}?" if elsewhere else "configs/ has those of lamv"
+        raise ConfigError(f"there is no recipe {brief(file)}; {hint}")
     if not file.endswith(".py"):
         raise ConfigError(f"{brief(file)} is no recipe, which is a Python file, NAME.py; configs/ has those of lamv")
     try:

@@ -22,24 +22,25 @@ WORKDIR = flags.DEFINE_string("workdir", None, "Directory for everything that th
 
 def knobs(recipe) -> Mapping[str, Any]:
     """The knobs of the recipe's experiment."""
-    from lamv import theorems
+    from lamv import theory
 
     if "experiment" not in recipe:
         raise ConfigError(
             "this recipe trains networks, it names no experiment; run it with: python -m experiments.train"
         )
-    return theorems.knobs_of(recipe.experiment)
+    return theory.knobs_of(recipe.experiment)
 
 
 def main() -> None:
-    from lamv import report
-    from lamv.report import theory
-    from lamv.theorems import runner
+    from lamv import claims, report
+    from lamv.report import theory_page
+    from lamv.results import experiment
+    from lamv.theory import runner
 
     summary = runner.run(CONFIG.value, WORKDIR.value, launch.overrides())
-    print(theory.as_text(summary))
+    print(theory_page.as_text(summary))
     print(f"\nreport: {report.write(WORKDIR.value)}")
-    print(theory.tally(theory.checks_of(summary)))
+    print(claims.tally(experiment.checks_of(summary)))
 
 
 if __name__ == "__main__":

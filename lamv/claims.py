@@ -1,4 +1,4 @@
-"""Claims of a recipe about its rows: checked before training, judged after.
+"""Claims: what the rows of a recipe, or an experiment on theory, must reach, and whether they do.
 
 A claim is (row, metric, ">=" or "<=", value), about the row's mean over its seeds; or, relative to another row, (row,
 metric, relation, times, other row): the mean is at least, or at most, `times` that of the other row. Judged, it is a dict:
@@ -8,19 +8,65 @@ A report judges claims again, once an evaluation has measured what training had 
 """
 
 import math
-import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lamv.catalog import metrics
 from lamv.errors import ConfigError, brief, listed, nearest
 
-RELATIONS = {">=": operator.ge, "<=": operator.le}
+RELATIONS = (">=", "<=")
 FORM = "(row, metric, '>=' or '<=', value) or (row, metric, '>=' or '<=', times, other row)"
 
 LABELS = {"regression": ", and its labels are numbers", "classification": ", and its labels are classes"}
+
+
+class Claim(NamedTuple):
+    """A measured number beside what it should be: of a row of a recipe, or of an experiment on theory.
+
+    measured: mean over n replicas, with its sd (n - 1 in the denominator; None where it is not known). relation: "="
+    (within `tolerance` of expected), ">=" or "<=" (on that side, or within `tolerance` of it). source: where `expected`
+    comes from. holds: None where the claim was not judged; `note` is then the reason. A number that was not measured, or is
+    not finite, is None.
+    """
+
+    quantity: str
+    measured: float | None
+    expected: float | None
+    source: str = ""
+    relation: str = "="
+    tolerance: float = 0.0
+    sd: float | None = None
+    n: int = 1
+    note: str = ""
+    holds: bool | None = None
+
+    @property
+    def verdict(self) -> str:
+        if self.holds is None:
+            return f"not judged: {self.note}" if self.note else "not judged"
+        return "holds" if self.holds else "falls short"
+
+
+def holds(measured: float, relation: str, expected: float, tolerance: float = 0.0) -> bool:
+    """Whether a number is as it should be; one that is not finite never is."""
+    if not math.isfinite(measured):
+        return False
+    above = measured - expected
+    if relation == "=":
+        return abs(above) <= tolerance
+    return above >= -tolerance if relation == ">=" else above <= tolerance
+
+
+def tally(claims: Sequence[Claim]) -> str:
+    """ "11 of 12 checks hold"."""
+    held = sum(bool(claim.holds) for claim in claims)
+    if not claims:
+        return "The experiment makes no check"
+    if held == len(claims):
+        return "The one check holds" if held == 1 else f"All {held} checks hold"
+    return f"{held} of {len(claims)} checks hold"
 
 
 def check(claims: Any, placed: Mapping[str, Sequence[str]], task: str = "") -> None:
@@ -106,8 +152,8 @@ def judged(claims: Iterable[Sequence], mean: Callable[[str, str], float | None])
         bound = number if of is None else None if other is None else number * other
         value = mean(row, metric)
         known = value is not None and bound is not None and relation in RELATIONS
-        holds = bool(RELATIONS[relation](value, bound)) if known else None
-        result = {"row": row, "metric": metric, "relation": relation, "bound": bound, "mean": value, "holds": holds}
+        verdict = holds(value, relation, bound) if known else None
+        result = {"row": row, "metric": metric, "relation": relation, "bound": bound, "mean": value, "holds": verdict}
         results.append(result | ({"times": number, "of": of} if of else {}))
     return results
 

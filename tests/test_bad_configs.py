@@ -317,7 +317,7 @@ CASES = [
     recipe("recipe-that-gives-nothing", "return None", "gives no config"),
     recipe("recipe-that-gives-a-dict", "return {'steps': 3}", "gives no config"),
     recipe("recipe-that-gives-a-number", "return 3", "gives no config"),
-    recipe("recipe-on-theory", "from lamv.theorems import recipe\nreturn recipe('two_moons')",
+    recipe("recipe-on-theory", "from lamv.theory import recipe\nreturn recipe('two_moons')",
            "run it with: python -m experiments.theory"),
 ]  # fmt: skip
 

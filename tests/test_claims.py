@@ -8,7 +8,7 @@ import pytest
 
 from lamv import config as configs
 from lamv.catalog import metrics
-from lamv.claims import as_stated, check, judged
+from lamv.claims import Claim, as_stated, check, judged, tally
 from lamv.core.shortcuts import split_placements
 from lamv.errors import ConfigError
 
@@ -287,3 +287,10 @@ def test_claims_that_are_no_sequence_are_refused_and_not_taken_apart():
         with config.unlocked(), config.ignore_type():
             config.claims = stated
         refused(config, "config.claims is", "must be a tuple of claims")
+
+
+def test_tally():
+    good, bad = ([Claim("q", 1.0, 1.0, holds=holds)] for holds in (True, False))
+    words = [tally(claims) for claims in ([], good, bad, good + good, good + bad)]
+    assert words == ["The experiment makes no check", "The one check holds", "0 of 1 checks hold", "All 2 checks hold",
+                     "1 of 2 checks hold"]  # fmt: skip

@@ -208,7 +208,7 @@ def test_an_experiment_prints_its_checks_and_how_many_hold(measured):
     *_, page, last = result.stdout.splitlines()
     assert last == f"{held} of {len(checks)} checks hold"
     assert page == f"report: {workdir / 'report.html'}" and (workdir / "report.html").exists()
-    assert len([line for line in result.stdout.splitlines() if line.startswith("FALLS SHORT")]) == len(checks) - held
+    assert len([line for line in result.stdout.splitlines() if line.startswith("falls short")]) == len(checks) - held
 
 
 def test_the_finished_experiment_again_prints_the_same(measured):
@@ -241,6 +241,7 @@ def test_training_and_experiments_do_not_share_a_workdir(measured, finished):
         ([f"--config={LINE}", "--distributed"], "distributed"),
         ([f"--config={TINY}"], "run it with: python -m experiments.train"),
         (["--config=configs/theory/nope.py"], "there is no recipe 'configs/theory/nope.py'"),
+        (["--config=configs/theory/label_noise.py"], "did you mean configs/label_noise.py?"),
         ([], "--config is missing"),
     ],
 )
@@ -272,7 +273,7 @@ def test_training_has_no_use_for_an_experiments_recipe(tmp_path):
 )
 def test_a_recipe_that_fails_is_one_line(tmp_path, body, words):
     path = tmp_path / "mine.py"
-    path.write_text(f"from lamv.theorems import recipe\n\n\ndef get_config():\n    {body}\n")
+    path.write_text(f"from lamv.theory import recipe\n\n\ndef get_config():\n    {body}\n")
     result = theory(f"--config={path}", f"--workdir={tmp_path / 'run'}")
     assert result.returncode == 64 and words in result.stderr, result.stderr
     assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1 and "File" not in result.stderr

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lamv import config as configs
-from lamv import theorems
+from lamv import theory
 from lamv.core import mitigation
 from lamv.core.losses import LOSSES
 from lamv.core.methods import METHODS, knobs_of
@@ -144,7 +144,7 @@ def test_commands_on_theory_name_knobs_of_their_experiments():
             flags = flags_of(shlex.split(line, comments=True))
             path = flags.pop("config")
             if path != "configs/theory/NAME.py":
-                known = theorems.knobs_of(recipe_of(path).experiment)
+                known = theory.knobs_of(recipe_of(path).experiment)
                 assert {key.removeprefix("config.") for key in flags} <= set(known), line
 
 

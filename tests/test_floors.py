@@ -23,7 +23,7 @@ FLOORS = {
     "unused": 1,
     "config": 1,
     "train": 2,
-    "theorems": 3,
+    "theory": 3,
     "results": 3,
     "compare": 4,
     "report": 5,
@@ -139,8 +139,8 @@ def test_experiments_on_theory_and_their_page_meet_in_files_only(file):
     """Neither imports the other: a page is made from a workdir, wherever that came from. So are evaluations and pages."""
     package = ".".join(module_of(file).split(".")[:2])
     readers = ("lamv.results", "lamv.compare", "lamv.report")
-    apart = {"lamv.theorems": (*readers, "lamv.evaluate"), "lamv.evaluate": ("lamv.theorems", "lamv.report")}
-    apart |= dict.fromkeys(readers, ("lamv.theorems", "lamv.evaluate"))
+    apart = {"lamv.theory": (*readers, "lamv.evaluate"), "lamv.evaluate": ("lamv.theory", "lamv.report")}
+    apart |= dict.fromkeys(readers, ("lamv.theory", "lamv.evaluate"))
     assert not [name for name in imports(file) if name.startswith(apart.get(package, ()))]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lamv import config as configs
-from lamv import theorems
+from lamv import theory
 from lamv.evaluate import Options, evaluate
 from lamv.results import runs
 from lamv.train import loop
@@ -36,7 +36,7 @@ def test_a_recipe_is_valid_and_its_docstring_has_the_command(path):
 @pytest.mark.parametrize("path", THEORY, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_recipe_on_theory_is_valid_and_its_docstring_has_the_command(path):
     config = load(path)
-    theorems.validate(config)
+    theory.validate(config)
     assert config.title and config.about, "the page opens with what the experiment shows"
     doc = ast.get_docstring(ast.parse(path.read_text()))
     assert "experiments.theory" in doc and f"--config={path.relative_to(ROOT)}" in doc
@@ -91,6 +91,23 @@ def test_noise_on_the_tag_closes_the_gap(tmp_path):
     accuracy = means(loop.train(recipe, tmp_path, overrides), "test_random/accuracy")
     assert abs(accuracy["ERM"] - accuracy["LS .1"]) <= 0.05
     assert min(accuracy.values()) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("recipe", "rows", "number"),
+    [
+        ("label_noise", ("ERM · r = 0", "ERM · r = 0.4", "LS .5 · r = 0.4", "correction · r = 0.4"), 4),
+        ("spurious/identifying_pixel", [f"{m} · {c}" for m in ("ERM", "LS .2") for c in ("one-sided", "centred")], 4),
+    ],
+)
+def test_what_label_augmentation_does_is_what_the_recipes_on_theory_claim(tmp_path, recipe, rows, number):
+    """Some of their rows, with two of their seeds."""
+    config = load(ROOT / "configs" / f"{recipe}.py")
+    with config.unlocked():
+        config.rows = {name: config.rows[name] for name in rows}
+        config.claims = tuple(claim for claim in config.claims if {claim[0], claim[-1]} <= set(rows))
+    claims = loop.train(config, tmp_path, {"seeds": 2, "parallel.devices": 1})["claims"]
+    assert [claim["holds"] for claim in claims] == [True] * number, claims
 
 
 def test_variances_shrink_as_the_recipe_on_them_claims(tmp_path):

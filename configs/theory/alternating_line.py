@@ -19,7 +19,7 @@ P(class 1) at the point 1 of 3: .814 ± .047 (published .844), .406 ± .063 (.39
 and 128; midpoint with all pairs .333 ± .006 (exact 1/3).
 """
 
-from lamv.theorems import recipe
+from lamv.theory import recipe
 
 
 def get_config():

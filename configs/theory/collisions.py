@@ -18,7 +18,7 @@ average 14.15 and 14.11, smallest 5.16 and 5.56. The 50,000 training images of C
 on two busy cores), 0.9 GB; average 46.73, smallest 16.06.
 """
 
-from lamv.theorems import recipe
+from lamv.theory import recipe
 
 
 def get_config():

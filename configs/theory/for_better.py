@@ -10,7 +10,7 @@ weight decay .076 ± .004, .039 ± .002 and .041 ± .002. With 5 % of flips, the
 that of the core feature, it is label augmentation that relies on the shortcut more.
 """
 
-from lamv.theorems import recipe
+from lamv.theory import recipe
 
 
 def get_config():

@@ -7,7 +7,7 @@
 dimensions on (exact), .998 ± .001 in 1024 (trained). At d = n the trained models have not arrived, and a check says so.
 """
 
-from lamv.theorems import recipe
+from lamv.theory import recipe
 
 
 def get_config():

@@ -14,7 +14,7 @@ uniform law.
     Midpoint Mixup           1.00 ± 0                   0 ± 0
 """
 
-from lamv.theorems import recipe
+from lamv.theory import recipe
 
 
 def get_config():

@@ -22,7 +22,7 @@ ERM's stays, and a switch to ERM at the turning point keeps what was gained.
 On these digits Mixup does no better than ERM at any time: what is shown is the turn, not a gain.
 """
 
-from lamv.theorems import recipe
+from lamv.theory import recipe
 
 
 def get_config():

@@ -24,7 +24,7 @@ largest <w, feature>, 10 seeds, mean ± sd; accuracy on common points is 100 but
 One check of 12 falls short, that of stopping at step 125.
 """
 
-from lamv.theorems import recipe
+from lamv.theory import recipe
 
 
 def get_config():

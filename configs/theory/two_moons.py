@@ -13,7 +13,7 @@ for 70 trainings of 1,000 steps. 10 seeds, mean ± sd; no boundary can have a ma
     --config.summed=True  gradients summed as in the published code: margins of -.02 to -.08 on average, sd .12
 """
 
-from lamv.theorems import recipe
+from lamv.theory import recipe
 
 
 def get_config():

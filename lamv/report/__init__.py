@@ -26,6 +26,7 @@ from lamv.compare import groups, selections
 from lamv.errors import DataError, StorageError, WorkdirError
 from lamv.report import answer as answers
 from lamv.report import (
+    claim_table,
     comparison,
     explain,
     export,
@@ -33,10 +34,10 @@ from lamv.report import (
     prediction_figures,
     sections,
     table,
-    theory,
+    theory_page,
     variance_figures,
 )
-from lamv.results import legend, runs
+from lamv.results import experiment, legend, runs
 from lamv.results.runs import Run
 
 FILE = "report.html"
@@ -89,8 +90,8 @@ def write(workdir: str | Path, out: str | Path | None = None) -> Path:
     written, and StorageError (exit 74) where the disk is full.
     """
     path = _page_path(workdir, out)
-    if theory.is_theory(workdir):
-        return _save(path, _page("theory.html.j2", theory.content(theory.read(workdir))))
+    if experiment.is_experiment(workdir):
+        return _save(path, _page("theory.html.j2", theory_page.content(experiment.read(workdir))))
     run = runs.read(workdir)
     compared = _compared(groups.members_of(run, run.path.resolve().name))
     _save_tables(path, run.title, compared)
@@ -104,12 +105,12 @@ def overview(folder: str | Path, workdirs: Sequence[Path], out: str | Path | Non
     """
     path = _page_path(folder, out)
     readable: list[Read] = []
-    experiments: list[theory.Experiment] = []
+    experiments: list[experiment.Experiment] = []
     broken = [(_below(each, folder), "It is empty.") for each in runs.empty(folder)]
     for workdir in workdirs:
         try:
-            if theory.is_theory(workdir):
-                experiments.append(theory.read(workdir))
+            if experiment.is_experiment(workdir):
+                experiments.append(experiment.read(workdir))
             else:
                 readable.append(_read(workdir, folder, path, whole=len(readable) < FEW_RUNS))
         except DataError as error:
@@ -160,6 +161,7 @@ def _report(run: Run, compared: Sequence[Compared]) -> dict[str, Any]:
         "falls": any(c.measure == answers.FALL for c in found.comparisons),
         "comparisons": [_comparison(c, run.cue) for c in found.comparisons],
         "over_examples": any(c.over_examples for c in found.comparisons),
+        "claims": [claim_table.line_of(claim) for claim in run.claims],
         "numbers": _table(run.rows),
         "of_groups": _table(run.rows, table.group_columns(run.rows)),
         "left_out": table.left_out(run.rows),
@@ -206,7 +208,7 @@ def _with_headings(compared: Sequence[Compared]) -> list[tuple[str, Compared]]:
 def _overview(
     folder: str | Path,
     readable: Sequence[Read],
-    experiments: Sequence[theory.Experiment],
+    experiments: Sequence[experiment.Experiment],
     broken: Sequence[tuple[str, str]],
     compared: Sequence[Compared],
 ) -> dict[str, Any]:

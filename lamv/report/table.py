@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lamv.compare import selections
-from lamv.results.runs import Claim, Row, Spread, claims_of, rows_of
+from lamv.report import claim_table
+from lamv.results.runs import Row, Spread, claims_of, rows_of
 
 
 class Column(NamedTuple):
@@ -91,8 +92,7 @@ def as_text(summary: Mapping[str, Any]) -> str:
         lines += ["", *_text_table(rows, of_groups), *left_out(rows)]
     claims = claims_of(summary, rows)
     if claims:
-        lines += ["", "Claims"]
-        lines += [f"  {c.verdict:12} {c.row}: {c.metric} {c.relation} {_bound(c)} ({measured(c.mean)})" for c in claims]
+        lines += ["", "Claims", "", *claim_table.as_text(claims)]
     if summary.get("overrides"):
         changed = ", ".join(f"{key}={value}" for key, value in summary["overrides"].items())
         lines += ["", f"Settings of the recipe that were overridden: {changed}"]
@@ -134,16 +134,6 @@ def percent(spread: Spread) -> str:
     """ "86.1 ± 1.4 %", for running text, in which it does not break."""
     sd = "" if spread.sd is None else f"\xa0±\xa0{100 * spread.sd:.1f}"
     return f"{100 * spread.mean:.1f}{sd}\xa0%"
-
-
-def _bound(claim: Claim) -> str:
-    """ "0.8", or "3 × LS .1 = 20.1"."""
-    number = "" if claim.bound is None else f"{claim.bound:.4g}"
-    return " = ".join(part for part in (claim.next_to, number) if part)
-
-
-def measured(mean: float | None) -> str:
-    return "not measured" if mean is None else f"measured {mean:.4g}"
 
 
 def left_out(rows: Sequence[Row]) -> list[str]:

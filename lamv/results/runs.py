@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lamv.claims import RELATIONS, as_stated, judged
+from lamv.claims import RELATIONS, Claim, as_stated, judged
 from lamv.errors import DataError, brief
 from lamv.files import digest
 from lamv.results import analysis, jsonl, legend, shapes
@@ -112,28 +112,6 @@ class Row(NamedTuple):
     @property
     def n(self) -> int:
         return max((spread.n for spread in self.metrics.values()), default=0)
-
-
-class Claim(NamedTuple):
-    """What a recipe says that a row reaches (lamv.claims). `holds` is None where it was not judged, and `why` says why not.
-
-    next_to: "3 × LS .1", where the bound is so many times what another row has.
-    """
-
-    row: str
-    metric: str
-    relation: str
-    bound: float | None
-    mean: float | None
-    holds: bool | None
-    why: str = ""
-    next_to: str = ""
-
-    @property
-    def verdict(self) -> str:
-        if self.holds is None:
-            return "not judged" + (f": {self.why}" if self.why else "")
-        return "holds" if self.holds else "falls short"
 
 
 class Run(NamedTuple):
@@ -362,13 +340,19 @@ def claims_of(summary: Mapping[str, Any], rows: Sequence[Row]) -> list[Claim]:
             return claim
         return judged([as_stated(claim)], lambda row, metric: means[row].mean(metric) if row in means else None)[0]
 
-    claims = [_claim(found(claim)) for claim in stored]
-    return [c if c.holds is not None else c._replace(why="not measured") for c in claims]
+    claims = [_claim(found(claim), means) for claim in stored]
+    return [c if c.holds is not None else c._replace(note="not measured") for c in claims]
 
 
-def _claim(found: Mapping[str, Any]) -> Claim:
-    next_to = f"{found['times']:g} × {found['of']}" if "of" in found else ""
-    return Claim(*(found[field] for field in Claim._fields[:6]), next_to=next_to)
+def _claim(found: Mapping[str, Any], rows: Mapping[str, Row]) -> Claim:
+    """source: "3 × LS .1", where the bound is so many times what another row has."""
+    row, metric = found["row"], found["metric"]
+    spread = rows[row].metrics.get(metric) if row in rows else None
+    source = f"{found['times']:g} × {found['of']}" if "of" in found else "recipe"
+    return Claim(
+        f"{row}: {metric}", found["mean"], found["bound"], source, found["relation"],
+        sd=spread and spread.sd, n=spread.n if spread else 0, holds=found["holds"],
+    )  # fmt: skip
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -493,7 +477,7 @@ def _claims(summary: Mapping[str, Any], stated: Sequence[Sequence], rows: Sequen
     why = "settings were overridden" if summary else "the run is not finished"
     means = {row.name: row for row in rows}
     found = judged(stated, lambda row, metric: means[row].mean(metric) if row in means else None)
-    return [_claim(one)._replace(holds=None, why=why) for one in found]
+    return [_claim(one, means)._replace(holds=None, note=why) for one in found]
 
 
 def _how_far(rows: Sequence[Row]) -> str:

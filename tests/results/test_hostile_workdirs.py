@@ -21,8 +21,9 @@ import pytest
 from lamv import config as configs
 from lamv import report
 from lamv.errors import DataError, StorageError, WorkdirError
-from lamv.report import drawings, figures, prediction_figures, shortcut_figures, theory, variance_figures
+from lamv.report import drawings, figures, prediction_figures, shortcut_figures, variance_figures
 from lamv.results import analysis, runs, shapes
+from lamv.results import experiment as experiment_files
 from tests import workdirs
 from tests.pages import Page
 from tests.report import test_theory_page
@@ -210,8 +211,8 @@ def text_of(make, *arguments):
 def told_of(path):
     """What is said of a workdir when it is read: its notes, or the one line that is raised instead."""
     try:
-        if theory.is_theory(path):
-            return " ".join(theory.read(path).notes)
+        if experiment_files.is_experiment(path):
+            return " ".join(experiment_files.read(path).notes)
         run = runs.read(path)
         run.analysis.curves(*analysis.KINDS)
         return " ".join([*run.notes, *run.analysis.notes])

@@ -1,0 +1,74 @@
+"""What an experiment hands over: rows of measurements, checks against what they should be, figures as data.
+
+All of it is plain data, which goes into summary.json; the page is drawn from there.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lamv.claims import RELATIONS, Claim, holds
+from lamv.train.summary import spread, summary_row
+
+
+class Outcome(NamedTuple):
+    """rows: made by `row`. figures: dicts, see lamv.report.drawings. remarks: sentences for the page.
+
+    sources: files of data that were read (lamv.data.Source), for provenance.json.
+    """
+
+    rows: list[dict[str, Any]]
+    checks: list[Claim]
+    figures: list[dict[str, Any]] = []
+    remarks: list[str] = []
+    sources: Sequence = ()
+
+
+def check(
+    quantity: str, values, expected: float, source: str, *, relation: str = "=", tolerance: float = 0.0, note: str = ""
+) -> Claim:
+    """The judged Claim on the mean over replicas of `values`, a number or a sequence of them; fields as Claim's."""
+    if relation not in (known := ("=", *RELATIONS)):
+        raise ValueError(f"relation is {relation!r}, must be one of {', '.join(known)}")
+    mean, sd, n, _ = spread(_floats(values)).values()
+    expected = float(expected)
+    verdict = holds(mean, relation, expected, tolerance)
+    return Claim(quantity, mean, expected, source, relation, tolerance, sd, n, note, verdict)
+
+
+def row(name: str, metrics: Mapping[str, Sequence[float]], config: Mapping[str, Any] = {}, **more) -> dict[str, Any]:
+    """A row of summary.json: mean, sd, n and values of each metric over replicas; `more`: further plain data."""
+    return summary_row(name, dict(config), {metric: _floats(values) for metric, values in metrics.items()}) | more
+
+
+def plain(values) -> Any:
+    """An array as nested lists of Python numbers, NaN as None: what JSON can hold."""
+    values = np.asarray(values)
+    if values.ndim:
+        return [plain(v) for v in values]
+    value = values.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def series(name: str, x, values, style: str = "line", axis: int = 0) -> dict[str, Any]:
+    """A line of a figure: mean and sd of `values` over the axis of replicas, at x."""
+    mean = np.asarray(values).mean(axis=axis)
+    return {"name": name, "x": plain(x), "y": plain(mean), "sd": plain(sd_over(values, axis)), "style": style}
+
+
+def lines(name: str, title: str, caption: str, x_label: str, y_label: str, **more) -> dict[str, Any]:
+    """A figure of lines on linear axes; more: "series", and "levels" or other scales, see lamv.report.drawings."""
+    about = {"kind": "lines", "name": name, "title": title, "caption": caption, "x_label": x_label, "y_label": y_label}
+    return about | {"x_scale": "linear", "y_scale": "linear"} | more
+
+
+def sd_over(values, axis: int = 0) -> np.ndarray:
+    """Standard deviation over the axis of replicas, n - 1 in the denominator; 0 for one replica."""
+    values = np.asarray(values, np.float64)
+    return values.std(axis=axis, ddof=1) if values.shape[axis] > 1 else np.zeros_like(values.mean(axis=axis))
+
+
+def _floats(values) -> list[float]:
+    return [float(v) for v in np.ravel(np.asarray(values, np.float64))]

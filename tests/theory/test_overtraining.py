@@ -1,0 +1,111 @@
+"""Training too long: the closed form against gradient descent, the oracles, and the rise on digits."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lamv.errors import ConfigError
+from lamv.theory import recipe, validate
+from lamv.theory.overtraining import (
+    WINDOW,
+    Problem,
+    least_squares_problem,
+    predicted_risk,
+    run,
+    turning_records,
+)
+
+#: A higher learning rate takes the network past its turning point sooner.
+SMALL = {
+    "seeds": 2, "features": 32, "points": (8, 32), "mixed": 200, "descent": 2000,
+    "sizes": (40, 80), "batch_size": 16, "learning_rate": 5e-3, "steps": 800, "records": 40,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def config():
+    config = recipe("overtraining", **SMALL)
+    validate(config)
+    return config
+
+
+@pytest.fixture(scope="module")
+def outcome(config):
+    return run(config)
+
+
+def mean(outcome, name, key):
+    return next(r for r in outcome.rows if r["name"] == name)["metrics"][key]["mean"]
+
+
+def test_oracles(outcome):
+    exact = outcome.checks[:4]
+    assert [round(c.expected, 6) for c in exact] == [1.609438, 0.2, 0.666667, 0.666667]
+    assert all(c.holds for c in exact), exact
+
+
+def test_one_mode_is_the_toy():
+    """phi = 1 and target 1/2 against a truth of 1: bias^2 1, noise^2 1/4, of the same sign, so the curve never turns."""
+    one = Problem(np.ones((4, 1)), np.full(4, 0.5), np.ones(1), np.ones((1, 1)))
+    left = np.exp(-np.array([0.0, np.log(5), 50.0]))
+    predicted = predicted_risk(one, np.array([0.0, np.log(5), 50.0]))
+    np.testing.assert_allclose(predicted["exact"], np.square(left + (1 - left) / 2))
+    np.testing.assert_allclose(predicted["independent"], [1.0, 0.2, 0.25])
+
+
+def test_modes_without_data_keep_their_bias():
+    phi = np.array([[2.0, 0.0], [0.0, 0.0]])
+    predicted = predicted_risk(Problem(phi, phi @ [1.0, 3.0], np.array([1.0, 3.0]), np.eye(2)), np.array([0.0, 100.0]))
+    for key in ("exact", "independent"):
+        np.testing.assert_allclose(predicted[key], [10.0, 9.0])
+
+
+def test_features_are_orthonormal_and_targets_of_erm_exact(config):
+    problem = least_squares_problem(config, 0, 32, mixing=False)
+    np.testing.assert_allclose(problem.test_phi.T @ problem.test_phi / 4000, np.eye(32), atol=0.15)
+    np.testing.assert_allclose(problem.q, problem.phi @ problem.truth, rtol=1e-9, atol=1e-9)
+    mixed = least_squares_problem(config, 0, 32, mixing=True)
+    assert np.square(mixed.q - mixed.phi @ mixed.truth).mean() > 0.01, "mixed targets carry noise"
+    np.testing.assert_array_equal(mixed.truth, problem.truth)
+
+
+def test_the_turning_point_is_that_of_the_moving_average():
+    curve = np.abs(np.arange(60.0) - 30)
+    outlier = curve.copy()
+    outlier[50] = -1.0
+    np.testing.assert_array_equal(turning_records(np.stack([curve, outlier])), [30, 30])
+    assert turning_records(np.arange(20.0)[None]) == WINDOW // 2
+
+
+def test_gradient_descent_follows_the_closed_form(outcome):
+    checks = {c.quantity: c for c in outcome.checks if "predicted curve" in c.quantity}
+    assert len(checks) == 2
+    for check in checks.values():
+        assert 0 < check.measured < 0.1, check
+
+
+def test_mixup_turns_and_erm_does_not(outcome):
+    for task, few in (("least squares", 8), ("digits", 40)):
+        key = "risk/rise" if task == "least squares" else "test/rise"
+        assert mean(outcome, f"{task}, Mixup, n {few}", key) > 0.03
+        assert abs(mean(outcome, f"{task}, ERM, n {few}", key)) < 0.02
+    assert mean(outcome, "digits, Mixup, then ERM, n 40", "test/error") < mean(
+        outcome, "digits, Mixup, n 40", "test/error"
+    )
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [({"descent": 1500}, "descent is 1500"), ({"records": 30}, "records is 30"), ({"sizes": (40, 1797)}, "sizes is")],
+)
+def test_what_does_not_fit_is_one_line(change, words):
+    wrong = recipe("overtraining", **SMALL | change)
+    with pytest.raises(ConfigError, match=words):
+        validate(wrong)
+        run(wrong)
+
+
+def test_all_of_it_is_plain_data(outcome):
+    json.dumps([outcome.rows, [c._asdict() for c in outcome.checks], outcome.figures], allow_nan=False)
+    assert len(outcome.rows) == 4 + 6 and all(len(s["x"]) <= 200 for f in outcome.figures for s in f["series"])
