@@ -2,8 +2,8 @@
 
 A command listens from its first import on (`listen`). Whatever it does may be abandoned at any moment, as all that it
 leaves is written whole: a thread ends the process at once, with one line and exit code 75, wherever the main thread is,
-be it in an import or deep in a compilation. Training alone holds a signal back (`StopRequest`), until its step is saved; a second
-signal does not wait for that.
+be it in an import or deep in a compilation. Training alone holds a signal back (`StopRequest`) until its step is saved; a
+second signal does not wait for that.
 
 Where nobody listens (a notebook, a test), `StopRequest` hears signals by itself, as long as it lasts. Several processes must
 agree on where to stop: there JAX listens, and `leave_to_jax` is called first.
