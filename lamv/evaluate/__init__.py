@@ -22,7 +22,7 @@ import numpy as np
 
 from lamv import config as configs
 from lamv import data
-from lamv.compare.groups import baseline_of
+from lamv.compare.baseline import baseline_of
 from lamv.core import metrics, selection, shortcuts
 from lamv.core.corruptions import CORRUPTIONS
 from lamv.core.information import mutual_information

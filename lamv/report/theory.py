@@ -6,7 +6,6 @@ not finite is null in summary.json and None here.
 """
 
 import hashlib
-import itertools
 import json
 import math
 import shlex
@@ -16,8 +15,9 @@ from typing import Any, NamedTuple
 
 from lamv import files
 from lamv.errors import DataError, brief
-from lamv.report import drawings, explain, table
+from lamv.report import explain, table
 from lamv.report.explain import Term
+from lamv.report.figures import from_data
 from lamv.results import runs, shapes
 from lamv.results.jsonl import MISSING, read_object
 from lamv.results.runs import Row
@@ -206,7 +206,7 @@ def as_text(summary: Mapping[str, Any]) -> str:
 
 def content(experiment: Experiment) -> dict[str, Any]:
     """Everything that theory.html.j2 shows."""
-    drawn, failed = drawings.draw(experiment.figures)
+    drawn, failed = from_data.draw(experiment.figures)
     return {
         "title": experiment.title,
         "experiment": experiment,
@@ -228,8 +228,7 @@ def _numbers(rows: Sequence[Row]) -> dict[str, Any]:
     for metric in metrics:
         group, _, head = metric.rpartition("/")
         columns.append(table.Column(metric, group.replace("_", " "), head.replace("_", " "), "", metric))
-    groups = [(name, len(list(of))) for name, of in itertools.groupby(columns, lambda column: column.group)]
-    return {"columns": columns, "groups": groups, "cells": [_cells(rows, column) for column in columns]}
+    return table.grouped(rows, columns) | {"cells": [_cells(rows, column) for column in columns]}
 
 
 def _cells(rows: Sequence[Row], column: table.Column) -> list[table.Cell]:

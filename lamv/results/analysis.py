@@ -68,16 +68,16 @@ class Analysis(NamedTuple):
             last[curve["row"]] = max(curve["step"], last.get(curve["row"], 0))
         return [curve for curve in found if curve["step"] == _step_of(curve, steps or {}, last)]
 
-    def intervals(self) -> dict[tuple[str, str, str | None], "Interval"]:
+    def intervals(self) -> dict[tuple[str, str, str | None], "ExampleInterval"]:
         """{(row, metric, name of the ERM row or None): its bootstrap interval over examples}."""
         found = {}
         for curve in self.curves("interval"):
             key = (curve["row"], curve["metric"], curve.get("against"))
-            found[key] = Interval(*(float(curve[end]) for end in ("mean", "low", "high")), curve.get("examples"))
+            found[key] = ExampleInterval(*(float(curve[end]) for end in ("mean", "low", "high")), curve.get("examples"))
         return found
 
 
-class Interval(NamedTuple):
+class ExampleInterval(NamedTuple):
     """95 % interval of a metric of one seed, or of its difference to another row; a bootstrap over the examples."""
 
     mean: float

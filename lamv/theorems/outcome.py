@@ -43,7 +43,7 @@ class Check(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """rows: made by `row`. figures: dicts, see lamv.report.drawings. remarks: sentences for the page.
+    """rows: made by `row`. figures: dicts, see lamv.report.figures.from_data. remarks: sentences for the page.
 
     sources: files of data that were read (lamv.data.Source), for provenance.json.
     """
