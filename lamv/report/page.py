@@ -111,12 +111,16 @@ def method_tables(one: Compared, heading: str = "", source: str = "") -> list[Pa
 
 def _method_table(table: MethodTable, source: str) -> PageTable:
     headings = [Heading(""), *(Heading(m.name, f"{m.short}, n = {m.n}") for m in table.methods)]
-    rows = [[Cell(f"{line.name} {export.power(line)}".strip()), *line.cells] for line in table.lines]
+    rows = [[Cell(f"{line.name} {_power(line.power)}".strip()), *line.cells] for line in table.lines]
     number, parts = table.part
     last = (
         {"caption": " ".join([table.about, export.CELLS, *table.remarks]), "source": source} if number == parts else {}
     )
     return PageTable(headings, rows, title=table.title if number == 1 else "", style="compared", **last)
+
+
+def _power(power: int) -> str:
+    return f"× 10{str(power).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}" if power else ""
 
 
 def path_of(folder: str | Path, out: str | Path | None) -> Path:

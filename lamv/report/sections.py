@@ -114,10 +114,10 @@ def grid_section(run: Run, *_) -> Section | None:
         for metric, words in grids.measures(grid):
             if items := [repair_in_words(repair) for repair in grids.repairs(grid, metric)]:
                 lose = f"Methods that, without mitigation, lose more than 3 points of {words} against ERM"
-                sentences.append(Bullets(f"{lose}, and the best mitigation for each:", items))
-    caption = "In parentheses: 95 % interval of the mean difference, paired by seed. " if sentences else ""
+                intro = f"{lose}, and the best mitigation for each (in parentheses: 95 % interval, paired by seed):"
+                sentences.append(Bullets(intro, items))
     return Section(
-        "Methods and mitigations", sentences=sentences, figures=figures, caption=caption + selections.caption(run.rows),
+        "Methods and mitigations", sentences=sentences, figures=figures, caption=selections.caption(run.rows),
         terms=[glossary.REPAIR], source=source(run),
     )  # fmt: skip
 
@@ -160,7 +160,7 @@ def numbers_section(run: Run, *_) -> Section:
     differ = "; the columns differ in the cue" if run.cue else ""
     tables = [row_table(rows, columns, f"{shows} All on test examples{differ}. {selection}", extra)]
     if group_columns := table.group_columns(rows):
-        group = "A group is a label and an attribute" + (", here the class of the cue." if run.cue else ".")
+        group = "A group is a label and an attribute" + (", here the class that the cue indicates." if run.cue else ".")
         parts = [shows, group if by_group.of(run) else "", *table.left_out(rows), selection]
         tables.append(row_table(rows, group_columns, " ".join(part for part in parts if part)))
     return Section("The numbers", tables=tables, fold=_fold(run, f"All {len(rows)} rows"))

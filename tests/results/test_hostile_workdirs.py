@@ -21,7 +21,8 @@ import pytest
 from lamv import config as configs
 from lamv import report
 from lamv.errors import DataError, StorageError, WorkdirError
-from lamv.report import drawings, figures, prediction_figures, shortcut_figures, theory, variance_figures
+from lamv.report import overview, sections, theory
+from lamv.report.figures import accuracy, from_data, predictions, shortcuts, style, variance
 from lamv.results import analysis, runs, shapes
 from tests import workdirs
 from tests.pages import Page
@@ -179,16 +180,15 @@ def bases(tmp_path_factory):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Pages without drawings: every figure is asked for, and shows nothing."""
-    for module in (figures, variance_figures, prediction_figures, shortcut_figures):
+    for module in (style, accuracy, variance, predictions, shortcuts):
         monkeypatch.setattr(module, "as_svg", lambda fig: "<svg></svg>")
 
 
 @pytest.fixture
 def no_figures(monkeypatch, undrawn):
     """Pages of which the figures of a run are not even asked for."""
-    monkeypatch.setattr(report, "_figures_of_rows", lambda run: [])
-    monkeypatch.setattr(report, "_main_figures", lambda run: [])
-    monkeypatch.setattr(report.variance_figures, "drawn", lambda *draws: [])
+    for module in (sections, overview):
+        monkeypatch.setattr(module, "drawn", lambda *arguments: [])
 
 
 def copied(base, path):
@@ -231,7 +231,7 @@ def test_every_content_of_every_file_is_told(bases, tmp_path, monkeypatch, no_fi
             made[path] = told_of(path)
             assert name in made[path] or may_hold(kind, name, what), (kind, name, made[path])
     few = [path for path in made if path.name.startswith(("run, ", "experiment, "))]
-    text = Page(report.overview(tmp_path, few).read_text()).text
+    text = Page(report.write_overview(tmp_path, few).read_text()).text
     assert all(notes in text for path, notes in made.items() if path in few and notes.startswith(str(path))), (
         "refused ones"
     )
@@ -419,7 +419,7 @@ def test_a_figure_of_any_numbers_is_drawn_or_told(tmp_path, numbers, scale):
     series = [
         {"name": "a" * 500, "x": [1, 2, 3], "y": numbers, "style": style} for style in ("line", "band", "points", "x")
     ]
-    made, failed = drawings.draw([{**LINES, "y_scale": scale, "series": series, "x_label": "x\n" * 500}])
+    made, failed = from_data.draw([{**LINES, "y_scale": scale, "series": series, "x_label": "x\n" * 500}])
     assert len(made) + len(failed) == 1
 
 
