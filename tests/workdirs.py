@@ -4,7 +4,7 @@ import json
 
 from lamv.compare import cohorts
 from lamv.results import runs
-from lamv.results.runs import spread
+from lamv.results.records import spread
 
 FOUR_METHODS = {"ERM": "erm", "LS .1": "label_smoothing", "Mixup": "mixup", "CutMix": "cutmix"}
 SPLITS = ("test_aligned", "test_random", "test_conflicting", "test_absent")

@@ -9,7 +9,7 @@ from typing import Any
 
 from lamv.catalog import methods, mitigations
 from lamv.compare import selections
-from lamv.results.runs import Row, flatten
+from lamv.results.records import Row, flatten
 
 #: What makes a method: label augmentation, and a teacher.
 METHOD = ("method.", "distill.")

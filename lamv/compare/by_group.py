@@ -12,7 +12,7 @@ from lamv.catalog import metrics
 from lamv.compare import families
 from lamv.results import legend
 from lamv.results.legend import Legend
-from lamv.results.runs import Row, Run, Spread
+from lamv.results.records import Row, Run, Spread
 
 #: (label, attribute), or (number of the group, None).
 Group = tuple[int, int | None]

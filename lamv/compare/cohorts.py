@@ -13,7 +13,7 @@ from lamv.core.intervals import over_seeds
 from lamv.results import legend
 from lamv.results.analysis import ExampleInterval
 from lamv.results.legend import Legend
-from lamv.results.runs import Row, Run
+from lamv.results.records import Row, Run
 
 #: Knobs that do not change what is learned from a seed, and the seeds themselves.
 IGNORED = (

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lamv.compare.baseline import baseline_of
 from lamv.core.intervals import over_seeds
 from lamv.results.analysis import ExampleInterval
-from lamv.results.runs import Row, Spread, spread
+from lamv.results.records import Row, Spread, spread
 
 #: Accuracy with an aligned cue minus accuracy with a random one: 0 for a network that ignores the cue.
 FALL = "fall"

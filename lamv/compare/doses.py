@@ -22,7 +22,7 @@ import numpy as np
 from lamv.catalog import methods, mitigations
 from lamv.compare import baseline
 from lamv.core import intervals
-from lamv.results.runs import Row, Spread
+from lamv.results.records import Row, Spread
 
 #: The doses: knob, label of the axis.
 KNOBS = (
@@ -107,7 +107,7 @@ def difference(curve: Curve, erm: Curve) -> DoseDifference | None:
     seeds = sorted(set.intersection(*(set(values) for pair in pairs for values in pair))) if pairs else []
     if len(doses) < 2 or not seeds:
         return None
-    values = [[own[seed] - base[seed] for own, base in pairs] for seed in seeds]
+    values = [[method[seed] - base[seed] for method, base in pairs] for seed in seeds]
     return DoseDifference(np.array(doses, float), np.array(values, float))
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from lamv.catalog import methods, mitigations
 from lamv.compare import baseline, differences
-from lamv.results.runs import Row
+from lamv.results.records import Row
 
 #: (metric, in words): the measures of a grid.
 WORST = (
@@ -99,15 +99,15 @@ def repairs(grid: Grid, metric: str) -> list[Repair]:
     base = grid.rows.get((grid.erm, grid.unmitigated))
     if base is None or metric not in base.metrics:
         return []
-    found = []
+    repairs = []
     for method in grid.methods:
         row = grid.rows.get((method, grid.unmitigated))
         lost = row and method != grid.erm and differences.difference_of(row, base, metric)
         if not lost or lost.difference.mean >= -GAP:
             continue
         tried = [_tried(grid, metric, lost, method, name) for name in grid.mitigations if name != grid.unmitigated]
-        found.append(max((one for one in tried if one), key=lambda one: one.above, default=Repair(method, lost)))
-    return found
+        repairs.append(max((one for one in tried if one), key=lambda one: one.above, default=Repair(method, lost)))
+    return repairs
 
 
 def _tried(grid: Grid, metric: str, lost: differences.Comparison, method: str, mitigation: str) -> Repair | None:

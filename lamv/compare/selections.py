@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lamv.results.runs import Row
+from lamv.results.records import Row
 
 LAST, ORACLE = "last", "oracle_test_worst_group"
 #: What follows "Numbers of".

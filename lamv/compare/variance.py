@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lamv.results.runs import Row, Spread, spread
+from lamv.results.records import Row, Spread, spread
 
 
 def rank_correlation(x: Sequence[float], y: Sequence[float]) -> float | None:

@@ -27,7 +27,7 @@ from lamv.compare.differences import (
 )
 from lamv.compare.variance import parts_of_loss, variance_share
 from lamv.report.numbers import count_span, mean_sd, percent_span
-from lamv.results.runs import Row, Run
+from lamv.results.records import Row, Run
 
 CUE_WORDS = {kind: kind.replace("_", " ") for kind in ("tag", "pixel", "colour", "patch", "watermark", "colour_cast")}
 WORST = "test/worst_group_accuracy"
@@ -48,19 +48,23 @@ class Answer(NamedTuple):
 
 def answer(run: Run) -> Answer:
     """The answer to what the run is about: error, reliance on a cue, or accuracy."""
-    if any(RMSE in row.metrics for row in run.rows):
-        found = _about_error(run)
-    elif not any(TEST in row.metrics or RANDOM in row.metrics for row in run.rows):
-        found = Answer("No accuracy has been measured yet.", [], [])
-    elif run.cue and any(fall_of(row) for row in run.rows):
-        found = _about_cue(run)
-    elif any(WORST in row.metrics for row in run.rows):
-        found = _about_accuracy(run, WORST, "test accuracy of the worst group")
-    elif any(TEST in row.metrics for row in run.rows):
-        found = _about_accuracy(run, TEST, "test accuracy")
-    else:
-        found = _about_accuracy(run, RANDOM, "accuracy under a random cue")
-    return found._replace(paragraphs=[*found.paragraphs, *_paragraphs(_from_checkpoints(run))])
+    about = _answer(run)
+    return about._replace(paragraphs=[*about.paragraphs, *_paragraphs(_from_checkpoints(run))])
+
+
+def _answer(run: Run) -> Answer:
+    measured = {metric for row in run.rows for metric in row.metrics}
+    if RMSE in measured:
+        return _about_error(run)
+    if not measured & {TEST, RANDOM}:
+        return Answer("No accuracy has been measured yet.", [], [])
+    if run.cue and any(fall_of(row) for row in run.rows):
+        return _about_cue(run)
+    if WORST in measured:
+        return _about_accuracy(run, WORST, "test accuracy of the worst group")
+    if TEST in measured:
+        return _about_accuracy(run, TEST, "test accuracy")
+    return _about_accuracy(run, RANDOM, "accuracy under a random cue")
 
 
 def _about_cue(run: Run) -> Answer:

@@ -17,7 +17,7 @@ from lamv.compare.cohorts import Cohort, Difference, PooledMethod
 from lamv.core import intervals
 from lamv.report.numbers import digits, interval
 from lamv.report.table import Cell
-from lamv.results.runs import spread
+from lamv.results.records import spread
 
 ACROSS = 5
 SEEDS = (

@@ -6,7 +6,7 @@ from typing import Any
 
 from lamv.catalog import methods, mitigations
 from lamv.report import glossary
-from lamv.results.runs import Row, Run, Term, flatten
+from lamv.results.records import Row, Run, Term, flatten
 
 #: Knobs that `method_in_words` tells.
 TOLD = ("method.", "loss.", "distill.", "mitigation.", "select.", "optim.after_switch")

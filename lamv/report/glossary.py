@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from lamv.catalog import mitigations
 from lamv.compare import selections
-from lamv.results.runs import Row, Term
+from lamv.results.records import Row, Term
 
 #: (pattern that a metric's key must hold, term), in the order of the page.
 TERMS: tuple[tuple[str, Term], ...] = (

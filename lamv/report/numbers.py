@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from lamv.catalog.words import number
-from lamv.results.runs import Spread
+from lamv.results.records import Spread
 
 
 def decimals_for(values: Iterable[float]) -> int:

@@ -15,7 +15,7 @@ from lamv.report.figures.style import Drawn, drawn
 from lamv.report.page import Compared, Heading, PageTable, Section
 from lamv.report.table import Cell
 from lamv.results import runs
-from lamv.results.runs import Row, Run
+from lamv.results.records import Row, Run
 
 #: Runs that get figures; of more, the lines are not read.
 FEW_RUNS = 12

@@ -20,7 +20,7 @@ from lamv.report import comparison, export
 from lamv.report.comparison import MethodTable
 from lamv.report.figures.style import Drawn
 from lamv.report.table import Cell
-from lamv.results.runs import Term
+from lamv.results.records import Term
 
 FILE = "report.html"
 ELSEWHERE = "experiments.report writes a page elsewhere with --out=FILE.html"

@@ -15,7 +15,7 @@ from lamv.report.numbers import count_span, interval, points
 from lamv.report.page import Bullets, Compared, Heading, PageTable, Section, method_tables
 from lamv.report.table import Cell
 from lamv.results import legend
-from lamv.results.runs import Row, Run, Term
+from lamv.results.records import Row, Run, Term
 
 #: Rows beyond which what has a line for each of them is folded away, and figures with a curve for each are not drawn.
 MANY_ROWS = 30
@@ -84,8 +84,8 @@ def crossings(curve: doses.Curve, erm: doses.Curve) -> list[str]:
     difference = doses.difference(curve, erm)
     if difference is None:
         return ["no seeds in common"]
-    if found := doses.crossings(difference):
-        return [_crossing(crossing, erm.name, difference.doses) for crossing in found]
+    if at := doses.crossings(difference):
+        return [_crossing(crossing, erm.name, difference.doses) for crossing in at]
     signs = [mean for mean in difference.values.mean(axis=0) if mean]
     where = "on" if not signs else "below" if signs[0] < 0 else "above"
     return [f"does not cross; {where} {erm.name} at every dose"]
@@ -105,11 +105,11 @@ def _crossing(crossing: doses.Crossing, erm: str, at: Sequence[float]) -> str:
 
 def grid_section(run: Run, *_) -> Section | None:
     """Methods by mitigations, and which mitigation repairs which method."""
-    found = grids.of(run.rows)
-    if not found:
+    all_grids = grids.of(run.rows)
+    if not all_grids:
         return None
     figures, sentences = [], []
-    for place, grid in enumerate(found):
+    for place, grid in enumerate(all_grids):
         figures += drawn([shortcuts.method_by_mitigation], grid, place)
         for metric, words in grids.measures(grid):
             if items := [repair_in_words(repair) for repair in grids.repairs(grid, metric)]:
@@ -314,7 +314,7 @@ def comparison_section(run: Run, compared: Sequence[Compared], _: Answer) -> Sec
 
 
 def data_section(run: Run, *_) -> Section | None:
-    """What was read of the data set."""
+    """The description of the data set."""
     entries = [Term(heading, sentence) for heading, sentence in legend.in_words(run.data)]
     return Section("The data", entries=entries) if entries else None
 

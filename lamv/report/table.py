@@ -15,7 +15,8 @@ from rich.text import Text
 
 from lamv.compare import selections
 from lamv.report.numbers import count_span, decimals_for
-from lamv.results.runs import Claim, Row, claims_of, rows_of
+from lamv.results.records import Claim, Row
+from lamv.results.runs import claims_of, rows_of
 
 
 class Column(NamedTuple):

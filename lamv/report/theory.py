@@ -20,7 +20,7 @@ from lamv.report.explain import Term
 from lamv.report.figures import from_data
 from lamv.results import runs, shapes
 from lamv.results.jsonl import MISSING, read_object
-from lamv.results.runs import Row
+from lamv.results.records import Row
 from lamv.results.shapes import FLAG, LIST, NUMBER, OBJECT, TEXT, WHOLE, Shape, kept, many, need, optional, record
 
 SIGNS = {"=": "=", ">=": "≥", "<=": "≤"}

@@ -1,4 +1,4 @@
-"""What the numbers of classes, attributes and groups stand for, in the words of the data (lamv.data.description)."""
+"""Names of classes, attributes and groups, as the data set describes them (lamv.data.description)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ LISTED = 20
 
 
 class Legend(NamedTuple):
-    """Names in the order of their numbers; what has none is called by its number. crossing: of a class and an attribute."""
+    """Names by number; without one, the number is the name. crossing: template for a class and an attribute."""
 
     classes: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class Legend(NamedTuple):
 
 
 def of(data: Mapping[str, Any]) -> Legend:
-    """The legend in what a run says of its data (shapes.READING); an empty one where it says nothing."""
+    """The legend of a described data set (shapes.READING); empty without a description."""
     names = (tuple(data.get(key, ())) for key in ("classes", "attributes", "groups"))
     return Legend(*names, data.get("crossing") or Legend().crossing)
 
@@ -43,18 +43,18 @@ def common(legends: Sequence[Legend]) -> Legend:
 
 
 def in_words(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(heading, sentence) of all that a run says of its data (shapes.READING)."""
+    """(heading, sentence) of the description of a data set (shapes.READING)."""
     examples, classes = data.get("examples", {}), data.get("classes", [])
     parts = ", ".join(f"{number} in {part}" for part, number in examples.items())
     if list(examples) == ["all"]:
         parts = f"{examples['all']}, cut into train and test by each seed"
-    found = [("Examples", parts), ("Inputs", data.get("inputs", ""))]
+    entries = [("Examples", parts), ("Inputs", data.get("inputs", ""))]
     for part, sizes in data.get("counts", {}).items():
         shown = [f"{name} {size}" for name, size in zip(classes, sizes, strict=False)]
-        found.append(("Classes" if part == "all" else f"Classes in {part}", listed(shown, LISTED)))
-    found.append(("Groups", listed(data.get("groups", []), LISTED, "; ")))
-    found.append(("Columns", listed(data.get("columns", []), LISTED)))
-    found += [("Note", note) for note in data.get("notes", [])]
+        entries.append(("Classes" if part == "all" else f"Classes in {part}", listed(shown, LISTED)))
+    entries.append(("Groups", listed(data.get("groups", []), LISTED, "; ")))
+    entries.append(("Columns", listed(data.get("columns", []), LISTED)))
+    entries += [("Note", note) for note in data.get("notes", [])]
     left_out = data.get("left_out", [])
-    found.append((f"Left out: {len(left_out)} files", "; ".join(left_out)))
-    return [(heading, sentence) for heading, sentence in found if sentence]
+    entries.append((f"Left out: {len(left_out)} files", "; ".join(left_out)))
+    return [(heading, sentence) for heading, sentence in entries if sentence]

@@ -6,7 +6,7 @@ from lamv import report
 from lamv.compare.differences import LESS, UNDECIDED, Comparison
 from lamv.report.answer import answer
 from lamv.results import runs
-from lamv.results.runs import spread
+from lamv.results.records import spread
 from tests import workdirs
 from tests.compare.test_by_group import FOUR, row, run_of
 

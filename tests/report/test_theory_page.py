@@ -14,7 +14,7 @@ from lamv import report
 from lamv.errors import DataError
 from lamv.report import theory
 from lamv.report.figures import from_data
-from lamv.results.runs import spread
+from lamv.results.records import spread
 from tests import pages, workdirs
 from tests.pages import HOSTILE
 

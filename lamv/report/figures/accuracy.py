@@ -25,7 +25,7 @@ from lamv.report.figures.style import (
     looks,
 )  # fmt: skip
 from lamv.report.numbers import shortened
-from lamv.results.runs import Row, Run, curve
+from lamv.results.records import Row, Run, curve
 
 #: (metric, name, mark). The random cue is what the question is about, so it alone has a colour.
 SPLITS = (

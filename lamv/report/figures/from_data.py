@@ -24,7 +24,7 @@ from lamv.errors import brief
 from lamv.report.figures import style
 from lamv.report.figures.style import ACCENT, HEAT, INK, MARKERS, PALE, WIDTH, Drawn, Mark, as_svg, panels
 from lamv.report.numbers import shortened
-from lamv.results.runs import Row, Spread
+from lamv.results.records import Row, Spread
 from lamv.results.shapes import NUMBER, TEXT, Shape, many, optional, record
 
 #: Neighbours differ in lightness, so that a copy in grey tells them apart as well.

@@ -17,7 +17,7 @@ from lamv.report.figures import style
 from lamv.report.figures.style import ACCENT, INK, WIDTH, Drawn, add_legend, as_svg, columns_of, looks, panels
 from lamv.report.figures.variance import lines_with_bands
 from lamv.report.numbers import first_of, shortened
-from lamv.results.runs import Row, Run
+from lamv.results.records import Row, Run
 
 #: Rows that get a panel each.
 PANELS = 12

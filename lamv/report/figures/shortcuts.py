@@ -28,7 +28,7 @@ from lamv.report.figures.style import (
 )  # fmt: skip
 from lamv.report.numbers import first_of, shortened
 from lamv.results.legend import Legend
-from lamv.results.runs import Spread
+from lamv.results.records import Spread
 
 SPLIT_WORDS = {"test": "the test split", "test_random": "the test split with a random cue"}
 #: Rows that get a panel each.

@@ -22,7 +22,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from lamv.catalog import methods
 from lamv.report.numbers import shortened
-from lamv.results.runs import Row, Spread
+from lamv.results.records import Row, Spread
 
 WIDTH = 7.2  # inches
 INK, PALE, ACCENT = "#1c1c28", "#b9b9c3", "#b8431f"

@@ -28,7 +28,7 @@ from lamv.report.figures.style import (
     panels,
 )  # fmt: skip
 from lamv.report.numbers import first_of, shortened
-from lamv.results.runs import Row, Run, Spread, curve
+from lamv.results.records import Row, Run, Spread, curve
 
 #: Rows below which there is no rank correlation.
 FEWEST = 4
