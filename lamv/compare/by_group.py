@@ -76,7 +76,7 @@ def _accuracies(row: Row, split: str) -> dict[Group, Spread]:
 
 
 def _pooled(run: Run, split: str) -> dict[str, dict[Group, tuple[int, int]]]:
-    """From the evaluation at the steps of the numbers; {} for a row whose seeds were not all evaluated there."""
+    """From the evaluation at the steps of the numbers; {} for a row whose seeds were not all evaluated there, or for all."""
     pooled: dict[str, dict[Group, tuple[int, int]]] = {row.name: {} for row in run.rows}
     replicas: dict[str, set[int]] = {row.name: set() for row in run.rows}
     steps = {row.name: row.selected for row in run.rows if row.selected}
@@ -88,4 +88,5 @@ def _pooled(run: Run, split: str) -> dict[str, dict[Group, tuple[int, int]]]:
         for y, a, count, correct, *_ in curve["groups"]:
             before = groups.get((y, a), (0, 0))
             groups[y, a] = (before[0] + count, before[1] + correct)
-    return {row.name: pooled[row.name] if len(replicas[row.name]) == row.n else {} for row in run.rows}
+    pooled = {row.name: pooled[row.name] if len(replicas[row.name]) == row.n else {} for row in run.rows}
+    return pooled if any(pooled.values()) else {}

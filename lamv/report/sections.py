@@ -180,10 +180,7 @@ def group_section(run: Run, *_) -> Section | None:
     groups = by_group.of(run)
     if not groups:
         return None
-    if groups.accuracies and any(groups.accuracies.values()):
-        tables = [_group_table(groups)]
-    else:
-        tables = [_pooled_table(groups)] if any(groups.pooled.values()) else []
+    tables = [_group_table(groups)] if groups.groups else [_pooled_table(groups)] if groups.pooled else []
     return Section(
         "Groups", figures=drawn([shortcuts.many_groups], groups), tables=tables, caption="" if tables else TOO_MANY,
         terms=[glossary.INTERVAL], source=source(run), fold=_fold(run, f"All {len(run.rows)} rows"),

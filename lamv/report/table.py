@@ -232,10 +232,15 @@ def text_table(columns: Sequence[Sequence[str]], right: bool = False) -> list[st
     right: all but the first column are set flush right.
     """
     out = rich.table.Table(box=rich.box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="")
-    columns = [[Text("".join(c if c.isprintable() else " " for c in text)) for text in column] for column in columns]
-    for number, (heading, *_) in enumerate(columns):
-        out.add_column(heading, justify="right" if right and number else "left", no_wrap=True)
-    for line in zip(*(entries for _, *entries in columns), strict=True):
+    lines = []
+    for number, column in enumerate(columns):
+        texts = ["".join(c if c.isprintable() else " " for c in text) for text in column]
+        # Not by rich, which drops the trailing spaces that align the means of a column.
+        wide = max(map(len, texts)) if right and number else 0
+        heading, *entries = (Text(text.rjust(wide)) for text in texts)
+        out.add_column(heading, no_wrap=True)
+        lines.append(entries)
+    for line in zip(*lines, strict=True):
         out.add_row(*line)
     console = rich.console.Console(width=100_000, file=io.StringIO(), color_system=None)
     console.print(out)

@@ -11,6 +11,8 @@ from lamv.results import runs
 from tests import workdirs
 from tests.compare.test_by_group import FOUR, many, row, run_of
 from tests.compare.test_doses import DOSES, rows_of
+from tests.compare.test_doses import row as dose_row
+from tests.compare.test_grids import FOUR as GRID
 from tests.compare.test_grids import WORST, grid_rows
 from tests.pages import Page
 
@@ -99,7 +101,7 @@ def test_a_curve_that_does_not_cross_says_where_it_lies(differences, said):
 
 def test_of_many_rows_a_page_on_several_runs_shows_the_curves_alone(tmp_path, monkeypatch):
     own = [0.6, 0.61, 0.62]
-    stored = [row(f"{m} {dose}", own, dose, method=m) for m in ("erm", "label_smoothing") for dose in DOSES]
+    stored = [dose_row(f"{m} {dose}", own, dose, method=m) for m in ("erm", "label_smoothing") for dose in DOSES]
     workdirs.write(tmp_path / "run", workdirs.summary(*stored))
 
     def labels():
@@ -112,7 +114,7 @@ def test_of_many_rows_a_page_on_several_runs_shows_the_curves_alone(tmp_path, mo
 
 
 def test_the_page_shows_the_grid_with_numbers_in_its_cells(tmp_path):
-    rows = grid_rows({key: value for key, value in FOUR.items() if key != "LS, jtt"})
+    rows = grid_rows({key: value for key, value in GRID.items() if key != "LS, jtt"})
     found = sections.grid_section(runs.Run(tmp_path, "", "", {}, rows, (), (), {}, (), True))
     [figure], [(intro, sentences)] = found.figures, found.sentences
     assert "ERM with jtt 85.0" in figure.alt and "LS with jtt" not in figure.alt
@@ -121,7 +123,7 @@ def test_the_page_shows_the_grid_with_numbers_in_its_cells(tmp_path):
 
 
 def test_a_mitigation_repairs_what_is_not_far_below_erm_in_either_sense():
-    [grid] = grids.of(grid_rows(FOUR))
+    [grid] = grids.of(grid_rows(GRID))
     [found] = grids.repairs(grid, WORST)
     assert (found.method, found.mitigation, found.repaired) == ("LS", "jtt", True)
     assert found.lost.difference.mean == pytest.approx(-0.3)
@@ -135,8 +137,8 @@ def test_a_mitigation_repairs_what_is_not_far_below_erm_in_either_sense():
 
 @pytest.mark.parametrize("accuracies, mitigation, words", [
     # Best in itself, yet as far below ERM as before: the mitigation helps ERM as much.
-    (FOUR | {"ERM, dfr": 0.99, "LS, dfr": 0.9}, "jtt", "repairs it"),
-    (FOUR | {"LS, jtt": 0.7}, "jtt", "comes closest but does not repair it: 15.0 points (15.0 to 15.0) below ERM under"),
+    (GRID | {"ERM, dfr": 0.99, "LS, dfr": 0.9}, "jtt", "repairs it"),
+    (GRID | {"LS, jtt": 0.7}, "jtt", "comes closest but does not repair it: 15.0 points (15.0 to 15.0) below ERM under"),
     ({"ERM": 0.8, "LS": 0.5, "LS, jtt": 0.79}, "jtt", "jtt repairs it: 1.0 points (1.0 to 1.0) below ERM alone"),
     ({"ERM": 0.8, "LS": 0.5, "ERM, jtt": 0.8}, None, "was not trained with a mitigation"),
 ])  # fmt: skip
@@ -147,7 +149,7 @@ def test_what_comes_closest_to_a_repair(accuracies, mitigation, words):
 
 
 def test_of_one_seed_there_is_no_interval():
-    [grid] = grids.of(grid_rows(FOUR, seeds=1))
+    [grid] = grids.of(grid_rows(GRID, seeds=1))
     assert "LS loses 30.0 points (one seed); jtt repairs it" in sections.repair_in_words(grids.repairs(grid, WORST)[0])
 
 
