@@ -10,21 +10,9 @@ from typing import NamedTuple
 
 from lamv.catalog import mitigations
 from lamv.catalog.words import series
-from lamv.compare import cohorts
+from lamv.compare import cohorts, differences
 from lamv.compare.baseline import is_erm
-from lamv.compare.differences import (
-    ALIGNED,
-    ALIKE,
-    FALL,
-    LESS,
-    MORE,
-    RANDOM,
-    TEST,
-    UNDECIDED,
-    Comparison,
-    compare,
-    fall_of,
-)
+from lamv.compare.differences import ALIKE, FALL, LESS, MORE, RANDOM, TEST, UNDECIDED, Comparison, compare, fall_of
 from lamv.compare.variance import parts_of_loss, variance_share
 from lamv.report.numbers import count_span, mean_sd, percent_span
 from lamv.results.records import Row, Run
@@ -74,7 +62,7 @@ def _about_cue(run: Run) -> Answer:
     numbers = [_row_by_row(f"Accuracy under a random {cue}: ", rows, RANDOM)]
     if run.num_classes:
         numbers.append(f"A network that uses only the {cue} would get {100 / run.num_classes:.3g}\xa0% there (chance).")
-    reach = percent_span(row.mean(ALIGNED) for row in rows)
+    reach = percent_span(row.mean(differences.ALIGNED) for row in rows)
     numbers.append(f"Under an aligned {cue}, {'it reaches' if len(rows) == 1 else 'rows reach'} {reach}\xa0%.")
     paragraphs = _paragraphs(numbers, _variances(comparisons), _certainty(run.rows, comparisons))
     headline = _cue_headline(cue, rows, comparisons)

@@ -64,16 +64,12 @@ def dose_section(run: Run, *_) -> Section | None:
         return None
     caption = f"In brackets: 95 % interval of the crossing. {selections.caption(run.rows)}"
     headings = [Heading("Method", text=True), Heading("crosses ERM at", text=True)]
-    tables = [
-        PageTable(
-            headings,
-            [[Cell(c.name), Cell("; ".join(crossings(c, panel.baseline)))] for c in panel.curves if not c.erm],
-            caption,
-            "Crossings with ERM: " + ", ".join(part for part in (panel.words, panel.fixed) if part),
-        )
-        for panel in panels
-        if panel.baseline
-    ]
+    tables = []
+    for panel in panels:
+        if erm := panel.baseline:
+            title = "Crossings with ERM: " + ", ".join(part for part in (panel.words, panel.fixed) if part)
+            lines = [[Cell(c.name), Cell("; ".join(crossings(c, erm)))] for c in panel.curves if not c.erm]
+            tables.append(PageTable(headings, lines, caption, title))
     terms = (glossary.DOSE, glossary.CROSSING)
     figures = drawn([shortcuts.dose_response], panels)
     return Section("Dose and response", figures=figures, tables=tables, terms=terms, source=source(run))

@@ -3,15 +3,9 @@
 Every cell is mean ± sd over the seeds of a row. The page shows the same cells.
 """
 
-import io
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
-
-import rich.box
-import rich.console
-import rich.table
-from rich.text import Text
 
 from lamv.compare import selections
 from lamv.report.numbers import count_span, decimals_for
@@ -69,28 +63,12 @@ GROUP_COLUMNS = (
     Column("test/worst_group_accuracy", GROUPS, "worst", "minimum over groups", "worst group %", percent=True),
     Column("test/mean_group_accuracy", GROUPS, "mean", "unweighted", "mean group %", percent=True),
     Column("test/adjusted_accuracy", GROUPS, "adjusted", "weighted as in training", "adjusted %", percent=True),
-    Column(
-        "test_random/worst_group_accuracy",
-        RANDOM_GROUPS,
-        "worst group",
-        "minimum over groups",
-        "random, worst %",
-        percent=True,
-    ),
-    Column(
-        "test_random/cue_accuracy",
-        RELIANCE,
-        "follows",
-        "predicts the class of a random cue, %",
-        "follows %",
-        percent=True,
-    ),
+    Column("test_random/worst_group_accuracy", RANDOM_GROUPS, "worst group", "minimum over groups", "random, worst %", True),
+    Column("test_random/cue_accuracy", RELIANCE, "follows", "predicts the class of a random cue, %", "follows %", True),
     Column("test/cue_drop", RELIANCE, "drop", "points, aligned to conflicting", "drop", percent=True),
     Column("test_random/cue_over_label", RELIANCE, "cue : label", "logits, random cue", "cue : label"),
-    Column(
-        "test/weight_norm_share", WEIGHTS, "weight share", "cue inputs, % of squares", "weight share %", percent=True
-    ),
-)
+    Column("test/weight_norm_share", WEIGHTS, "weight share", "cue inputs, % of squares", "weight share %", percent=True),
+)  # fmt: skip
 #: Those of the table of many runs.
 RUN_COLUMNS = (
     *COLUMNS,
@@ -227,21 +205,10 @@ def _aligned(cell: Cell, wide: int, wide_sd: int) -> str:
 
 
 def text_table(columns: Sequence[Sequence[str]], right: bool = False) -> list[str]:
-    """A table for the terminal, as lines that are never wrapped. columns: heading and entries of each.
-
-    right: all but the first column are set flush right.
-    """
-    out = rich.table.Table(box=rich.box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="")
-    lines = []
+    """A table for the terminal, as lines. columns: heading and entries; right: all but the first are set flush right."""
+    columns = [["".join(c if c.isprintable() else " " for c in text) for text in column] for column in columns]
     for number, column in enumerate(columns):
-        texts = ["".join(c if c.isprintable() else " " for c in text) for text in column]
-        # Not by rich, which drops the trailing spaces that align the means of a column.
-        wide = max(map(len, texts)) if right and number else 0
-        heading, *entries = (Text(text.rjust(wide)) for text in texts)
-        out.add_column(heading, no_wrap=True)
-        lines.append(entries)
-    for line in zip(*lines, strict=True):
-        out.add_row(*line)
-    console = rich.console.Console(width=100_000, file=io.StringIO(), color_system=None)
-    console.print(out)
-    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+        set_flush = str.rjust if right and number else str.ljust
+        column[:] = [set_flush(text, max(map(len, column))) for text in column]
+    heading, *lines = ("  ".join(entries).rstrip() for entries in zip(*columns, strict=True))
+    return [heading, "-" * max(map(len, [heading, *lines])), *lines]

@@ -17,21 +17,7 @@ from lamv.results import analysis, jsonl, legend, shapes
 from lamv.results.analysis import Analysis
 from lamv.results.jsonl import MISSING, read_lines, read_object
 from lamv.results.records import Claim, Row, Run, Spread, spread
-from lamv.results.shapes import (
-    FLAG,
-    NUMBER,
-    OBJECT,
-    TEXT,
-    WHOLE,
-    Shape,
-    broken,
-    kept,
-    many,
-    need,
-    optional,
-    record,
-    table,
-)
+from lamv.results.shapes import FLAG, NUMBER, OBJECT, TEXT, WHOLE, Shape, broken, kept, many, need, optional, record
 
 #: Levels below a folder of runs at which a workdir may lie.
 DEPTH = 3
@@ -39,7 +25,7 @@ FILES = ("config.json", "metrics.jsonl", "summary.json")
 #: Other files by which a folder is a workdir, though nothing can be read from it.
 TRACES = ("provenance.json", "timing.jsonl", "DONE", ".lock", analysis.LINES)
 #: A row, a metric and a claim in summary.json; experiments on theory write null for a number that is not finite.
-ROW = record({"name": TEXT, "metrics": table(OBJECT)}, {"config": OBJECT, "selected": many(WHOLE)})
+ROW = record({"name": TEXT, "metrics": shapes.table(OBJECT)}, {"config": OBJECT, "selected": many(WHOLE)})
 METRIC = record({"mean": optional(NUMBER), "sd": optional(NUMBER), "n": WHOLE, "values": many(optional(NUMBER))})
 CLAIM = record(
     {"row": TEXT, "metric": TEXT, "relation": TEXT, "bound": optional(NUMBER), "mean": optional(NUMBER),
@@ -116,7 +102,7 @@ def read(workdir: str | Path) -> Run:
     lines = read_lines(path / "metrics.jsonl", notes, missing, grows=not summary)
     provenance = kept(read_object(path / "provenance.json", notes), shapes.PROVENANCE, "provenance.json", notes)
     texts = kept(config, {"title": TEXT, "about": TEXT, "claims": many(STATED)}, "config.json", notes)
-    texts |= kept(summary, {"title": TEXT, "overrides": table(shapes.KNOB), "notes": many(TEXT), "data": OBJECT},
+    texts |= kept(summary, {"title": TEXT, "overrides": shapes.table(shapes.KNOB), "notes": many(TEXT), "data": OBJECT},
                   "summary.json", notes)  # fmt: skip
     data = kept(texts.get("data") or provenance.get("reading", {}), shapes.READING, "what is said of the data", notes)
     evaluated, remarks = analysis.read(path), []

@@ -6,24 +6,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.ticker import MaxNLocator
 
 from lamv.report.figures import style
-from lamv.report.figures.style import (
-    ACCENT,
-    INK,
-    LOGARITHMIC,
-    PALE,
-    WIDTH,
-    Drawn,
-    Mark,
-    add_legend,
-    as_svg,
-    axes_by_row,
-    columns_of,
-    draw_dots,
-    figure_of,
-    line_with_band,
-    log_if_wide,
-    looks,
-)  # fmt: skip
+from lamv.report.figures.style import ACCENT, INK, PALE, WIDTH, Drawn, Mark, add_legend, as_svg
 from lamv.report.numbers import shortened
 from lamv.results.records import Row, Run, curve
 
@@ -49,8 +32,8 @@ def accuracy(run: Run) -> Drawn | None:
     marks = [m for m in SPLITS if _any(run.rows, m[0])] or [m for m in PLAIN_TEST if _any(run.rows, m[0])]
     if not marks:
         return None
-    fig, (axes,) = axes_by_row(run.rows, lines=len(marks))
-    draw_dots(axes, run.rows, marks, scale=100)
+    fig, (axes,) = style.axes_by_row(run.rows, lines=len(marks))
+    style.draw_dots(axes, run.rows, marks, scale=100)
     _falls(axes, run.rows, marks)
     with_cue = marks[0][0].startswith("test_")
     if with_cue and run.num_classes:
@@ -67,7 +50,7 @@ def accuracy(run: Run) -> Drawn | None:
             " Thin line: accuracy lost when the cue turns from aligned (circle) to random (diamond), a measure of reliance"
             " on the cue. A network that uses only the cue falls to chance; one that ignores it loses nothing."
         )
-    return figure_of("accuracy", fig, run.rows, marks, caption, percent=True)
+    return style.figure_of("accuracy", fig, run.rows, marks, caption, percent=True)
 
 
 def weight_ratio(run: Run) -> Drawn | None:
@@ -75,12 +58,12 @@ def weight_ratio(run: Run) -> Drawn | None:
     marks = [("test/weight_norm_ratio", "weight ratio", Mark("D", ACCENT, ACCENT))]
     if not _any(run.rows, marks[0][0]):
         return None
-    fig, (axes,) = axes_by_row(run.rows, lines=1)
-    draw_dots(axes, run.rows, marks)
+    fig, (axes,) = style.axes_by_row(run.rows, lines=1)
+    style.draw_dots(axes, run.rows, marks)
     axes.set_xlim(left=0)
     axes.set_xlabel("‖W cue‖ / ‖W rest‖ of the first layer (ratio of Frobenius norms)")
     caption = "First-layer weight on the cue’s inputs over weight on all other inputs. Mean ± sd over seeds."
-    return figure_of("weight-ratio", fig, run.rows, marks, caption)
+    return style.figure_of("weight-ratio", fig, run.rows, marks, caption)
 
 
 def variances(run: Run) -> Drawn | None:
@@ -93,12 +76,12 @@ def variances(run: Run) -> Drawn | None:
     if not panels:
         return None
     logarithmic = False
-    fig, all_axes = axes_by_row(run.rows, lines=2, panels=len(panels))
+    fig, all_axes = style.axes_by_row(run.rows, lines=2, panels=len(panels))
     for axes, (title, marks) in zip(all_axes, panels.items(), strict=True):
         values = [row.metrics[metric].mean for row in run.rows for metric, _, _ in marks if metric in row.metrics]
-        wide = log_if_wide(axes, "x", values)
+        wide = style.log_if_wide(axes, "x", values)
         floor = 0.5 * min(values) if wide else 0.0
-        draw_dots(axes, run.rows, marks, floor=floor)
+        style.draw_dots(axes, run.rows, marks, floor=floor)
         axes.set_xlim(left=floor)
         axes.set(title=title, xlabel="variance (log scale)" if wide else "variance")
         logarithmic |= wide
@@ -107,8 +90,8 @@ def variances(run: Run) -> Drawn | None:
         "Variance on the test split, summed over units, of all examples (circle) and within classes (diamond). Mean ± sd"
         " over seeds."
     )
-    caption += LOGARITHMIC if logarithmic else ""
-    return figure_of("variances", fig, run.rows, [mark for marks in panels.values() for mark in marks], caption)
+    caption += style.LOGARITHMIC if logarithmic else ""
+    return style.figure_of("variances", fig, run.rows, [mark for marks in panels.values() for mark in marks], caption)
 
 
 def curves(run: Run) -> Drawn | None:
@@ -120,12 +103,12 @@ def curves(run: Run) -> Drawn | None:
     panels = [panel for panel in wanted if any(curve(run, row.name, panel[0]) for row in run.rows)]
     if not panels:
         return None
-    columns = columns_of([row.name for row in run.rows])
+    columns = style.columns_of([row.name for row in run.rows])
     size = WIDTH, 2.9 + 0.2 * math.ceil(len(run.rows) / columns)
     fig, grid = style.panels(len(panels), 2, size)
     for axes, (metric, title, scale) in zip(grid, panels, strict=True):
-        for number, (row, look) in enumerate(zip(run.rows, looks(run.rows), strict=True)):
-            line_with_band(axes, curve(run, row.name, metric), look, label=row.name, shift=number, scale=scale)
+        for number, (row, look) in enumerate(zip(run.rows, style.looks(run.rows), strict=True)):
+            style.line_with_band(axes, curve(run, row.name, metric), look, label=row.name, shift=number, scale=scale)
         axes.set(title=title, xlabel="step")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.set_xlim(left=0)

@@ -13,19 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from lamv.compare import doses, grids
 from lamv.compare.by_group import GroupAccuracies
 from lamv.compare.grids import Grid
-from lamv.report.figures.style import (
-    HEAT,
-    INK,
-    WIDTH,
-    Drawn,
-    add_colour_bar,
-    add_legend,
-    as_svg,
-    columns_of,
-    line_with_band,
-    looks,
-    panels,
-)  # fmt: skip
+from lamv.report.figures import style
+from lamv.report.figures.style import HEAT, INK, WIDTH, Drawn, add_legend, as_svg, looks, panels
 from lamv.report.numbers import first_of, shortened
 from lamv.results.legend import Legend
 from lamv.results.records import Spread
@@ -72,7 +61,7 @@ def many_groups(groups: GroupAccuracies) -> Drawn | None:
         axes.tick_params(axis="x", rotation=90 * any(len(label.get_text()) > 3 for label in axes.get_xticklabels()))
     fig.supxlabel("attribute", fontsize=9)
     fig.supylabel("label", fontsize=9)
-    add_colour_bar(fig, grid, norm, "accuracy (%)", (0, 0.5, 1), ("0", "50", "100"))
+    style.add_colour_bar(fig, grid, norm, "accuracy (%)", (0, 0.5, 1), ("0", "50", "100"))
     caption = (
         f"Accuracy on each group of {SPLIT_WORDS[groups.split]}, seeds pooled: labels down, attributes across. On the"
         " diagonal the two agree, where a planted cue agrees with the label; a network that follows the cue is dark there"
@@ -102,7 +91,7 @@ def method_by_mitigation(grid: Grid, number: int = 0) -> Drawn | None:
         axes.set_title(textwrap.fill(f"{words} (%)", 32) if side_by_side else f"{words} (%)")
         named = [f"{method} with {way} {100 * s.mean:.1f}" for (method, way), s in cells.items()]
         texts.append(f"{words}: " + ", ".join(named))
-    add_colour_bar(fig, all_axes, norm, "accuracy (%)", (0, 0.5, 1), ("0", "50", "100"))
+    style.add_colour_bar(fig, all_axes, norm, "accuracy (%)", (0, 0.5, 1), ("0", "50", "100"))
     caption = (
         "Methods down, mitigations across, all else the same. Each cell: mean in %, below it ± sd and in parentheses the"
         " number of seeds. –: not trained, or not measured."
@@ -117,13 +106,15 @@ def dose_response(curves: Sequence[doses.Panel]) -> Drawn | None:
     names = list(dict.fromkeys(curve.name for panel in curves for curve in panel.curves))
     first = {curve.name: curve.rows for panel in reversed(curves) for curve in panel.curves}
     look = dict(zip(names, looks([next(iter(first[name].values())) for name in names]), strict=True))
-    columns = columns_of(names)
+    columns = style.columns_of(names)
     height = math.ceil(len(curves) / 2) * (3.4 if len(curves) > 1 else 3.9) + 0.19 * math.ceil(len(names) / columns)
     fig, grid = panels(len(curves), 2, (WIDTH, height), share="y")
     for axes, panel in zip(grid, curves, strict=True):
         for shift, curve in enumerate(panel.curves):
             wide = {"linewidth": 2.4, "zorder": 4} if curve.erm else {}
-            line_with_band(axes, curve.points(), look[curve.name] | wide, label=curve.name, shift=shift, scale=100)
+            style.line_with_band(
+                axes, curve.points(), look[curve.name] | wide, label=curve.name, shift=shift, scale=100
+            )
         axes.set_xlabel(panel.words)
         axes.set_title(textwrap.shorten(panel.fixed, 80, placeholder="…"))
         axes.xaxis.set_major_locator(MaxNLocator(6))

@@ -13,20 +13,7 @@ from lamv.catalog import methods
 from lamv.catalog.words import number
 from lamv.compare.variance import accuracy_key, parts_of_loss, rank_correlation, variance_and_accuracy, variance_share
 from lamv.report.figures import style
-from lamv.report.figures.style import (
-    ACCENT,
-    INK,
-    LOGARITHMIC,
-    WIDTH,
-    Drawn,
-    add_legend,
-    as_svg,
-    columns_of,
-    line_with_band,
-    log_if_wide,
-    looks,
-    panels,
-)  # fmt: skip
+from lamv.report.figures.style import ACCENT, INK, WIDTH, Drawn, add_legend, as_svg, looks, panels
 from lamv.report.numbers import first_of, shortened
 from lamv.results.records import Row, Run, Spread, curve
 
@@ -118,7 +105,7 @@ def _over_steps(name: str, run: Run, metrics: Sequence[tuple[str, str, float]], 
             measured.append((title, points, scale))
     if not measured:
         return None
-    columns = columns_of([row.name for row in run.rows])
+    columns = style.columns_of([row.name for row in run.rows])
     height = 0.3 + 2.3 * math.ceil(len(measured) / 2) + 0.2 * math.ceil(len(run.rows) / columns)
     logarithmic = False
     fig, grid = panels(len(measured), 2, (WIDTH, height))
@@ -128,7 +115,7 @@ def _over_steps(name: str, run: Run, metrics: Sequence[tuple[str, str, float]], 
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     add_legend(fig, grid[0], columns)
     alt = "Lines over training steps, " + "; ".join(f"{title}: {_ends(points)}" for title, points, _ in measured) + "."
-    return Drawn(name, as_svg(fig), alt, caption + (LOGARITHMIC if logarithmic else ""))
+    return Drawn(name, as_svg(fig), alt, caption + (style.LOGARITHMIC if logarithmic else ""))
 
 
 def profile(run: Run) -> Drawn | None:
@@ -138,7 +125,7 @@ def profile(run: Run) -> Drawn | None:
     keys = [(name, key) for name, key in keys if any(key in row.metrics for row in run.rows)]
     if len(keys) < 3:
         return None
-    columns = columns_of([row.name for row in run.rows])
+    columns = style.columns_of([row.name for row in run.rows])
     fig, [axes] = panels(1, 1, (WIDTH, 3.3 + 0.2 * math.ceil(len(run.rows) / columns)))
     points = {
         row.name: [(place, row.metrics[key]) for place, (_, key) in enumerate(keys) if key in row.metrics]
@@ -222,7 +209,7 @@ def scatter(rows: Sequence[Row], kinds: Sequence[str] = ()) -> Drawn | None:
                 if (pair := variance_and_accuracy(row, where))]  # fmt: skip
         _points(axes, have, pooled)
         x = [pair[0].mean for _, _, pair in have]
-        wide = log_if_wide(axes, "x", x)
+        wide = style.log_if_wide(axes, "x", x)
         axes.set(xlabel=f"{where}: within-class variance" + (" (log scale)" if wide else ""))
         if not column:
             axes.set_ylabel("test accuracy" + (", random cue" if cues == {True} else "") + " (%)")
@@ -230,7 +217,7 @@ def scatter(rows: Sequence[Row], kinds: Sequence[str] = ()) -> Drawn | None:
         alts.append(f"{where}: {len(have)} rows, variance {min(x):.3g} to {max(x):.3g}")
     names = grid[0].get_legend_handles_labels()[1]
     if len(names) <= 24:
-        add_legend(fig, grid[0], columns_of(names))
+        add_legend(fig, grid[0], style.columns_of(names))
     whiskers = "" if len(rows) > 60 else "; whiskers are ± sd over seeds"
     caption = (
         f"Accuracy against within-class variance, a point a row{whiskers}. Where lower variance goes with better accuracy,"
@@ -247,9 +234,9 @@ def scatter(rows: Sequence[Row], kinds: Sequence[str] = ()) -> Drawn | None:
 def lines_with_bands(axes, rows: Sequence[Row], points: dict, scale: float = 1, wide: float = 20) -> bool:
     """A line for each row over its points {row: [(x, Spread)]}; returns whether the axis became logarithmic."""
     means = [scale * s.mean for line in points.values() for _, s in line]
-    logarithmic = log_if_wide(axes, "y", means, wide)
+    logarithmic = style.log_if_wide(axes, "y", means, wide)
     for shift, (row, look) in enumerate(zip(rows, looks(rows), strict=True)):
-        line_with_band(axes, points.get(row.name, ()), look, label=row.name, shift=shift, scale=scale)
+        style.line_with_band(axes, points.get(row.name, ()), look, label=row.name, shift=shift, scale=scale)
     if not logarithmic and means and min(means) >= 0:
         axes.set_ylim(bottom=0)
     return logarithmic
