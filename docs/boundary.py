@@ -5,7 +5,7 @@ python docs/boundary.py
 
 from pathlib import Path
 
-from lamv.report.drawings import draw
+from lamv.report.figures.from_data import draw
 from lamv.theory.linear_features import boundary_figure
 
 (titled,), _ = draw([boundary_figure()])

@@ -3,9 +3,9 @@
     python -m experiments.report --runs=DIR [--out=FILE.html]
 
 DIR is a workdir: its report goes to DIR/report.html; the run may still be going. Or DIR is a folder of workdirs, up to
-three levels down: then one page, DIR/report.html too, shows them all and lists those that cannot be read. What
-experiments.evaluate left is shown too. Beside the page lie its tables of methods, report.md and report.tex, or what
---out is called. Training writes the report of its run by itself. Needs no accelerator and no jax.
+three levels down: then one page, DIR/report.html too, shows them all and lists those that cannot be read. Both include
+the evaluation by experiments.evaluate. Beside the page lie its tables of methods, report.md and report.tex, or named as
+--out. Training writes the report of its run by itself. Needs no accelerator and no jax.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ def main() -> None:
     folder = Path(RUNS.value)
     workdirs = runs.find(folder)
     alone = workdirs == [folder]
-    path = report.write(folder, OUT.value) if alone else report.overview(folder, workdirs, OUT.value)
+    path = report.write(folder, OUT.value) if alone else report.write_overview(folder, workdirs, OUT.value)
     print(f"report: {path}")
 
 

@@ -2,8 +2,11 @@
 
 import json
 
-from lamv.results.runs import spread
+from lamv.compare import cohorts
+from lamv.results import runs
+from lamv.results.records import spread
 
+FOUR_METHODS = {"ERM": "erm", "LS .1": "label_smoothing", "Mixup": "mixup", "CutMix": "cutmix"}
 SPLITS = ("test_aligned", "test_random", "test_conflicting", "test_absent")
 
 
@@ -164,3 +167,21 @@ def interval(line, metric, mean, low, high, against=None, examples=500):
         "kind": "interval", "metric": metric, "mean": mean, "low": low, "high": high, "examples": examples,
         "against": against,
     }  # fmt: skip
+
+
+def four_methods(seeds=3, names=FOUR_METHODS, **knobs):
+    """The summary of four rows without a shortcut, by default."""
+    values = measured(shortcut=False, seeds=seeds)
+    return summary(*(row(name, values, method=m, shortcut="none", **knobs) for name, m in names.items()))
+
+
+def evaluated(path, made=None, finished=True, **how):
+    """A workdir that was trained and evaluated."""
+    made = made or four_methods()
+    return evaluate(write(path, made, finished=finished), made, **how)
+
+
+def cohort_of(path):
+    """The one cohort of a workdir."""
+    [cohort] = cohorts.of(cohorts.members_of(runs.read(path), "run"))
+    return cohort

@@ -1,1 +1,1 @@
-"""From runs to what they say next to each other: groups of rows, differences, grids, doses. No jax, no matplotlib."""
+"""Runs compared: baselines, differences, intervals, cohorts, grids, doses. No jax, no matplotlib."""

@@ -1,25 +1,25 @@
-"""Rows next to their baselines, seed by seed, with an interval and what it comes to.
+"""Rows compared with their baselines, seed by seed, with an interval and a verdict.
 
-    for one in compare(run.rows, FALL): one.row, one.baseline, one.difference, one.interval, one.verdict
+    for c in compare(run.rows, FALL): c.row, c.baseline, c.difference, c.interval, c.verdict
 
-Every row with label augmentation has for its baseline the ERM row whose other knobs are all the same; where there is none,
-nothing is compared. Rows share seeds, and a seed fixes data, cue and initialisation, so differences are taken seed by seed.
+The baseline of a row with label augmentation is the ERM row whose other knobs are the same (lamv.compare.baseline). Rows
+share seeds, and a seed fixes data, cue and initialisation, so differences are taken seed by seed.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from lamv.compare.groups import baseline_of
+from lamv.compare.baseline import baseline_of
 from lamv.core.intervals import over_seeds
-from lamv.results.analysis import Interval
-from lamv.results.runs import Row, Spread, spread
+from lamv.results.analysis import ExampleInterval
+from lamv.results.records import Row, Spread, spread
 
 #: Accuracy with an aligned cue minus accuracy with a random one: 0 for a network that ignores the cue.
 FALL = "fall"
 ALIGNED, RANDOM, TEST = "test_aligned/accuracy", "test_random/accuracy", "test/accuracy"
-#: Falls that differ by less than this, as a fraction, are called alike, even where they surely differ.
+#: Differences of falls within this, a fraction, count as equal.
 GAP = 0.03
-#: What a comparison can come to.
+#: The verdicts.
 MORE, LESS, ALIKE, UNDECIDED = "more", "less", "alike", "undecided"
 
 
@@ -38,20 +38,20 @@ class Comparison(NamedTuple):
     @property
     def interval(self) -> tuple[float, float] | None:
         """95 % interval of the mean difference; None for one seed."""
-        found = over_seeds(self.difference.values)
-        return found and (found.low, found.high)
+        interval = over_seeds(self.difference.values)
+        return interval and (interval.low, interval.high)
 
     @property
     def apart(self) -> bool:
-        """Whether that interval excludes 0; not so for one seed."""
-        found = over_seeds(self.difference.values)
-        return found is not None and found.excludes_zero
+        """Whether that interval excludes 0; False for one seed."""
+        interval = over_seeds(self.difference.values)
+        return interval is not None and interval.excludes_zero
 
     @property
     def verdict(self) -> str:
-        """ALIKE: the interval is within GAP of 0; UNDECIDED: it is not, yet has 0.
+        """ALIKE: the interval lies within GAP of 0; UNDECIDED: it does not, but includes 0.
 
-        One seed has that over examples, or is its own interval.
+        Of one seed the interval over examples counts, or else the difference alone.
         """
         low, high = self.interval or self.over_examples or (self.difference.mean,) * 2
         gap = GAP if self.measure == FALL else 0.0
@@ -66,11 +66,11 @@ def fall_of(row: Row) -> Spread | None:
 
 
 def compare(
-    rows: Sequence[Row], measure: str, intervals: Mapping[tuple[str, str, str | None], Interval] | None = None
+    rows: Sequence[Row], measure: str, intervals: Mapping[tuple[str, str, str | None], ExampleInterval] | None = None
 ) -> list[Comparison]:
-    """Every row with label augmentation against its baseline, where there is one and both were measured alike.
+    """Every row with label augmentation against its baseline, where both have the same seeds.
 
-    intervals: over examples, as the evaluation left them.
+    intervals: over examples, of the evaluation.
     """
     comparisons = []
     for row in rows:
@@ -85,13 +85,13 @@ def compare(
 
 
 def difference_of(row: Row, baseline: Row, measure: str) -> Comparison | None:
-    """A row against another one; None where they were not measured alike."""
+    """A row against another; None where they do not have the same seeds."""
     difference = _minus(row.metrics.get(measure), baseline.metrics.get(measure))
     return difference and Comparison(row, baseline, measure, difference)
 
 
 def _minus(first: Spread | None, second: Spread | None) -> Spread | None:
-    """Seed by seed; None where either is missing or the seeds are not the same in number."""
+    """Seed by seed; None where either is missing or their numbers of seeds differ."""
     if first is None or second is None or first.n != second.n:
         return None
     return spread([a - b for a, b in zip(first.values, second.values, strict=True)])

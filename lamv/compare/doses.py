@@ -1,4 +1,4 @@
-"""Dose and response: rows of a run that differ in their method and in one number about the cue, as curves.
+"""Dose and response: rows of a run that differ in their method and in one number of the cue, as curves.
 
 The dose is the noise on the cue (data.shortcut.noise) or its strength (data.shortcut.strength). Where rows differ in both,
 there is a panel for either, at that value of the other which most rows have.
@@ -20,11 +20,11 @@ from typing import NamedTuple
 import numpy as np
 
 from lamv.catalog import methods, mitigations
-from lamv.compare import groups
+from lamv.compare import baseline
 from lamv.core import intervals
-from lamv.results.runs import Row, Spread
+from lamv.results.records import Row, Spread
 
-#: The doses: knob, in words for an axis.
+#: The doses: knob, label of the axis.
 KNOBS = (
     ("data.shortcut.noise", "noise on the cue (standard deviation)"),
     ("data.shortcut.strength", "strength of the cue"),
@@ -48,7 +48,7 @@ class Curve(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Curves over one dose. fixed: what all its rows have in common and those of other panels do not, as text."""
+    """Curves over one dose. fixed: the settings that tell it from other panels, as text."""
 
     knob: str
     words: str
@@ -71,7 +71,7 @@ class Crossing(NamedTuple):
     interval: tuple[float, float] | None
 
 
-class Difference(NamedTuple):
+class DoseDifference(NamedTuple):
     """A method minus ERM. doses (T,) ascending; values (n, T), a line for each seed that both have at all of them."""
 
     doses: np.ndarray
@@ -84,50 +84,51 @@ def of(rows: Sequence[Row]) -> list[Panel]:
     knobs = [knob for knob, _ in KNOBS]
     by_rest: dict[str, list[Row]] = {}
     for row in rows:
-        rest = groups.settings_of(row, without=(*groups.METHOD, *knobs, "parallel."))
+        rest = baseline.settings_of(row, without=(*baseline.METHOD, *knobs, "parallel."))
         by_rest.setdefault(repr((sorted(rest.items(), key=str), row.step)), []).append(row)
     panels = []
-    for own in by_rest.values():
-        apart = _apart(own[0], [of[0] for of in by_rest.values()])
+    firsts = [group[0] for group in by_rest.values()]
+    for group in by_rest.values():
+        apart = _apart(group[0], firsts)
         for (knob, words), (other, other_words) in zip(KNOBS, reversed(KNOBS), strict=True):
-            base = statistics.mode(row.knob(other) for row in own)
-            at_base = [row for row in own if row.knob(other) == base]
-            with_it = [f"{other_words.split(' (')[0]} {base:g}"] if len(at_base) < len(own) else []
+            base = statistics.mode(row.knob(other) for row in group)
+            at_base = [row for row in group if row.knob(other) == base]
+            with_it = [f"{other_words.split(' (')[0]} {base:g}"] if len(at_base) < len(group) else []
             panel = Panel(knob, words, "; ".join([*with_it, *apart]), _curves(at_base, knob))
             if len(panel.curves) > 1:
                 panels.append(panel)
     return panels
 
 
-def difference(curve: Curve, baseline: Curve) -> Difference | None:
+def difference(curve: Curve, erm: Curve) -> DoseDifference | None:
     """A method minus ERM at the doses that both have; None where they share no two doses or no seed."""
-    doses = [dose for dose in curve.rows if dose in baseline.rows]
-    pairs = [(curve.rows[dose].by_seed(METRIC), baseline.rows[dose].by_seed(METRIC)) for dose in doses]
-    seeds = sorted(set.intersection(*(set(of_row) for pair in pairs for of_row in pair))) if pairs else []
+    doses = [dose for dose in curve.rows if dose in erm.rows]
+    pairs = [(curve.rows[dose].by_seed(METRIC), erm.rows[dose].by_seed(METRIC)) for dose in doses]
+    seeds = sorted(set.intersection(*(set(values) for pair in pairs for values in pair))) if pairs else []
     if len(doses) < 2 or not seeds:
         return None
-    values = [[own[seed] - base[seed] for own, base in pairs] for seed in seeds]
-    return Difference(np.array(doses, float), np.array(values, float))
+    values = [[method[seed] - base[seed] for method, base in pairs] for seed in seeds]
+    return DoseDifference(np.array(doses, float), np.array(values, float))
 
 
-def crossings(found: Difference) -> list[Crossing]:
+def crossings(difference: DoseDifference) -> list[Crossing]:
     """Where the mean over seeds of a difference changes its sign, in the order of the doses."""
-    places = zeros(found.doses, found.values.mean(axis=0))
-    if len(found.values) == 1:
-        return [Crossing(at, rises, None) for at, rises in places]
-    ends = _ends(found)
-    return [Crossing(at, rises, _around(at, ends, ROUNDING * np.ptp(found.doses))) for at, rises in places]
+    doses, values = difference
+    signs = zeros(doses, values.mean(axis=0))
+    if len(values) == 1:
+        return [Crossing(at, rises, None) for at, rises in signs]
+    ends = _ends(difference)
+    return [Crossing(at, rises, _around(at, ends, ROUNDING * np.ptp(doses))) for at, rises in signs]
 
 
 def zeros(doses: np.ndarray, means: np.ndarray) -> list[tuple[float, bool]]:
     """(dose, whether it rises) at each change of sign of the line through the means (T,) over the doses (T,).
 
-    Where the line stays at 0 for a while in between, it is the middle of that stretch. That it touches 0 and turns back is
-    no change.
+    Where the line stays at 0 in between, the middle of that stretch; touching 0 and turning back is no change.
     """
-    found = []
-    apart = np.flatnonzero(means)
-    for before, after in zip(apart[:-1], apart[1:], strict=True):
+    changes = []
+    nonzero = np.flatnonzero(means)
+    for before, after in zip(nonzero[:-1], nonzero[1:], strict=True):
         if (means[before] < 0) == (means[after] < 0):
             continue
         if after == before + 1:
@@ -135,33 +136,8 @@ def zeros(doses: np.ndarray, means: np.ndarray) -> list[tuple[float, bool]]:
             at = doses[before] + share * (doses[after] - doses[before])
         else:
             at = (doses[before + 1] + doses[after - 1]) / 2
-        found.append((float(at), bool(means[before] < 0)))
-    return found
-
-
-def in_words(curve: Curve, baseline: Curve) -> list[str]:
-    """Where a curve crosses that of ERM, a phrase for each crossing; or how it lies where it does not."""
-    found = difference(curve, baseline)
-    if found is None:
-        return ["not measured alike"]
-    means = found.values.mean(axis=0)
-    if not (places := crossings(found)):
-        sign = means[np.flatnonzero(means)]
-        where = "on" if not len(sign) else "below" if sign[0] < 0 else "above"
-        return [f"does not cross; {where} {baseline.name} at every dose"]
-    return [_phrase(crossing, baseline.name, found.doses) for crossing in places]
-
-
-def _phrase(crossing: Crossing, erm: str, doses: np.ndarray) -> str:
-    """ "0.18 [0.15, 0.21]: from below ERM to above"."""
-    interval = ""
-    if crossing.interval:
-        low, high = crossing.interval
-        lowest = f"{doses[0]:g} or less" if low == -np.inf else f"{low:.3g}"
-        highest = f"{doses[-1]:g} or more" if high == np.inf else f"{high:.3g}"
-        interval = f" [{lowest}, {highest}]"
-    sides = ("below", "above") if crossing.rises else ("above", "below")
-    return f"{crossing.at:.3g}{interval}: from {sides[0]} {erm} to {sides[1]}"
+        changes.append((float(at), bool(means[before] < 0)))
+    return changes
 
 
 def _around(at: float, ends: Sequence[float], rounding: float) -> tuple[float, float]:
@@ -171,13 +147,13 @@ def _around(at: float, ends: Sequence[float], rounding: float) -> tuple[float, f
     return min(low, at), max(high, at)
 
 
-def _ends(found: Difference) -> list[float]:
+def _ends(difference: DoseDifference) -> list[float]:
     """The doses at which one end of Student's t interval of the difference is 0.
 
     At the share w of the way from one dose to the next, mean and variance over seeds are polynomials in w, and those are the
     roots of mean(w)^2 - t^2 variance(w) / n.
     """
-    doses, values = found
+    doses, values = difference
     allowed = intervals.quantile(len(values)) ** 2 / len(values)
     ends = []
     for left in range(len(doses) - 1):
@@ -192,38 +168,36 @@ def _ends(found: Difference) -> list[float]:
 
 
 def _apart(row: Row, others: Sequence[Row]) -> list[str]:
-    """What tells the rows of a panel from those of others: the mitigation in short, and the other knobs."""
-    without = (*groups.METHOD, "mitigation.", "parallel.", *(knob for knob, _ in KNOBS))
-    settings = [groups.settings_of(other, without=without) for other in others]
-    keys = sorted({key for of in settings for key in of})
-    differing = [key for key in keys if len({repr(of.get(key)) for of in settings}) > 1]
-    own = groups.settings_of(row, without=without)
-    ways = {mitigations.in_short(other.config) for other in others}
-    named = [mitigations.in_short(row.config) or "no mitigation"] if len(ways) > 1 else []
-    return [*named, *(f"{key} = {own.get(key)}" for key in differing)]
+    """The settings in which the rows of a panel differ from those of others: mitigation in short, and other knobs."""
+    without = (*baseline.METHOD, "mitigation.", "parallel.", *(knob for knob, _ in KNOBS))
+    settings = [baseline.settings_of(other, without=without) for other in others]
+    keys = sorted({key for one in settings for key in one})
+    differing = [key for key in keys if len({repr(one.get(key)) for one in settings}) > 1]
+    knobs = baseline.settings_of(row, without=without)
+    several = len({mitigations.in_short(other.config) for other in others}) > 1
+    mitigation = [mitigations.in_short(row.config) or "no mitigation"] if several else []
+    return [*mitigation, *(f"{key} = {knobs.get(key)}" for key in differing)]
 
 
 def _curves(rows: Sequence[Row], knob: str) -> list[Curve]:
     """A curve for each method that has enough doses, ERM first. Of two rows of one method and dose the first counts."""
     by_method: dict[str, list[Row]] = {}
     for row in rows:
-        by_method.setdefault(groups.method_key(row), []).append(row)
+        by_method.setdefault(baseline.method_key(row), []).append(row)
     curves = []
-    for own in by_method.values():
-        at = {}
-        for row in own:
-            at.setdefault(float(row.knob(knob)), row)
+    for group in by_method.values():
+        at = {float(row.knob(knob)): row for row in reversed(group)}
         if len(at) >= FEWEST:
-            in_order = {dose: at[dose] for dose in sorted(at)}
-            curves.append(Curve(_name(list(at.values()), knob), groups.is_erm(own[0]), in_order))
+            name = _name([row for row in group if at[float(row.knob(knob))] is row], knob)
+            curves.append(Curve(name, baseline.is_erm(group[0]), {dose: at[dose] for dose in sorted(at)}))
     return sorted(curves, key=lambda curve: not curve.erm)
 
 
 def _name(rows: Sequence[Row], knob: str) -> str:
-    """What the names of a method's rows have in common, without the dose; else the method in short."""
-    if groups.is_erm(rows[0]):
+    """The common beginning of the names of a method's rows, without the dose; else the method in short."""
+    if baseline.is_erm(rows[0]):
         return "ERM"
-    words = groups.common_name(rows).split()
+    words = baseline.common_name(rows).split()
     if words and words[-1].lower() == knob.rpartition(".")[2]:
         words.pop()
     return " ".join(words).rstrip(" ·,;:") or methods.in_short(rows[0].config)

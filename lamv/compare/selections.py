@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lamv.catalog import model_selection
-from lamv.results.runs import Row
+from lamv.results.records import Row
 
 
 def in_words(row: Row) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lamv import config as configs
-from lamv.compare.groups import baseline_of
+from lamv.compare.baseline import baseline_of
 from lamv.core.intervals import difference_over_examples, over_examples
-from lamv.results.runs import Row
+from lamv.results.records import Row
 
 
 def baselines(rows: Sequence[configs.Variant]) -> dict[int, int]:

@@ -1,11 +1,8 @@
-"""What a run shows, in words: sentences made from its numbers, and from nothing else.
+"""The answer of a run in sentences, from its numbers alone.
 
-Every row with label augmentation is compared with its baseline, the ERM row whose other knobs are all the same; where
-there is none, nothing is compared. Rows share seeds, and a seed fixes data, cue and initialisation, so differences are
-taken seed by seed, and their mean comes with a 95 % interval (Student's t).
-
-Where a cue was planted, the measure is the fall: accuracy with an aligned cue minus accuracy with a random cue. It is 0
-for a network that ignores the cue, and 1 - 1/K for one that sees nothing else.
+Every row with label augmentation is compared with its baseline (lamv.compare.differences). With a planted cue the measure is
+the fall, accuracy under an aligned cue minus accuracy under a random one: 0 for a network that ignores the cue, and 1 - 1/K
+for one that uses nothing else.
 """
 
 from collections.abc import Sequence
@@ -14,32 +11,23 @@ from typing import NamedTuple
 from lamv.catalog import cues, mitigations
 from lamv.catalog.metrics import WORST_GROUP
 from lamv.catalog.words import series
-from lamv.compare.differences import (
-    ALIGNED,
-    ALIKE,
-    FALL,
-    LESS,
-    MORE,
-    RANDOM,
-    TEST,
-    UNDECIDED,
-    Comparison,
-    compare,
-    fall_of,
-)
-from lamv.compare.groups import is_erm
-from lamv.report import findings
-from lamv.report.table import percent
-from lamv.results.runs import Row, Run, Spread
+from lamv.compare import cohorts, differences
+from lamv.compare.baseline import is_erm
+from lamv.compare.differences import ALIKE, FALL, LESS, MORE, RANDOM, TEST, UNDECIDED, Comparison, compare, fall_of
+from lamv.compare.variance import parts_of_loss, variance_share
+from lamv.report.numbers import count_span, mean_sd, percent_span
+from lamv.results.records import Row, Run
 
 WORST = f"test/{WORST_GROUP}"
 RMSE = "test/rmse"
-#: Rows that are named one by one; of more, only their number is told.
+#: Rows that a sentence names one by one.
 MOST_NAMED = 12
+#: Rows beyond which a sentence on the evaluation gives the two ends.
+FEW = 4
 
 
 class Answer(NamedTuple):
-    """`headline`: one sentence. `paragraphs`: the numbers behind it, and how sure. `comparisons`: row by row."""
+    """headline: one sentence. paragraphs: the numbers behind it, and how certain they are. comparisons: row by row."""
 
     headline: str
     paragraphs: Sequence[str]
@@ -47,21 +35,22 @@ class Answer(NamedTuple):
 
 
 def answer(run: Run) -> Answer:
-    """What the numbers of a run say; of what was not measured, only that it was not."""
-    found, more = _answer(run), findings.paragraph(run)
-    return found._replace(paragraphs=[*found.paragraphs, more]) if more else found
+    """The answer to what the run is about: error, reliance on a cue, or accuracy."""
+    about = _answer(run)
+    return about._replace(paragraphs=[*about.paragraphs, *_paragraphs(_from_checkpoints(run))])
 
 
 def _answer(run: Run) -> Answer:
-    if any(RMSE in row.metrics for row in run.rows):
+    measured = {metric for row in run.rows for metric in row.metrics}
+    if RMSE in measured:
         return _about_error(run)
-    if not any(TEST in row.metrics or RANDOM in row.metrics for row in run.rows):
+    if not measured & {TEST, RANDOM}:
         return Answer("No accuracy has been measured yet.", [], [])
     if run.cue and any(fall_of(row) for row in run.rows):
         return _about_cue(run)
-    if any(WORST in row.metrics for row in run.rows):
+    if WORST in measured:
         return _about_accuracy(run, WORST, "test accuracy of the worst group")
-    if any(TEST in row.metrics for row in run.rows):
+    if TEST in measured:
         return _about_accuracy(run, TEST, "test accuracy")
     return _about_accuracy(run, RANDOM, "accuracy under a random cue")
 
@@ -69,148 +58,144 @@ def _answer(run: Run) -> Answer:
 def _about_cue(run: Run) -> Answer:
     rows = [row for row in run.rows if fall_of(row)]
     comparisons = compare(rows, FALL)
-    kind = cues.name_of(run.cue)
-    numbers = [_in_turn(f"Accuracy when the {kind} says a random class: ", rows, RANDOM)]
+    cue = cues.name_of(run.cue)
+    numbers = [_row_by_row(f"Accuracy under a random {cue}: ", rows, RANDOM)]
     if run.num_classes:
-        chance = f"{100 / run.num_classes:.3g}\xa0%"
-        numbers.append(f"A network that looks at the {kind} alone would get {chance} there, by chance.")
-    low, high = _range([row.mean(ALIGNED) for row in rows])
-    reach = f"{low}\xa0%" if low == high else f"{low} to {high}\xa0%"
-    numbers.append(f"When the {kind} agrees with the label, {'it gets' if len(rows) == 1 else 'the rows get'} {reach}.")
-    paragraphs = _paragraphs(numbers, _variances(comparisons), _sureness(run.rows, comparisons))
-    headline = _cue_headline(kind, rows, comparisons)
+        numbers.append(f"A network that uses only the {cue} would get {100 / run.num_classes:.3g}\xa0% there (chance).")
+    reach = percent_span(row.mean(differences.ALIGNED) for row in rows)
+    numbers.append(f"Under an aligned {cue}, {'it reaches' if len(rows) == 1 else 'rows reach'} {reach}\xa0%.")
+    paragraphs = _paragraphs(numbers, _variances(comparisons), _certainty(run.rows, comparisons))
+    headline = _cue_headline(cue, rows, comparisons)
     plain = [c for c in comparisons if mitigations.name_of(c.row.config) == mitigations.NONE]
     if plain and len(plain) < len(comparisons):
-        # What a mitigation makes of it is a question of its own (lamv.compare.grids).
-        alone = _cue_headline(kind, rows, plain)
+        # Rows under a mitigation answer another question (lamv.compare.grids).
+        alone = _cue_headline(cue, rows, plain)
         headline = f"Without mitigation, {alone[0].lower()}{alone[1:]}"
     return Answer(headline, paragraphs, comparisons)
 
 
-def _cue_headline(kind: str, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> str:
+def _cue_headline(cue: str, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> str:
     if not comparisons:
         row = max(rows, key=lambda r: fall_of(r).mean)
-        most = "" if len(rows) == 1 else " at the most"
-        lost = f"{100 * fall_of(row).mean:.1f} points"
-        return f"{row.name} loses {lost} of accuracy{most} when the {kind} turns random."
+        most = "" if len(rows) == 1 else "most, "
+        return f"{row.name} loses {most}{100 * fall_of(row).mean:.1f} points of accuracy when the {cue} turns random."
     counts = _verdicts(comparisons)
     if len(counts) == 1:
         (verdict,) = counts
-        said = {
-            MORE: f"Label augmentation made the network rely more on the {kind}.",
-            LESS: f"Label augmentation made the network rely less, not more, on the {kind}.",
-            ALIKE: f"No gap: the network relies on the {kind} alike, with label augmentation and without.",
-            UNDECIDED: f"Undecided: whether label augmentation makes the network rely on the {kind} cannot be told.",
+        sentence = {
+            MORE: f"Label augmentation made the network rely more on the {cue}.",
+            LESS: f"Label augmentation made the network rely less on the {cue}.",
+            ALIKE: f"No gap: the network relies equally on the {cue} with label augmentation and without.",
+            UNDECIDED: f"Inconclusive: reliance on the {cue} may be higher or lower with label augmentation.",
         }[verdict]
         single = "" if any(c.interval for c in comparisons) else "In one seed: "
-        return f"{single}{said} {_falls(comparisons, kind)}"
-    words = {MORE: "more on it", LESS: "less on it", ALIKE: "on it alike", UNDECIDED: "undecidedly"}
-    parts = series([f"{number} {words[verdict]}" for verdict, number in counts.items()])
-    rows = f"of {len(comparisons)} rows with label augmentation"
-    return f"Mixed: how they rely on the {kind}, next to ERM, differs; {rows}, {parts}."
+        return f"{single}{sentence} {_falls(comparisons, cue)}"
+    words = {
+        MORE: "rely more than ERM",
+        LESS: "rely less than ERM",
+        ALIKE: "rely equally",
+        UNDECIDED: "are inconclusive",
+    }
+    one = {"rely": "relies", "are": "is"}
+    parts = []
+    for verdict, count in counts.items():
+        verb, _, rest = words[verdict].partition(" ")
+        parts.append(f"{count} {one[verb] if count == 1 else verb} {rest}")
+    return f"Mixed reliance on the {cue}: of {len(comparisons)} rows with label augmentation, {series(parts)}."
 
 
 def _verdicts(comparisons: Sequence[Comparison]) -> dict[str, int]:
-    """How many comparisons came to each verdict that occurs."""
-    found = [c.verdict for c in comparisons]
-    return {verdict: found.count(verdict) for verdict in (MORE, LESS, ALIKE, UNDECIDED) if verdict in found}
+    """How often each verdict occurs; {} without those that do not."""
+    verdicts = [c.verdict for c in comparisons]
+    return {verdict: verdicts.count(verdict) for verdict in (MORE, LESS, ALIKE, UNDECIDED) if verdict in verdicts}
 
 
-def _falls(comparisons: Sequence[Comparison], kind: str) -> str:
+def _falls(comparisons: Sequence[Comparison], cue: str) -> str:
     """ "When the tag turns random, networks trained with it lose 45.4 to 88.3 points of accuracy, ERM 13.8."."""
     baselines = {c.baseline.name: c.baseline for c in comparisons}
-    ranges = []
-    for rows in ([c.row for c in comparisons], baselines.values()):
-        low, high = _range([fall_of(row).mean for row in rows])
-        ranges.append(low if low == high else f"{low} to {high}")
-    them = "networks trained with it lose" if len(comparisons) > 1 else f"{comparisons[0].row.name} loses"
+    lost, lost_by_erm = (
+        percent_span(fall_of(row).mean for row in rows) for rows in ([c.row for c in comparisons], baselines.values())
+    )
+    who = "networks trained with it lose" if len(comparisons) > 1 else f"{comparisons[0].row.name} loses"
     base = next(iter(baselines)) if len(baselines) == 1 else "their counterparts under ERM"
-    return f"When the {kind} turns random, {them} {ranges[0]} points of accuracy, {base} {ranges[1]}."
+    return f"When the {cue} turns random, {who} {lost} points of accuracy, {base} {lost_by_erm}."
 
 
-def _about_accuracy(run: Run, measure: str, what: str) -> Answer:
-    """measure: the accuracy that counts; what: it is called."""
-    rows = [row for row in run.rows if measure in row.metrics]
-    comparisons = compare(rows, measure, run.analysis.intervals())
-    numbers = [_in_turn(f"{what[0].upper()}{what[1:]}: ", rows, measure)] if len(rows) > 1 else []
-    if measure == WORST:
-        numbers.append(_in_turn("Over all test examples: ", rows, TEST))
+def _about_accuracy(run: Run, metric: str, what: str) -> Answer:
+    """what: the metric in words."""
+    rows = [row for row in run.rows if metric in row.metrics]
+    comparisons = compare(rows, metric, run.analysis.intervals())
+    numbers = [_row_by_row(f"{what[0].upper()}{what[1:]}: ", rows, metric)] if len(rows) > 1 else []
+    if metric == WORST:
+        numbers.append(_row_by_row("Over all test examples: ", rows, TEST))
     elif not run.cue:
-        numbers.append("No shortcut was planted, so this run does not say which of two features was learned.")
+        numbers.append("No shortcut was planted: this run does not show which of two features was learned.")
     if comparisons:
-        words = {MORE: "higher", LESS: "lower", ALIKE: "the same", UNDECIDED: "not clearly different"}
-        counts = series([f"{words[verdict]} in {number}" for verdict, number in _verdicts(comparisons).items()])
-        of = f" of {len(comparisons)} rows" if len(comparisons) > 1 else ""
+        words = {MORE: "higher", LESS: "lower", ALIKE: "the same", UNDECIDED: "inconclusive"}
+        counts = series([f"{words[verdict]} in {count}" for verdict, count in _verdicts(comparisons).items()])
+        total = f" of {len(comparisons)} rows" if len(comparisons) > 1 else ""
         start = "With" if any(c.interval for c in comparisons) else "In one seed: with"
-        headline = f"{start} label augmentation, {what} is {counts}{of}, next to ERM with the same other settings."
+        headline = f"{start} label augmentation, {what} is {counts}{total}, compared with ERM, all else the same."
     else:
-        best = max(rows, key=lambda row: row.mean(measure))
-        most = " at the most" if len(rows) > 1 else ""
-        headline = f"{best.name} reaches {percent(best.metrics[measure])} {what}{most}."
-    paragraphs = _paragraphs(numbers, _variances(comparisons), _sureness(run.rows, comparisons))
+        best = max(rows, key=lambda row: row.mean(metric))
+        headline = f"{'Highest: ' if len(rows) > 1 else ''}{best.name} reaches {mean_sd(best.metrics[metric])} {what}."
+    paragraphs = _paragraphs(numbers, _variances(comparisons), _certainty(run.rows, comparisons))
     return Answer(headline, paragraphs, comparisons)
 
 
 def _about_error(run: Run) -> Answer:
-    """Regression: the smaller the error, the better."""
     rows = sorted((row for row in run.rows if RMSE in row.metrics), key=lambda row: row.mean(RMSE))
-    words = [f"{row.name} {_plain(row.metrics[RMSE])}" for row in rows]
-    headline = f"{rows[0].name} has the smallest test RMSE, {_plain(rows[0].metrics[RMSE])}."
+    texts = [mean_sd(row.metrics[RMSE], 3, scale=1.0, unit="") for row in rows]
+    words = [f"{row.name} {text}" for row, text in zip(rows, texts, strict=True)]
+    headline = f"{rows[0].name} has the smallest test RMSE, {texts[0]}."
     if len(rows) == 1:
-        headline = f"{words[0]} is the test RMSE."
+        headline = f"{rows[0].name} has a test RMSE of {texts[0]}."
     comparisons = compare(rows, RMSE)
     numbers = [f"Test RMSE, in the units of the labels: {series(words)}."] if len(rows) > 1 else []
-    told = [c.row.name for c in comparisons if c.apart]
     if comparisons:
-        numbers.append(f"Told from ERM with the same other settings: {series(told) if told else 'none'}.")
-    return Answer(headline, _paragraphs(numbers, _sureness(run.rows, comparisons)), [])
-
-
-def _plain(spread: Spread) -> str:
-    sd = "" if spread.sd is None else f"\xa0±\xa0{spread.sd:.3f}"
-    return f"{spread.mean:.3f}{sd}"
+        apart = [c.row.name for c in comparisons if c.apart]
+        numbers.append(
+            f"Different from ERM, all else the same (95\xa0% interval excludes 0): {series(apart) or 'none'}."
+        )
+    return Answer(headline, _paragraphs(numbers, _certainty(run.rows, comparisons)), [])
 
 
 def _variances(comparisons: Sequence[Comparison]) -> list[str]:
-    """How often the within-class variance is below the baseline's: in itself, and as a share of the total."""
+    """How often the within-class variance is below the baseline's: as it is, and as a share of the total."""
     sentences = []
     for where, words in (("features", "features"), ("outputs", "output probabilities")):
         parts = []
         for metric, what in (("within_variance", ""), ("within_over_total", "as a share of the total variance, ")):
-            key = f"test/{where}/{metric}"
-            pairs = [(c.row.mean(key), c.baseline.mean(key)) for c in comparisons]
+            pairs = [[row.mean(f"test/{where}/{metric}") for row in (c.row, c.baseline)] for c in comparisons]
             pairs = [pair for pair in pairs if None not in pair]
             if pairs:
-                lower = sum(own < base for own, base in pairs)
+                lower = sum(mean < base for mean, base in pairs)
                 parts.append(f"{what}in {lower} of {len(pairs)} {'row' if len(pairs) == 1 else 'rows'}")
         if parts:
-            below = "; ".join(parts)
-            sentences.append(f"Next to ERM, the mean variance of the {words} within a class is lower {below}.")
+            sentences.append(f"The within-class variance of the {words} is below that of ERM {'; '.join(parts)}.")
     return sentences
 
 
-def _sureness(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[str]:
-    """On how many seeds it all rests, how many differences are told from 0, and what could not be compared."""
+def _certainty(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[str]:
+    """The number of seeds, how many differences exclude 0, and the rows that have no baseline."""
     counts = sorted({row.n for row in rows})
     if counts[-1] <= 1:
-        sentences = ["This is one seed: how much the numbers vary from seed to seed was not measured."]
+        sentences = ["This is one seed: variation between seeds was not measured."]
         if any(c.over_examples for c in comparisons):
-            sentences.append("Intervals are those of a bootstrap over the test examples of this one seed.")
+            sentences.append("Intervals are bootstrap intervals over the test examples of this seed.")
     else:
-        seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-        sentences = [f"How sure: ± is the standard deviation over {seeds} seeds."]
-    of_several = [c for c in comparisons if c.interval]
-    if of_several:
-        apart = sum(c.apart for c in of_several)
+        sentences = [f"± is the standard deviation over {count_span(counts)} seeds."]
+    paired = [c for c in comparisons if c.interval]
+    if paired:
+        apart = sum(c.apart for c in paired)
         sentences.append(
-            "Differences from ERM are taken seed by seed, next to the row that is otherwise the same; the 95\xa0%"
-            f" interval of the mean difference excludes 0 for {apart} of {len(of_several)}."
+            "Differences from ERM, all else the same, are paired by seed; the 95\xa0% interval of the mean difference"
+            f" excludes 0 for {apart} of {len(paired)}."
         )
     return [*sentences, *_not_compared(rows, comparisons)]
 
 
 def _not_compared(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[str]:
-    """What could not be compared, and why."""
     if len(rows) == 1:
         return ["The run has a single row, so there is nothing to compare it with."]
     compared = {c.row.name for c in comparisons}
@@ -218,22 +203,73 @@ def _not_compared(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> lis
     if not alone:
         return []
     named = ", ".join(alone[:MOST_NAMED]) + (f" and {len(alone) - MOST_NAMED} more" if alone[MOST_NAMED:] else "")
-    return [f"Not compared, as no ERM row is otherwise the same and measured alike: {named}."]
+    return [f"Not compared, as no ERM row has the same other settings and metrics: {named}."]
 
 
 def _paragraphs(*parts: Sequence[str]) -> list[str]:
     return [" ".join(sentences) for sentences in parts if sentences]
 
 
-def _in_turn(start: str, rows: Sequence[Row], metric: str) -> str:
+def _row_by_row(start: str, rows: Sequence[Row], metric: str) -> str:
     """ "...: ERM 86.1 ± 1.4 % and Mixup 30.8 ± 2.9 %."; of many rows the two ends."""
     rows = [row for row in rows if metric in row.metrics]
     if len(rows) > 8:
         ranked = sorted(rows, key=lambda row: row.mean(metric))
         start, rows = f"{start}of {len(rows)} rows, lowest and highest are ", [ranked[0], ranked[-1]]
-    return start + series([f"{row.name} {percent(row.metrics[metric])}" for row in rows]) + "."
+    return start + series([f"{row.name} {mean_sd(row.metrics[metric])}" for row in rows]) + "."
 
 
-def _range(fractions: Sequence[float]) -> tuple[str, str]:
-    """Smallest and largest, in percent."""
-    return f"{100 * min(fractions):.1f}", f"{100 * max(fractions):.1f}"
+def _from_checkpoints(run: Run) -> list[str]:
+    """Sentences on the evaluation: variance relative to ERM, its share of the loss, and calibration after scaling."""
+    if not run.analysis.lines:
+        return []
+    sentences = [*_relative_variances(run), *_shares_of_loss(run.rows), *_calibration(run.rows)]
+    return ["From the checkpoints:", *sentences] if sentences else []
+
+
+def _relative_variances(run: Run) -> list[str]:
+    compared = cohorts.of(cohorts.members_of(run, ""))
+    pairs = [(method, cohort.baseline) for cohort in compared for method in cohort.methods]
+    sentences = []
+    for where, what in (("features", "features"), ("outputs", "output probabilities")):
+        absolute, shares = (
+            [
+                (method.name, f"{ratio:.2f}", ratio)
+                for method, baseline in pairs
+                if (ratio := cohorts.ratio(method, baseline, f"test/{where}/{metric}")) is not None
+            ]
+            for metric in ("within_variance", "within_over_total")
+        )
+        if absolute:
+            share = f"; of its share of the total variance: {_each(shares)}" if shares else ""
+            sentences.append(f"Within-class variance of the {what} as a multiple of ERM’s: {_each(absolute)}{share}.")
+    return sentences
+
+
+def _shares_of_loss(rows: Sequence[Row]) -> list[str]:
+    shares = [(row.name, f"{100 * s.mean:.2g}\xa0%", s.mean) for row in rows if (s := variance_share(row))]
+    unknown = [row.name for row in rows if parts_of_loss(row) and not variance_share(row)]
+    sentences = [f"Share of within-cell variance in the loss on augmented inputs: {_each(shares)}."] if shares else []
+    sentences += [f"For {series(unknown)} that share is unknown: too few examples share a target."] if unknown else []
+    return sentences
+
+
+def _calibration(rows: Sequence[Row]) -> list[str]:
+    """ECE before and after temperature scaling; with a planted cue under a random one, as under the cue all are right."""
+    random = any("test_random/ece_scaled" in row.metrics for row in rows)
+    split, words = ("test_random", " under a random cue") if random else ("test", "")
+    before, after = [], []
+    for row in rows:
+        values = [row.mean(f"{split}/{key}") for key in ("ece", "ece_scaled")]
+        if None not in values:
+            for value, into in zip(values, (before, after), strict=True):
+                into.append((row.name, f"{100 * value:.1f}", value))
+    return [f"ECE{words} in points: {_each(before)}; after temperature scaling: {_each(after)}."] if before else []
+
+
+def _each(entries: Sequence[tuple[str, str, float]]) -> str:
+    """ "0.31 (LS) and 0.80 (Mixup)"; of many rows the lowest and the highest."""
+    if len(entries) <= FEW:
+        return series([f"{text} ({name})" for name, text, _ in entries])
+    low, high = (pick(entries, key=lambda entry: entry[2]) for pick in (min, max))
+    return f"{low[1]} ({low[0]}) to {high[1]} ({high[0]})"

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lamv.claims import Claim
+from lamv.report.numbers import text_table
 
 SIGNS = {"=": "=", ">=": "≥", "<=": "≤"}
 
 
 class Line(NamedTuple):
-    """A claim as text. mark: the class of its verdict in the style sheet. note: "" where the verdict already has it."""
+    """A claim as text. note: "" where the verdict already has it."""
 
     quantity: str
     verdict: str
-    mark: str
     measured: str
     sd: str
     n: str
@@ -46,10 +46,10 @@ def line_of(claim: Claim) -> Line:
     expected = _number(claim.expected, _decimals(claim.expected, finest, digits=2 if claim.tolerance else 4))
     if "." in expected and "e" not in expected:
         expected = expected.rstrip("0").rstrip(".")
-    tick, mark = {True: ("✓ ", "verdict-holds"), False: ("✗ ", "verdict-falls"), None: ("", "")}[claim.holds]
+    tick = {True: "✓ ", False: "✗ ", None: ""}[claim.holds]
     infinite = claim.measured is None and claim.holds is not None
     return Line(
-        claim.quantity, tick + claim.verdict, mark,
+        claim.quantity, tick + claim.verdict,
         "not finite" if infinite else _number(claim.measured, decimals),
         "" if claim.sd is None else _number(claim.sd, decimals),
         str(claim.n or "–"),
@@ -61,16 +61,13 @@ def line_of(claim: Claim) -> Line:
 
 def as_text(claims: Sequence[Claim]) -> list[str]:
     """The table as lines of plain text."""
-    cells = [("", "quantity", "measured", "should be", "source")]
+    entries = [("", "quantity", "measured", "should be", "source")]
     for claim in claims:
         line = line_of(claim)
         measured = line.measured + (f" ± {line.sd}" if line.sd else "") + (f" ({line.n})" if claim.n else "")
         expected = line.expected + (f" ± {line.tolerance}" if line.tolerance else "")
-        cells.append((claim.verdict, line.quantity, measured, expected, line.source))
-    cells = [tuple("".join(c if c.isprintable() else " " for c in cell) for cell in row) for row in cells]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    text = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
-    return [text[0], "-" * max(map(len, text)), *text[1:]]
+        entries.append((claim.verdict, line.quantity, measured, expected, line.source))
+    return text_table(list(zip(*entries, strict=True)))
 
 
 def scientific(value: float | None) -> str:

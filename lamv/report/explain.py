@@ -8,7 +8,7 @@ from lamv.catalog import cues, glossary, methods, metrics, mitigations
 from lamv.catalog.glossary import Term
 from lamv.catalog.model_selection import RULES
 from lamv.knobs import flatten
-from lamv.results.runs import Row, Run
+from lamv.results.records import Row, Run
 
 #: Knobs that `method_in_words` describes.
 IN_WORDS = ("method.", "loss.", "distill.", "mitigation.", "select.", "optim.after_switch")

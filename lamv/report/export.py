@@ -1,17 +1,18 @@
-"""The tables of methods as Markdown and as LaTeX, from the same cells as the page's.
+"""The tables of methods as Markdown and as LaTeX, with the cells of the page.
 
-report.md stands by itself. report.tex is made for \\input into a document that loads booktabs and graphicx; its first lines
-say how. A table that is wider than the text is made as wide as it.
-Names are the user's and may hold anything: what has a meaning in either language is escaped, what LaTeX has no glyph for
-becomes "?".
+report.tex is for \\input into a document that loads booktabs and graphicx; its first lines give an example. A table wider
+than the text is shrunk to it. Names are the user's and may hold anything: markup is escaped, and characters that LaTeX has
+no glyph for become "?".
 """
 
 import re
 import unicodedata
 from collections.abc import Sequence
 
-from lamv.compare.groups import Group, Source
-from lamv.report.comparison import Block, Cell, Line
+from lamv.compare.cohorts import Cohort
+from lamv.report.comparison import MethodTable, MetricLine
+from lamv.report.numbers import one_line
+from lamv.report.table import Cell
 
 TEX_HEAD = r"""% Tables of methods, written by lamv's report. Made for \input, not to be compiled by itself; for example:
 %
@@ -36,64 +37,49 @@ CELLS = "Mean ± sd over n seeds."
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$^>])")
 
 
-def markdown(title: str, groups: Sequence[tuple[Group, Sequence[Block]]]) -> str:
-    """All tables of a page as Markdown, with where their numbers come from."""
+def markdown(title: str, compared: Sequence[tuple[Cohort, Sequence[MethodTable]]]) -> str:
+    """All tables of a page as Markdown, with the workdirs of their numbers."""
     lines = [f"# {md(title)}"]
-    if not any(blocks for _, blocks in groups):
+    if not any(tables for _, tables in compared):
         lines += ["", "Nothing has been measured yet."]
-    for group, blocks in groups:
-        if not blocks:
+    for cohort, tables in compared:
+        if not tables:
             continue
-        lines += ["", f"## {md(group.title)}"]
-        lines += ["", md(group.settings)] if group.settings else []
-        for block in blocks:
-            lines += ["", f"### {md(block.title)}{_place(block)}", "", *_markdown_table(block)]
-            lines += ["", " ".join(md(text) for text in (block.says, CELLS, *block.remarks))]
-        lines += ["", "From: " + md(sources_in_words(group)) + "."]
-        lines += [f"\n{md(note)}" for note in group.notes]
+        lines += ["", f"## {md(cohort.title)}"]
+        lines += ["", md(cohort.settings)] if cohort.settings else []
+        for table in tables:
+            lines += ["", f"### {md(table.title)}{_part(table)}", "", *_markdown_table(table)]
+            lines += ["", " ".join(md(text) for text in (table.about, CELLS, *table.remarks))]
+        lines += ["", "From: " + md(cohort.origins()) + "."]
+        lines += [f"\n{md(note)}" for note in cohort.notes]
     return "\n".join(lines) + "\n"
 
 
-def latex(title: str, groups: Sequence[tuple[Group, Sequence[Block]]]) -> str:
+def latex(title: str, compared: Sequence[tuple[Cohort, Sequence[MethodTable]]]) -> str:
     """All tables of a page for LaTeX."""
     lines = [TEX_HEAD + f"%\n% {_comment(title)}"]
-    for group, blocks in groups:
-        if blocks:
-            lines += ["", f"% {_comment(group.title)} {_comment(group.settings)}"]
-            lines += [f"% from {_comment(sources_in_words(group))}"]
-        for block in blocks:
-            lines += ["", *_latex_table(group, block)]
+    for cohort, tables in compared:
+        if tables:
+            lines += ["", f"% {_comment(cohort.title)} {_comment(cohort.settings)}"]
+            lines += [f"% from {_comment(cohort.origins())}"]
+        for table in tables:
+            lines += ["", *_latex_table(cohort, table)]
     return "\n".join(lines) + "\n"
-
-
-def sources_in_words(group: Group, most: int = 6) -> str:
-    """ "digits/a (step 600) and digits/b (the end of training, step 900)", the first ones."""
-    found = list(dict.fromkeys(place(source) for column in group.columns for source in column.sources))
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return ", ".join(found[:most]) + more
-
-
-def place(source: Source) -> str:
-    """The workdir and the step of some numbers."""
-    if source.chosen:
-        return f"{source.workdir} (chosen steps, {source.chosen})"
-    at = source.step if source.step is not None else source.at
-    return f"{source.workdir} ({'the end of training' if at is None else f'step {at}'})"
 
 
 def md(text: str) -> str:
     """Plain text for Markdown: one line, nothing of it a markup, in prose and in cells alike."""
-    text = _plain(text).replace("&", "&amp;").replace("<", "&lt;")
+    text = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
     return MARKDOWN.sub(lambda m: m[0] if m[0] in "-.()+!" and not _starts(text, m) else f"\\{m[0]}", text)
 
 
 def tex(text: str) -> str:
     """Plain text for LaTeX."""
-    return "".join(SYMBOLS.get(c) or (c if _printable_in_tex(c) else "?") for c in _plain(text))
+    return "".join(SYMBOLS.get(c) or (c if _printable_in_tex(c) else "?") for c in one_line(text))
 
 
-def power(line: Line) -> str:
-    """What a line's numbers are multiplied by: "× 10^−6", "" for nothing."""
+def power(line: MetricLine) -> str:
+    """ "× 10^−6": the factor of a line's numbers; "" for 1."""
     return f"× 10^{line.power}".replace("-", "−") if line.power else ""
 
 
@@ -102,27 +88,23 @@ def _starts(text: str, match: re.Match) -> bool:
     return match.start() == 0 or (match[0] in ".)" and text[: match.start()].isdigit())
 
 
-def _plain(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split()) or "(no name)"
-
-
 def _printable_in_tex(c: str) -> bool:
     return " " <= c <= "~" or ("À" <= c <= "ÿ" and unicodedata.category(c).startswith("L"))
 
 
 def _comment(text: str) -> str:
     """For a line after "%": it cannot end the comment."""
-    return _plain(text) if text else ""
+    return one_line(text) if text else ""
 
 
-def _place(block: Block) -> str:
-    return f" ({block.place[0]} of {block.place[1]})" if block.place[1] > 1 else ""
+def _part(table: MethodTable) -> str:
+    return f" ({table.part[0]} of {table.part[1]})" if table.part[1] > 1 else ""
 
 
-def _markdown_table(block: Block) -> list[str]:
-    heads = [f"{md(name)}<br>n = {n}" for name, _, n in block.heads]
+def _markdown_table(table: MethodTable) -> list[str]:
+    heads = [f"{md(method.name)}<br>n = {method.n}" for method in table.methods]
     lines = ["| | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
-    for line in block.lines:
+    for line in table.lines:
         cells = [_markdown_cell(cell) for cell in line.cells]
         lines.append(f"| {md(' '.join([line.name, power(line)]).strip())} | " + " | ".join(cells) + " |")
     return lines
@@ -138,15 +120,15 @@ def _markdown_cell(cell: Cell) -> str:
     return f"{cell.mean}{sd}{n}{below}"
 
 
-def _latex_table(group: Group, block: Block) -> list[str]:
-    settings = f" ({group.settings})" if group.settings else ""
-    says = " ".join([f"{block.title}{_place(block)}: {group.title}{settings}.", block.says, CELLS, *block.remarks])
-    lines = [r"\begin{table}[htbp]", r"\centering\small", rf"\caption{{{tex(says)}}}"]
-    lines += [FIT + rf"\begin{{tabular}}{{@{{}}l{'r' * len(block.heads)}@{{}}}}", r"\toprule"]
-    lines.append(" & ".join(["", *(tex(name) for name, _, _ in block.heads)]) + r" \\")
-    lines.append(" & ".join(["", *(f"$n = {n}$" for _, _, n in block.heads)]) + r" \\")
+def _latex_table(cohort: Cohort, table: MethodTable) -> list[str]:
+    settings = f" ({cohort.settings})" if cohort.settings else ""
+    caption = " ".join([f"{table.title}{_part(table)}: {cohort.title}{settings}.", table.about, CELLS, *table.remarks])
+    lines = [r"\begin{table}[htbp]", r"\centering\small", rf"\caption{{{tex(caption)}}}"]
+    lines += [FIT + rf"\begin{{tabular}}{{@{{}}l{'r' * len(table.methods)}@{{}}}}", r"\toprule"]
+    lines.append(" & ".join(["", *(tex(method.name) for method in table.methods)]) + r" \\")
+    lines.append(" & ".join(["", *(f"$n = {method.n}$" for method in table.methods)]) + r" \\")
     lines.append(r"\midrule")
-    for line in block.lines:
+    for line in table.lines:
         factor = rf" $\times 10^{{{line.power}}}$" if line.power else ""
         lines.append(" & ".join([tex(line.name) + factor, *map(_latex_mean, line.cells)]) + r" \\")
         gaps = [_latex_gap(cell) for cell in line.cells]

@@ -1,75 +1,379 @@
-"""What the page of a run shows of groups, of mitigations and of doses: figures with their sentences and tables.
-
-Each part is there for runs that have the rows for it: groups where a test split has any, methods by mitigations where rows
-are a grid of them, doses where rows differ in a number about the cue.
-"""
+"""The sections of the page of a run, in the order of SECTIONS; each is None for runs that have nothing for it."""
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, NamedTuple
 
-from lamv.catalog import glossary
+from lamv.catalog import cues, glossary
 from lamv.catalog.glossary import Term
-from lamv.compare import doses, grids, group_tables
-from lamv.report import shortcut_figures
-from lamv.report.figures import Drawn
-from lamv.report.variance_figures import drawn
-from lamv.results.runs import Run
+from lamv.compare import by_group, doses, grids, selections
+from lamv.compare.by_group import Group, GroupAccuracies
+from lamv.compare.differences import ALIKE, FALL, LESS, MORE, UNDECIDED, Comparison, fall_of
+from lamv.core.intervals import wilson
+from lamv.report import explain, table
+from lamv.report.answer import Answer
+from lamv.report.claim_table import line_of
+from lamv.report.figures import accuracy, predictions, shortcuts, variance
+from lamv.report.figures.shortcuts import SPLIT_WORDS
+from lamv.report.figures.style import Drawn, drawn
+from lamv.report.numbers import count_span, interval, points
+from lamv.report.page import Bullets, Compared, Heading, PageTable, Section, claim_table, method_tables
+from lamv.report.table import Cell
+from lamv.results import legend
+from lamv.results.records import Row, Run
 
-#: Of a cell of a table of groups, at accuracies 0 and 1; ink can be read on either.
+#: Rows beyond which what has a line for each of them is folded away, and figures with a curve for each are not drawn.
+MANY_ROWS = 30
+#: Empty groups that are listed by name.
+NAMED = 12
+RELIANCE = {MORE: "more reliance on the {}", LESS: "less reliance on the {}", ALIKE: "equal", UNDECIDED: "inconclusive"}
+ACCURACY = {MORE: "higher", LESS: "lower", ALIKE: "equal", UNDECIDED: "inconclusive"}
+#: Colour of a cell of the table of groups at accuracies 0 and 1; ink can be read on either.
 DARK, LIGHT = (0xE3, 0x9A, 0x6B), (0xFF, 0xFF, 0xFF)
+TOO_MANY = "There are more than 16 groups, which training does not measure one by one; experiments.evaluate does."
 
 
-class Sections(NamedTuple):
-    """content: what report.html.j2 asks for. terms: words of these sections that a reader may not know."""
-
-    content: dict[str, Any]
-    terms: Sequence[Term]
-
-    @property
-    def figures(self) -> list[Drawn]:
-        """Those that put many rows together: over doses, and by method and mitigation."""
-        return [*self.content["doses"]["figures"], *(one for grid in self.content["grids"] for one in grid["figures"])]
-
-
-def of(run: Run) -> Sections:
-    section, crossed, panels = group_tables.of(run), grids.of(run.rows), doses.of(run.rows)
-    content = {
-        "section": section,
-        "shade": shade,
-        "group_figures": drawn(partial(shortcut_figures.many_groups, section)),
-        "grids": [_grid(grid, number) for number, grid in enumerate(crossed)],
-        "doses": _doses(panels),
-    }
-    terms = [glossary.INTERVAL] if section else []
-    terms += [glossary.REPAIR] if crossed else []
-    return Sections(content, [*terms, *((glossary.DOSE, glossary.CROSSING) if panels else ())])
+def answer_section(run: Run, _: Sequence[Compared], answer: Answer) -> Section:
+    """The answer, and the table of comparisons behind it."""
+    fall = any(c.measure == FALL for c in answer.comparisons)
+    lost = [Heading("points lost", "cue turns random"), Heading("by ERM", "points lost")] if fall else []
+    headings = [
+        Heading("Row", text=True), Heading("baseline", "ERM, all else the same", text=True), *lost,
+        Heading("difference", "points, paired by seed"), Heading("95 % interval", table.seeds_of(run.rows)),
+        Heading("verdict", text=True),
+    ]  # fmt: skip
+    caption = selections.caption(run.rows)
+    if any(c.over_examples for c in answer.comparisons):
+        caption += " †: bootstrap over the test examples of one seed; variation between seeds is not in it."
+    tables = [PageTable(headings, [_comparison(c, run.cue, fall) for c in answer.comparisons], caption)]
+    return Section(
+        "What this run shows", answer.headline, answer.paragraphs, tables=tables if answer.comparisons else (),
+        fold=_fold(run, "All comparisons with ERM"),
+    )  # fmt: skip
 
 
-def shade(share: float | None) -> str:
-    """The colour of a cell: the lower the accuracy, the darker; none where there is no number."""
-    if share is None:
-        return "transparent"
+def _comparison(c: Comparison, cue: str, fall: bool) -> list[Cell]:
+    lost = [points(fall_of(row).mean) for row in (c.row, c.baseline)] if fall else []
+    ends = c.interval or c.over_examples
+    between = " to ".join(points(end, signed=True) for end in ends) if ends else "one seed: none"
+    words = RELIANCE[c.verdict].format(cues.name_of(cue)) if fall else ACCURACY[c.verdict]
+    difference = points(c.difference.mean, signed=True)
+    texts = [c.row.name, c.baseline.name, *lost, difference, between + ("†" if c.over_examples else ""), words]
+    return [Cell(text) for text in texts]
+
+
+def dose_section(run: Run, *_) -> Section | None:
+    """Curves over the dose, and where methods cross ERM."""
+    panels = doses.of(run.rows)
+    if not panels:
+        return None
+    caption = f"In brackets: 95 % interval of the crossing. {selections.caption(run.rows)}"
+    headings = [Heading("Method", text=True), Heading("crosses ERM at", text=True)]
+    tables = []
+    for panel in panels:
+        if erm := panel.baseline:
+            title = "Crossings with ERM: " + ", ".join(part for part in (panel.words, panel.fixed) if part)
+            lines = [[Cell(c.name), Cell("; ".join(crossings(c, erm)))] for c in panel.curves if not c.erm]
+            tables.append(PageTable(headings, lines, caption, title))
+    terms = (glossary.DOSE, glossary.CROSSING)
+    figures = drawn([shortcuts.dose_response], panels)
+    return Section("Dose and response", figures=figures, tables=tables, terms=terms, source=source(run))
+
+
+def crossings(curve: doses.Curve, erm: doses.Curve) -> list[str]:
+    """Where a curve crosses that of ERM, a phrase for each crossing; or on which side it lies."""
+    difference = doses.difference(curve, erm)
+    if difference is None:
+        return ["no seeds in common"]
+    if at := doses.crossings(difference):
+        return [_crossing(crossing, erm.name, difference.doses) for crossing in at]
+    signs = [mean for mean in difference.values.mean(axis=0) if mean]
+    where = "on" if not signs else "below" if signs[0] < 0 else "above"
+    return [f"does not cross; {where} {erm.name} at every dose"]
+
+
+def _crossing(crossing: doses.Crossing, erm: str, at: Sequence[float]) -> str:
+    """ "0.18 [0.15, 0.21]: from below ERM to above"."""
+    ends = ""
+    if crossing.interval:
+        low, high = crossing.interval
+        lowest = f"{at[0]:g} or less" if low == -float("inf") else f"{low:.3g}"
+        highest = f"{at[-1]:g} or more" if high == float("inf") else f"{high:.3g}"
+        ends = f" [{lowest}, {highest}]"
+    sides = ("below", "above") if crossing.rises else ("above", "below")
+    return f"{crossing.at:.3g}{ends}: from {sides[0]} {erm} to {sides[1]}"
+
+
+def grid_section(run: Run, *_) -> Section | None:
+    """Methods by mitigations, and which mitigation repairs which method."""
+    all_grids = grids.of(run.rows)
+    if not all_grids:
+        return None
+    figures, sentences = [], []
+    for place, grid in enumerate(all_grids):
+        figures += drawn([shortcuts.method_by_mitigation], grid, place)
+        for metric, words in grids.measures(grid):
+            if items := [repair_in_words(repair) for repair in grids.repairs(grid, metric)]:
+                lose = f"Methods that, without mitigation, lose more than 3 points of {words} against ERM"
+                intro = f"{lose}, and the best mitigation for each (in parentheses: 95 % interval, paired by seed):"
+                sentences.append(Bullets(intro, items))
+    return Section(
+        "Methods and mitigations", sentences=sentences, figures=figures, caption=selections.caption(run.rows),
+        terms=[glossary.REPAIR], source=source(run),
+    )  # fmt: skip
+
+
+def repair_in_words(repair: grids.Repair) -> str:
+    """ "LS .1 loses 45.3 points (40.1 to 50.2); group_dro repairs it: ..."."""
+    lost = f"{repair.method} loses {_points(repair.lost, -1)}"
+    if repair.mitigation is None:
+        return f"{lost}; it was not trained with a mitigation."
+    verdict = "repairs it" if repair.repaired else "comes closest but does not repair it"
+    under = [f"{_side(repair.same)} ERM under {repair.mitigation}"] if repair.same else []
+    return f"{lost}; {repair.mitigation} {verdict}: {' and '.join([*under, f'{_side(repair.alone)} ERM alone'])}."
+
+
+def _points(comparison: Comparison, sign: int = 1) -> str:
+    """ "45.3 points (40.1 to 50.2)": a difference, times the sign, with its interval."""
+    if comparison.interval is None:
+        return f"{points(sign * comparison.difference.mean)} points (one seed)"
+    low, high = sorted(sign * end for end in comparison.interval)
+    return f"{points(sign * comparison.difference.mean)} points ({points(low)} to {points(high)})"
+
+
+def _side(comparison: Comparison) -> str:
+    """ "2.1 points (−1.0 to 5.2) below"."""
+    below = comparison.difference.mean < 0
+    return f"{_points(comparison, -1 if below else 1)} {'below' if below else 'above'}"
+
+
+def numbers_section(run: Run, *_) -> Section:
+    """The table of all rows, and that of groups."""
+    rows, columns = run.rows, table.columns_of(run.rows)
+    if not columns:
+        return Section("The numbers", sentences=["None yet."])
+    shows = f"{'Mean ± standard deviation' if any(row.n > 1 for row in rows) else 'Values'}, {table.seeds_of(rows)}."
+    selection = selections.caption(rows)
+    extra = [(Heading("n"), [Cell(str(row.n)) for row in rows])] if len({row.n for row in rows}) > 1 else []
+    if any(row.selected for row in rows):
+        steps = [Cell(selections.steps_in_short(row)) for row in rows]
+        extra.append((Heading("step", "selected, over seeds"), steps))
+    differ = "; the columns differ in the cue" if run.cue else ""
+    tables = [row_table(rows, columns, f"{shows} All on test examples{differ}. {selection}", extra)]
+    if group_columns := table.group_columns(rows):
+        group = "A group is a label and an attribute" + (", here the class that the cue indicates." if run.cue else ".")
+        parts = [shows, group if by_group.of(run) else "", *table.left_out(rows), selection]
+        tables.append(row_table(rows, group_columns, " ".join(part for part in parts if part)))
+    return Section("The numbers", tables=tables, fold=_fold(run, f"All {len(rows)} rows"))
+
+
+def row_table(rows: Sequence[Row], columns: Sequence[table.Column], caption: str, extra: Sequence = ()) -> PageTable:
+    """A row a line, a metric a column. extra: (heading, cells) of columns before the metrics."""
+    headings = [Heading("Row", text=True), *(heading for heading, _ in extra)]
+    headings += [Heading(column.head, column.note, group=column.group) for column in columns]
+    cells = [[Cell(row.name) for row in rows], *(cells for _, cells in extra)]
+    cells += [table.cells_of(rows, column) for column in columns]
+    return PageTable(headings, list(zip(*cells, strict=True)), caption)
+
+
+def group_section(run: Run, *_) -> Section | None:
+    """Accuracy of every group; of many groups the worst, the median and the best."""
+    groups = by_group.of(run)
+    if not groups:
+        return None
+    tables = [_group_table(groups)] if groups.groups else [_pooled_table(groups)] if groups.pooled else []
+    return Section(
+        "Groups", figures=drawn([shortcuts.many_groups], groups), tables=tables, caption="" if tables else TOO_MANY,
+        terms=[glossary.INTERVAL], source=source(run), fold=_fold(run, f"All {len(run.rows)} rows"),
+    )  # fmt: skip
+
+
+def _group_table(groups: GroupAccuracies) -> PageTable:
+    """A column for each group."""
+    rows = groups.rows
+    headings = [Heading("Row", text=True)]
+    for group in groups.groups:
+        counts = [count for row in rows for count in groups.counts(row, group)]
+        headings.append(Heading(groups.legend.group(*group), f"n = {count_span(counts)}" if counts else ""))
+    lines = [[Cell(row.name), *(_group_cell(groups, row, group) for group in groups.groups)] for row in rows]
+    crossed = "; a group is a label and an attribute" if groups.groups[0][1] is not None else ""
+    parts = [
+        f"Accuracy on each group of {SPLIT_WORDS[groups.split]}, in %{crossed}.",
+        "± is the sd over seeds." if any(row.n > 1 for row in rows) else "",
+        "In brackets, for one seed: Wilson’s 95 % interval, over examples." if any(row.n == 1 for row in rows) else "",
+        "Darker is lower.", _empty(groups), selections.caption(rows),
+    ]  # fmt: skip
+    return PageTable(headings, lines, " ".join(part for part in parts if part), style="groups")
+
+
+def _group_cell(groups: GroupAccuracies, row: Row, group: Group) -> Cell:
+    accuracy = groups.accuracies[row.name].get(group)
+    if accuracy is None:
+        return Cell(shade="transparent")
+    counts = groups.counts(row, group)
+    ends = ""
+    if accuracy.n == 1 and counts and counts[0] >= 1:
+        examples = round(counts[0])
+        ends = _wilson(min(examples, max(0, round(accuracy.mean * counts[0]))), examples)
+    sd = "" if accuracy.sd is None else points(accuracy.sd)
+    return Cell(points(accuracy.mean), sd, interval=ends, shade=shade(accuracy.mean))
+
+
+def _pooled_table(groups: GroupAccuracies) -> PageTable:
+    """Worst, median and best group of each row."""
+    lines = []
+    for row in groups.rows:
+        ranked = sorted(groups.pooled[row.name].items(), key=lambda g: (g[1][1] / g[1][0], by_group.in_order(g[0])))
+        if ranked:
+            lines.append([Cell(row.name)])
+            for group, (count, correct) in (ranked[0], ranked[(len(ranked) - 1) // 2], ranked[-1]):
+                share, name = correct / count, row.legend.group(*group)
+                note = f"{name}; n = {count}"
+                lines[-1].append(Cell(points(share), interval=_wilson(correct, count), note=note, shade=shade(share)))
+    parts = [
+        f"Accuracy in % on groups of {SPLIT_WORDS[groups.split]}, seeds pooled; n: examples. In brackets: Wilson’s 95 %"
+        " interval, over examples; that of the worst of many groups is too optimistic, as chance helped to pick it.",
+        f"Up to {groups.empty:g} groups without an example are left out." if groups.empty else "",
+        selections.caption(groups.rows),
+    ]  # fmt: skip
+    headings = [Heading("Row", text=True), *map(Heading, ("worst group", "median group", "best group"))]
+    return PageTable(headings, lines, " ".join(part for part in parts if part), style="groups")
+
+
+def _wilson(correct: int, count: int) -> str:
+    return interval(*wilson(correct, count))
+
+
+def _empty(groups: GroupAccuracies) -> str:
+    """A sentence on the groups without an example, by name where they are few and known."""
+    names = groups.missing(NAMED + 1)
+    if not groups.empty and not names:
+        return ""
+    if names and len(names) <= NAMED and len(names) >= groups.empty:
+        return f"Left out, without an example in some seed or in all: {'; '.join(names)}."
+    return f"Up to {groups.empty:g} groups without an example are left out."
+
+
+def shade(share: float) -> str:
+    """The colour of a cell: the lower the accuracy, the darker."""
     share = min(max(share, 0.0), 1.0)
     return "#" + "".join(f"{round(d + (v - d) * share):02x}" for d, v in zip(DARK, LIGHT, strict=True))
 
 
-def _grid(grid: grids.Grid, number: int) -> dict[str, Any]:
-    """The figure, and for each measure (what it is, a sentence on each method that loses)."""
-    said = [
-        (words, [grids.in_words(one) for one in grids.repairs(grid, metric)]) for metric, words in grids.measures(grid)
+def claim_section(run: Run, *_) -> Section:
+    """The claims of the recipe, and whether the means reach them."""
+    if not run.claims:
+        return Section("The claims", sentences=["The recipe makes none."])
+    table_of_claims = claim_table([line_of(claim) for claim in run.claims])
+    sentence = "What the recipe claims, and whether the means reach it."
+    return Section("The claims", sentences=[sentence], tables=[table_of_claims])
+
+
+#: In the order of the page.
+EVALUATION_FIGURES = (
+    variance.over_training, lambda run: variance.scatter(run.rows), variance.profile, variance.loss_parts,
+    variance.loss_over_training, variance.geometry_over_training, predictions.reliability, predictions.risk_coverage,
+    predictions.projections, predictions.margins, predictions.robustness,
+)  # fmt: skip
+FIGURES = (*accuracy.FIGURES, *EVALUATION_FIGURES)
+#: Of many rows, those that can still be read.
+FIGURES_OF_MANY = (accuracy.accuracy, accuracy.weight_ratio, lambda run: variance.scatter(run.rows))
+
+
+def figure_section(run: Run, *_) -> Section | None:
+    """The figures that have something for each row."""
+    figures: list[Drawn] = drawn(FIGURES_OF_MANY if len(run.rows) > MANY_ROWS else FIGURES, run)
+    fold = _fold(run, f"Figures of all {len(run.rows)} rows")
+    return Section("The figures", figures=figures, source=source(run), fold=fold) if figures else None
+
+
+def comparison_section(run: Run, compared: Sequence[Compared], _: Answer) -> Section | None:
+    """The tables of methods of each cohort, headed by the mitigation and the settings that distinguish it."""
+    compared = [c for c in compared if len(c.cohort.methods) > 1 or run.analysis.lines]
+    mitigated = len({c.cohort.mitigation for c in compared}) > 1
+    tables = []
+    for one in compared:
+        mitigation = one.cohort.mitigation or ("no mitigation" if mitigated else "")
+        heading = "; ".join(part for part in (mitigation, one.cohort.settings) if part) or one.cohort.title
+        tables += method_tables(one, heading if len(compared) > 1 else "", source(run))
+    fold = _fold(run, f"Tables of all {len(run.rows)} rows")
+    return Section("Methods compared", tables=tables, fold=fold) if tables else None
+
+
+def data_section(run: Run, *_) -> Section | None:
+    """The description of the data set."""
+    entries = [Term(heading, sentence) for heading, sentence in legend.in_words(run.data)]
+    return Section("The data", entries=entries) if entries else None
+
+
+def row_section(run: Run, *_) -> Section:
+    """The method of each row, and the knobs in which it differs."""
+    entries = [
+        Term(row.name, f"{explain.method_in_words(row, run.num_classes)} {explain.differences(row, run.rows)}".strip())
+        for row in run.rows
     ]
-    return {
-        "figures": drawn(partial(shortcut_figures.method_by_mitigation, grid, number)),
-        "said": [(words, sentences) for words, sentences in said if sentences],
-    }
+    return Section("The rows", entries=entries, fold=_fold(run, f"All {len(run.rows)} rows"))
 
 
-def _doses(panels: Sequence[doses.Panel]) -> dict[str, Any]:
-    """The figure, and where each method crosses ERM: (dose, [(method, phrases)]) of each panel."""
-    crossings = []
-    for panel in panels:
-        if panel.baseline:
-            lines = [(curve.name, doses.in_words(curve, panel.baseline)) for curve in panel.curves if not curve.erm]
-            crossings.append((", ".join(part for part in (panel.words, panel.fixed) if part), lines))
-    return {"figures": drawn(partial(shortcut_figures.dose_response, panels)), "crossings": crossings}
+def setup_section(run: Run, *_) -> Section | None:
+    """Data, cue, network, optimiser and length."""
+    entries = explain.setup(run)
+    return Section("The setting", entries=entries) if entries else None
+
+
+def settings_section(run: Run, *_) -> Section | None:
+    """Every knob that rows share, folded away, right below the setting."""
+    entries = [Term(key, value) for key, value in explain.common_settings(run.rows)]
+    shared = "settings that the rows share" if len(run.rows) > 1 else "settings"
+    return Section("", entries=entries, fold=f"All {len(entries)} {shared}", code=True) if entries else None
+
+
+#: Each takes a run, its cohorts with their tables, and its answer.
+SECTIONS = (
+    answer_section, dose_section, grid_section, numbers_section, group_section, claim_section, figure_section,
+    comparison_section, data_section, row_section, setup_section, settings_section,
+)  # fmt: skip
+
+
+def how_to_read(run: Run, sections: Sequence[Section]) -> Section:
+    """The terms of the metrics that were measured, and of the other sections."""
+    terms = [term for section in sections for term in section.terms]
+    return Section("How to read this", entries=explain.how_to_read(run, terms))
+
+
+def provenance(run: Run) -> Section:
+    """Workdir, commands, versions and data of training and evaluation."""
+    entries = explain.provenance(run)
+    if run.analysis.provenance:
+        evaluated = explain.provenance(run._replace(provenance=run.analysis.provenance))
+        entries += [
+            Term(f"evaluation: {t.name}", t.meaning) for t in evaluated if t.name not in ("workdir", "overrides")
+        ]
+        settings = ", ".join(f"{key} = {value}" for key, value in run.analysis.provenance.get("settings", {}).items())
+        entries += [Term("evaluation: settings", settings)] if settings else []
+    return Section("Provenance", sentences=() if entries else ["Not recorded."], entries=entries, id="from")
+
+
+def notes(run: Run) -> list[str]:
+    """What is missing or damaged; to be asked for last, as some of that shows when curves are read for figures."""
+    return list(dict.fromkeys([*run.notes, *run.analysis.notes]))
+
+
+def kicker(run: Run) -> str:
+    """ "6 rows · n = 5 seeds"."""
+    return f"{len(run.rows)} row{'s' if len(run.rows) != 1 else ''} · {table.seeds_of(run.rows)}"
+
+
+def source(run: Run) -> str:
+    """Workdir and steps of the numbers of a run."""
+    return f"{run.path.resolve().name}, {steps_in_words(run.rows, run.end)}"
+
+
+def steps_in_words(rows: Sequence[Row], end: int | None) -> str:
+    """The steps of the numbers of rows. end: the last step of the run."""
+    steps = {step for row in rows for step in row.selected or [end if row.step is None else row.step]} - {None}
+    if not steps:
+        return "the end of training"
+    return f"step{'s' if len(steps) > 1 else ''} {count_span(steps)}"
+
+
+def _fold(run: Run, summary: str) -> str:
+    return summary if len(run.rows) > MANY_ROWS else ""

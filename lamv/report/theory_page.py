@@ -1,14 +1,14 @@
 """The page of an experiment on theory (lamv.results.experiment), and its checks as plain text."""
 
-import itertools
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lamv.report import claim_table, drawings, explain, table
+from lamv.report import claim_table, explain, page, table
 from lamv.report.explain import Term
+from lamv.report.figures import from_data
 from lamv.results.experiment import Experiment, checks_of
-from lamv.results.runs import Row
+from lamv.results.records import Row
 
 
 def as_text(summary: Mapping[str, Any]) -> str:
@@ -23,13 +23,13 @@ def as_text(summary: Mapping[str, Any]) -> str:
 
 def content(experiment: Experiment) -> dict[str, Any]:
     """Everything that theory.html.j2 shows."""
-    drawn, failed = drawings.draw(experiment.figures)
+    drawn, failed = from_data.draw(experiment.figures)
     checks = [claim_table.line_of(check) for check in experiment.checks]
     return {
         "title": experiment.title,
         "experiment": experiment,
         "notes": [*experiment.notes, *failed],
-        "checks": checks,
+        "checks": page.claim_table(checks),
         "short": [check for check in checks if not check.holds],
         "figures": drawn,
         "numbers": _numbers(experiment.rows),
@@ -47,8 +47,7 @@ def _numbers(rows: Sequence[Row]) -> dict[str, Any]:
     for metric in metrics:
         group, _, head = metric.rpartition("/")
         columns.append(table.Column(metric, group.replace("_", " "), head.replace("_", " "), "", metric))
-    groups = [(name, len(list(of))) for name, of in itertools.groupby(columns, lambda column: column.group)]
-    return {"columns": columns, "groups": groups, "cells": [_cells(rows, column) for column in columns]}
+    return table.grouped(rows, columns) | {"cells": [_cells(rows, column) for column in columns]}
 
 
 def _cells(rows: Sequence[Row], column: table.Column) -> list[table.Cell]:

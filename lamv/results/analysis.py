@@ -1,4 +1,4 @@
-"""What experiments.evaluate left in a workdir, read without jax, and put together with what training measured.
+"""The files of experiments.evaluate in a workdir, read without jax.
 
 evaluation.jsonl             a line per (step, row, replica): {"step", "row", "replica", "seed", KEY: number}
 evaluation_curves.jsonl      reliability, risk and coverage, projections, groups, and bootstrap intervals over examples
@@ -18,9 +18,9 @@ from lamv.results import jsonl, shapes
 from lamv.results.shapes import NUMBER, TEXT, WHOLE, many, optional, record
 
 LINES, CURVES, PROVENANCE = "evaluation.jsonl", "evaluation_curves.jsonl", "evaluation_provenance.json"
-#: A label, or an attribute, in the table of groups: of more there are no tables.
+#: Labels and attributes beyond which there is no table of groups.
 MOST_GROUPS = 100_000
-#: A metric that was measured twice is said to differ where it does by more than this share of itself.
+#: Two measurements of a metric differ where they do by more than this share.
 ROUNDING = 1e-3
 
 
@@ -42,16 +42,17 @@ class Analysis(NamedTuple):
 
     @property
     def of_fewer_examples(self) -> bool:
-        """Whether it was told to look at another number of training examples than training does."""
+        """Whether it was set to another number of training examples than training evaluates on."""
         return self.provenance.get("settings", {}).get("examples") is not None
 
     def last_step(self, row: str) -> int | None:
+        """The last evaluated step of a row."""
         return max((line["step"] for line in self.lines if line["row"] == row), default=None)
 
     def at(self, row: str, steps: Sequence[int]) -> list[Mapping[str, Any]]:
         """The lines of a row, each replica at its own step; fewer than there are steps where one was not evaluated."""
-        found = [at_step(self.lines, row, step) for step in steps]
-        return [line for replica, lines in enumerate(found) for line in lines if line["replica"] == replica]
+        at_steps = [at_step(self.lines, row, step) for step in steps]
+        return [line for replica, lines in enumerate(at_steps) for line in lines if line["replica"] == replica]
 
     def curves(self, *kinds: str, steps: Mapping[str, Sequence[int]] | None = None) -> list[dict[str, Any]]:
         """The curves of these kinds, of the last evaluated step of their row; read from disk at every call.
@@ -61,23 +62,24 @@ class Analysis(NamedTuple):
         if self.path is None:
             return []
         notes: list[str] = []
-        found = jsonl.read_curves(self.path / CURVES, {kind: KINDS[kind] for kind in kinds}, notes)
+        curves = jsonl.read_curves(self.path / CURVES, {kind: KINDS[kind] for kind in kinds}, notes)
         self.notes.extend(note for note in notes if note not in self.notes)
         last: dict[str, int] = {}
-        for curve in found:
+        for curve in curves:
             last[curve["row"]] = max(curve["step"], last.get(curve["row"], 0))
-        return [curve for curve in found if curve["step"] == _step_of(curve, steps or {}, last)]
+        return [curve for curve in curves if curve["step"] == _step_of(curve, steps or {}, last)]
 
-    def intervals(self) -> dict[tuple[str, str, str | None], "Interval"]:
+    def intervals(self) -> dict[tuple[str, str, str | None], "ExampleInterval"]:
         """{(row, metric, name of the ERM row or None): its bootstrap interval over examples}."""
-        found = {}
-        for curve in self.curves("interval"):
-            key = (curve["row"], curve["metric"], curve.get("against"))
-            found[key] = Interval(*(float(curve[end]) for end in ("mean", "low", "high")), curve.get("examples"))
-        return found
+        return {
+            (curve["row"], curve["metric"], curve.get("against")): ExampleInterval(
+                *(float(curve[end]) for end in ("mean", "low", "high")), curve.get("examples")
+            )
+            for curve in self.curves("interval")
+        }
 
 
-class Interval(NamedTuple):
+class ExampleInterval(NamedTuple):
     """95 % interval of a metric of one seed, or of its difference to another row; a bootstrap over the examples."""
 
     mean: float
@@ -89,7 +91,7 @@ class Interval(NamedTuple):
 def read(workdir: Path) -> Analysis:
     """The evaluation in a workdir, as far as it can be read."""
     notes: list[str] = []
-    # A workdir that was not evaluated is as it should be: that its files are missing is no note.
+    # A workdir need not be evaluated: no note on files that are missing.
     there = [name for name in (LINES, PROVENANCE) if os.path.lexists(workdir / name)]
     lines = jsonl.read_lines(workdir / LINES, notes)
     stored = jsonl.read_object(workdir / PROVENANCE, notes) if there else {}

@@ -15,7 +15,7 @@ from lamv.claims import RELATIONS, Claim, tally
 from lamv.errors import DataError, brief
 from lamv.results import runs, shapes
 from lamv.results.jsonl import MISSING, read_object
-from lamv.results.runs import Row
+from lamv.results.records import Row
 from lamv.results.shapes import FLAG, LIST, NUMBER, OBJECT, TEXT, WHOLE, Shape, kept, many, need, optional, record
 
 #: What summary.json has of a check; null where a number was not finite.

@@ -1,7 +1,7 @@
-"""Read the files of a workdir, JSON and JSON lines, whatever a kill or another hand has left of them.
+"""Read JSON files and JSON lines of a workdir, damaged or not.
 
-What is missing or damaged is a sentence in `notes`, never an error. lamv.train.tracking lists the files; lamv.results.shapes
-tells what their parts look like.
+What is missing or damaged becomes a sentence in `notes`, never an error. lamv.train.tracking lists the files;
+lamv.results.shapes their parts.
 """
 
 import json
@@ -92,7 +92,7 @@ def is_metric(key: str, value: Any) -> bool:
 
 
 def number(value: float) -> float:
-    """A number that was read, as it is reckoned with."""
+    """A number that was read, with 0 for what is too small to compute with."""
     return float(value) if abs(value) >= SMALLEST else 0.0
 
 
@@ -110,7 +110,7 @@ def _parsed(line: bytes) -> Any:
 
 
 def _is_head(parsed: Any) -> bool:
-    """Whether a line says what it is of."""
+    """Whether a line has a row, a step and a replica."""
     return (
         isinstance(parsed, dict)
         and isinstance(parsed.get("row"), str)
@@ -130,7 +130,7 @@ def _raw_lines(path: Path, notes: list[str]) -> Iterator[bytes]:
 
 
 def is_missing(path: Path, error: Exception) -> bool:
-    """Whether a file could not be read as there is none, rather than a link that leads nowhere."""
+    """Whether there is no such file, rather than a broken link."""
     return isinstance(error, FileNotFoundError) and not os.path.islink(path)
 
 

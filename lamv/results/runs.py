@@ -1,17 +1,14 @@
-"""Read a workdir, whatever state it is in: finished, still going, interrupted, or damaged.
+"""Read a workdir in any state: finished, running, interrupted, or damaged. No jax.
 
-A finished run has summary.json. Of one that has not, the last evaluation in metrics.jsonl takes its place, and
-`Run.notes` says so. All else that is missing is noted too; only a folder that no row can be read from is an error.
-Where experiments.evaluate has been, a row's numbers are those of the last step that it evaluated.
-lamv.train.tracking lists the files of a workdir; this module reads them without jax.
+A finished run has summary.json; otherwise the last step in metrics.jsonl takes its place. What is missing is in `Run.notes`;
+only a folder without a readable row is an error. After experiments.evaluate, a row's numbers are those of the last
+evaluated step. lamv.train.tracking lists the files.
 """
 
-import math
 import os
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from lamv.claims import RELATIONS, Claim, as_stated, judged
 from lamv.errors import DataError, brief
@@ -19,37 +16,23 @@ from lamv.files import digest
 from lamv.results import analysis, jsonl, legend, shapes
 from lamv.results.analysis import Analysis
 from lamv.results.jsonl import MISSING, read_lines, read_object
-from lamv.results.legend import Legend
-from lamv.results.shapes import (
-    FLAG,
-    NUMBER,
-    OBJECT,
-    TEXT,
-    WHOLE,
-    Shape,
-    broken,
-    kept,
-    many,
-    need,
-    optional,
-    record,
-    table,
-)
+from lamv.results.records import Row, Run, Spread, spread
+from lamv.results.shapes import FLAG, NUMBER, OBJECT, TEXT, WHOLE, Shape, broken, kept, many, need, optional, record
 
-#: How far below the folder that `find` is given a workdir may lie.
+#: Levels below a folder of runs at which a workdir may lie.
 DEPTH = 3
 FILES = ("config.json", "metrics.jsonl", "summary.json")
-#: What else tells that a folder was meant as a workdir, though nothing can be read from it.
+#: Other files by which a folder is a workdir, though nothing can be read from it.
 TRACES = ("provenance.json", "timing.jsonl", "DONE", ".lock", analysis.LINES)
-#: What summary.json has of a row, of a metric and of a claim; experiments on theory leave null where a number is not finite.
-ROW = record({"name": TEXT, "metrics": table(OBJECT)}, {"config": OBJECT, "selected": many(WHOLE)})
+#: A row, a metric and a claim in summary.json; experiments on theory write null for a number that is not finite.
+ROW = record({"name": TEXT, "metrics": shapes.table(OBJECT)}, {"config": OBJECT, "selected": many(WHOLE)})
 METRIC = record({"mean": optional(NUMBER), "sd": optional(NUMBER), "n": WHOLE, "values": many(optional(NUMBER))})
 CLAIM = record(
     {"row": TEXT, "metric": TEXT, "relation": TEXT, "bound": optional(NUMBER), "mean": optional(NUMBER),
      "holds": optional(FLAG)},
     {"times": NUMBER, "of": TEXT},
 )  # fmt: skip
-#: A claim as config.json has it.
+#: A claim in config.json.
 STATED = Shape(
     lambda claim: (
         isinstance(claim, list)
@@ -60,100 +43,8 @@ STATED = Shape(
     ),
     "a row, a metric, >= or <=, a number, and perhaps another row",
 )
-#: Means and deviations that were stored are those of the values but for this share of the largest.
+#: Tolerance of stored means and deviations, as a share of the largest value.
 ROUNDING = 1e-6
-
-
-class Spread(NamedTuple):
-    """A metric over the seeds of a row; sd has n - 1 in its denominator and is None for n = 1."""
-
-    mean: float
-    sd: float | None
-    n: int
-    values: tuple[float, ...]
-
-
-class Row(NamedTuple):
-    """A row of a run. `step`: where its metrics were taken, None for the end of training.
-
-    `seeds`: of a metric whose values are not those of the seeds seed, seed + 1, ..., which they are. `selected`: the
-    steps, seed by seed, that a rule chose (lamv.compare.selections); () where the numbers are of one step. `legend`: what
-    the numbers of classes and groups stand for.
-    """
-
-    name: str
-    config: Mapping[str, Any]
-    metrics: Mapping[str, Spread]
-    step: int | None = None
-    seeds: Mapping[str, Sequence[int]] = {}
-    selected: Sequence[int] = ()
-    legend: Legend = Legend()
-
-    def mean(self, metric: str) -> float | None:
-        return self.metrics[metric].mean if metric in self.metrics else None
-
-    def knob(self, key: str, default: Any = None) -> Any:
-        """A value of the config by its dotted key."""
-        found: Any = self.config
-        for part in key.split("."):
-            if not isinstance(found, Mapping) or part not in found:
-                return default
-            found = found[part]
-        return found
-
-    def by_seed(self, metric: str) -> dict[int, float]:
-        """{seed: value}; {} for what was not measured."""
-        if metric not in self.metrics:
-            return {}
-        values, first = self.metrics[metric].values, self.knob("seed", 0)
-        seeds = self.seeds.get(metric) or range(first, first + len(values))
-        return dict(zip(seeds, values, strict=True))
-
-    @property
-    def n(self) -> int:
-        return max((spread.n for spread in self.metrics.values()), default=0)
-
-
-class Run(NamedTuple):
-    """All that a workdir tells. `data`: what was read (lamv.data.description). `notes`: what is missing, a sentence each."""
-
-    path: Path
-    title: str
-    about: str
-    overrides: Mapping[str, Any]
-    rows: Sequence[Row]
-    claims: Sequence[Claim]
-    lines: Sequence[Mapping[str, Any]]
-    provenance: Mapping[str, Any]
-    notes: Sequence[str]
-    finished: bool
-    analysis: Analysis = Analysis()
-    data: Mapping[str, Any] = {}
-
-    @property
-    def state(self) -> str:
-        """ "finished", or "running": a run that was interrupted looks like one that goes on."""
-        return "finished" if self.finished else "running"
-
-    @property
-    def end(self) -> int | None:
-        """The last step that anything is known of; None where no line tells."""
-        return max((line["step"] for line in self.lines), default=None)
-
-    @property
-    def num_classes(self) -> int | None:
-        """K, from what was measured: the outputs have one unit a class. None where they were not measured."""
-        for row in self.rows:
-            whole, unit = (row.mean(f"test/outputs/within_variance{of}") for of in ("", "_per_unit"))
-            if whole and unit:
-                return round(whole / unit)
-        return None
-
-    @property
-    def cue(self) -> str:
-        """Kind of the planted shortcut; "" where no row has one."""
-        kinds = [row.knob("data.shortcut.kind", "none") for row in self.rows]
-        return next((kind for kind in kinds if kind != "none"), "")
 
 
 def find(directory: str | Path) -> list[Path]:
@@ -161,33 +52,33 @@ def find(directory: str | Path) -> list[Path]:
     directory = Path(directory)
     if not directory.is_dir():
         raise DataError(f"{directory} is not a folder; give --runs a workdir, or a folder of workdirs")
-    found, level = [], [directory]
-    for _ in range(DEPTH + 1):
-        found += [path for path in level if is_workdir(path)]
-        # A workdir holds no further ones, only its checkpoints.
-        level = [child for path in level if not is_workdir(path) for child in _folders(path)]
-    if not found:
+    workdirs = [path for level in _levels(directory) for path in level if is_workdir(path)]
+    if not workdirs:
         raise DataError(f"{directory} holds no workdir (no {' or '.join(FILES)}); train first: experiments.train")
-    return found
+    return workdirs
 
 
-def _folders(path: Path) -> list[Path]:
+def _levels(directory: Path) -> Iterator[list[Path]]:
+    """The folders of each level, but for those in a workdir, which holds no further ones."""
+    level = [directory]
+    for _ in range(DEPTH + 1):
+        yield level
+        level = [child for path in level if not is_workdir(path) for child in _children(path) if child.is_dir()]
+
+
+def _children(path: Path) -> list[Path]:
     try:
-        return sorted(child for child in path.iterdir() if child.is_dir())
-    except OSError:  # not ours to look into
+        return sorted(path.iterdir())
+    except OSError:  # no permission
         return []
 
 
 def empty(directory: str | Path) -> list[Path]:
-    """The folders in a folder of runs, down to DEPTH levels, that hold nothing at all: workdirs that never began."""
-    found, level = [], [Path(directory)]
-    for _ in range(DEPTH + 1):
-        found += [path for path in level if _holds_nothing(path)]
-        level = [child for path in level if not is_workdir(path) for child in _folders(path)]
-    return found
+    """The empty folders in a folder of runs, down to DEPTH levels: workdirs that never began."""
+    return [path for level in _levels(Path(directory)) for path in level if _is_empty(path)]
 
 
-def _holds_nothing(path: Path) -> bool:
+def _is_empty(path: Path) -> bool:
     try:
         return not any(path.iterdir())
     except OSError:
@@ -195,7 +86,8 @@ def _holds_nothing(path: Path) -> bool:
 
 
 def is_workdir(path: Path) -> bool:
-    # lexists: what is no file, or leads nowhere, is told when it is read.
+    """Whether a folder has any file of a workdir."""
+    # lexists: devices and broken links are noted when they are read.
     return any(os.path.lexists(path / name) for name in (*FILES, *TRACES))
 
 
@@ -209,16 +101,16 @@ def read(workdir: str | Path) -> Run:
     missing = "metrics.jsonl is missing, so there are no training curves."
     lines = read_lines(path / "metrics.jsonl", notes, missing, grows=not summary)
     provenance = kept(read_object(path / "provenance.json", notes), shapes.PROVENANCE, "provenance.json", notes)
-    told = kept(config, {"title": TEXT, "about": TEXT, "claims": many(STATED)}, "config.json", notes)
-    told |= kept(summary, {"title": TEXT, "overrides": table(shapes.KNOB), "notes": many(TEXT), "data": OBJECT},
-                 "summary.json", notes)  # fmt: skip
-    data = kept(told.get("data") or provenance.get("reading", {}), shapes.READING, "what is said of the data", notes)
-    evaluated, said = analysis.read(path), []
+    texts = kept(config, {"title": TEXT, "about": TEXT, "claims": many(STATED)}, "config.json", notes)
+    texts |= kept(summary, {"title": TEXT, "overrides": shapes.table(shapes.KNOB), "notes": many(TEXT), "data": OBJECT},
+                  "summary.json", notes)  # fmt: skip
+    data = kept(texts.get("data") or provenance.get("reading", {}), shapes.READING, "what is said of the data", notes)
+    evaluated, remarks = analysis.read(path), []
     try:
         trained = rows_of(summary, notes) if summary else _rows_so_far(config, lines, notes)
-        rows = [_evaluated(row, evaluated, lines, bool(summary), said) for row in trained]
+        rows = [_evaluated(row, evaluated, lines, bool(summary), remarks) for row in trained]
         rows = [row._replace(legend=legend.of(data)) for row in rows]
-        claims = _claims(summary, told.get("claims", ()), rows)
+        claims = _claims(summary, texts.get("claims", ()), rows)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     if not rows:
@@ -228,23 +120,23 @@ def read(workdir: str | Path) -> Run:
         notes += _not_begun(trained)
     elif config:
         notes += _other_rows(config, summary)
-    notes += [*_changed(provenance), *_since_done(path), *said, *told.get("notes", ()), *evaluated.notes]
-    title, about, overrides = told.get("title") or path.name, told.get("about", ""), told.get("overrides", {})
+    notes += [*_changed(provenance), *_since_done(path), *remarks, *texts.get("notes", ()), *evaluated.notes]
+    title, about, overrides = texts.get("title") or path.name, texts.get("about", ""), texts.get("overrides", {})
     if overrides:
         changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
-        said = " What is said above is said of the recipe." if about else ""
-        notes.append(f"Settings of the recipe were overridden: {changed}.{said}")
+        above = " The text above describes the recipe." if about else ""
+        notes.append(f"Settings of the recipe were overridden: {changed}.{above}")
     return Run(path, title, about, overrides, rows, claims, lines, provenance, notes, bool(summary), evaluated, data)
 
 
 def rows_of(summary: Mapping[str, Any], notes: list[str] | None = None) -> list[Row]:
     """The rows of a summary.json. Raises DataError where it is not as lamv writes it.
 
-    notes: get a sentence on knobs that are none, and on metrics that are not finite, which are left out.
+    notes: gets a sentence on values that cannot be knobs or metrics, which are left out.
     """
     rows = need(summary.get("rows"), many(ROW), "summary.json: rows")
     _check_names([row["name"] for row in rows], "summary.json")
-    found, wrong, lost = [], [], []
+    records, wrong, lost = [], [], []
     for row in rows:
         where = f"row {brief(row['name'])}"
         metrics = {key: spread_of(stored, f"summary.json: {key} of {where}") for key, stored in row["metrics"].items()}
@@ -253,12 +145,11 @@ def rows_of(summary: Mapping[str, Any], notes: list[str] | None = None) -> list[
         }
         lost += [f"{brief(key)} of {where}" for key in metrics if key not in sound]
         config = shapes.knobs(row.get("config", {}), wrong, where)
-        found.append(Row(row["name"], config, sound, selected=tuple(row.get("selected", ()))))
-    told = shapes.left_out("summary.json", wrong) + shapes.left_out(
-        "summary.json, values that a metric cannot have", lost
-    )
-    (notes if notes is not None else []).extend(told)
-    return found
+        records.append(Row(row["name"], config, sound, selected=tuple(row.get("selected", ()))))
+    if notes is not None:
+        notes += shapes.left_out("summary.json", wrong)
+        notes += shapes.left_out("summary.json, values that a metric cannot have", lost)
+    return records
 
 
 def spread_of(stored: Mapping[str, Any], where: str) -> Spread | None:
@@ -267,19 +158,18 @@ def spread_of(stored: Mapping[str, Any], where: str) -> Spread | None:
     values, mean, sd, n = (need(stored, METRIC, where)[key] for key in ("values", "mean", "sd", "n"))
     if mean is None and None in values:
         return None
-    own = spread([jsonl.number(value) for value in values]) if values and None not in values else None
-    if own is None or own.n != n or mean is None or (own.sd is None) != (sd is None):
+    computed = spread([jsonl.number(value) for value in values]) if values and None not in values else None
+    if computed is None or computed.n != n or mean is None or (computed.sd is None) != (sd is None):
         raise broken(f"{where} has mean {mean}, sd {sd} and n = {n}, and the values {brief(values)}")
-    close = ROUNDING * max(map(abs, own.values)) + shapes.SMALLEST
-    if abs(own.mean - mean) > close or abs((own.sd or 0.0) - (sd or 0.0)) > close:
-        raise broken(
-            f"{where} has mean {mean} and sd {sd}, and its values have mean {own.mean:g} and sd {own.sd or 0:g}"
-        )
-    return Spread(jsonl.number(mean), sd, n, own.values)
+    close = ROUNDING * max(map(abs, computed.values)) + shapes.SMALLEST
+    if abs(computed.mean - mean) > close or abs((computed.sd or 0.0) - (sd or 0.0)) > close:
+        of_values = f"mean {computed.mean:g} and sd {computed.sd or 0:g}"
+        raise broken(f"{where} has mean {mean} and sd {sd}, and its values have {of_values}")
+    return Spread(jsonl.number(mean), sd, n, computed.values)
 
 
 def _or_null(value: Any) -> Any:
-    """What was read, with null for numbers that are not finite, in a list too."""
+    """A stored value, with null for numbers that are not finite, in a list too."""
     if isinstance(value, list):
         return [_or_null(one) for one in value if not isinstance(one, list)]
     is_endless = isinstance(value, int | float) and not isinstance(value, bool) and not NUMBER.fits(value)
@@ -294,12 +184,12 @@ def _check_names(names: Sequence[str], file: str) -> None:
 
 def _other_rows(config: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     """A sentence where config.json and summary.json are not of one run."""
-    told = [
+    stored = [
         [(row.get("name"), shapes.knobs(row["config"], [], "")) for row in rows]
         for rows in (config.get("rows"), summary["rows"])
         if many(record({"config": OBJECT})).fits(rows)
     ]
-    if len(told) == 2 and told[0] == told[1]:
+    if len(stored) == 2 and stored[0] == stored[1]:
         return []
     return [
         "The rows in config.json, or their knobs, are not those in summary.json; what is shown is from summary.json."
@@ -307,7 +197,7 @@ def _other_rows(config: Mapping[str, Any], summary: Mapping[str, Any]) -> list[s
 
 
 def _changed(provenance: Mapping[str, Any]) -> list[str]:
-    """A sentence for each time that a run went on with other versions, another device or other flags."""
+    """A sentence for each time that a run was resumed with other versions, another device or other flags."""
     return [
         f"At step {entry['until_step']} the run went on with something else: {', '.join(entry['changed'])}. Its bits may"
         " not be those of an unbroken run."
@@ -335,42 +225,24 @@ def claims_of(summary: Mapping[str, Any], rows: Sequence[Row]) -> list[Claim]:
     means = {row.name: row for row in rows}
     stored = need(summary.get("claims"), many(CLAIM), "summary.json: claims")
 
-    def found(claim: Mapping[str, Any]) -> Mapping[str, Any]:
+    def verdict(claim: Mapping[str, Any]) -> Mapping[str, Any]:
         if claim["holds"] is not None:
             return claim
         return judged([as_stated(claim)], lambda row, metric: means[row].mean(metric) if row in means else None)[0]
 
-    claims = [_claim(found(claim), means) for claim in stored]
+    claims = [_claim(verdict(claim), means) for claim in stored]
     return [c if c.holds is not None else c._replace(note="not measured") for c in claims]
 
 
-def _claim(found: Mapping[str, Any], rows: Mapping[str, Row]) -> Claim:
-    """source: "3 × LS .1", where the bound is so many times what another row has."""
-    row, metric = found["row"], found["metric"]
+def _claim(stored: Mapping[str, Any], rows: Mapping[str, Row]) -> Claim:
+    """source: "3 × LS .1", where the bound is a multiple of another row."""
+    row, metric = stored["row"], stored["metric"]
     spread = rows[row].metrics.get(metric) if row in rows else None
-    source = f"{found['times']:g} × {found['of']}" if "of" in found else "recipe"
+    source = f"{stored['times']:g} × {stored['of']}" if "of" in stored else "recipe"
     return Claim(
-        f"{row}: {metric}", found["mean"], found["bound"], source, found["relation"],
-        sd=spread and spread.sd, n=spread.n if spread else 0, holds=found["holds"],
+        f"{row}: {metric}", stored["mean"], stored["bound"], source, stored["relation"],
+        sd=spread and spread.sd, n=spread.n if spread else 0, holds=stored["holds"],
     )  # fmt: skip
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Mean, sd and n of the values of the seeds."""
-    mean = statistics.fmean(values)
-    # statistics.stdev is exact, and so slow that it would be most of the time of a page on many runs.
-    squares = math.fsum((value - mean) ** 2 for value in values)
-    sd = math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else None
-    return Spread(mean, sd, len(values), tuple(values))
-
-
-def curve(run: Run, row: str, metric: str) -> list[tuple[int, Spread]]:
-    """(step, spread over the seeds) of a metric, for the steps where training or the evaluation measured it."""
-    by_step: dict[int, dict[int, float]] = {}
-    for line in (*run.lines, *run.analysis.lines):
-        if line["row"] == row and metric in line:
-            by_step.setdefault(line["step"], {})[line["replica"]] = line[metric]
-    return [(step, spread(list(values.values()))) for step, values in sorted(by_step.items())]
 
 
 def _rows_so_far(config: Mapping[str, Any], lines: Iterable[Mapping[str, Any]], notes: list[str]) -> list[Row]:
@@ -384,9 +256,9 @@ def _rows_so_far(config: Mapping[str, Any], lines: Iterable[Mapping[str, Any]], 
 
 
 def _row_so_far(name: str, config: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> Row:
-    own = [line for line in lines if line["row"] == name]
+    lines = [line for line in lines if line["row"] == name]
     # Before the first evaluation only the loss is known.
-    evaluated = [line for line in own if any(key.endswith("/accuracy") for key in line)] or own
+    evaluated = [line for line in lines if any(key.endswith("/accuracy") for key in line)] or lines
     step = max((line["step"] for line in evaluated), default=0)
     last = sorted((line for line in evaluated if line["step"] == step), key=lambda line: line["replica"])
     # A kill may have cut the lines of a step short: a metric counts with the seeds that have it.
@@ -396,19 +268,19 @@ def _row_so_far(name: str, config: Mapping[str, Any], lines: Iterable[Mapping[st
 def _measured(lines: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> dict[str, Any]:
     """`metrics` and `seeds` of a row, from its lines at a step, one for each replica."""
     first = config.get("seed", 0)
-    found: dict[str, dict[int, float]] = {}
+    values: dict[str, dict[int, float]] = {}
     for line in lines:
         for key, value in line.items():
             if "/" in key:
-                found.setdefault(key, {})[line.get("seed", first + line["replica"])] = value
-    seeds = {key: tuple(v) for key, v in found.items() if tuple(v) != tuple(range(first, first + len(v)))}
-    return {"metrics": {key: spread(list(v.values())) for key, v in found.items()}, "seeds": seeds}
+                values.setdefault(key, {})[line.get("seed", first + line["replica"])] = value
+    seeds = {key: tuple(v) for key, v in values.items() if tuple(v) != tuple(range(first, first + len(v)))}
+    return {"metrics": {key: spread(list(v.values())) for key, v in values.items()}, "seeds": seeds}
 
 
 def _evaluated(
     row: Row, evaluated: Analysis, lines: Sequence[Mapping[str, Any]], finished: bool, notes: list[str]
 ) -> Row:
-    """The row at the last step that was evaluated: what the evaluation has, and what training measured there."""
+    """The row at the last evaluated step, with the metrics of evaluation and training there."""
     if row.selected:
         return _evaluated_where_selected(row, evaluated, notes)
     step = evaluated.last_step(row.name)
@@ -430,7 +302,7 @@ def _evaluated(
 
 
 def _evaluated_where_selected(row: Row, evaluated: Analysis, notes: list[str]) -> Row:
-    """The row with what was evaluated at the steps that its rule chose; as it was trained where any of them was not."""
+    """The row with its evaluation at the selected steps; as it was trained where any of them was not evaluated."""
     lines = evaluated.at(row.name, row.selected)
     if len(lines) == len(row.selected):
         return _together(row, row._replace(**_measured(lines, row.config)), evaluated, notes)
@@ -443,7 +315,7 @@ def _evaluated_where_selected(row: Row, evaluated: Analysis, notes: list[str]) -
 
 
 def _together(trained: Row, new: Row, evaluated: Analysis, notes: list[str]) -> Row:
-    """What training measured, and over it what the evaluation did; a note where they differ."""
+    """The metrics of training, overridden by those of the evaluation; a note where they differ."""
     differing = analysis.disagreements(*({m: r.by_seed(m) for m in r.metrics} for r in (new, trained)))
     if evaluated.of_fewer_examples:
         differing = [metric for metric in differing if not metric.startswith("train/")]
@@ -463,7 +335,7 @@ def _differ(trained: Row, new: Row, metrics: Sequence[str]) -> str:
 
 
 def _not_begun(rows: Sequence[Row]) -> list[str]:
-    """A sentence on the rows that nothing is known of, in a run in which others have begun."""
+    """A sentence on the rows without metrics, in a run in which others have some."""
     missing = [row.name for row in rows if not row.metrics]
     if not missing or len(missing) == len(rows):
         return []
@@ -472,12 +344,12 @@ def _not_begun(rows: Sequence[Row]) -> list[str]:
 
 def _claims(summary: Mapping[str, Any], stated: Sequence[Sequence], rows: Sequence[Row]) -> list[Claim]:
     """Those of summary.json, judged; else those that config.json states, unjudged, with what was measured."""
-    if summary and (own := claims_of(summary, rows)):
-        return own
+    if summary and (claims := claims_of(summary, rows)):
+        return claims
     why = "settings were overridden" if summary else "the run is not finished"
     means = {row.name: row for row in rows}
-    found = judged(stated, lambda row, metric: means[row].mean(metric) if row in means else None)
-    return [_claim(one, means)._replace(holds=None, note=why) for one in found]
+    unjudged = judged(stated, lambda row, metric: means[row].mean(metric) if row in means else None)
+    return [_claim(claim, means)._replace(holds=None, note=why) for claim in unjudged]
 
 
 def _how_far(rows: Sequence[Row]) -> str:

@@ -14,7 +14,7 @@ from lamv.train.summary import spread, summary_row
 
 
 class Outcome(NamedTuple):
-    """rows: made by `row`. figures: dicts, see lamv.report.drawings. remarks: sentences for the page.
+    """rows: made by `row`. figures: dicts, see lamv.report.figures.from_data. remarks: sentences for the page.
 
     sources: files of data that were read (lamv.data.Source), for provenance.json.
     """
@@ -59,7 +59,7 @@ def series(name: str, x, values, style: str = "line", axis: int = 0) -> dict[str
 
 
 def lines(name: str, title: str, caption: str, x_label: str, y_label: str, **more) -> dict[str, Any]:
-    """A figure of lines on linear axes; more: "series", and "levels" or other scales, see lamv.report.drawings."""
+    """A figure of lines on linear axes; more: "series", and "levels" or other scales, see lamv.report.figures.from_data."""
     about = {"kind": "lines", "name": name, "title": title, "caption": caption, "x_label": x_label, "y_label": y_label}
     return about | {"x_scale": "linear", "y_scale": "linear"} | more
 

@@ -2,10 +2,13 @@
 
 import pytest
 
-from lamv.report.answer import Comparison, answer
+from lamv import report
+from lamv.compare.differences import LESS, UNDECIDED, Comparison
+from lamv.report.answer import answer
 from lamv.results import runs
-from lamv.results.runs import spread
+from lamv.results.records import spread
 from tests import workdirs
+from tests.compare.test_by_group import FOUR, row, run_of
 
 
 def said_of(tmp_path, *rows):
@@ -42,7 +45,9 @@ def test_the_direction_is_that_of_the_numbers(tmp_path, random, words, verdict):
 def test_rows_that_disagree_are_counted(tmp_path):
     other = workdirs.row("Mixup", workdirs.measured(0.95), method="mixup")
     found, _ = said_of(tmp_path, *pair(0.3), other)
-    assert found.headline.startswith("Mixed") and found.headline.endswith("1 more on it and 1 less on it.")
+    assert found.headline.startswith("Mixed reliance on the tag") and found.headline.endswith(
+        "1 relies more than ERM and 1 relies less than ERM."
+    )
 
 
 def test_a_cue_pixel_is_called_one(tmp_path):
@@ -97,7 +102,7 @@ def test_a_difference_that_varies_too_much_is_undecided(tmp_path):
     unsteady = workdirs.measured(0.5) | {"test_random/accuracy": [0.1, 0.5, 0.9]}
     found, text = said_of(tmp_path, pair(0.3)[0], workdirs.row("LS", unsteady, method="label_smoothing"))
     assert found.comparisons[0].verdict == "undecided"
-    assert "Undecided" in text and "No gap" not in text and "excludes 0 for 0 of 1" in text
+    assert "Inconclusive" in text and "No gap" not in text and "excludes 0 for 0 of 1" in text
 
 
 def test_differences_are_taken_seed_by_seed(tmp_path):
@@ -113,3 +118,22 @@ def test_the_headline_is_about_rows_without_mitigation_where_there_are_any(tmp_p
     found, _ = said_of(tmp_path, erm, smooth, *mitigated)
     assert found.headline.startswith("Without mitigation, label augmentation made the network rely more on the tag")
     assert [c.verdict for c in found.comparisons] == ["more", "alike"]
+
+
+def test_of_one_seed_the_answer_goes_by_the_interval_over_examples(one_seed):
+    """A tenth of a point between two networks is no finding, and the headline says of how many seeds it speaks."""
+    found = answer(runs.read(one_seed))
+    assert found.headline.startswith("In one seed: with label augmentation, test accuracy is lower in ")
+    assert all(c.over_examples == (-0.1234, -0.0567) and c.verdict == LESS for c in found.comparisons)
+    wide = found.comparisons[0]._replace(over_examples=(-0.01, 0.02))
+    assert wide.verdict == UNDECIDED
+    page = (one_seed / report.FILE).read_text()
+    assert "−12.3 to −5.7†" in page and "bootstrap over the test examples of one seed" in page
+
+
+def test_without_a_cue_the_answer_is_about_the_worst_group(tmp_path):
+    rows = row(), row("LS", accuracies=FOUR | {(1, 0): 0.2}, method="label_smoothing")
+    found = answer(run_of(tmp_path, *rows))
+    assert found.headline.startswith("With label augmentation, test accuracy of the worst group is lower in 1")
+    assert found.comparisons[0].difference.mean == pytest.approx(-0.2)
+    assert "No shortcut was planted" not in " ".join(found.paragraphs)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from lamv.catalog import metrics
-from lamv.compare import groups
-from lamv.report import answer, comparison, export
+from lamv.compare import cohorts
+from lamv.compare.differences import LESS, MORE, compare
+from lamv.report import comparison, export
 from lamv.results import runs
 from tests import workdirs
 
@@ -35,18 +36,18 @@ def null(tmp_path_factory):
 def test_bold_cells_of_the_tables_are_5_percent(null):
     cells = []
     for run in null:
-        [group] = groups.group(groups.members_of(run, "run"))
-        blocks = comparison.tables(group)
-        cells += [cell for block in blocks for line in block.lines for cell in line.cells if cell.interval]
-        bold = sum(cell.apart for block in blocks for line in block.lines for cell in line.cells)
-        assert export.markdown("null", [(group, blocks)]).count("<br>**") == bold
+        [cohort] = cohorts.of(cohorts.members_of(run, "run"))
+        tables = comparison.tables(cohort)
+        cells += [cell for table in tables for line in table.lines for cell in line.cells if cell.interval]
+        bold = sum(cell.apart for table in tables for line in table.lines for cell in line.cells)
+        assert export.markdown("null", [(cohort, tables)]).count("<br>**") == bold
     assert len(cells) >= 4000 * 0.9
     assert np.mean([cell.apart for cell in cells]) == pytest.approx(0.05, abs=0.01)
 
 
 def test_comparisons_of_the_headline_are_5_percent(null):
     keys = [key for key in null[0].rows[0].metrics if key != "train/loss"]
-    found = [one for run in null for key in keys for one in answer.compare(run.rows, key)]
-    told = [one.verdict in (answer.MORE, answer.LESS) for one in found]
-    assert len(told) == RUNS * METHODS * len(keys)
-    assert np.mean(told) == pytest.approx(0.05, abs=0.01)
+    found = [one for run in null for key in keys for one in compare(run.rows, key)]
+    apart = [one.verdict in (MORE, LESS) for one in found]
+    assert len(apart) == RUNS * METHODS * len(keys)
+    assert np.mean(apart) == pytest.approx(0.05, abs=0.01)

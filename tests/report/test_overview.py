@@ -7,6 +7,7 @@ import pytest
 
 from lamv import report
 from lamv.errors import WorkdirError
+from lamv.report import overview
 from lamv.results import runs
 from tests import workdirs
 from tests.pages import HOSTILE, Page
@@ -49,7 +50,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def text(folder):
-    return report.overview(folder, runs.find(folder)).read_text()
+    return report.write_overview(folder, runs.find(folder)).read_text()
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +122,8 @@ def test_few_runs_have_figures_and_all_are_pooled_in_one(page):
     labels = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
     assert sum(label.startswith("Scatter") for label in labels) == 1
     assert f"features: {3 * 53 - 1} rows" in next(label for label in labels if label.startswith("Scatter"))
-    assert sum(label.startswith("Dot plot, accuracy") for label in labels) == report.FEW_RUNS
-    assert f"Figures of the other {54 - report.FEW_RUNS} runs" in page.text
+    assert sum(label.startswith("Dot plot, accuracy") for label in labels) == overview.FEW_RUNS
+    assert f"Figures of the other {54 - overview.FEW_RUNS} runs" in page.text
     ids = [value for _, name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
 
@@ -140,11 +141,11 @@ def test_every_workdir_has_its_provenance(text):
 
 
 def test_groups_beyond_the_first_ones_are_in_the_files(tmp_path, monkeypatch, folder):
-    monkeypatch.setattr(report, "FEW_GROUPS", 1)
-    monkeypatch.setattr(report, "FEW_RUNS", 0)
+    monkeypatch.setattr(overview, "FEW_COHORTS", 1)
+    monkeypatch.setattr(overview, "FEW_RUNS", 0)
     few = [folder / name for name in ("run02", "run22")]
-    page = report.overview(folder, few, tmp_path / "index.html").read_text()
-    assert "The first 1 of 2 groups" in page and "<code>index.md</code>" in page
+    page = report.write_overview(folder, few, tmp_path / "index.html").read_text()
+    assert "The first 1 of 2 cohorts" in page and "the others are in index.md" in page
     assert (tmp_path / "index.md").read_text().count("### Accuracy") == 2
     assert (tmp_path / "index.tex").exists()
 
@@ -152,7 +153,7 @@ def test_groups_beyond_the_first_ones_are_in_the_files(tmp_path, monkeypatch, fo
 def test_links_are_relative_to_the_page_and_quoted(tmp_path):
     workdir = workdirs.write(tmp_path / "runs" / "javascript:a%2f<b>&", summary_of(0))
     (workdir / "report.html").write_text("")
-    text = report.overview(tmp_path / "runs", [workdir], tmp_path / "pages" / "all.html").read_text()
+    text = report.write_overview(tmp_path / "runs", [workdir], tmp_path / "pages" / "all.html").read_text()
     links = [v for tag, name, v in Page(text).attributes if (tag, name) == ("a", "href") and not v.startswith("#")]
     assert set(links) == {"../runs/javascript%3Aa%252f%3Cb%3E%26/report.html"}
 
@@ -162,20 +163,20 @@ def test_hostile_names_do_no_harm_and_the_same_files_give_the_same_bytes(tmp_pat
     made["rows"][0]["name"] = "</script>" + HOSTILE
     workdirs.evaluate(workdirs.write(tmp_path / "a_%$&", made), made)
     found = runs.find(tmp_path)
-    first = report.overview(tmp_path, found).read_bytes()
+    first = report.write_overview(tmp_path, found).read_bytes()
     page = Page(first.decode())
     assert page.tags.count("script") == 1 and page.text.count(HOSTILE) >= 4
-    assert report.overview(tmp_path, found).read_bytes() == first
+    assert report.write_overview(tmp_path, found).read_bytes() == first
 
 
 def test_tables_do_not_replace_the_page(tmp_path):
     workdirs.write(tmp_path / "a", summary_of(0))
     with pytest.raises(WorkdirError, match="choose --out=FILE.html"):
-        report.overview(tmp_path, runs.find(tmp_path), tmp_path / "page.md")
+        report.write_overview(tmp_path, runs.find(tmp_path), tmp_path / "page.md")
 
 
 def test_a_folder_with_traces_of_a_run_alone_is_listed(tmp_path):
     workdirs.write(tmp_path / "a", summary_of(0))
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "provenance.json").write_text(json.dumps({"command": ["train.py"]}))
-    assert "b has no row" in report.overview(tmp_path, runs.find(tmp_path)).read_text()
+    assert "b has no row" in report.write_overview(tmp_path, runs.find(tmp_path)).read_text()

@@ -1,6 +1,7 @@
 """The table of a run: which columns, which digits, and that they line up."""
 
 from lamv.report import table
+from lamv.report.numbers import decimals_for
 from tests import workdirs
 
 
@@ -72,10 +73,10 @@ def test_a_row_name_cannot_move_the_cursor():
 
 
 def test_decimals_leave_three_digits():
-    assert table.decimals_for([7.3, 4.4, 15.0]) == 2
-    assert table.decimals_for([0.0023, 0.005]) == 5
-    assert table.decimals_for([123456.0]) == 0
-    assert table.decimals_for([0.0]) == 2
+    assert decimals_for([7.3, 4.4, 15.0]) == 2
+    assert decimals_for([0.0023, 0.005]) == 5
+    assert decimals_for([123456.0]) == 0
+    assert decimals_for([0.0]) == 2
 
 
 def test_what_training_could_not_judge_is_judged_by_the_numbers_at_hand():

@@ -12,8 +12,9 @@ import pytest
 
 from lamv import report
 from lamv.errors import DataError
-from lamv.report import drawings, theory_page
-from lamv.results.runs import spread
+from lamv.report import theory_page
+from lamv.report.figures import from_data
+from lamv.results.records import spread
 from tests import pages, workdirs
 from tests.pages import HOSTILE
 
@@ -173,14 +174,14 @@ def test_a_figure_that_cannot_be_drawn_is_told_and_the_rest_is_there(tmp_path):
 )
 def test_what_has_no_place_on_a_logarithmic_axis_is_said(x, y, words):
     figure = lines(series=[{"name": "a", "x": x, "y": y}], levels=[])
-    [drawn], failed = drawings.draw([figure])
+    [drawn], failed = from_data.draw([figure])
     assert not failed and words in drawn.drawn.caption
 
 
 def test_looks_tell_series_apart_without_colour():
     """Eight measured lines: each has a marker of its own."""
     series = [{"name": str(n), "x": [1, 2], "y": [n, n]} for n in range(8)]
-    [drawn], _ = drawings.draw([lines(series=series, x_scale="linear", y_scale="linear", levels=[])])
+    [drawn], _ = from_data.draw([lines(series=series, x_scale="linear", y_scale="linear", levels=[])])
     markers = re.findall(r'<path id="(m[0-9a-f]+)"', drawn.drawn.svg)
     assert len(set(markers)) >= 8
 

@@ -21,7 +21,8 @@ import pytest
 from lamv import config as configs
 from lamv import report
 from lamv.errors import DataError, StorageError, WorkdirError
-from lamv.report import drawings, figures, prediction_figures, shortcut_figures, variance_figures
+from lamv.report import overview, sections
+from lamv.report.figures import accuracy, from_data, predictions, shortcuts, style, variance
 from lamv.results import analysis, runs, shapes
 from lamv.results import experiment as experiment_files
 from tests import workdirs
@@ -180,16 +181,15 @@ def bases(tmp_path_factory):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Pages without drawings: every figure is asked for, and shows nothing."""
-    for module in (figures, variance_figures, prediction_figures, shortcut_figures):
+    for module in (style, accuracy, variance, predictions, shortcuts):
         monkeypatch.setattr(module, "as_svg", lambda fig: "<svg></svg>")
 
 
 @pytest.fixture
 def no_figures(monkeypatch, undrawn):
     """Pages of which the figures of a run are not even asked for."""
-    monkeypatch.setattr(report, "_figures_of_rows", lambda run: [])
-    monkeypatch.setattr(report, "_main_figures", lambda run: [])
-    monkeypatch.setattr(report.variance_figures, "drawn", lambda *draws: [])
+    for module in (sections, overview):
+        monkeypatch.setattr(module, "drawn", lambda *arguments: [])
 
 
 def copied(base, path):
@@ -232,7 +232,7 @@ def test_every_content_of_every_file_is_told(bases, tmp_path, monkeypatch, no_fi
             made[path] = told_of(path)
             assert name in made[path] or may_hold(kind, name, what), (kind, name, made[path])
     few = [path for path in made if path.name.startswith(("run, ", "experiment, "))]
-    text = Page(report.overview(tmp_path, few).read_text()).text
+    text = Page(report.write_overview(tmp_path, few).read_text()).text
     assert all(notes in text for path, notes in made.items() if path in few and notes.startswith(str(path))), (
         "refused ones"
     )
@@ -367,7 +367,7 @@ def test_any_value_in_any_place_is_a_page_or_one_line(bases, tmp_path, undrawn, 
         if data.draw(st.booleans(), label="alone"):
             assert text_of(report.write, path)
         else:
-            assert text_of(report.overview, path.parent, [path])
+            assert text_of(report.write_overview, path.parent, [path])
 
     holds()
 
@@ -420,7 +420,7 @@ def test_a_figure_of_any_numbers_is_drawn_or_told(tmp_path, numbers, scale):
     series = [
         {"name": "a" * 500, "x": [1, 2, 3], "y": numbers, "style": style} for style in ("line", "band", "points", "x")
     ]
-    made, failed = drawings.draw([{**LINES, "y_scale": scale, "series": series, "x_label": "x\n" * 500}])
+    made, failed = from_data.draw([{**LINES, "y_scale": scale, "series": series, "x_label": "x\n" * 500}])
     assert len(made) + len(failed) == 1
 
 
@@ -584,7 +584,7 @@ def full(monkeypatch):
 def test_a_full_disk_is_told_with_a_way_out_and_nothing_stays(bases, tmp_path, no_figures, full, kind):
     path = copied(bases[kind], tmp_path / "run")
     before = sorted(file.name for file in path.iterdir())
-    for make, arguments in ((report.write, (path,)), (report.overview, (tmp_path, [path]))):
+    for make, arguments in ((report.write, (path,)), (report.write_overview, (tmp_path, [path]))):
         with pytest.raises(StorageError, match="the disk is full, .* are needed and .* are free") as caught:
             make(*arguments)
         assert caught.value.exit_code == 74 and "--out=FILE.html" in str(caught.value) and "\n" not in str(caught.value)
@@ -620,7 +620,7 @@ def test_a_page_that_cannot_be_put_there_is_one_line(bases, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
-    for make, arguments in ((report.write, (bases["run"],)), (report.overview, (tmp_path, [bases["run"]]))):
+    for make, arguments in ((report.write, (bases["run"],)), (report.write_overview, (tmp_path, [bases["run"]]))):
         with pytest.raises(WorkdirError, match=words) as caught:
             make(*arguments, out)
         assert "--out=FILE.html" in str(caught.value) and "\n" not in str(caught.value)

@@ -5,13 +5,10 @@ import json
 import pytest
 
 from lamv import report
-from lamv.compare import families, group_tables, groups
-from lamv.report import comparison
 from lamv.results import legend, runs
 from lamv.results.legend import Legend
 from tests import workdirs
-from tests.compare.test_group_tables import FOUR, row
-from tests.pages import Page
+from tests.compare.test_by_group import FOUR, row
 
 DATA = {
     "name": "image_folder", "inputs": "images of 64 x 64 pixels, 3 channels, uint8", "examples": {"train": 40, "test": 20},
@@ -41,34 +38,6 @@ def test_what_is_damaged_is_no_error(tmp_path, data):
     assert run.rows[0].legend.group(0, 1) == "y 0, a 1" and not legend.in_words(run.data)
     assert len([note for note in run.notes if "what is said of the data" in note]) == len(data)
     report.write(run.path)
-
-
-def test_tables_of_groups_and_of_methods_are_in_words(tmp_path):
-    run = read(tmp_path)
-    assert [name for name, _ in group_tables.of(run).heads] == DATA["groups"]
-    [group] = groups.group(groups.members_of(run, "run"))
-    names = [line.name for block in comparison.tables(group) for line in block.lines]
-    assert any("cow on sand" in name for name in names) and not any("y 1" in name for name in names)
-
-
-def test_rows_of_different_data_are_numbered():
-    assert legend.common([NAMED, Legend()]) == Legend() and legend.common([NAMED, NAMED]) == NAMED
-    keys = ["test/worst_group_accuracy", "test/group_1_0/accuracy"]
-    [accuracy] = [family for family in families.measured(keys) if family.slug == "accuracy"]
-    assert any("y 1, a 0" in metric.name for metric in accuracy.metrics)
-
-
-def test_the_page_says_what_was_read_and_calls_groups_by_their_names(tmp_path):
-    text = Page(report.write(read(tmp_path).path).read_text()).text
-    for words in (
-        "What was read",
-        "bear 30, cow 10",
-        "cow on snow",
-        "2 photographs are transparent",
-        "a/04.png: cannot",
-    ):
-        assert words in text
-    assert "y 1, a 0" not in text and "Left out: 1 files" in text
 
 
 def test_while_a_run_goes_on_its_provenance_says_it(tmp_path):

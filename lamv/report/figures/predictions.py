@@ -1,7 +1,7 @@
-"""Figures on predictions, from what was evaluated: calibration, selection, projections, margins and robustness.
+"""Figures of the evaluation on predictions: calibration, selective prediction, projections, margins and robustness.
 
-The look is that of lamv.report.figures. Each takes a run and gives None where it has no numbers for it. Curves are those of
-the last evaluated step; over seeds, bins are pooled and lines averaged.
+Each takes a run and returns None where the run has no numbers for it. Curves are those of the last evaluated step; over
+seeds, bins are pooled and lines averaged.
 """
 
 import math
@@ -9,20 +9,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lamv.catalog.metrics import ATTACK, CORRUPTION
 from lamv.compare.families import kind_name, level
-from lamv.report import figures
-from lamv.report.figures import ACCENT, INK, WIDTH, Drawn, add_legend, as_svg, looks, shortened
-from lamv.report.variance_figures import columns_of, lines_with_bands
-from lamv.results.runs import Row, Run
+from lamv.report.figures import style
+from lamv.report.figures.style import ACCENT, INK, WIDTH, Drawn, add_legend, as_svg, columns_of, looks, panels
+from lamv.report.figures.variance import lines_with_bands
+from lamv.report.numbers import first_of, shortened
+from lamv.results.records import Row, Run
 
-#: Rows that get a panel of their own; more would not be read.
+#: Rows that get a panel each.
 PANELS = 12
 PROJECTED = 8
-#: Points of a class in a projection, and bytes of a figure beyond which points become a picture.
+#: Points of a class in a projection, and bytes of a figure beyond which points become a bitmap.
 POINTS = 100
 LARGEST = 150_000
 CLASS_LOOKS = (("o", "#14213d"), ("^", "#e07a1f"), ("s", "#3f97a8"))
@@ -30,21 +30,23 @@ CLASS_LOOKS = (("o", "#14213d"), ("^", "#e07a1f"), ("s", "#3f97a8"))
 
 def reliability(run: Run) -> Drawn | None:
     """Accuracy over confidence, before and after temperature scaling; a panel a row."""
-    curves, split = of_split(run, "reliability")
+    curves, split = curves_of_split(run, "reliability")
     pooled = {row.name: _pooled_bins([c for c in curves if c["row"] == row.name]) for row in run.rows}
     rows = [row for row in run.rows if pooled[row.name]]
     if not rows:
         return None
-    fig, grid = _panels(rows[:PANELS], across=4, tall=1.85)
+    across, down = min(4, len(rows)), math.ceil(min(len(rows), PANELS) / 4)
+    size = WIDTH if across > 2 else 0.5 * WIDTH * across, 0.55 + 1.85 * down
+    fig, grid = panels(min(len(rows), PANELS), across, size, share="xy")
     texts = []
     for axes, row in zip(grid, rows, strict=False):
-        axes.plot([0, 1], [0, 1], color="#70707c", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
-        for scaled, style in ((False, ("-", "o", INK)), (True, ("--", "D", ACCENT))):
+        axes.plot([0, 1], [0, 1], color="#70707c", linewidth=0.9, linestyle=style.DASHES, zorder=1)
+        for scaled, look in ((False, ("-", "o", INK)), (True, ("--", "D", ACCENT))):
             bins = pooled[row.name].get(scaled)
             if bins:
-                line, marker, colour = style
+                line, marker, colour = look
                 look = {"linestyle": line, "marker": marker, "color": colour, "markersize": 3.6, "linewidth": 1.2}
-                name = "temperature-scaled" if scaled else "as it is"
+                name = "temperature-scaled" if scaled else "unscaled"
                 axes.plot([c for c, _ in bins], [a for _, a in bins], label=name, **look)
                 texts.append(f"{shortened(row.name)}, {name}: " + " ".join(f"{c:.2f}/{a:.2f}" for c, a in bins))
         axes.set(
@@ -53,101 +55,95 @@ def reliability(run: Run) -> Drawn | None:
         axes.set_aspect("equal")
     fig.supxlabel("confidence", fontsize=9)
     fig.supylabel("accuracy", fontsize=9)
-    handles = {label: handle for axes in grid for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=2)
+    add_legend(fig, grid, 2, "outside upper center")
     caption = (
-        f"Reliability on {split}: accuracy of the examples in each of 15 bins of confidence, over their mean"
-        " confidence; seeds pooled. Below the diagonal a network is surer than it is right, above it less sure. Dashed:"
-        " logits divided by the temperature that was fitted on held-out examples." + _left_out(rows)
+        f"Reliability on {split}: accuracy over mean confidence in 15 bins of confidence, seeds pooled. Below the diagonal"
+        " the network is overconfident, above it underconfident. Dashed: logits divided by a temperature fitted on held-out"
+        " examples." + first_of(PANELS, len(rows))
     )
-    return Drawn(
-        "reliability", as_svg(fig), "Accuracy over confidence (confidence/accuracy). " + "; ".join(texts) + ".", caption
-    )
+    alt = "Accuracy over confidence (confidence/accuracy). " + "; ".join(texts) + "."
+    return Drawn("reliability", as_svg(fig), alt, caption)
 
 
 def risk_coverage(run: Run) -> Drawn | None:
-    """Error over the share of examples answered, by maximum probability and by normalised logits."""
-    styles = {"max_probability": "-", "max_logit_normalised": "--"}
-    curves, split = of_split(run, "risk_coverage")
-    means = {(row.name, score): _mean_curve(curves, row.name, score) for row in run.rows for score in styles}
-    rows = [row for row in run.rows if any(means[row.name, score] for score in styles)]
+    """Error over coverage, by maximum probability and by normalised logits."""
+    dashes = {"max_probability": "-", "max_logit_normalised": "--"}
+    curves, split = curves_of_split(run, "risk_coverage")
+    means = {(row.name, score): _mean_curve(curves, row.name, score) for row in run.rows for score in dashes}
+    rows = [row for row in run.rows if any(means[row.name, score] for score in dashes)]
     if not rows:
         return None
     columns = columns_of([row.name for row in rows])
-    fig = Figure(figsize=(WIDTH, 3.5 + 0.2 * math.ceil(len(rows) / columns)), layout="constrained")
-    axes = fig.subplots()
+    fig, [axes] = panels(1, 1, (WIDTH, 3.5 + 0.2 * math.ceil(len(rows) / columns)))
     texts = []
     for number, (row, look) in enumerate(zip(rows, looks(rows), strict=True)):
-        for score, style in styles.items():
+        for score, dash in dashes.items():
             if line := means[row.name, score]:
                 x, y = line
                 mark = {"marker": look["marker"], "markersize": 4.5, "markevery": (number % 5 / 50, 0.2)}
                 label = shortened(row.name) if score == "max_probability" else "_"
-                axes.plot(100 * x, 100 * y, color=look["color"], linestyle=style, label=label, **mark)
+                axes.plot(100 * x, 100 * y, color=look["color"], linestyle=dash, label=label, **mark)
                 texts.append(f"{shortened(row.name)}, {score}: {100 * y[-1]:.3g} % at full coverage")
-    axes.set(xlabel="coverage: share of examples answered, the surest first (%)", ylabel="risk: error among them (%)")
+    axes.set(xlabel="coverage (%, most confident first)", ylabel="risk: error of the covered examples (%)")
     axes.set_xlim(0, 100)
     axes.set_ylim(bottom=0)
-    add_legend(fig, axes, columns=columns, where="outside lower center")
+    add_legend(fig, axes, columns)
     caption = (
-        f"Selective prediction on {split}: the error among the examples that the network is surest of, mean over"
-        " seeds. Solid: sure by the maximum probability; dashed: by the maximum logit over the norm of the logits. The"
-        " lower the better; where dashed lies below solid, normalising mends the order of confidence."
+        f"Selective prediction on {split}: error on the most confident examples, mean over seeds. Confidence: maximum"
+        " probability (solid) or maximum logit over the norm of the logits (dashed). Lower is better; dashed below solid:"
+        " normalising improves the ranking."
     )
     return Drawn("risk-coverage", as_svg(fig), "Lines: risk over coverage. " + "; ".join(texts) + ".", caption)
 
 
-def of_split(run: Run, kind: str) -> tuple[list[dict[str, Any]], str]:
-    """Curves of the test split and its name; where a cue was planted, of that with a random one, which tells more."""
+def curves_of_split(run: Run, kind: str) -> tuple[list[dict[str, Any]], str]:
+    """Curves and name of the test split; with a planted cue of that with a random cue, on which rows differ more."""
     curves = run.analysis.curves(kind)
     for split, name in (("test_random", "test examples with a random cue"), ("test", "test examples")):
-        own = [curve for curve in curves if curve.get("split", "test") == split]
-        if own:
-            return own, name
+        if of_split := [curve for curve in curves if curve.get("split", "test") == split]:
+            return of_split, name
     return [], ""
 
 
 def projections(run: Run) -> Drawn | None:
-    """Three classes in the plane of their templates (Müller et al. 2019); a line of panels a row, training and test."""
+    """Three classes in the plane of their templates (Müller et al. 2019), on training and test examples."""
     curves = run.analysis.curves("projection")
     first = {(c["row"], c.get("split")): c for c in sorted(curves, key=lambda c: -c["replica"])}
     rows = [row for row in run.rows if any(name == row.name for name, _ in first)]
     if not rows:
         return None
     splits = [s for s in ("train", "test") if any(split == s for _, split in first)]
-    drawn = _projections(rows, splits, first, rasterized=False)
-    return drawn if len(drawn.svg) <= LARGEST else _projections(rows, splits, first, rasterized=True)
+    figure = _projections(rows, splits, first, rasterized=False)
+    return figure if len(figure.svg) <= LARGEST else _projections(rows, splits, first, rasterized=True)
 
 
-def _projections(rows: Sequence[Row], splits: Sequence[str], found: Mapping, rasterized: bool) -> Drawn:
+def _projections(rows: Sequence[Row], splits: Sequence[str], curves: Mapping, rasterized: bool) -> Drawn:
     shown = rows[:PROJECTED]
     across = 2 * len(splits) if len(shown) > 1 else len(splits)
-    down = math.ceil(len(shown) * len(splits) / across)
-    fig = Figure(figsize=(WIDTH, 0.4 + down * (WIDTH / across * 0.92 + 0.25)), layout="constrained")
-    grid = list(fig.subplots(down, across, squeeze=False).flat)
+    pairs = [(row, split) for row in shown for split in splits]
+    fig, grid = panels(
+        len(pairs), across, (WIDTH, 0.4 + math.ceil(len(pairs) / across) * (WIDTH / across * 0.92 + 0.25))
+    )
     names: dict[str, Any] = {}
-    for axes, (row, split) in zip(grid, [(row, split) for row in shown for split in splits], strict=False):
+    for axes, (row, split) in zip(grid, pairs, strict=True):
         axes.set_title(f"{shortened(row.name)}, {'training' if split == 'train' else split}", fontsize=8.5)
         axes.tick_params(labelsize=7)
         axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.yaxis.set_major_locator(MaxNLocator(3))
-        if curve := found.get((row.name, split)):
+        if curve := curves.get((row.name, split)):
             names |= _one_projection(axes, curve, rasterized)
         else:
             axes.text(0.5, 0.5, "not evaluated", transform=axes.transAxes, ha="center", fontsize=8)
         axes.set_aspect("equal", adjustable="datalim")
-    for axes in grid[len(shown) * len(splits) :]:
-        axes.set_visible(False)
     fig.legend(names.values(), names.keys(), loc="outside upper center", ncols=4, markerscale=2)
     caption = (
-        "Features of three classes, projected on the plane through the three templates (columns of the last layer’s weights;"
-        " large crosses), of the first seed; up to 100 examples a class. Tight clouds at equal distances are what label"
-        " smoothing is known for; compare training with test." + _left_out(rows, PROJECTED)
+        "Features of three classes, projected on the plane of their templates (columns of the last layer’s weights; large"
+        " crosses); first seed, up to 100 examples a class. Label smoothing is known for tight, equidistant clouds; compare"
+        " training with test." + first_of(PROJECTED, len(rows))
     )
-    spread = [
-        f"{shortened(r.name)}, {s}: {_tightness(c)}" for r in shown for s in splits if (c := found.get((r.name, s)))
-    ]
-    return Drawn("projection", as_svg(fig), "Clouds of points. " + "; ".join(spread) + ".", caption)
+    radii = [f"{shortened(row.name)}, {split}: {_radii(curve)}" for row, split in pairs
+             if (curve := curves.get((row.name, split)))]  # fmt: skip
+    return Drawn("projection", as_svg(fig), "Clouds of points. " + "; ".join(radii) + ".", caption)
 
 
 def margins(run: Run) -> Drawn | None:
@@ -156,7 +152,7 @@ def margins(run: Run) -> Drawn | None:
     rows = [row for row in run.rows if any(f"{s}/margin_median" in row.metrics for s in splits)]
     if not splits:
         return None
-    fig, all_axes = figures.axes_by_row(rows, lines=1, panels=len(splits))
+    fig, all_axes = style.axes_by_row(rows, lines=1, panels=len(splits))
     texts = []
     for axes, split in zip(all_axes, splits, strict=True):
         for place, row in enumerate(rows):
@@ -172,47 +168,41 @@ def margins(run: Run) -> Drawn | None:
             texts.append(
                 f"{shortened(row.name)}, {split}: " + ", ".join(f"{p} {v:.3g}" for p, v in at.items() if v is not None)
             )
-        axes.axvline(0, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+        axes.axvline(0, color=INK, linewidth=0.9, linestyle=style.DASHES, zorder=1)
         axes.set_title("training set" if split == "train" else split)
         axes.set_xlabel("margin (logits)")
     caption = (
-        "Margins, the logit of the label minus the largest other; below 0 an example is misclassified. From the left: the"
-        " smallest (thin line), 1st percentile (tick), 5th (thicker), 25th (thick) up to the median (long tick); the"
-        " diamond is the mean. Means over seeds. Scales of logits differ by method, so compare shapes."
+        "Margin: logit of the label minus the largest other logit, negative where misclassified. From the left: minimum"
+        " (thin line), 1st (tick), 5th and 25th percentile (thicker lines), median (long tick); diamond: mean. Means over"
+        " seeds. Logit scales differ by method: compare shapes."
     )
     return Drawn("margins", as_svg(fig), "Percentiles of margins. " + "; ".join(texts) + ".", caption)
 
 
 def robustness(run: Run) -> Drawn | None:
     """Test accuracy over the size of attacks and over the level of corruptions."""
-    panels = _levels(run.rows)
-    if not panels:
+    levels = _levels(run.rows)
+    if not levels:
         return None
-    rows = [row for row in run.rows if any(points.get(row.name) for _, points in panels.values())]
-    across = min(3, len(panels))
-    down = math.ceil(len(panels) / across)
+    rows = [row for row in run.rows if any(points.get(row.name) for _, points in levels.values())]
     columns = columns_of([row.name for row in rows])
-    height = 0.3 + 2.1 * down + 0.2 * math.ceil(len(rows) / columns)
-    fig = Figure(figsize=(WIDTH, height), layout="constrained")
-    grid = list(fig.subplots(down, across, squeeze=False, sharey=True).flat)
-    for axes, (title, (label, points)) in zip(grid, panels.items(), strict=False):
+    height = 0.3 + 2.1 * math.ceil(len(levels) / 3) + 0.2 * math.ceil(len(rows) / columns)
+    fig, grid = panels(len(levels), 3, (WIDTH, height), share="y")
+    for axes, (title, (label, points)) in zip(grid, levels.items(), strict=True):
         lines_with_bands(axes, rows, points, scale=100, wide=math.inf)
         axes.set(title=title, xlabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.set_ylim(0, 101)
-    for axes in grid[len(panels) :]:
-        axes.set_visible(False)
-    for axes in grid[::across]:
+    for axes in grid[::3]:
         axes.set_ylabel("test accuracy (%)")
-    handles = {label: h for axes in fig.axes for h, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, handlelength=2.6)
+    add_legend(fig, grid, columns)
     caption = (
-        "Test accuracy under attack, over its size ε, and under corruption, over its level; at 0 it is that on all"
-        " clean test examples, where attacks and corruptions may have been tried on some. Mean over seeds, band ± sd."
+        "Test accuracy over the size ε of attacks and the level of corruptions: mean over seeds, band ± sd. At 0: all clean"
+        " test examples; attacks and corruptions may cover fewer."
     )
     texts = [
         f"{title}, {shortened(name)}: {100 * of[-1][1].mean:.1f} % at {of[-1][0]:g}"
-        for title, (_, points) in panels.items()
+        for title, (_, points) in levels.items()
         for name, of in points.items()
         if of
     ]
@@ -221,32 +211,30 @@ def robustness(run: Run) -> Drawn | None:
 
 def _levels(rows: Sequence[Row]) -> dict[str, tuple[str, dict]]:
     """{title: (label of the axis, {row: [(size, accuracy)]})}, with the clean accuracy at 0."""
-    found: dict[tuple[int, str], dict[str, dict[float, Any]]] = {}
+    sizes: dict[tuple[int, str], dict[str, dict[float, Any]]] = {}
     for row in rows:
         for key, value in row.metrics.items():
             for order, pattern in enumerate((ATTACK, CORRUPTION)):
                 match = pattern.fullmatch(key)
                 if match and match["what"] == "accuracy" and (size := level(match["size"])) is not None:
-                    found.setdefault((order, match["kind"]), {}).setdefault(row.name, {})[size] = value
+                    sizes.setdefault((order, match["kind"]), {}).setdefault(row.name, {})[size] = value
     clean = {row.name: row.metrics.get("test/accuracy") for row in rows}
-    panels = {}
-    for (order, kind), points in sorted(found.items()):
-        lines = {}
-        for name, of in points.items():
-            start = {0.0: clean[name]} if clean[name] else {}
-            lines[name] = sorted({**start, **of}.items())
-        panels[kind_name(kind)] = ("level" if order else "ε", lines)
-    return panels
+    levels = {}
+    for (order, kind), points in sorted(sizes.items()):
+        starts = {name: {0.0: clean[name]} if clean[name] else {} for name in points}
+        lines = {name: sorted({**starts[name], **line}.items()) for name, line in points.items()}
+        levels[kind_name(kind)] = ("level" if order else "ε", lines)
+    return levels
 
 
 def _pooled_bins(curves: Sequence[Mapping[str, Any]]) -> dict[bool, list[tuple[float, float]]]:
     """{after temperature scaling: [(confidence, accuracy)] of the bins that hold any example}, over all seeds."""
     pooled = {}
     for scaled in (False, True):
-        own = [c for c in curves if (c.get("temperature") is not None) == scaled]
+        chosen = [c for c in curves if (c.get("temperature") is not None) == scaled]
         bins = []
-        for place in range(min((len(c["count"]) for c in own), default=0)):
-            filled = [c for c in own if c["count"][place]]
+        for place in range(min((len(c["count"]) for c in chosen), default=0)):
+            filled = [c for c in chosen if c["count"][place]]
             total = sum(c["count"][place] for c in filled)
             if total:
                 means = (
@@ -260,11 +248,11 @@ def _pooled_bins(curves: Sequence[Mapping[str, Any]]) -> dict[bool, list[tuple[f
 
 def _mean_curve(curves: Sequence[Mapping[str, Any]], row: str, score: str) -> tuple[np.ndarray, np.ndarray] | None:
     """(coverage, risk) of a row by a score, mean over seeds, on at most 60 points; risk at a coverage by interpolation."""
-    own = [c for c in curves if c["row"] == row and c.get("score") == score]
-    if not own:
+    chosen = [c for c in curves if c["row"] == row and c.get("score") == score]
+    if not chosen:
         return None
-    grid = np.linspace(max(min(c["coverage"]) for c in own), min(max(c["coverage"]) for c in own), 60)
-    risks = [np.interp(grid, c["coverage"], c["risk"]) for c in own]
+    grid = np.linspace(max(min(c["coverage"]) for c in chosen), min(max(c["coverage"]) for c in chosen), 60)
+    risks = [np.interp(grid, c["coverage"], c["risk"]) for c in chosen]
     return grid, np.mean(risks, axis=0)
 
 
@@ -290,22 +278,8 @@ def thinned(places: np.ndarray, most: int = POINTS) -> np.ndarray:
     return places[(np.arange(most) * len(places)) // most]
 
 
-def _tightness(curve: Mapping[str, Any]) -> str:
-    """Mean distance of a class's points from their mean, for those who cannot see them."""
+def _radii(curve: Mapping[str, Any]) -> str:
+    """Mean distance of a class's points from their mean, for the alternative text."""
     x, y, label = (np.asarray(curve[key], float) for key in ("x", "y", "label"))
     radii = [np.hypot(x[m] - x[m].mean(), y[m] - y[m].mean()).mean() for n in range(3) if (m := label == n).any()]
     return "mean distance from the class mean " + ", ".join(f"{radius:.3g}" for radius in radii)
-
-
-def _panels(rows: Sequence[Row], across: int, tall: float):
-    across = min(across, len(rows))
-    down = math.ceil(len(rows) / across)
-    fig = Figure(figsize=(WIDTH if across > 2 else 0.5 * WIDTH * across, 0.55 + tall * down), layout="constrained")
-    grid = list(fig.subplots(down, across, squeeze=False, sharex=True, sharey=True).flat)
-    for axes in grid[len(rows) :]:
-        axes.set_visible(False)
-    return fig, grid[: len(rows)]
-
-
-def _left_out(rows: Sequence[Row], most: int = PANELS) -> str:
-    return f" The first {most} of {len(rows)} rows." if len(rows) > most else ""

@@ -1,4 +1,4 @@
-"""Figures that come as data: what an experiment puts into summary.json's "figures", drawn in the look of all others.
+"""Figures that come as data, in summary.json's "figures" of an experiment on theory.
 
 Each is a dict with "kind", "name" (for ids), "title", "caption" and, by kind:
 
@@ -6,10 +6,10 @@ lines   x_label, y_label, x_scale and y_scale ("linear" or "log"), series [{name
         style: "line" (measured: markers), "dashed" (for comparison: none), "points", "band". sd: whiskers for points, else
         a band of ± sd.
 field   x, y (grids), panels [{name, z}] with z of len(y) rows of len(x), points? [{name, x, y}], lines? [{name, x, y}],
-        levels? [z of contour lines], x_label?, y_label?, z_label?. The colour is z, dark for high; a contour is a boundary.
+        levels? [z of contour lines], x_label?, y_label?, z_label?. The colour is z, dark for high.
 bars    x_label, groups [names], series [{name, y, sd?}]: a line for each group, on it a dot with whiskers for each series.
 
-A number may be None where there is none. What cannot be drawn is told, and leaves the rest of the page as it is.
+A number may be None. A figure that cannot be drawn becomes a sentence, and leaves the rest of the page as it is.
 """
 
 import math
@@ -17,15 +17,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.colors import BoundaryNorm
+from matplotlib.ticker import MaxNLocator
 
 from lamv.errors import brief
-from lamv.report import figures
-from lamv.report.figures import ACCENT, INK, PALE, WIDTH, Drawn, Mark
-from lamv.results.runs import Row, Spread
+from lamv.report.figures import style
+from lamv.report.figures.style import ACCENT, HEAT, INK, MARKERS, PALE, WIDTH, Drawn, Mark, as_svg, panels
+from lamv.report.numbers import shortened
+from lamv.results.records import Row, Spread
 from lamv.results.shapes import NUMBER, TEXT, Shape, many, optional, record
 
 #: Neighbours differ in lightness, so that a copy in grey tells them apart as well.
@@ -36,10 +35,9 @@ MARKS = (
     Mark("o", INK, "white"), Mark("D", ACCENT, ACCENT), Mark("s", "#70707c", PALE), Mark("v", INK, INK),
     Mark("^", "#1f7a8c", "white"), Mark("P", "#7a3b69", "#7a3b69"),
 )  # fmt: skip
-#: One direction in lightness, so that a copy in grey keeps the order; in bands, each drawn over those below it.
-HEAT = LinearSegmentedColormap.from_list("heat", ["#fbf6ec", "#f0d9a8", "#dd9f63", "#a4557a", "#4a3a78", "#2b2556"])
+#: Bands of colour, each drawn over those below it.
 BANDS = 20
-#: Beyond this a name is cut in the middle, wherever it is shown in a figure.
+#: Letters beyond which a name is cut in the middle.
 LONGEST = 60
 
 
@@ -53,7 +51,7 @@ class Titled(NamedTuple):
 def draw(stored: Sequence[Mapping[str, Any]]) -> tuple[list[Titled], list[str]]:
     """The figures of a summary.json, and a sentence for each that cannot be drawn."""
     made, failed = [], []
-    with figures.drawing():
+    with style.drawing():
         for number, figure in enumerate(stored):
             try:
                 made.append(_titled(figure))
@@ -77,36 +75,37 @@ def lines(figure: Mapping[str, Any]) -> Drawn:
     series, levels = figure["series"], figure.get("levels") or []
     columns = _columns([one["name"] for one in [*series, *levels]])
     entries = math.ceil((len(series) + len(levels)) / columns)
-    fig = Figure(figsize=(WIDTH, 3.4 + 0.2 * entries), layout="constrained")
-    axes = fig.subplots()
+    fig, [axes] = panels(1, 1, (WIDTH, 3.4 + 0.2 * entries))
     scales = {axis: figure.get(f"{axis}_scale") or "linear" for axis in "xy"}
     floors = {axis: _floor(series, axis) if scale == "log" else -math.inf for axis, scale in scales.items()}
-    left_out, kinds, with_markers = 0, {"solid": 0, "dashed": 0}, 0
+    left_out, dashes, with_markers = 0, {"solid": 0, "dashed": 0}, 0
     for number, one in enumerate(series):
         points = _points(one)
         shown = [p for p in points if p[0] >= floors["x"] and not p[1] < floors["y"]]
         left_out += len(points) - len(shown)
-        style = one.get("style") or "line"
-        kind = "dashed" if style == "dashed" else "solid"
+        kind = one.get("style") or "line"
+        dash = "dashed" if kind == "dashed" else "solid"
         look = {"color": COLOURS[number % len(COLOURS)]}
-        if style == "points":
+        if kind == "points":
             look["linestyle"] = ""
         else:
-            patterns = DASHED if kind == "dashed" else SOLID
-            look["linestyle"] = patterns[kinds[kind] % len(patterns)]
-            kinds[kind] += 1
-        if kind == "solid":
-            look["marker"] = figures.MARKERS[with_markers % len(figures.MARKERS)]
+            patterns = DASHED if dash == "dashed" else SOLID
+            look["linestyle"] = patterns[dashes[dash] % len(patterns)]
+            dashes[dash] += 1
+        if dash == "solid":
+            look["marker"] = MARKERS[with_markers % len(MARKERS)]
             with_markers += 1
-        _one_line(axes, shortened(one["name"]), shown, style, look, floors["y"], shift=number)
+        _one_line(axes, _name(one["name"]), shown, kind, look, floors["y"], shift=number)
     for number, level in enumerate(levels):
         pattern = ((0, (1, 1.5)), (0, (4, 2, 1, 2)), (0, (1, 4)))[number % 3]
         axes.axhline(
-            level["y"], color="#55555f", linewidth=1.1, linestyle=pattern, label=shortened(level["name"]), zorder=1.5
+            level["y"], color="#55555f", linewidth=1.1, linestyle=pattern, label=_name(level["name"]), zorder=1.5
         )
     for axis, scale in scales.items():
         if scale == "log":
-            _logarithmic(axes, axis)
+            (axes.set_xscale if axis == "x" else axes.set_yscale)("log")
+            low, high = axes.get_xlim() if axis == "x" else axes.get_ylim()
+            style.log_ticks(axes.xaxis if axis == "x" else axes.yaxis, high / low if low > 0 else 10)
     axes.set(xlabel=_label(figure["x_label"]), ylabel=_label(figure["y_label"]))
     _legend(fig, axes, columns)
     caption = figure["caption"]
@@ -116,28 +115,25 @@ def lines(figure: Mapping[str, Any]) -> Drawn:
     spans = [f"{shortened(one['name'])}: {_span(_points(one))}" for one in series]
     spans += [f"{shortened(level['name'])}: level at {level['y']:.4g}" for level in levels]
     alt = f"Lines: {figure['y_label']} over {figure['x_label']}. " + "; ".join(spans) + "."
-    return Drawn(_id(figure["name"]), figures.as_svg(fig), alt, caption)
+    return Drawn(_id(figure["name"]), as_svg(fig), alt, caption)
 
 
 def field(figure: Mapping[str, Any]) -> Drawn:
     """A number over the plane, as colour, with its contour lines; a panel for each of several."""
-    x, y, panels = figure["x"], figure["y"], figure["panels"]
-    across = min(3, len(panels))
-    down = math.ceil(len(panels) / across)
+    x, y, fields = figure["x"], figure["y"], figure["panels"]
+    across = min(3, len(fields))
+    down = math.ceil(len(fields) / across)
     wide, high = max(x) - min(x), max(y) - min(y)
     equal = 1 / 3 <= high / wide <= 3
     each = (WIDTH - 0.9) / across
     tall = min(4.0, max(1.2, each * (high / wide if equal else 0.8)))
-    fig = Figure(figsize=(WIDTH, down * (tall + 0.55) + 0.3), layout="constrained")
-    grid = fig.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-    low, top = _range([panel["z"] for panel in panels])
+    fig, grid = panels(len(fields), across, (WIDTH, down * (tall + 0.55) + 0.3), share="xy")
+    low, top = _range([panel["z"] for panel in fields])
     edges = [low + (top - low) * band / BANDS for band in range(BANDS + 1)]
     norm = BoundaryNorm(edges, HEAT.N)
-    for axes in grid.flat[len(panels) :]:
-        axes.set_visible(False)
-    for axes, panel in zip(grid.flat, panels, strict=False):
+    for axes, panel in zip(grid, fields, strict=True):
         _heat(axes, figure, panel, edges, norm)
-        axes.set_title(shortened(panel["name"]))
+        axes.set_title(_name(panel["name"]))
         axes.grid(visible=False)
         if equal:
             axes.set_aspect("equal")
@@ -145,18 +141,15 @@ def field(figure: Mapping[str, Any]) -> Drawn:
         axes.xaxis.set_major_locator(MaxNLocator(4, prune="upper"))
     fig.supxlabel(_label(figure.get("x_label") or "x₁"), fontsize=9)
     fig.supylabel(_label(figure.get("y_label") or "x₂"), fontsize=9)
-    bar = fig.colorbar(ScalarMappable(norm, HEAT), ax=list(grid.flat), fraction=0.04, pad=0.015, aspect=30)
-    bar.set_ticks([low, (low + top) / 2, top], labels=[f"{v:.3g}" for v in (low, (low + top) / 2, top)])
-    bar.set_label(_label(figure.get("z_label") or "probability"))
-    bar.minorticks_off()
-    bar.solids.set_edgecolor("face")
-    bar.outline.set_visible(False)
+    ticks = (low, (low + top) / 2, top)
+    z_label = _label(figure.get("z_label") or "probability")
+    style.add_colour_bar(fig, grid, norm, z_label, ticks, [f"{v:.3g}" for v in ticks])
     names = [one["name"] for one in [*(figure.get("points") or []), *(figure.get("lines") or [])]]
     if names:
-        fig.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=_columns(names))
-    means = [f"{shortened(panel['name'])}: mean {_mean(panel['z']):.3g}" for panel in panels]
+        fig.legend(*grid[0].get_legend_handles_labels(), loc="outside upper center", ncols=_columns(names))
+    means = [f"{shortened(panel['name'])}: mean {_mean(panel['z']):.3g}" for panel in fields]
     alt = f"Colour over the plane, from {low:.3g} to {top:.3g}. " + "; ".join(means) + "."
-    return Drawn(_id(figure["name"]), figures.as_svg(fig), alt, figure["caption"])
+    return Drawn(_id(figure["name"]), as_svg(fig), alt, figure["caption"])
 
 
 def bars(figure: Mapping[str, Any]) -> Drawn:
@@ -167,12 +160,12 @@ def bars(figure: Mapping[str, Any]) -> Drawn:
         values = {one["name"]: (one["y"][place], (one.get("sd") or [None] * len(one["y"]))[place]) for one in series}
         metrics = {name: Spread(float(y), sd, 1, ()) for name, (y, sd) in values.items() if y is not None}
         rows.append(Row(str(group), {}, metrics))
-    marks = [(one["name"], shortened(one["name"]), MARKS[number % len(MARKS)]) for number, one in enumerate(series)]
-    fig, (axes,) = figures.axes_by_row(rows, lines=len(marks))
-    figures.draw_dots(axes, rows, marks)
+    marks = [(one["name"], _name(one["name"]), MARKS[number % len(MARKS)]) for number, one in enumerate(series)]
+    fig, (axes,) = style.axes_by_row(rows, lines=len(marks))
+    style.draw_dots(axes, rows, marks)
     axes.set_xlabel(_label(figure["x_label"]))
     _legend(fig, axes, _columns([one["name"] for one in series]))
-    return figures.figure_of(_id(figure["name"]), fig, rows, marks, figure["caption"])
+    return style.figure_of(_id(figure["name"]), fig, rows, marks, figure["caption"])
 
 
 KINDS: dict[str, Callable[[Mapping[str, Any]], Drawn]] = {"lines": lines, "field": field, "bars": bars}
@@ -201,7 +194,7 @@ PARTS: dict[str, dict[str, Shape]] = {
 }  # fmt: skip
 
 
-def _one_line(axes, name: str, points: Sequence[tuple], style: str, look: dict, floor: float, shift: int) -> None:
+def _one_line(axes, name: str, points: Sequence[tuple], kind: str, look: dict, floor: float, shift: int) -> None:
     """points: (x, y, sd or None) each; y may be NaN, where the line has a gap."""
     if not points:
         axes.plot([], [], label=name, **look)
@@ -209,16 +202,16 @@ def _one_line(axes, name: str, points: Sequence[tuple], style: str, look: dict, 
     x, y, sd = zip(*points, strict=True)
     down = [max(v - (s or 0), floor) for v, s in zip(y, sd, strict=True)]
     up = [v + (s or 0) for v, s in zip(y, sd, strict=True)]
-    if style == "points":
+    if kind == "points":
         whiskers = [[v - d for v, d in zip(y, down, strict=True)], [u - v for v, u in zip(y, up, strict=True)]]
         errors = whiskers if any(sd) else None
         axes.errorbar(x, y, yerr=errors, markersize=5, elinewidth=1.1, capsize=2, label=name, zorder=3, **look)
         return
     if any(sd):
-        axes.fill_between(x, down, up, color=look["color"], alpha=0.28 if style == "band" else 0.16, linewidth=0)
+        axes.fill_between(x, down, up, color=look["color"], alpha=0.28 if kind == "band" else 0.16, linewidth=0)
     # Markers on a few of the points only, at other places in each line, so that they do not hide one another.
     every = max(1, len(x) // 6)
-    look = look | {"linewidth": 0.9} if style == "band" else look
+    look = look | {"linewidth": 0.9} if kind == "band" else look
     axes.plot(x, y, label=name, markersize=4.5, markevery=(shift % every, every), zorder=2.5, **look)
 
 
@@ -239,12 +232,12 @@ def _heat(axes, figure: Mapping[str, Any], panel: Mapping[str, Any], edges: Sequ
     for number, one in enumerate(figure.get("lines") or []):
         colour, pattern = COLOURS[(number + 2) % len(COLOURS)], DASHED[number % len(DASHED)]
         axes.plot(*_gaps(one), color="white", linewidth=3.2, zorder=2.2)
-        axes.plot(*_gaps(one), color=colour, linestyle=pattern, linewidth=1.6, label=shortened(one["name"]), zorder=2.3)
+        axes.plot(*_gaps(one), color=colour, linestyle=pattern, linewidth=1.6, label=_name(one["name"]), zorder=2.3)
     for number, one in enumerate(figure.get("points") or []):
         fill, edge = (("white", INK), (INK, "white"), (ACCENT, "white"), ("#e3a72f", INK))[number % 4]
         look = {"markerfacecolor": fill, "markeredgecolor": edge, "markeredgewidth": 0.8, "markersize": 4.5}
-        look["marker"] = figures.MARKERS[number % len(figures.MARKERS)]
-        axes.plot(*_gaps(one), linestyle="", label=shortened(one["name"]), zorder=3, **look)
+        look["marker"] = MARKERS[number % len(MARKERS)]
+        axes.plot(*_gaps(one), linestyle="", label=_name(one["name"]), zorder=3, **look)
 
 
 def _points(one: Mapping[str, Any]) -> list[tuple]:
@@ -266,19 +259,6 @@ def _floor(series: Sequence[Mapping[str, Any]], axis: str) -> float:
     return 0.5 * min(values) if values else math.inf
 
 
-def _logarithmic(axes, axis: str) -> None:
-    """Plain numbers at the ticks, more of them where the axis spans few decades."""
-    (axes.set_xscale if axis == "x" else axes.set_yscale)("log")
-    low, high = axes.get_xlim() if axis == "x" else axes.get_ylim()
-    decades = math.log10(high / low) if low > 0 else 1
-    subs = (1, 2, 5) if decades < 2 else (1, 3) if decades < 3 else (1,)
-    of = axes.xaxis if axis == "x" else axes.yaxis
-    of.set_major_locator(LogLocator(subs=subs, numticks=9))
-    of.set_major_formatter(lambda value, _: f"{value:g}")
-    of.set_minor_locator(NullLocator())
-    of.set_minor_formatter(NullFormatter())
-
-
 def _legend(fig, axes, columns: int) -> None:
     """Outside of the axes, so that it covers no data; it is there for a single entry too, if that says anything."""
     handles, labels = axes.get_legend_handles_labels()
@@ -288,7 +268,7 @@ def _legend(fig, axes, columns: int) -> None:
 
 def _columns(names: Sequence[str]) -> int:
     """As many columns of names as fit side by side: a letter takes about 0.075 inches, the line before it 0.75."""
-    widths = [0.075 * len(shortened(name)) + 0.75 for name in names] or [0.0]
+    widths = [0.075 * len(_name(name)) + 0.75 for name in names] or [0.0]
     for columns in range(min(4, len(widths)), 1, -1):
         deep = math.ceil(len(widths) / columns)  # a legend is filled column by column
         if sum(max(widths[start : start + deep]) for start in range(0, len(widths), deep)) <= WIDTH:
@@ -318,15 +298,12 @@ def _span(points: Sequence[tuple]) -> str:
     return f"{start:.4g} at {first:.4g}" + (f" to {end:.4g} at {last:.4g}" if len(have) > 1 else "")
 
 
-def shortened(name: str, longest: int = LONGEST) -> str:
-    """A name fit for a legend: one line of printable characters, not too long."""
-    name = " ".join("".join(c if c.isprintable() else " " for c in str(name)).split()) or "(no name)"
-    half = longest // 2
-    return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"
+def _name(text: str) -> str:
+    """A name fit for a legend or an axis."""
+    return shortened(text, LONGEST)
 
 
 def _label(text: str) -> str:
-    """A text fit for an axis."""
     return shortened(text, 2 * LONGEST)
 
 

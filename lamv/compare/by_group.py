@@ -1,0 +1,92 @@
+"""Accuracy of every group of a test split, row by row.
+
+Up to lamv.core.metrics.NAMED_GROUPS groups have a metric each. Of more, the counts of an evaluation are pooled over seeds:
+a test set has few examples of each.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from lamv.catalog import metrics
+from lamv.compare import families
+from lamv.results import legend
+from lamv.results.legend import Legend
+from lamv.results.records import Row, Run, Spread
+
+#: (label, attribute), or (number of the group, None).
+Group = tuple[int, int | None]
+
+
+class GroupAccuracies(NamedTuple):
+    """accuracies: {row: {group: over its seeds}}; without them, pooled: {row: {group: (count, correct) of all seeds}}.
+
+    empty: groups without an example in some seed, the most of any row. legend: names of classes and attributes.
+    """
+
+    split: str
+    rows: Sequence[Row]
+    accuracies: Mapping[str, Mapping[Group, Spread]]
+    pooled: Mapping[str, Mapping[Group, tuple[int, int]]]
+    empty: float
+    legend: Legend
+
+    @property
+    def groups(self) -> list[Group]:
+        """Those that any row has an accuracy of."""
+        return sorted({group for row in self.accuracies.values() for group in row}, key=in_order)
+
+    def counts(self, row: Row, group: Group) -> Sequence[float]:
+        """Examples of a group, seed by seed; () where they were not measured."""
+        spread = row.metrics.get(
+            f"{self.split}/group_{'_'.join(str(part) for part in group if part is not None)}/count"
+        )
+        return spread.values if spread else ()
+
+    def missing(self, most: int) -> list[str]:
+        """Names of groups that no row has, of all labels by all attributes; at most so many."""
+        groups = self.groups
+        attributes = range(1 + max((a for _, a in groups if a is not None), default=-1)) or [None]
+        every = itertools.product(range(1 + max(y for y, _ in groups)), attributes)
+        return [self.legend.group(*group) for group in itertools.islice((g for g in every if g not in groups), most)]
+
+
+def of(run: Run) -> GroupAccuracies | None:
+    """Groups of the split on which rows differ most; None where the run has none."""
+    rows = [row for row in run.rows if row.metrics]
+    split = families.split_of_groups(key for row in rows for key in row.metrics)
+    if not split:
+        return None
+    accuracies = {row.name: _accuracies(row, split) for row in rows}
+    pooled = {} if any(accuracies.values()) else _pooled(run, split)
+    empty = max((row.mean(f"{split}/groups_left_out") or 0 for row in rows), default=0)
+    return GroupAccuracies(split, rows, accuracies, pooled, empty, legend.common([row.legend for row in rows]))
+
+
+def in_order(group: Group) -> tuple[int, int]:
+    """Sorts groups by label, then attribute."""
+    return group[0], group[1] or 0
+
+
+def _accuracies(row: Row, split: str) -> dict[Group, Spread]:
+    matches = {metrics.GROUP.fullmatch(key): spread for key, spread in row.metrics.items()}
+    return {
+        families.numbers_of(match): spread for match, spread in matches.items() if match and match["split"] == split
+    }
+
+
+def _pooled(run: Run, split: str) -> dict[str, dict[Group, tuple[int, int]]]:
+    """From the evaluation at the steps of the numbers; {} for a row whose seeds were not all evaluated there, or for all."""
+    pooled: dict[str, dict[Group, tuple[int, int]]] = {row.name: {} for row in run.rows}
+    replicas: dict[str, set[int]] = {row.name: set() for row in run.rows}
+    steps = {row.name: row.selected for row in run.rows if row.selected}
+    for curve in run.analysis.curves("groups", steps=steps):
+        if curve.get("split") != split or curve["row"] not in pooled:
+            continue
+        groups = pooled[curve["row"]]
+        replicas[curve["row"]].add(curve["replica"])
+        for y, a, count, correct, *_ in curve["groups"]:
+            before = groups.get((y, a), (0, 0))
+            groups[y, a] = (before[0] + count, before[1] + correct)
+    pooled = {row.name: pooled[row.name] if len(replicas[row.name]) == row.n else {} for row in run.rows}
+    return pooled if any(pooled.values()) else {}

@@ -1,0 +1,33 @@
+"""Figures of numbers that are few, wide apart, or below zero."""
+
+from lamv import report
+from lamv.report.figures import accuracy
+from lamv.report.figures import variance as variance_figures
+from lamv.results import runs
+from tests import workdirs
+from tests.workdirs import four_methods
+
+
+def test_too_few_rows_have_no_correlation(tmp_path):
+    run = runs.read(
+        workdirs.write(tmp_path, four_methods(names={"ERM": "erm", "LS": "label_smoothing", "Mixup": "mixup"}))
+    )
+    drawn = variance_figures.scatter(run.rows)
+    assert "3 rows are too few" in drawn.caption and "Spearman" not in drawn.caption
+    assert variance_figures.scatter(run.rows[:2]) is None
+
+
+def test_a_spread_wider_than_its_mean_is_drawn_on_a_logarithmic_axis_too(tmp_path):
+    """Its whisker would reach below 0, where such an axis does not go: it ends with the axis."""
+    values = workdirs.measured() | {"test/outputs/within_variance": [1e-5, 1e-5, 6e-3]}
+    workdirs.write(tmp_path, workdirs.summary(workdirs.row("ERM", values)))
+    assert "logarithmic scale" in report.write(tmp_path).read_text()
+
+
+def test_a_loss_below_zero_is_drawn_whole(tmp_path, monkeypatch):
+    values = workdirs.measured() | {"train/loss": [-3.0] * 3}
+    run = runs.read(workdirs.write(tmp_path, workdirs.summary(workdirs.row("corrected", values))))
+    ends = []
+    monkeypatch.setattr(accuracy, "add_legend", lambda fig, *rest: ends.append(fig.axes[0].get_ylim()[0]))
+    accuracy.curves(run)
+    assert ends[0] < -3
