@@ -1,19 +1,21 @@
 # make demo   train the demo recipe and write its report          (runs/demo/report.html)
 # make test   run the tests
-# make check  format and lint: what a change must pass before its tests
+# make check  format, lint and types: what a change must pass before its tests
+# make newest run the tests on the newest versions of all packages, in .venv-newest: make newest PYTHON=python3.12
 # make docs   build the documentation into site/, from its own environment; a broken link is an error
 # make chaos  kill, stop, starve and damage runs, for 40 minutes, and count what survives: make chaos RUNS=5 for less
-# All set everything up themselves, once, in .venv or .venv-docs.
+# All set everything up themselves, once, in .venv, .venv-docs or .venv-newest.
 
 PYTHON ?= python3
 VENV := .venv
 DOCS := .venv-docs
+NEWEST := .venv-newest
 RUN := $(VENV)/bin/python
 
 RUNS ?= 30
 SEED ?= 0
 
-.PHONY: demo test check docs chaos clean
+.PHONY: demo test check newest docs chaos clean
 
 demo: $(VENV)/.ready
 	$(RUN) -m experiments.train --config=configs/digits_tag.py --workdir=runs/demo
@@ -25,6 +27,12 @@ check: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 
+# Anew each time: what is newest changes by the day.
+newest:
+	$(PYTHON) -m venv --clear $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(NEWEST)/bin/python -m pytest -n auto --maxprocesses=4 --dist loadfile
+
 docs: $(DOCS)/.ready
 	$(DOCS)/bin/zensical build --clean --strict
 
@@ -32,7 +40,7 @@ chaos: $(VENV)/.ready
 	$(RUN) -m tests.chaos --runs=$(RUNS) --seed=$(SEED)
 
 clean:
-	rm -rf $(VENV) $(DOCS) runs site .cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(DOCS) $(NEWEST) runs site .cache .hypothesis build *.egg-info
 
 # Made anew when what is required changes; .ready is the last thing written, so a broken set-up is not taken for one.
 $(VENV)/.ready: requirements.txt constraints.txt

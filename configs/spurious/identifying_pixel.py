@@ -1,6 +1,24 @@
 """An identifying pixel in logistic regression: which methods rely on it, and where that shows.
 
 python -m experiments.train --config=configs/spurious/identifying_pixel.py --workdir=runs/identifying_pixel
+
+The pixel does not vary within a class, so it is the feature of least variance (Chidambaram & Ge, ICLR 2025, with a spurious
+dimension in training only). How it is coded decides where that shows: one-sided, strength x [y = 1], it moves the threshold
+between the classes when it is absent at test; centred, strength x (2 y - 1), it leaves the threshold where it is, and only
+the pixel of the other class and the ratio of weight norms tell. Rows are to be compared at equal decay: ERM with a strong
+decay raises its own ratio. Digits 1 against 8; half a minute on two cores.
+
+Expected, mean ± sd over 5 seeds, accuracy in %; all claims hold:
+
+                              ERM           LS .1         LS .2         Mixup
+    one-sided, pixel absent   94.6 ± 2.8    56.3 ± 3.9    52.9 ± 4.1    54.3 ± 4.6
+    centred, pixel absent     98.0 ± .8     97.6 ± 1.2    97.0 ± 1.3    97.3 ± 1.6
+    centred, pixel reversed   91.8 ± 2.0    46.2 ± 13.0    3.2 ± 2.9    33.1 ± 11.6
+    centred, weight ratio      .31 ± .03     .56 ± .10     .86 ± .19     .68 ± .12
+    the same, wd 2e-3          .78 ± .06    1.51 ± .11    2.20 ± .17    1.62 ± .10
+
+On other data, with --config.data.name, .path, .classes and .train_size, easy pairs hide the effect; where nothing else
+separates all of the training examples (Fashion-MNIST 2 against 4, CIFAR-10 0 against 1), ERM relies on the pixel too.
 """
 
 from configs.spurious_common import ERM, crossed, mixup, smoothing

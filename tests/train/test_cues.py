@@ -210,7 +210,8 @@ def test_a_run_trains_and_is_tested_with_all_that_can_be_planned():
     run.advance(0, 2)
     (found,) = run.evaluate(["test"])
     assert all(np.isfinite(value) for value in found.values())
-    assert "test/weight_norm_ratio" in found and run.test_splits[0] == "test" and run.test_splits[-1] == "valid"
+    splits = list(run.plan.tests)
+    assert "test/weight_norm_ratio" in found and splits[0] == "test" and splits[-1] == "valid"
 
 
 def test_rows_with_other_cues_share_the_images_that_they_have_in_common():
