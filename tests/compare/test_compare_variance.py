@@ -5,7 +5,8 @@ import pytest
 import scipy.stats
 
 from lamv.compare import variance
-from lamv.results import runs
+from lamv.results.records import Row
+from lamv.results.records import spread as spread_of
 from tests import workdirs
 
 
@@ -19,7 +20,7 @@ def test_rank_correlation_is_scipys_with_ties_and_none_for_a_constant():
 
 
 def test_a_loss_whose_variance_is_not_told_is_not_split():
-    spread = {key: runs.spread([value]) for key, value in {"augmented/loss": 0.9, "augmented/floor": 0.5}.items()}
-    row = runs.Row("Mixup", workdirs.config("mixup"), spread)
+    spread = {key: spread_of([value]) for key, value in {"augmented/loss": 0.9, "augmented/floor": 0.5}.items()}
+    row = Row("Mixup", workdirs.config("mixup"), spread)
     assert variance.parts_of_loss(row) == pytest.approx({"floor": 0.5, "excess": 0.4})
     assert variance.variance_share(row) is None

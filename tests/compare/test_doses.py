@@ -7,6 +7,7 @@ from lamv.compare import baseline, doses
 from lamv.core.intervals import over_seeds
 from lamv.report import sections
 from lamv.results import runs
+from lamv.results.records import spread
 from tests import workdirs
 
 DOSES = (0.0, 0.1, 0.2, 0.4)
@@ -104,7 +105,7 @@ def test_curves_are_those_of_a_method_and_are_named_by_what_their_rows_share():
 def test_only_the_seeds_that_all_doses_have_count():
     rows = rows_of([-0.3, -0.1, 0.1, 0.2])
     rows[5] = rows[5]._replace(
-        metrics={"test_random/accuracy": runs.spread([0.51, 0.52])}, seeds={"test_random/accuracy": (1, 2)}
+        metrics={"test_random/accuracy": spread([0.51, 0.52])}, seeds={"test_random/accuracy": (1, 2)}
     )
     [panel] = doses.of(rows)
     np.testing.assert_allclose(

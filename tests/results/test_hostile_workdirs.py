@@ -592,21 +592,21 @@ def test_a_full_disk_is_told_with_a_way_out_and_nothing_stays(bases, tmp_path, n
 
 
 def test_an_evaluation_on_a_full_disk_leaves_the_one_before(bases, tmp_path, full):
-    from lamv import evaluate
+    from lamv.evaluate import files as evaluation
 
     path = copied(bases["run"], tmp_path / "run")
     before = {file.name: file.read_bytes() for file in path.iterdir()}
     with pytest.raises(StorageError, match="the disk is full"):
-        evaluate._write(path, [{"a": 1}], [], {})
+        evaluation.write(path, [{"a": 1}], [], {})
     assert {file.name: file.read_bytes() for file in path.iterdir()} == before
 
 
 def test_an_evaluation_leaves_the_digests_of_its_files(bases, tmp_path):
-    from lamv import evaluate
+    from lamv.evaluate import files as evaluation
 
     path = copied(bases["run"], tmp_path / "run")
     line = {"step": 20, "row": "ERM · erm", "replica": 0, "seed": 0}
-    evaluate._write(path, [{**line, "test/nll": 0.4}], [{**line, "kind": "x"}], {"notes": []})
+    evaluation.write(path, [{**line, "test/nll": 0.4}], [{**line, "kind": "x"}], {"notes": []})
     assert "as the evaluation left it" not in told_of(path)
     (path / analysis.CURVES).write_text("")
     assert "evaluation_curves.jsonl is not as the evaluation left it" in told_of(path)
