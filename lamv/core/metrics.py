@@ -144,11 +144,7 @@ def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 
     """
     count, correct, nll, calibration, groups, cue = (np.asarray(value, np.float64) for value in sums)
     _, confidence, right = calibration.T
-    metrics = {
-        "accuracy": correct / count,
-        "nll": nll / count,
-        "ece": calibration_error(right - confidence, count),
-    }
+    metrics = {"accuracy": correct / count, "nll": nll / count, "ece": calibration_error(right - confidence, count)}
     if groups[:, 0].any():
         metrics |= _group_metrics(groups, shares, num_attributes)
     if cue[0]:

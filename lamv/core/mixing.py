@@ -278,7 +278,6 @@ def draw_lam(key: jax.Array, rows: Rows, law: Law, lam_per: str) -> jax.Array:
 
 
 def _draw_pair(key, rows: Rows, alpha, law: Law | None, lam_per: str):
-    """Partner and lam of every example."""
     partner_key, lam_key = jax.random.split(key)
     return draw_partner(partner_key, rows), draw_lam(lam_key, rows, law_of(alpha, law), lam_per)
 

@@ -133,10 +133,7 @@ IDX_FILES = "the four IDX files, train-images-idx3-ubyte.gz and so on, from"
 DATASETS = {
     "digits": Reader(scikit_learn.read_digits),
     "diabetes": Reader(scikit_learn.read_diabetes),
-    "mnist": Reader(
-        mnist.read_mnist,
-        holds=f"{IDX_FILES} https://ossci-datasets.s3.amazonaws.com/mnist/",
-    ),
+    "mnist": Reader(mnist.read_mnist, holds=f"{IDX_FILES} https://ossci-datasets.s3.amazonaws.com/mnist/"),
     "fashion_mnist": Reader(
         mnist.read_fashion_mnist,
         holds=f"{IDX_FILES} https://github.com/zalandoresearch/fashion-mnist or Debian's package dataset-fashion-mnist",

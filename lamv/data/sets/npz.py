@@ -75,7 +75,6 @@ def read(path: Path, task: str) -> Splits:
 
 
 def _name(part: str, kind: str) -> str:
-    """The name of an array."""
     return kind if part == "all" else f"{part}_{kind}"
 
 
