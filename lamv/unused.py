@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from lamv.catalog import cues, mitigations
-from lamv.core.methods import METHODS, combines, knobs_of
+from lamv.core.methods import METHODS, knobs_of
 from lamv.data import DATASETS
 from lamv.errors import ConfigError, brief
 from lamv.knobs import get
@@ -247,7 +247,7 @@ USES = {
     "mitigation.alpha": Use(
         lambda config: (
             config.mitigation.name in mitigations.with_knob("alpha")
-            and not all(combines(METHODS[name]) for name in methods_of(config))
+            and not all(METHODS[name].combines for name in methods_of(config))
         ),
         f"mitigation.name {_listed(mitigations.with_knob('alpha'), 'or')} and a method that does not mix by itself",
         ("mitigation.name", *METHOD),

@@ -67,7 +67,7 @@ def colour_of(name: str) -> str:
 
 def _described(method: Knobs, num_classes: int | None) -> str:
     """One method, with the labels that are smoothed before it mixes them."""
-    name = method.get("name")
+    name = method.get("name") or ""
     try:
         words = METHODS[name].sentence(method, num_classes)
         return f"{words} {_smoothed_before(method, num_classes)}".strip() if METHODS[name].mixes else words
@@ -331,7 +331,7 @@ def _law(method: Knobs, symbol: str = "λ", text: str | None = None) -> str:
         alpha = method["alpha"]
         return f"{symbol} ~ Beta({alpha:g}, {alpha:g})" + (", the uniform law" if alpha == 1 else "")
     try:
-        kind, arguments = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", text).groups()
+        ((kind, arguments),) = re.findall(r"\A\s*(\w+)\s*\((.*)\)\s*\Z", text)
         return LAWS[kind](symbol, *ast.literal_eval(f"({arguments},)" if arguments.strip() else "()"))
     except (*UNREADABLE, SyntaxError):
         return f"{symbol} ~ {text}"

@@ -28,11 +28,7 @@ from lamv.core.targets import one_hot, smooth
 
 
 def label_smoothing_bound(
-    probs: jax.Array,
-    labels: jax.Array,
-    num_classes: int,
-    smoothing: jax.Array | float,
-    convention: str = "uniform",
+    probs: jax.Array, labels: jax.Array, num_classes: int, smoothing: jax.Array | float, convention: str = "uniform"
 ) -> dict[str, jax.Array]:
     """The bounds for probs (N, K) and labels (N,) int in [0, K); smoothing and convention as in lamv.core.targets."""
     targets = smooth(one_hot(labels, num_classes), smoothing, convention)

@@ -6,11 +6,12 @@ A traced value cannot be looked at. What is wrong with one shows in the result i
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 
 def known(value) -> bool:
     """Whether a value can be looked at: not while it is traced, nor where other hosts hold a part of it."""
-    return not isinstance(value, jax.core.Tracer) and getattr(value, "is_fully_addressable", True)
+    return not isinstance(value, Tracer) and getattr(value, "is_fully_addressable", True)
 
 
 def check_range(name: str, value, *, low: float, below: float, note: str = "") -> None:
@@ -19,6 +20,11 @@ def check_range(name: str, value, *, low: float, below: float, note: str = "") -
         raise ValueError(f"{name} is of shape {np.shape(value)}, must be a scalar")
     if known(value) and not low <= float(value) < below:
         raise ValueError(f"{name} is {float(value):g}, must be in [{low:g}, {below:g})" + (f" {note}" if note else ""))
+
+
+def check_positive(name: str, value, note: str = "") -> None:
+    """Raise ValueError unless value is a scalar, above 0 in float32 and finite. A traced one passes if it is a scalar."""
+    check_range(name, value, low=float(np.finfo(np.float32).tiny), below=float("inf"), note=note)
 
 
 def check_probabilities(name: str, value) -> None:

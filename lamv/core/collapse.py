@@ -150,30 +150,29 @@ def collapse_metrics(geometry: Geometry, kernel=None) -> dict[str, float]:
     Classes without examples do not count, nor do their columns of the kernel. Raises ValueError where there is no example,
     or where counts, means or products are not finite; norms and directions that are not are left out.
     """
-    g = Geometry(*(np.asarray(value, np.float64) for value in geometry))
-    if not all(np.isfinite(values).all() for values in (g.count, g.mean, g.cross)) or not g.count.sum() > 0:
-        raise ValueError(f"the geometry is of {g.count.sum():g} examples, or holds nan or infinity; must be finite, of 1 or"
+    count, mean, cross, direction, distance, norm_mean, norm_scatter = (np.asarray(of, np.float64) for of in geometry)
+    number = count.sum()
+    if not all(np.isfinite(values).all() for values in (count, mean, cross)) or not number > 0:
+        raise ValueError(f"the geometry is of {number:g} examples, or holds nan or infinity; must be finite, of 1 or"
                          " more examples whose labels lie in [0, K)")  # fmt: skip
-    present = g.count > 0
-    number, share = g.count.sum(), g.count[present] / g.count.sum()
-    means = _around(g.mean[present], np.full_like(share, 1 / len(share)))
+    present = count > 0
+    share = count[present] / number
+    means = _around(mean[present], np.full_like(share, 1 / len(share)))
     # Between the classes, as the examples are spread over them, and not every class alike.
-    spread = np.sqrt(share)[:, None] * _around(g.mean[present], share)
+    spread = np.sqrt(share)[:, None] * _around(mean[present], share)
     metrics = {}
     with np.errstate(divide="ignore", invalid="ignore"):
-        metrics["collapse/nc1"] = _nc1(g.cross / number, means)
-        metrics["collapse/nc1_trace"] = np.trace(g.cross) / number / np.square(spread).sum()
+        metrics["collapse/nc1"] = _nc1(cross / number, means)
+        metrics["collapse/nc1_trace"] = np.trace(cross) / number / np.square(spread).sum()
         metrics |= {f"collapse/nc2_{name}": value for name, value in _simplex(means).items()}
         if kernel is not None:
             weights = np.asarray(kernel, np.float64).T[present]
             metrics |= {f"collapse/nc2_weights_{name}": value for name, value in _simplex(weights).items()}
             apart = weights / np.linalg.norm(weights) - means / np.linalg.norm(means)
             metrics["collapse/nc3"] = np.square(apart).sum()
-        metrics["separation"] = _separation(g.direction[present], (g.distance[present] / g.count[present]).mean())
-        metrics["effective_rank"] = _effective_rank(
-            g.cross / number + spread.T @ spread, np.sqrt(share) @ g.mean[present]
-        )
-    metrics["feature_norm_mean"], metrics["feature_norm_sd"] = g.norm_mean, np.sqrt(g.norm_scatter / number)
+        metrics["separation"] = _separation(direction[present], (distance[present] / count[present]).mean())
+        metrics["effective_rank"] = _effective_rank(cross / number + spread.T @ spread, np.sqrt(share) @ mean[present])
+    metrics["feature_norm_mean"], metrics["feature_norm_sd"] = norm_mean, np.sqrt(norm_scatter / number)
     return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}
 
 

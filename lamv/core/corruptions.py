@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 
 from lamv.core.checks import check_range
 from lamv.core.images import check_floats
@@ -92,7 +93,7 @@ def _check(image, level) -> None:
     check_range("level", level, low=0.0, below=np.nextafter(1.0, 2.0), note="or 1")
 
 
-def _separable(rows: jax.Array, columns: jax.Array, image: jax.Array) -> jax.Array:
+def _separable(rows: ArrayLike, columns: ArrayLike, image: jax.Array) -> jax.Array:
     """rows (H, H) along the height and columns (W, W) along the width of every channel."""
     return _dot("ih,hwc->iwc", rows, _dot("jw,hwc->hjc", columns, image.astype(jnp.float32)))
 
@@ -112,7 +113,7 @@ def _cosines() -> np.ndarray:
     return cosines.astype(np.float32)
 
 
-def _dot(axes: str, left: jax.Array, right: jax.Array) -> jax.Array:
+def _dot(axes: str, left: ArrayLike, right: ArrayLike) -> jax.Array:
     # "highest": in a matrix unit's short floats, level 0 would not be the image.
     return jnp.einsum(axes, left, right, precision=lax.Precision.HIGHEST)
 

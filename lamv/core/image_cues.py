@@ -69,14 +69,14 @@ def colour(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *
     colours = palette(num_classes, noise.shape[0])
     grey = np.full_like(colours[0], colours.mean())
     strength = cue_strength(image, attribute, strength, num_classes)
-    return image * _everywhere((1 - strength) * grey + strength * jnp.asarray(colours)[attribute] + noise)
+    return image * ((1 - strength) * grey + strength * jnp.asarray(colours)[attribute] + noise)[None, None]
 
 
 def patch(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int):
     """A square in the top left corner, its side a quarter of the image's shorter one. strength: its opacity. noise (C,)."""
     side, strength = _side(image.shape), cue_strength(image, attribute, strength, num_classes)
     colour = jnp.asarray(palette(num_classes, image.shape[2]))[attribute]
-    painted = (1 - strength) * image[:side, :side] + _everywhere(strength * colour + noise)
+    painted = (1 - strength) * image[:side, :side] + (strength * colour + noise)[None, None]
     return image.at[:side, :side].set(painted)
 
 
@@ -93,7 +93,7 @@ def colour_cast(image: jax.Array, attribute: jax.Array, strength, noise: jax.Arr
     """(1 - strength) x + strength times the colour of a, the same everywhere. noise (3,)."""
     strength = cue_strength(image, attribute, strength, num_classes)
     colour = jnp.asarray(palette(num_classes, image.shape[2]))[attribute]
-    return (1 - strength) * image + _everywhere(strength * colour + noise)
+    return (1 - strength) * image + (strength * colour + noise)[None, None]
 
 
 def frequency(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int):
@@ -165,11 +165,6 @@ def one_hot_attribute(attribute: jax.Array, num_classes: int) -> jax.Array:
     """(K,) one-hot of an attribute; zeros where it is absent, NaN where it is out of range."""
     # NaN here too: a compiler may take a product with a one-hot for a choice, which loses the NaN of the strength.
     return jnp.where(jnp.asarray(attribute) == ABSENT, 0.0, members(attribute, num_classes))
-
-
-def _everywhere(colour: jax.Array) -> jax.Array:
-    """(C,) -> (1, 1, C)."""
-    return colour[None, None]
 
 
 def _side(shape: tuple[int, ...]) -> int:

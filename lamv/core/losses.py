@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lamv.core.checks import check_range, check_targets, floating
+from lamv.core.checks import check_positive, check_targets, floating
 
 
 def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
@@ -67,7 +67,7 @@ def distillation(student_logits: jax.Array, teacher_logits: jax.Array, temperatu
     while T grows: for T far above centred logits, the term is sum_k (z_s - z_t)_k^2 / (2 K) (their section 2.1). The
     gradient goes to both networks; whoever teaches is to be held fixed by the caller.
     """
-    check_range("temperature", temperature, low=jnp.finfo(jnp.float32).tiny, below=float("inf"))
+    check_positive("temperature", temperature)
     of_student, of_teacher = (
         jax.nn.log_softmax(logits / temperature, axis=-1) for logits in _alike(student_logits, teacher_logits)
     )
@@ -76,7 +76,7 @@ def distillation(student_logits: jax.Array, teacher_logits: jax.Array, temperatu
     return jnp.square(temperature) * jnp.sum(jnp.exp(of_teacher) * apart, axis=-1)
 
 
-def weight_penalty(params) -> jax.Array:
+def weight_penalty(params) -> jax.Array | float:
     """1/2 the squared norm of all weights that decay (see `decays`): the penalty of the theory, up to its factor."""
     weights = [w for path, w in jax.tree_util.tree_leaves_with_path(params) if decays(path, w)]
     return 0.5 * sum(jnp.sum(jnp.square(w.astype(jnp.float32))) for w in weights)

@@ -18,6 +18,7 @@ it is linear (except for c_mixup and rc_mixup, which choose their pairs by the t
 replace the mixed target as a whole. Every mixing method takes `smoothing` and `convention` for this; 0 changes no bit.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 
@@ -78,13 +79,26 @@ def matched_smoothing(key, inputs, targets, *, alpha=1.0, law=None, convention: 
     return inputs, labels.smooth(targets, smoothing, convention)
 
 
-def target_method(function: Callable) -> Callable:
+class Method:
+    """A method, and whether it combines examples: whether it has partners, and mixes what comes with the targets."""
+
+    __name__: str
+
+    def __init__(self, function: Callable, combines: bool, signature: inspect.Signature | None = None):
+        functools.update_wrapper(self, function)
+        self.function, self.combines = function, combines
+        self.__signature__ = signature or inspect.signature(function)
+
+    def __call__(self, key, inputs, targets, **knobs):
+        return self.function(key, inputs, targets, **knobs)
+
+
+def target_method(function: Callable) -> Method:
     """A method that changes targets, each example's by itself, and leaves the inputs as they are."""
-    function.combines = False
-    return function
+    return Method(function, combines=False)
 
 
-def mixing_method(mix: Callable) -> Callable:
+def mixing_method(mix: Callable) -> Method:
     """A method that combines examples, made of `mix`, a function of the batch as any method is.
 
     It smooths the targets first, by the knobs `smoothing` and `convention`. Where a mitigation knows of groups, `mix` is
@@ -92,7 +106,8 @@ def mixing_method(mix: Callable) -> Callable:
     Pairs that depend on classes are chosen by lamv.core.mixing.class_targets(targets).
     """
 
-    def method(key, inputs, targets, *, smoothing=0.0, convention="uniform", **knobs):
+    @functools.wraps(mix)
+    def smoothed_first(key, inputs, targets, *, smoothing=0.0, convention="uniform", **knobs):
         if isinstance(targets, tuple):
             smoothed = (labels.smooth(targets[0], smoothing, convention), *targets[1:])
         else:
@@ -101,20 +116,12 @@ def mixing_method(mix: Callable) -> Callable:
 
     signature = inspect.signature(mix)
     own = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in ("smoothing", "convention")]
-    method.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *own])
-    method.__doc__ = mix.__doc__
-    method.__name__ = mix.__name__
-    method.combines = True
-    return method
-
-
-def combines(method: Callable) -> bool:
-    """Whether a method combines examples: whether it has partners, and mixes what comes with the targets."""
-    return method.combines
+    both = signature.replace(parameters=[*signature.parameters.values(), *own])
+    return Method(smoothed_first, combines=True, signature=both)
 
 
 def apply(
-    method: Callable, key, inputs, targets, *, knobs: Mapping, rows: Rows, memberships=None, **offered
+    method: Method, key, inputs, targets, *, knobs: Mapping, rows: Rows, memberships=None, **offered
 ) -> Augmented:
     """Call `method` with those of `knobs`, of `rows` and of what else is `offered` that it names.
 
@@ -122,11 +129,11 @@ def apply(
     as it mixes the targets, so that a mixture belongs to the groups of its parts; any other leaves them as they are.
     """
     given = {**knobs, **offered, "rows": rows}
-    together = memberships is not None and combines(method)
+    together = memberships is not None and method.combines
     made = method(key, inputs, (targets, memberships) if together else targets,
                   **{name: given[name] for name in knobs_of(method)})  # fmt: skip
     made = made if isinstance(made, Augmented) else Augmented(*made)
-    if not combines(method) and made.inputs is not inputs:
+    if not method.combines and made.inputs is not inputs:
         raise TypeError(f"{method.__name__} changes the inputs, as a mixing_method would; see lamv/core/methods.py")
     if together:
         targets, memberships = made.targets
@@ -172,7 +179,7 @@ MIXING = {
     "resizemix": regions.resizemix,
     "fmix": regions.fmix,
 }
-METHODS: dict[str, Callable] = {
+METHODS: dict[str, Method] = {
     **{name: target_method(function) for name, function in TARGETS.items()},
     **{name: mixing_method(function) for name, function in MIXING.items()},
 }

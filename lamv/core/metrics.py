@@ -142,18 +142,14 @@ def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 
     split cue_over_label is thus how much the cue moves the margin, next to the label's own features; on others, in
     which a goes along with y, both contrasts hold some of each.
     """
-    sums = PredictionSums(*(np.asarray(value, np.float64) for value in sums))
-    _, confidence, correct = sums.calibration.T
-    metrics = {
-        "accuracy": sums.correct / sums.count,
-        "nll": sums.nll / sums.count,
-        "ece": calibration_error(correct - confidence, sums.count),
-    }
-    if sums.groups[:, 0].any():
-        metrics |= _group_metrics(sums.groups, shares, num_attributes)
-    if sums.cue[0]:
+    count, correct, nll, calibration, groups, cue = (np.asarray(value, np.float64) for value in sums)
+    _, confidence, right = calibration.T
+    metrics = {"accuracy": correct / count, "nll": nll / count, "ece": calibration_error(right - confidence, count)}
+    if groups[:, 0].any():
+        metrics |= _group_metrics(groups, shares, num_attributes)
+    if cue[0]:
         names = ("cue_accuracy", "label_logit", "cue_logit")
-        metrics |= dict(zip(names, sums.cue[1:] / sums.cue[0], strict=True))
+        metrics |= dict(zip(names, cue[1:] / cue[0], strict=True))
         if metrics["label_logit"] > 0:
             metrics["cue_over_label"] = metrics["cue_logit"] / metrics["label_logit"]
     return {name: float(value) for name, value in metrics.items()}
@@ -203,8 +199,8 @@ def cue_drop(metrics: dict[str, float]) -> dict[str, float]:
 
     It is the accuracy with an aligned cue minus that with a conflicting one, of the same examples: only the cue is swapped.
     """
-    ends = [metrics.get(f"test_{placement}/accuracy") for placement in ("aligned", "conflicting")]
-    return {} if None in ends else {"test/cue_drop": ends[0] - ends[1]}
+    aligned, conflicting = (metrics.get(f"test_{placement}/accuracy") for placement in ("aligned", "conflicting"))
+    return {} if aligned is None or conflicting is None else {"test/cue_drop": aligned - conflicting}
 
 
 class RegressionSums(NamedTuple):

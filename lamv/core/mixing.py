@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamv.core.batch import Augmented, Rows, whole
-from lamv.core.checks import check_range, check_shape, check_targets, floating
+from lamv.core.checks import check_positive, check_range, check_shape, check_targets, floating
 from lamv.core.laws import Law, beta, fixed
 from lamv.core.laws import discrete as discrete  # the other laws, to be had from here too
 from lamv.core.laws import uniform as uniform
@@ -103,18 +103,18 @@ def kway_mixup(key, inputs, targets, *, alpha=1.0, ways: int = 3, lam_per="examp
     if ways < 2:
         raise ValueError(f"ways is {ways}, must be at least 2 (examples that are mixed)")
     law_of(alpha, None)
-    rows = rows_of(inputs, targets, rows)
+    known_rows = rows_of(inputs, targets, rows)
     partner_key, lam_key = jax.random.split(key)
 
     def draw(key):
         return jax.random.dirichlet(key, jnp.full(ways, alpha, jnp.float32))
 
-    weights = _per(lam_per, draw, lam_key, rows)
-    partners = [rows.positions, *(draw_partner(k, rows) for k in jax.random.split(partner_key, ways - 1))]
+    weights = _per(lam_per, draw, lam_key, known_rows)
+    partners = [draw_partner(k, known_rows) for k in jax.random.split(partner_key, ways - 1)]
 
     def mixed(values):
         values = jax.tree.map(floating, values)
-        parts = [values, *(rows.take(values, partner) for partner in partners[1:])]
+        parts = [values, *(known_rows.take(values, partner) for partner in partners)]
         return jax.tree.map(lambda *of: sum(_along(weights[:, w], part) * part for w, part in enumerate(of)), *parts)
 
     return mixed(inputs), mixed(targets)
@@ -256,7 +256,7 @@ def draw_partner_near(key: jax.Array, rows: Rows, targets, bandwidth, among: jax
 
     So does `rows.allowed` say; a row to which the two leave nobody is its own partner.
     """
-    check_range("bandwidth", bandwidth, low=jnp.finfo(jnp.float32).tiny, below=float("inf"))
+    check_positive("bandwidth", bandwidth)
     targets = floating(targets)
     everyone = rows.everyone(targets)
 
@@ -278,14 +278,13 @@ def draw_lam(key: jax.Array, rows: Rows, law: Law, lam_per: str) -> jax.Array:
 
 
 def _draw_pair(key, rows: Rows, alpha, law: Law | None, lam_per: str):
-    """Partner and lam of every example."""
     partner_key, lam_key = jax.random.split(key)
     return draw_partner(partner_key, rows), draw_lam(lam_key, rows, law_of(alpha, law), lam_per)
 
 
 def law_of(alpha, law: Law | None) -> Law:
     """`law`, or the symmetric Beta(alpha, alpha) where there is none. Raises ValueError for alpha <= 0 (where known)."""
-    check_range("alpha", alpha, low=jnp.finfo(jnp.float32).tiny, below=float("inf"), note="(Beta(alpha, alpha))")
+    check_positive("alpha", alpha, note="(Beta(alpha, alpha))")
     return beta(alpha) if law is None else law
 
 

@@ -28,7 +28,7 @@ def template_plane(templates) -> Plane:
     if not np.isfinite(templates).all():
         raise ValueError("templates hold nan or infinity, must be finite")
     a, b, c = templates
-    longest = max(np.linalg.norm(b - a), np.linalg.norm(c - a), np.linalg.norm(c - b))
+    longest = float(max(np.linalg.norm(b - a), np.linalg.norm(c - a), np.linalg.norm(c - b)))
     across = _direction(b - a, longest)
     up = c - a - ((c - a) @ across) * across
     up = up - (up @ across) * across  # a second time, as the first leaves rounding where the triangle is flat

@@ -26,7 +26,7 @@ import numpy as np
 from jax import lax
 
 from lamv.core.batch import Rows
-from lamv.core.checks import check_range
+from lamv.core.checks import check_range, known
 from lamv.core.laws import Law
 from lamv.core.mixing import draw_lam, draw_partner, law_of, mix, rows_of
 
@@ -196,7 +196,7 @@ def _draw(draw, key, rows: Rows, lam_per: str) -> jax.Array:
 
 
 def _check_scales(low, high) -> None:
-    if not any(isinstance(scale, jax.core.Tracer) for scale in (low, high)) and not 0 < float(low) <= float(high) <= 1:
+    if known(low) and known(high) and not 0 < float(low) <= float(high) <= 1:
         raise ValueError(
             f"scale_low and scale_high are {float(low):g} and {float(high):g}, must be 0 < scale_low <= scale_high <= 1"
         )

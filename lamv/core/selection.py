@@ -81,11 +81,7 @@ def selection_metrics(logits, labels) -> dict[str, float]:
     """aurc (by max_probability), aurc_max_logit and aurc_normalised of logits (N, K) and labels (N,)."""
     logits, labels = checked(logits, labels)
     correct = logits.argmax(axis=1) == labels
-    names = {
-        "max_probability": "aurc",
-        "max_logit": "aurc_max_logit",
-        "max_logit_normalised": "aurc_normalised",
-    }
+    names = {"max_probability": "aurc", "max_logit": "aurc_max_logit", "max_logit_normalised": "aurc_normalised"}
     return {names[name]: aurc(score, correct) for name, score in scores(logits).items()}
 
 

@@ -21,14 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamv.core.batch import Rows, whole
-from lamv.core.checks import (
-    check_labels,
-    check_probabilities,
-    check_range,
-    check_targets,
-    floating,
-    members,
-)
+from lamv.core.checks import check_labels, check_probabilities, check_range, check_targets, floating, members
 
 CONVENTIONS = ("uniform", "others")
 

@@ -80,7 +80,7 @@ def load(name: str, path: str | Path | None = None, verify: str = "warn", **opti
         splits = reader.read(*located, **taken)
     except OSError as error:
         raise DataError(
-            f"{name}: {shown(error.filename or path)}: cannot be read ({error.strerror or one_line(error)})"
+            f"{name}: {shown(error.filename or str(path))}: cannot be read ({error.strerror or one_line(error)})"
         ) from error
     integrity.enforce(splits, verify)
     return check_classes(splits, ": ".join([name, *map(shown, located)]))
@@ -92,11 +92,12 @@ def _locate(name: str, reader: Reader, path: str | Path | None) -> tuple[Path, .
         if path:
             raise ConfigError(f"data set {name!r} is read from its package; leave the path {str(path)!r} out")
         return ()
-    if not path and not (reader.default and Path(reader.default).exists()):
-        raise DataError(f"{name}: needs a path, e.g. --config.data.path=DIR; it must hold {reader.holds}")
     needs = f"it must hold {reader.holds}"
+    if not path and not (reader.default and Path(reader.default).exists()):
+        raise DataError(f"{name}: needs a path, e.g. --config.data.path=DIR; {needs}")
+    path = path or reader.default
     try:
-        located = Path(path or reader.default).expanduser()
+        located = Path(path).expanduser()
         exists = located.exists()
     except (OSError, RuntimeError) as error:  # a name too long for the system; ~ of somebody unknown
         raise DataError(f"{name}: {shown(path)} cannot be looked up ({one_line(error)}); {needs}") from error
@@ -132,10 +133,7 @@ IDX_FILES = "the four IDX files, train-images-idx3-ubyte.gz and so on, from"
 DATASETS = {
     "digits": Reader(scikit_learn.read_digits),
     "diabetes": Reader(scikit_learn.read_diabetes),
-    "mnist": Reader(
-        mnist.read_mnist,
-        holds=f"{IDX_FILES} https://ossci-datasets.s3.amazonaws.com/mnist/",
-    ),
+    "mnist": Reader(mnist.read_mnist, holds=f"{IDX_FILES} https://ossci-datasets.s3.amazonaws.com/mnist/"),
     "fashion_mnist": Reader(
         mnist.read_fashion_mnist,
         holds=f"{IDX_FILES} https://github.com/zalandoresearch/fashion-mnist or Debian's package dataset-fashion-mnist",

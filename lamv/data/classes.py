@@ -110,5 +110,4 @@ def groups_of(labels: np.ndarray, attributes: np.ndarray, num_attributes: int, n
 
 def number_of_attributes(splits: Splits) -> int:
     """A, 0 where no part has attributes."""
-    attributes = joined(splits, "attributes")
-    return len(splits.attribute_names) or (0 if attributes is None else int(attributes.max()) + 1)
+    return len(splits.attribute_names) or int(joined(splits, "attributes").max()) + 1  # NONE is -1

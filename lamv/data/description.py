@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamv.data.classes import class_sizes
-from lamv.data.splits import Splits, crossed, joined
+from lamv.data.splits import NONE, Splits, crossed, joined
 from lamv.errors import listed
 
 #: Groups beyond which their names are not kept: no table shows them one by one.
@@ -117,7 +117,7 @@ def planted(configs: Sequence) -> list[str]:
 
 def overruled(splits: Splits, cue: str) -> list[str]:
     """What the data has and a planted cue takes the place of."""
-    has = [name for name in ("attributes", "groups") if joined(splits, name) is not None]
+    has = [name for name in ("attributes", "groups") if (joined(splits, name) != NONE).any()]
     if cue == "none" or not has:
         return []
     return [f"the {has[0]} that come with the data are not used: the planted {cue} makes the groups"]

@@ -19,9 +19,7 @@ VERIFY = ("warn", "official")
 
 # data set -> sha256 -> the file that has it. Names without .gz are decompressed contents.
 OFFICIAL = {
-    "digits": {
-        "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826": "sklearn.datasets.load_digits",
-    },
+    "digits": {"87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826": "sklearn.datasets.load_digits"},
     "mnist": {
         "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609": "train-images-idx3-ubyte.gz",
         "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c": "train-labels-idx1-ubyte.gz",

@@ -6,7 +6,7 @@ by size, False before True, strings by letter, but strings that are all numbers 
 
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,14 +16,18 @@ from lamv.errors import DataError, listed
 
 
 class Coded(NamedTuple):
-    """codes: for each part, (N,) int32 in [0, K), or None. names: of the K values, in the order of their codes.
+    """codes: for each part, (N,) int32 in [0, K), or () where it has none. names: of the K values, in their codes' order.
 
     Labels for regression are (N,) float32 without names. note: a sentence on the mapping, "" where each value is its code.
     """
 
-    codes: list[np.ndarray | None]
+    codes: list[np.ndarray]
     names: tuple[str, ...]
     note: str
+
+    def cut(self, rows: Iterable[np.ndarray]) -> "Coded":
+        """Those of one part as those of the parts that have these rows of it."""
+        return self._replace(codes=[self.codes[0][at] for at in rows])
 
 
 def coded(where: str, what: str, arrays: Sequence[np.ndarray]) -> Coded:
@@ -55,7 +59,7 @@ def split_of(
     file: str, inputs: np.ndarray, labels: Coded, groups: Coded | None, attributes: Coded | None, at: int
 ) -> Split:
     """The part at that position of `codes`; labels without names are numbers to be predicted. Raises as make_split does."""
-    codes = [values.codes[at] if values else None for values in (groups, attributes)]
+    codes = [values.codes[at] if values and values.codes[at].size else None for values in (groups, attributes)]
     number = len(attributes.names) if attributes else 0
     values = labels.codes[at]
     if labels.names:

@@ -20,11 +20,11 @@ SCALE = 255.0
 CHUNK = 2000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WithPartners(Splits):
     """A data set with another one, whose classes are 0 to K - 1 and whose images have the shape of its own."""
 
-    partners: Splits | None = None
+    partners: Splits
 
 
 def with_partners(splits: Splits, data) -> WithPartners:

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from lamv.catalog import mitigations
@@ -18,7 +17,7 @@ from lamv.core import shortcuts
 from lamv.data.cuts import cut
 from lamv.data.partners import WithPartners
 from lamv.data.splits import Normalisation, Splits, joined
-from lamv.data.tables import LEFT_OUT, VALID, Table, Tables, counts
+from lamv.data.tables import LEFT_OUT, VALID, Array, Table, Tables, counts
 from lamv.errors import ConfigError
 
 
@@ -28,9 +27,9 @@ class Examples(NamedTuple):
     partners: (P, H, W, C) uint8 over lamv.data.partners.SCALE, images of another data set, where the cue is made of them.
     """
 
-    inputs: jax.Array
-    labels: jax.Array
-    partners: jax.Array | tuple = ()
+    inputs: Array
+    labels: Array
+    partners: Array | tuple = ()
 
 
 class Plan(NamedTuple):
@@ -69,9 +68,8 @@ class Plan(NamedTuple):
 
 def examples_of(splits: Splits) -> Examples:
     """All parts of a data set in one array, in order; what the tables of `plan` point into."""
-    inputs, labels = (joined(splits, name) for name in ("inputs", "labels"))
-    others = splits.partners if isinstance(splits, WithPartners) else None
-    return Examples(inputs, labels, () if others is None else joined(others, "inputs"))
+    partners = joined(splits.partners, "inputs") if isinstance(splits, WithPartners) else ()
+    return Examples(joined(splits, "inputs"), joined(splits, "labels"), partners)
 
 
 def plan(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> Plan:

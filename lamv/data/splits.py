@@ -108,14 +108,10 @@ def crossed(classes: Sequence[str], attributes: Sequence[str], crossing: str) ->
     return tuple(crossing.replace("{label}", y).replace("{attribute}", a) for y in classes for a in attributes)
 
 
-def joined(splits: Splits, name: str) -> np.ndarray | None:
-    """A field of all parts in one array, with NONE for the examples of a part that lacks it; None where all lack it."""
-    arrays = [getattr(part, name) for part in splits.parts.values()]
-    if all(array is None for array in arrays):
-        return None
-    sizes = [len(part.labels) for part in splits.parts.values()]
-    blank = [np.full(size, NONE, np.int32) for size in sizes]
-    return np.concatenate([other if array is None else array for array, other in zip(arrays, blank, strict=True)])
+def joined(splits: Splits, name: str) -> np.ndarray:
+    """A field of all parts in one array, with NONE for the examples of a part that lacks it."""
+    arrays = ((getattr(part, name), len(part.labels)) for part in splits.parts.values())
+    return np.concatenate([np.full(size, NONE, np.int32) if array is None else array for array, size in arrays])
 
 
 def make_split(

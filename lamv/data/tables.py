@@ -12,10 +12,12 @@ import numpy as np
 from lamv.core import shortcuts
 from lamv.data.classes import groups_of, number_of_attributes
 from lamv.data.cuts import cut
-from lamv.data.partners import draw_partners
+from lamv.data.partners import WithPartners, draw_partners
 from lamv.data.splits import Splits, joined
 from lamv.errors import ConfigError
 
+#: On the host, or on the device.
+Array = np.ndarray | jax.Array
 #: Streams of random numbers, one for each thing that a seed draws: never renumber, only add. 0 are the attributes of the
 #: training set, 1 to 5 those of the test set by placement.
 LEFT_OUT, VALID = 6, 7
@@ -33,12 +35,12 @@ class Table(NamedTuple):
     Examples.partners or, where that is (), in Examples.inputs.
     """
 
-    rows: jax.Array
-    attributes: jax.Array
-    groups: jax.Array
-    labels: jax.Array | tuple = ()
-    environments: jax.Array | tuple = ()
-    partners: jax.Array | tuple = ()
+    rows: Array
+    attributes: Array
+    groups: Array
+    labels: Array | tuple = ()
+    environments: Array | tuple = ()
+    partners: Array | tuple = ()
 
 
 class Tables:
@@ -58,35 +60,30 @@ class Tables:
                 _flipped(self.clean, self._classes, config.data.label_flip, _generator(seed, FLIPS))
                 for config, seed in zip(configs, seeds, strict=True)
             ]
-        cued = self._kind != "none"
         self._own_groups = joined(splits, "groups")
-        self._own_attributes = None if cued or splits.is_regression else joined(splits, "attributes")
-        self.num_attributes = self._classes if cued else 0
-        if self._own_attributes is not None:
-            self.num_attributes = number_of_attributes(splits)
-        self.num_groups = self._classes * self.num_attributes
-        if not self.num_attributes and self._own_groups is not None:
-            self.num_groups = max(len(splits.own_group_names), int(self._own_groups.max()) + 1)
+        self._own_attributes = joined(splits, "attributes")
+        if self._kind != "none":
+            self.num_attributes = self._classes
+        else:
+            self.num_attributes = 0 if splits.is_regression else number_of_attributes(splits)
+        own_groups = max(len(splits.own_group_names), int(self._own_groups.max()) + 1)
+        self.num_groups = self._classes * self.num_attributes or own_groups
 
     def table(self, rows_of_replica: Sequence[np.ndarray], part: str, placement: str, stream: int) -> Table:
         """One split. part: of the cut, "train", "test", "valid" or "left_out"; stream: of its attributes."""
         rows = np.stack(rows_of_replica).astype(np.int32)
         replicas = range(len(rows))
         environments = self._environments(rows.shape[1]) if part == "train" else ()
-        attributes = np.full(rows.shape, shortcuts.ABSENT, np.int32)
-        if self._own_attributes is not None:
-            attributes = self._own_attributes[rows].astype(np.int32)
-        elif self._kind != "none":
+        attributes = self._own_attributes[rows].astype(np.int32)
+        if self._kind != "none":
             reliabilities = [self._reliability(r, part, environments) for r in replicas]
             attributes = np.stack([self._attributes(r, rows[r], placement, stream, reliabilities[r]) for r in replicas])
         labels = np.stack([self.labels[r][rows[r]] for r in replicas])
         if self.num_attributes:
             groups = groups_of(labels, attributes, self.num_attributes, self.num_groups)
-        elif self._own_groups is not None:
+        else:
             groups = self._own_groups[rows]
             groups = np.where(groups < 0, self.num_groups, groups)
-        else:
-            groups = np.full(rows.shape, self.num_groups)
         partners = ()
         if shortcuts.needs_partner(self._kind):
             partners = np.stack([self._partners(r, rows[r], attributes[r], part, stream) for r in replicas])
@@ -97,7 +94,7 @@ class Tables:
         members, number = table.groups, self.num_groups
         if by == "class":
             number = self._classes
-            members = table.labels if self._flips else self.clean[table.rows]
+            members = self.clean[table.rows] if isinstance(table.labels, tuple) else table.labels
         sizes = counts(members, number)
         occupied = (sizes > 0).sum(axis=1)
         if len(set(occupied)) > 1:
@@ -145,7 +142,7 @@ class Tables:
         part."""
         seed = self._seeds[replica]
         candidates, labels, whose = rows, self.clean, self._splits.name
-        if self._kind == "dominoes":
+        if isinstance(self._splits, WithPartners):
             others = self._splits.partners
             cut_of_others = cut(others, seed, None)
             candidates = cut_of_others.test if part == "test" else cut_of_others.train
@@ -154,7 +151,7 @@ class Tables:
         return draw_partners(rng, attributes, candidates, labels[candidates], whose=f"{whose} ({part})")
 
 
-def counts(members: np.ndarray, number: int) -> np.ndarray:
+def counts(members: Array, number: int) -> np.ndarray:
     """(R, number) how often each of 0 to number - 1 is among the members (R, M) of each replica; others are not counted."""
     return np.stack([np.bincount(own, minlength=number)[:number] for own in members])
 

@@ -20,7 +20,7 @@ from lamv import models
 from lamv.config import decay_of, methods_of
 from lamv.core import batch, laws, mixing
 from lamv.core.losses import LOSSES, confidence_penalty, distillation, weight_penalty
-from lamv.core.methods import METHODS, apply, combines, knobs_of
+from lamv.core.methods import METHODS, apply, knobs_of
 from lamv.core.mitigation import scale_slopes
 from lamv.data.resident import Examples, Plan, Table
 from lamv.errors import ConfigError, nearest
@@ -164,7 +164,7 @@ class Program:
             knobs={**config.to_dict(), **given, **knobs.method}, rows=pairs,
             memberships=self.mitigation.memberships(drawn), **offered,
         )  # fmt: skip
-        if pairs is rows or combines(self.methods[stage]):
+        if pairs is rows or self.methods[stage].combines:
             return made
         # A rule for pairs, and a method that makes none: the mitigation brings a Mixup of its own.
         mixed = mixing.mixup(pairs_key, made.inputs, made.targets, alpha=knobs.mitigation["alpha"], rows=pairs)

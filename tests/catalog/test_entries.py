@@ -49,7 +49,7 @@ def test_methods(name, classes):
     entry, config = methods.METHODS[name], with_knobs(method__name=name, method__smoothing=0.1)
     assert is_sentence(methods.in_words(config, classes))
     assert all(f"method.{knob}" in KNOB for knob in entry.knobs)
-    assert entry.mixes == core_methods.combines(core_methods.METHODS[name])
+    assert entry.mixes == core_methods.METHODS[name].combines
 
 
 @pytest.mark.parametrize("name", mitigations.MITIGATIONS)

@@ -9,7 +9,7 @@ import pytest
 
 from lamv.core import batch
 from lamv.core.laws import uniform
-from lamv.core.methods import METHODS, apply, combines
+from lamv.core.methods import METHODS, apply
 from lamv.core.mitigation import across_attributes, lisa, within_groups
 from lamv.core.mixing import draw_partner, draw_partner_near, draw_partner_within
 from lamv.core.targets import one_hot
@@ -18,7 +18,7 @@ KEY = jax.random.key(3)
 LABELS = jnp.array([0, 0, 0, 1, 1, 1, 0, 1])
 ATTRIBUTES = jnp.array([0, 1, 0, 1, 0, 1, 1, 1])
 GROUPS = 2 * LABELS + ATTRIBUTES
-COMBINING = [name for name, method in METHODS.items() if combines(method)]
+COMBINING = [name for name, method in METHODS.items() if method.combines]
 KNOBS = {
     "smoothing": 0.0, "convention": "uniform", "alpha": 1.0, "law": uniform(0.1, 0.9), "target_law": None,
     "lam_per": "example", "ways": 3, "layers": ("input",), "weight": 0.5, "bandwidth": 0.7, "noise_rate": 0.2,

@@ -63,7 +63,10 @@ def test_image_size_is_of_photographs_only(tmp_path):
 def test_unreadable_file(refused, monkeypatch, tmp_path):
     path = tmp_path / "cifar-10-binary.tar.gz"
     path.write_bytes(b"x")
-    monkeypatch.setattr("gzip.open", lambda path: (_ for _ in ()).throw(PermissionError(13, "Permission denied", path)))
+    monkeypatch.setattr(
+        "gzip.GzipFile.__init__",
+        lambda self, path: (_ for _ in ()).throw(PermissionError(13, "Permission denied", path)),
+    )
     refused("cifar10", path, path, "Permission denied")
 
 

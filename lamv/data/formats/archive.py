@@ -46,15 +46,14 @@ def read_tar_gz(path: Path, wanted: Collection[str]) -> dict[str, bytes]:
     """
     files: dict[str, bytes] = {}
     try:
-        with gzip.open(path) as unzipped:
-            stream = _Capped(path, unzipped)
+        with _Capped(path) as stream:
             with tarfile.open(fileobj=stream, mode="r|") as tar:
                 for count, member in enumerate(tar, start=1):
                     name = _checked_name(path, member, count)
                     if name in files:
                         raise DataError(f"{path}: holds {name} twice; an official archive holds it once")
-                    if name in wanted and member.isreg():
-                        files[name] = tar.extractfile(member).read()
+                    if name in wanted and member.isreg() and (content := tar.extractfile(member)):
+                        files[name] = content.read()
             while stream.read(1 << 20):
                 pass
     except Exception as error:  # gzip, zlib and tarfile each have their own ways to say that bytes are wrong
@@ -76,17 +75,14 @@ def _checked_name(path: Path, member: tarfile.TarInfo, count: int) -> str:
     return str(name)
 
 
-class _Capped:
-    """A readable that refuses to give more than MAX_BYTES: a gzip file can grow a thousandfold."""
+class _Capped(gzip.GzipFile):
+    """It refuses to give more than MAX_BYTES: a gzip file can grow a thousandfold."""
 
-    def __init__(self, path: Path, stream: gzip.GzipFile):
-        self._path = path
-        self._stream = stream
-        self._left = MAX_BYTES
+    _given = 0
 
-    def read(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        self._left -= len(data)
-        if self._left < 0:
-            raise DataError(f"{self._path}: unpacks to more than {MAX_BYTES} bytes; it is not an official archive")
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self._given += len(data)
+        if self._given > MAX_BYTES:
+            raise DataError(f"{self.name}: unpacks to more than {MAX_BYTES} bytes; it is not an official archive")
         return data

@@ -6,11 +6,11 @@ big-endian 32-bit integer, then the elements (LeCun, Cortes and Burges, "The MNI
 
 import gzip
 import hashlib
+import io
 import math
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def _check_length(path: Path, shape: tuple[int, ...], length: int) -> None:
         raise DataError(f"{path}: {number} bytes after the header; its shape {shape} needs {math.prod(shape)}")
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
     # Told by the first bytes: browsers and mirrors unpack files without taking the .gz off their names.
     with open(path, "rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"

@@ -6,7 +6,7 @@ that in a separate environment.
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ def _read_part(builder: Any, part: str, image_shape: tuple[int, ...]) -> tuple[n
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Holds back tensorflow-datasets' advice on installing other image decoders."""
     logger = logging.getLogger("absl")
     level = logger.level

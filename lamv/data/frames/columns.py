@@ -35,14 +35,14 @@ class Series(NamedTuple):
     says so), "digits" (with leading zeros, like postcodes), or "" where values of this type are not read.
 
     codes: (N,) int32, the position of each value in `values`, -1 where it is missing. values: the distinct values as they
-    are stored, an Arrow array. numbers: the same as float64 (dates: days since 1970-01-01), or None for texts.
+    are stored, an Arrow array. numbers: the same as float64 (dates: days since 1970-01-01), () for texts.
     """
 
     name: str
     kind: str
     codes: np.ndarray
     values: Any
-    numbers: np.ndarray | None = None
+    numbers: np.ndarray = np.empty(0)
 
     def texts(self) -> list[str]:
         """The distinct values as texts, in their order."""

@@ -102,7 +102,7 @@ def _encoded(frame: Frame, column: Series, trains: np.ndarray) -> _Encoded:
         raise _LeftOut("no value in any row")
     if not (column.codes[trains] >= 0).any():
         raise _LeftOut("no value in the training rows")
-    if column.numbers is not None:
+    if column.numbers.size:
         return _number(frame, column, trains)
     refuse_mixed(frame, column, f"or leave the column out, {drop_flag(column.name)}")
     return _category(column, trains)

@@ -34,7 +34,7 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -158,7 +158,7 @@ def _finished(job: Job) -> Decoded | None:
         decoded = _of_record(files.read_json(job.file(".json")), _mapped(job))
         shape = (len(job.photographs) - len(decoded.broken), job.image_size, job.image_size, 3)
         pixels = decoded.pixels
-        if pixels.dtype == np.uint8 and pixels.shape == shape and decoded.sha256 == _sha256(pixels):
+        if pixels.dtype == np.uint8 and pixels.shape == shape and decoded.sha256 == _sha256(pixels.data):
             return decoded
     logger.warning("%s: the cached file %s is damaged; decoding the photographs again", job.name, job.file(".npy"))
     return None
@@ -182,7 +182,7 @@ def _opened(path: Path, flags: int, mode: str) -> IO:
 
 
 @contextlib.contextmanager
-def _locked(job: Job) -> Iterator[None]:
+def _locked(job: Job) -> Generator[None]:
     """Holds the job's lock, which the kernel releases however the process ends."""
     with _opened(job.file(".lock"), os.O_WRONLY | os.O_APPEND, "a") as lock:
         try:
@@ -215,7 +215,7 @@ def _decoded(job: Job, on_broken: str) -> Decoded:
                 records.write(json.dumps(_record_of(chunk, chunk=index, start=end)) + "\n")
                 records.flush()
             end += chunk.pixels.nbytes
-            digest.update(chunk.pixels)
+            digest.update(chunk.pixels.data)
             broken |= chunk.broken
             facts = facts.joined(chunk.facts)
             advance(min(CHUNK, len(job.photographs) - index * CHUNK))
@@ -239,7 +239,7 @@ def _decoded(job: Job, on_broken: str) -> Decoded:
     return decoded._replace(pixels=_mapped(job))
 
 
-def _chunks(job: Job, records: Mapping[int, tuple[int, Decoded]]) -> Iterator[tuple[Decoded, int]]:
+def _chunks(job: Job, records: Mapping[int, tuple[int, Decoded]]) -> Generator[tuple[Decoded, int]]:
     """The chunks in order, each with where it is stored already, -1 for nowhere; the next is being decoded meanwhile."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # Pillow warns of odd metadata, and of sizes short of its own limit; the former is no matter, the latter is broken.
@@ -247,16 +247,16 @@ def _chunks(job: Job, records: Mapping[int, tuple[int, Decoded]]) -> Iterator[tu
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
 
-        def begun(first: int) -> tuple[Decoded, int] | Iterable[Square | str]:
+        def begun(first: int) -> tuple[Decoded, int] | Iterator[Square | str]:
             stored = _stored(job, first, *records[first // CHUNK]) if first // CHUNK in records else None
             return stored or pool.map(functools.partial(attempt, job), job.photographs[first : first + CHUNK])
 
         firsts = range(0, len(job.photographs), CHUNK)
         try:
             for first, (chunk, _) in zip(
-                firsts, itertools.pairwise(itertools.chain(map(begun, firsts), [()])), strict=True
+                firsts, itertools.pairwise(itertools.chain(map(begun, firsts), [iter(())])), strict=True
             ):
-                yield chunk if isinstance(chunk, tuple) else (_joined(job, first, list(chunk)), -1)
+                yield (_joined(job, first, list(chunk)), -1) if isinstance(chunk, Iterator) else chunk
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -265,7 +265,7 @@ def _stored(job: Job, first: int, start: int, record: Decoded) -> tuple[Decoded,
     """The chunk that begins with the photograph `first`, if its bytes from `start` on are those of its record."""
     number = len(job.photographs[first : first + CHUNK]) - len(record.broken)
     pixels = np.fromfile(job.file(".partial.npy"), np.uint8, number * job.row_bytes, offset=start)
-    if len(pixels) == number * job.row_bytes and _sha256(pixels) == record.sha256:
+    if len(pixels) == number * job.row_bytes and _sha256(pixels.data) == record.sha256:
         return record._replace(pixels=job.squares(pixels)), start
     return None
 
@@ -288,7 +288,7 @@ def _joined(job: Job, first: int, outcomes: Sequence[Square | str]) -> Decoded:
     pixels = job.squares([square.pixels for square in whole])
     broken = {index: why for index, why in enumerate(outcomes, first) if isinstance(why, str)}
     facts = functools.reduce(Facts.joined, (square.facts for square in whole), Facts())
-    return Decoded(pixels, _sha256(pixels), broken, facts)
+    return Decoded(pixels, _sha256(pixels.data), broken, facts)
 
 
 def _refusal(job: Job, broken: Mapping[int, str]) -> DataError:
@@ -333,12 +333,12 @@ def _seal(record: Mapping[str, Any]) -> str:
     return _sha256(json.dumps(content).encode())
 
 
-def _sha256(content: bytes | np.ndarray) -> str:
+def _sha256(content: bytes | memoryview) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
 @contextlib.contextmanager
-def _progress(job: Job) -> Iterator[Callable[[int], None]]:
+def _progress(job: Job) -> Generator[Callable[[int], None]]:
     """Shows how many photographs are decoded: a bar on a terminal, elsewhere a line every few seconds."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:

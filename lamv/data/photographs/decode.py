@@ -45,9 +45,13 @@ class Facts(NamedTuple):
 
     def joined(self, other: "Facts") -> "Facts":
         """The facts of both sets of photographs."""
-        sums = [a + b for a, b in zip(self[:3], other[:3], strict=True)]
-        least = min(filter(None, (self.smallest, other.smallest)), default=())
-        return Facts(*sums, least, max(self.largest, other.largest))
+        return Facts(
+            self.transparent + other.transparent,
+            self.frames + other.frames,
+            self.enlarged + other.enlarged,
+            min(filter(None, (self.smallest, other.smallest)), default=()),
+            max(self.largest, other.largest),
+        )
 
 
 class Square(NamedTuple):
@@ -77,8 +81,8 @@ def decode(path: Path, image_size: int) -> Square:
         # The first frame is whole, whatever follows it. is_animated looks no further than at the second.
         with contextlib.suppress(Exception):
             frames = bool(getattr(image, "is_animated", False))
-    size = (width * height, width, height)
-    return Square(pixels, Facts(int(transparent), int(frames), int(min(width, height) < image_size), size, size))
+    shape = (width * height, width, height)
+    return Square(pixels, Facts(int(transparent), int(frames), int(min(width, height) < image_size), shape, shape))
 
 
 def on_white(image: Image.Image, image_size: int) -> tuple[np.ndarray, bool]:
@@ -87,7 +91,7 @@ def on_white(image: Image.Image, image_size: int) -> tuple[np.ndarray, bool]:
     if image.has_transparency_data:
         # Pillow converts La to LA only.
         image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-        if image.getextrema()[3][0] < 255:
+        if np.asarray(image.getchannel("A")).min() < 255:
             # Scaled with colours times alpha, so that invisible colours do not bleed into visible ones.
             square = np.asarray(ImageOps.fit(image.convert("RGBa"), shape, bilinear)).astype(np.int32)
             return np.minimum(square[..., :3] + 255 - square[..., 3:], 255).astype(np.uint8), True

@@ -39,7 +39,8 @@ def walk(name: str, folder: Path, on_broken: str) -> Tree:
     """
     root = os.path.realpath(folder)
     tree, odd, ways = Tree({}, [], {}), {}, Counter()
-    left = [("", (root,))]  # folders to look into: relative name, and the real paths on the way to it
+    # Folders to look into: relative name, and the real paths on the way to it.
+    left: list[tuple[str, tuple[str, ...]]] = [("", (root,))]
     while left:
         prefix, way = left.pop()
         with os.scandir(way[-1]) as entries:

@@ -68,8 +68,8 @@ def _read(path: Path, dataset: Dataset) -> Splits:
     if version_dir := prepared.find(dataset.name, path):
         return prepared.read(dataset.name, version_dir, IMAGE_SHAPE, dataset.num_classes, dataset.normalisation)
     path = _locate(path, dataset)
-    read_files = _read_folder if path.is_dir() else _read_archive
-    version, files, sources = read_files(path, dataset)
+    version = _version_of(path, dataset)
+    version, files, sources = _read_folder(path, version) if version else _read_archive(path, dataset)
     for file in (*version.train, version.test):
         if file not in files:
             raise DataError(f"{path}: {file} is missing; {version.folder} holds {', '.join(version.files)}")
@@ -113,8 +113,7 @@ def _version_of(folder: Path, dataset: Dataset) -> Version | None:
 Files = tuple[Version, dict[str, bytes], tuple[Source, ...]]
 
 
-def _read_folder(folder: Path, dataset: Dataset) -> Files:
-    version = _version_of(folder, dataset)
+def _read_folder(folder: Path, version: Version) -> Files:
     files = archive.read_folder(folder, version.files)
     return version, files, tuple(unverified(folder / file) for file in files)
 

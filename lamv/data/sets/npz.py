@@ -75,7 +75,6 @@ def read(path: Path, task: str) -> Splits:
 
 
 def _name(part: str, kind: str) -> str:
-    """The name of an array."""
     return kind if part == "all" else f"{part}_{kind}"
 
 
@@ -232,14 +231,14 @@ def _named(path: Path, labels: Coded, array: np.ndarray, texts: bool) -> Coded:
 
 
 def _coded(path: Path, arrays: Arrays, parts: Sequence[str], kind: str) -> Coded | None:
-    """The groups or attributes of each part, None for one that has none; None where no part has any."""
+    """The groups or attributes of each part, () for one that has none; None where no part has any."""
     given = {part: arrays[_name(part, kind)] for part in parts if _name(part, kind) in arrays}
     if not given:
         return None
     flat = [array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array for array in given.values()]
     values = coded(str(path), kind, flat)
     by_part = dict(zip(given, values.codes, strict=True))
-    return values._replace(codes=[by_part.get(part) for part in parts])
+    return values._replace(codes=[by_part.get(part, np.empty(0, np.int32)) for part in parts])
 
 
 def _check_attributes(path: Path, parts: Sequence[str], labels: Coded, groups: Coded | None, attributes: Coded) -> None:
@@ -247,9 +246,9 @@ def _check_attributes(path: Path, parts: Sequence[str], labels: Coded, groups: C
     if not labels.names:
         raise DataError(f"{path}: array 'attributes' has no meaning with labels that are numbers; save groups instead")
     for part, y, g, a in zip(parts, labels.codes, groups.codes if groups else (), attributes.codes, strict=False):
-        if g is None:
+        if not g.size:
             continue
-        if a is None:
+        if not a.size:
             raise DataError(
                 f"{path}: {part} has groups and no attributes, unlike other parts; give attributes of it too"
             )

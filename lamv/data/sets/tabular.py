@@ -62,13 +62,11 @@ def read(path: Path, task: str, columns: Mapping[str, Any]) -> Splits:
     else:
         scope = "means and deviations are those of the rows that a seed trains on; the values of texts are those of all rows"
     indices = {part: at for part in ("train", "valid", "test", "all") if (at := np.flatnonzero(parts == part)).size}
-    cut = [
-        values and values._replace(codes=[values.codes[0][at] for at in indices.values()])
-        for values in (labels, groups, attributes)
-    ]
+    labels = labels.cut(indices.values())
+    groups, attributes = (values and values.cut(indices.values()) for values in (groups, attributes))
     splits = {
-        part: split_of(str(path), inputs.values[at], *cut, number)._replace(ids=at.astype(np.int64))
-        for number, (part, at) in enumerate(indices.items())
+        part: split_of(str(path), inputs.values[at], labels, groups, attributes, i)._replace(ids=at.astype(np.int64))
+        for i, (part, at) in enumerate(indices.items())
     }
     notes = (*frame.notes, *(values.note for values in (labels, groups, attributes) if values), *inputs.notes, scope)
     return Splits(
@@ -153,7 +151,7 @@ def _labels(frame: Frame, column: Series, task: str) -> Coded:
 
 def _numbers(frame: Frame, column: Series) -> Coded:
     """Labels for regression."""
-    if column.numbers is None:
+    if not column.numbers.size:
         raise DataError(
             f"{frame.where(column.name)} holds texts, such as {brief(column.texts()[0])}; regression needs numbers"
         )
