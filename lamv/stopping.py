@@ -15,7 +15,8 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import Any
 
 from lamv import files
 
@@ -61,7 +62,7 @@ class StopRequest:
     def __init__(self):
         self.asked = ""
         self._may_end = False
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
         global _holder
@@ -81,7 +82,7 @@ class StopRequest:
             _end(f"stopped by {self.asked} after the last step, which is saved")
 
     @contextlib.contextmanager
-    def nothing_to_lose(self, so: bool = True) -> Iterator[None]:
+    def nothing_to_lose(self, so: bool = True) -> Generator[None]:
         """Within this, a signal ends the process at once, if `so` and a command listens."""
         with _lock:
             self._may_end = so

@@ -57,7 +57,7 @@ def check(rows: Sequence, changes: Mapping[str, Mapping], base: Mapping, flags: 
     rows: of lamv.config.expand. changes, base, flags: {key: value} that each row (by name), the recipe for all rows, and
     the command line set; the first two without knobs at their default.
     """
-    idle: dict[str, list[str]] = {}
+    idle: dict[tuple[str, Use], list[str]] = {}
     for row in rows:
         for key, value in changes[row.name].items():
             use = None if key in flags else use_of(key)
@@ -67,7 +67,7 @@ def check(rows: Sequence, changes: Mapping[str, Mapping], base: Mapping, flags: 
                 where = "" if len(rows) == 1 else f"row {row.name!r}: "
                 whose = "nothing uses it" if len(rows) == 1 else "the row does not use it"
                 raise ConfigError(f"{where}config.{key} is {brief(value)}, but {whose}: {_why(use, [row])}")
-            idle.setdefault(key, []).append(row.name)
+            idle.setdefault((key, use), []).append(row.name)
     for key, value in {**base, **flags}.items():
         use = use_of(key)
         # A flag that switches something off may say so once more than needed.
@@ -76,9 +76,8 @@ def check(rows: Sequence, changes: Mapping[str, Mapping], base: Mapping, flags: 
         if key in flags or not set(use.keys) & set(flags):
             whose = "nothing uses it" if len(rows) == 1 else "no row uses it"
             raise ConfigError(f"config.{key} is {brief(value)}, but {whose}: {_why(use, rows)}")
-        idle.setdefault(key, [])
-    for key, names in idle.items():
-        use = use_of(key)
+        idle.setdefault((key, use), [])
+    for (key, use), names in idle.items():
         where = f" of {_listed(map(brief, names), 'and')}" if names else ""
         by = " and ".join(f"--config.{other}" for other in use.keys if other in flags)
         logger.warning("config.%s%s does nothing under %s: it acts only with %s", key, where, by, use.needs)

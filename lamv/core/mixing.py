@@ -206,7 +206,7 @@ def rc_mixup(
     )
 
 
-def mix(first, second, lam: jax.Array):
+def mix(first, second, lam: jax.Array | np.ndarray):
     """lam first + (1 - lam) second, row by row: (B, ...) twice and lam (B,) in [0, 1]. lam = 1 gives `first` exactly.
 
     first, second: arrays, or trees of arrays that are mixed alike; integers and booleans give float32. lam: () or (1,)

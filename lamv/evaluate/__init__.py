@@ -138,12 +138,11 @@ class Evaluation:
         results = []
         for replicas in self.row.replicas:
             snapshot = Snapshot(self.passes, replicas, self.options, step, self.notes, self.other_data)
-            of_replicas = [Result({}, [], {}) for _ in snapshot.replicas.numbers]
+            of_replicas = [Result() for _ in snapshot.replicas.numbers]
             for evaluator in EVALUATORS:
                 if evaluator.runs(self.options, snapshot.plan.regression, last):
-                    for result, new in zip(
-                        of_replicas, evaluator.measure(snapshot) or [Result()] * len(of_replicas), strict=True
-                    ):
+                    measured = evaluator.measure(snapshot) or [Result() for _ in of_replicas]
+                    for result, new in zip(of_replicas, measured, strict=True):
                         result.metrics.update(self._finite(new.metrics))
                         result.curves.extend(new.curves)
                         result.examples.update(new.examples)

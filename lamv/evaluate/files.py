@@ -26,8 +26,8 @@ def steps_of(which: str, steps: list[int], workdir: Path) -> list[int]:
     try:
         asked = [int(part) for part in which.split(",")]
     except ValueError:
-        asked = [None]
-    if not set(asked) <= set(steps):
+        asked = []
+    if not asked or not set(asked) <= set(steps):
         raise ConfigError(f"--checkpoints is {which!r}, must be last, all, or some of {steps} with commas between")
     return asked
 

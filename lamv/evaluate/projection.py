@@ -10,10 +10,10 @@ EXAMPLES = 100
 def projection(snapshot: Snapshot) -> list[Result]:
     """Curves of training and test examples."""
     classes, kernels = snapshot.options.classes, snapshot.last_kernels
-    if snapshot.plan.num_classes < 3 or kernels.shape[1] < 2:
+    if kernels is None or snapshot.plan.num_classes < 3 or kernels.shape[1] < 2:
         snapshot.note("no projection, which takes three classes and two features or more")
         return []
-    results = [Result(curves=[]) for _ in snapshot.replicas.numbers]
+    results = [Result() for _ in snapshot.replicas.numbers]
     for split in ("train", "test"):
         table = snapshot.of_classes(split, classes, EXAMPLES) if split in snapshot.tables else None
         if table is None:

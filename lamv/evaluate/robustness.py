@@ -90,11 +90,11 @@ def _few(snapshot: Snapshot) -> Table:
 
 def _results(snapshot: Snapshot, table: Table, logits_by_name: Iterable[tuple[str, np.ndarray]]) -> list[Result]:
     labels = snapshot.labels(table)
-    results = [Result({}) for _ in snapshot.replicas.numbers]
+    results = [Result() for _ in snapshot.replicas.numbers]
     for name, logits in logits_by_name:
         for result, of_replica, true in zip(results, logits, labels, strict=True):
-            result.metrics[f"test/{name}/accuracy"] = np.mean(of_replica.argmax(1) == true)
-            result.metrics[f"test/{name}/margin_mean"] = selection.margins(of_replica, true).mean()
+            result.metrics[f"test/{name}/accuracy"] = float(np.mean(of_replica.argmax(1) == true))
+            result.metrics[f"test/{name}/margin_mean"] = float(selection.margins(of_replica, true).mean())
     return results
 
 
@@ -102,8 +102,8 @@ def _input_range(passes: Passes) -> list[np.ndarray]:
     """What eps = 1 is in the units that the network sees, and the range of valid inputs there; per coordinate."""
     plan, normalises = passes.plan, passes.row.config.data.normalise
     stored = plan.raw_shape
-    deviation = np.broadcast_to(np.float32(plan.normalisation.std if normalises else 1.0), stored)
-    mean = np.broadcast_to(np.float32(plan.normalisation.mean if normalises else 0.0), stored)
+    deviation = np.broadcast_to(np.asarray(plan.normalisation.std if normalises else 1.0, np.float32), stored)
+    mean = np.broadcast_to(np.asarray(plan.normalisation.mean if normalises else 0.0, np.float32), stored)
     images = len(stored) == 3
     low = (0 - mean) / deviation if images else np.full(stored, -np.inf, np.float32)
     high = (1 - mean) / deviation if images else np.full(stored, np.inf, np.float32)

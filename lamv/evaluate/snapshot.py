@@ -1,8 +1,8 @@
 """What every evaluator is given: the networks of a row at one checkpoint, their data, and what was asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -35,12 +35,13 @@ class Options(NamedTuple):
     transfer: str = ""
 
 
-class Result(NamedTuple):
+@dataclass
+class Result:
     """Of one replica: metrics by key; curves for figures; by metric, its value for each test example, (N,)."""
 
-    metrics: Mapping[str, float] = MappingProxyType({})
-    curves: Sequence[dict[str, Any]] = ()
-    examples: Mapping[str, np.ndarray] = MappingProxyType({})
+    metrics: dict[str, float] = field(default_factory=dict)
+    curves: list[dict[str, Any]] = field(default_factory=list)
+    examples: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class OtherData(NamedTuple):

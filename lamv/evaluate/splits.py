@@ -33,13 +33,13 @@ class Sample(NamedTuple):
 
 def splits(snapshot: Snapshot) -> list[Result]:
     """All metrics of all splits; test/cue_drop, which compares two of them; tables of groups, and curves of "test"."""
-    passes, replicas, regression = snapshot.passes, snapshot.replicas, snapshot.plan.regression
-    results = [Result({}, [], {}) for _ in snapshot.replicas.numbers]
+    passes, replicas, kernels = snapshot.passes, snapshot.replicas, snapshot.last_kernels
+    results = [Result() for _ in snapshot.replicas.numbers]
     held_out = _held_out(snapshot)
     centres = None
     for split, table in snapshot.tables.items():
         statistics = passes.statistics(replicas, table, centres)
-        if split == "train" and not regression:
+        if split == "train" and kernels is not None:
             centres = statistics.geometry.mean
             statistics = statistics._replace(nearest=passes.statistics(replicas, table, centres).nearest)
         if not np.isfinite(statistics.logits).all():
@@ -48,13 +48,14 @@ def splits(snapshot: Snapshot) -> list[Result]:
                 " --checkpoints"
             )
         variances = variance_metrics(statistics)
-        for r, (result, labels) in enumerate(zip(results, snapshot.labels(table), strict=True)):
+        rows = zip(results, statistics.logits, snapshot.labels(table), strict=True)
+        for r, (result, logits, labels) in enumerate(rows):
             predictions, geometry = jax.tree.map(
                 lambda leaf, r=r: leaf[r], (statistics.predictions, statistics.geometry)
             )
             measured = prediction_metrics(snapshot.plan, predictions, snapshot.replicas.numbers[r])
-            if not regression:
-                sample = Sample(statistics.logits[r], labels, geometry, snapshot.last_kernels[r], held_out[r])
+            if kernels is not None:
+                sample = Sample(logits, labels, geometry, kernels[r], held_out[r])
                 for measure in SPLIT_METRICS:
                     measured |= measure(sample)
                 if not snapshot.options.brief:

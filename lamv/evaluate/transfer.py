@@ -6,7 +6,8 @@ import numpy as np
 from lamv import data
 from lamv.core import shortcuts
 from lamv.data.cuts import cut
-from lamv.data.resident import Examples, Table, examples_of
+from lamv.data.resident import Examples, Table
+from lamv.data.splits import joined
 from lamv.errors import ConfigError, nearest
 from lamv.evaluate.probes import probe
 from lamv.evaluate.snapshot import Options, OtherData, Result, Snapshot, max_examples
@@ -33,7 +34,7 @@ def probes(snapshot: Snapshot) -> list[Result]:
     labels = {
         split: snapshot.labels(table) if other is None else other.labels[table.rows] for split, table in tables.items()
     }
-    results = [Result({}) for _ in range(number)]
+    results = [Result() for _ in range(number)]
     for r, result in enumerate(results):
         for layer in passes.layers if snapshot.options.probe == ("all",) else snapshot.options.probe:
             where = layer if layer in activations["train"] else f"layers/{layer}"
@@ -59,15 +60,14 @@ def other_data(options: Options, row: VariantRun) -> OtherData | None:
         raise ConfigError(
             f"--transfer is {name!r}, must be of images: a table is standardised by its own training rows"
         )
-    stored = examples_of(splits)
-    inputs = _like_own(stored.inputs, splits.normalisation.scale, name, row)
+    inputs = _like_own(joined(splits, "inputs"), splits.normalisation.scale, name, row)
     parts = cut(splits, 0, None)
     tables = {}
     for split, rows in (("train", parts.train), ("test", parts.test)):
         rows = rows[: max_examples(row.config, options)][None].astype(np.int32)
         tables[split] = Table(rows, np.full_like(rows, shortcuts.ABSENT), np.zeros_like(rows))
     examples = row.layout.place(Examples(inputs, np.zeros(len(inputs), np.int32)), replicas=False)
-    return OtherData(name, tables, examples, stored.labels)
+    return OtherData(name, tables, examples, joined(splits, "labels"))
 
 
 def _like_own(inputs: np.ndarray, scale: float, name: str, row: VariantRun) -> np.ndarray:

@@ -218,7 +218,7 @@ def _midpoint_checks(size, outputs, points, labels) -> list:
             quantity = f"3x2 {method}: P(class 1) at {point}"
             checks.append(check(quantity, p[:, point, 1], exact[point, 1], ENUMERATED, tolerance=near))
         if num_classes == 2:
-            expected = error(exact, labels)
+            expected = float(error(exact, labels))
             quantity = f"{size} {method}: error"
             checks.append(check(quantity, error(p, labels), expected, ENUMERATED, tolerance=wrong))
     return checks

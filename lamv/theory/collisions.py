@@ -66,8 +66,8 @@ DIRECT = 8
 class ImageSet(NamedTuple):
     """pixels (N, D) uint8, labels (N,) int32. On the device padded to whole blocks, with label -1."""
 
-    pixels: jax.Array
-    labels: jax.Array
+    pixels: jax.Array | np.ndarray
+    labels: jax.Array | np.ndarray
 
 
 class Pairs(NamedTuple):

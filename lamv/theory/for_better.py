@@ -125,7 +125,7 @@ def _curvature(smoothing: float | None) -> float:
 def _train(config, settings) -> np.ndarray:
     """(seeds, settings, methods, 2 + noise_dims) weights: shortcut, core, noise. Every replica is one seed."""
     switches = np.tile(np.array(list(METHODS.values()), np.float32), (len(settings), 1))
-    smoothing, mixed, decay = (switches * np.float32([config.smoothing, 1.0, config.weight_decay])).T
+    smoothing, mixed, decay = (switches * np.array([config.smoothing, 1.0, config.weight_decay], np.float32)).T
     seeds = range(config.seed, config.seed + config.seeds)
     drawn = [_draw(config, settings, seed) for seed in seeds]
     knobs = {name: np.stack([d[name] for d in drawn]) for name in drawn[0]}

@@ -23,6 +23,8 @@ Exact minimisers of lamv.core.closed_forms are the oracle; beside them models ar
 partner drawn anew in every step, all settings of one dimension as replicas of one program.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -221,18 +223,18 @@ def _closed_forms() -> list:
     gaussian = [
         linear.high_variance_share(_gaussian(2 * wrong, decay), [1]) - s for (wrong, decay), s in GAUSSIAN_SHARE.items()
     ]
-    near = {"tolerance": 1e-5}
+    near = partial(check, tolerance=1e-5)
     return [
-        check("two points: Share(H) of the maximum margin", linear.high_variance_share(margin["w"], [1]), 36 / 61,
-              "closed form", **near),
-        check("two points: its geometric margin", margin["margin"], np.sqrt(2.44), "closed form", **near),
-        check("two points: ERM + wd, error of 5 minimisers", _largest(erm), 0, "two-dimensional search (A)", **near),
-        check("two points: LS, error of 3 minimisers and losses", _largest(smoothed), 0, "closed form (B)", **near),
-        check("two points: Mixup, error of 6 minimisers", _largest(mixed), 0, "closed form (C)", **near),
-        check("two points: w_H / w_L of LS over s_L, error of 5", _largest(rate - list(TWO_POINT_RATE.values())), 0,
-              "two-dimensional search", **near),
+        near("two points: Share(H) of the maximum margin", linear.high_variance_share(margin["w"], [1]), 36 / 61,
+             "closed form"),
+        near("two points: its geometric margin", margin["margin"], np.sqrt(2.44), "closed form"),
+        near("two points: ERM + wd, error of 5 minimisers", _largest(erm), 0, "two-dimensional search (A)"),
+        near("two points: LS, error of 3 minimisers and losses", _largest(smoothed), 0, "closed form (B)"),
+        near("two points: Mixup, error of 6 minimisers", _largest(mixed), 0, "closed form (C)"),
+        near("two points: w_H / w_L of LS over s_L, error of 5", _largest(rate - list(TWO_POINT_RATE.values())), 0,
+             "two-dimensional search"),
         check("two points: slope of log w_H / w_L over log s_L", slope, 2, "second-order expansion", tolerance=0.02),
-        check("Gaussian: Share(H) of 12 minimisers, error", _largest(gaussian), 0, "quadrature (Stein's lemma)", **near),
+        near("Gaussian: Share(H) of 12 minimisers, error", _largest(gaussian), 0, "quadrature (Stein's lemma)"),
     ]  # fmt: skip
 
 

@@ -88,7 +88,7 @@ def draw(rng, config, number: int, single: bool = False):
     np.put_along_axis(x, np.repeat(features[:, None], config.patches, axis=1), 0.0, axis=2)
     strength = rng.uniform(0.25, 0.75, size=number)
     if single:
-        features = np.repeat(np.take_along_axis(features, rng.integers(2, size=(number, 1)), axis=1), 2, axis=1)
+        features = np.repeat(2 * labels[:, None] + rng.integers(2, size=(number, 1)), 2, axis=1)
     for view, size in enumerate((strength, 1 - strength)):
         x[:, view] = size[:, None] * np.eye(2 * config.classes)[features[:, view]]
     order = rng.permuted(np.tile(np.arange(config.patches), (number, 1)), axis=1)

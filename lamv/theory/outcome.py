@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lamv.claims import RELATIONS, Claim, holds
 from lamv.train.summary import spread, summary_row
@@ -38,7 +39,7 @@ def check(
     return Claim(quantity, mean, expected, source, relation, tolerance, sd, n, note, verdict)
 
 
-def row(name: str, metrics: Mapping[str, Sequence[float]], config: Mapping[str, Any] = {}, **more) -> dict[str, Any]:
+def row(name: str, metrics: Mapping[str, ArrayLike], config: Mapping[str, Any] = {}, **more) -> dict[str, Any]:
     """A row of summary.json: mean, sd, n and values of each metric over replicas; `more`: further plain data."""
     return summary_row(name, dict(config), {metric: _floats(values) for metric, values in metrics.items()}) | more
 

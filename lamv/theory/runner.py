@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import time
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -113,10 +114,8 @@ def _call(experiment, config) -> Outcome:
 
 def _raised_by_lamv(error: BaseException) -> bool:
     """Whether lamv's own code, rather than a library below it, is where it comes from."""
-    place = error.__traceback__
-    while place.tb_next:
-        place = place.tb_next
-    return PACKAGE in Path(place.tb_frame.f_code.co_filename).parents
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return PACKAGE in Path(frame.f_code.co_filename).parents
 
 
 def _summary(config, overrides: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,7 @@ class Batch(NamedTuple):
     """One device's share of a batch.
 
     indices: (B,) int32 into the split. inputs: (B, ...) float32 as the network sees them. targets: (B, K), with the label
-    noise. draw: None in an evaluation. The rest as in Stored.
+    noise. draw: a Draw, or None in an evaluation. The rest as in Stored.
     """
 
     indices: jax.Array
@@ -57,7 +57,7 @@ class Batch(NamedTuple):
     attributes: jax.Array
     groups: jax.Array
     environments: jax.Array | tuple
-    draw: Draw | None
+    draw: Any
 
 
 def batch_indices(key, draw: Draw, train_size: int):
@@ -123,7 +123,7 @@ class Batches:
         if shortcuts.acts_on_images(config.shortcut.kind):
             inputs = self._planted(inputs, stored, knobs, **self._second(inputs, stored, knobs, draw))
         if config.normalise:
-            mean, std = (np.expand_dims(v, tuple(range(inputs.ndim - 1))) for v in np.float32(normalisation[1:]))
+            mean, std = (np.array(v, np.float32, ndmin=inputs.ndim) for v in normalisation[1:])
             inputs = (inputs - mean) / std
         if knobs.standardise:
             inputs = self._standardised(inputs, *knobs.standardise)

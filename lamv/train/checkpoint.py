@@ -62,7 +62,7 @@ class Checkpoints:
 
         self._args = ocp.args
         self._directory, self._fingerprint, self._row_names = directory.absolute(), fingerprint, list(row_names)
-        self._keep, self._data = keep, None if data is None else sorted(set(data))
+        self._keep, self._data = keep or 0, None if data is None else sorted(set(data))
         if keep is None:
             options = ocp.CheckpointManagerOptions(read_only=True)
         else:
@@ -226,7 +226,7 @@ class Checkpoints:
 
     def _put_aside(self, steps: list[int]) -> None:
         """Out of the way: Orbax saves no step below the newest it sees."""
-        if not steps or self._keep is None:
+        if not steps or not self._keep:
             return
         failpoint("putting_aside")
         if jax.process_index() == 0:

@@ -1,7 +1,7 @@
 """What a row trains, in words, for the log."""
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 
 from lamv import config as configs
 from lamv.core import methods
@@ -35,7 +35,7 @@ def _described(name: str, config, num_classes: int) -> str:
     words = f"{name}({', '.join(f'{knob}={config.method[knob]}' for knob in said)})"
     if not alone or num_classes == 1:
         return words
-    target = one_hot(np.zeros(1, np.int32), num_classes)
+    target = one_hot(jnp.zeros(1, jnp.int32), num_classes)
     made = methods.apply(method, jax.random.key(0), None, target, knobs=config.method.to_dict(), rows=whole(1))
     on_label, on_other = (float(value) for value in made.targets[0][:2])
     return f"{words}: target {on_label:.4g} on the label, {on_other:.4g} on each other class"

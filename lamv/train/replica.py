@@ -64,10 +64,9 @@ def traced_knobs(config, seed: int) -> Knobs:
         keys = [knob.key for knob in KNOBS if knob.traced and knob.key.startswith(f"{part}.")]
         return {name: np.float32(config[part][name]) for _, name in (key.split(".") for key in keys)}
 
-    return Knobs(
-        np.uint32(seed), *(np.float32(value) for value in values),
-        traced_in("method"), traced_in("mitigation"), traced_in("distill"),
-    )  # fmt: skip
+    scalars: list[Any] = [np.uint32(seed), *(np.float32(value) for value in values)]
+    parts = {part: traced_in(part) for part in ("method", "mitigation", "distill")}
+    return Knobs(*scalars, **parts)
 
 
 def root_key(knobs: Knobs) -> jax.Array:

@@ -22,11 +22,12 @@ def selected(lines: Sequence[Mapping[str, Any]], select, first_step: int = 0) ->
     metric = RULES[select.rule].metric
     if not metric:
         return lines[-1]
-    best, since = None, 0
+    best: Mapping[str, Any] = {}
+    since = 0
     for line in lines:
         if line["step"] <= first_step or metric not in line:
             continue
-        if best is None or line[metric] > best[metric]:
+        if not best or line[metric] > best[metric]:
             best, since = line, 0
         else:
             since += 1

@@ -28,7 +28,7 @@ def of_run(
     measured: dict[tuple[str, int], list[Mapping]] = {}
     for line in lines:
         measured.setdefault((line["row"], line["replica"]), []).append(line)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for row, stored in zip(configs.rows_of(run, {}), run["rows"], strict=True):
         lines_of_seeds = [measured[row.name, replica] for replica in range(row.config.seeds)]
         chosen = [

@@ -21,7 +21,7 @@ import platform
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from lamv import files
 from lamv.config import differences
@@ -254,7 +254,7 @@ def recorded(workdir: Path, flag: str = "--workdir") -> dict[str, Any]:
     return run
 
 
-def is_run(stored: Any) -> bool:
+def is_run(stored: Any) -> TypeGuard[dict[str, Any]]:
     """Whether the content of a config.json has the form of lamv.config.snapshot."""
     rows = stored.get("rows") if isinstance(stored, dict) else None
     return (

@@ -56,13 +56,15 @@ class Stages(NamedTuple):
 class Replicas:
     """Seeds of a row that one call trains: knobs, tables and state, on the devices, with a leading axis of replicas.
 
-    first: the number of the first of them in the row. teacher: the variables of their teachers, () for none.
+    first: the number of the first of them in the row. teacher: the variables of their teachers, () for none. state: from
+    VariantRun.init or load on.
     """
+
+    state: State
 
     def __init__(self, seeds: Sequence[int], first: int, knobs, train, tests, teacher=()):
         self.seeds, self.first = list(seeds), first
         self.knobs, self.train, self.tests, self.teacher = knobs, train, tests, teacher
-        self.state: State | None = None
 
     @property
     def network(self) -> State:
@@ -164,8 +166,7 @@ class VariantRun:
         """A sentence where some seed's training set is without a class."""
         if self.plan.regression:
             return []
-        table = self.plan.train
-        labels = table.labels if len(table.labels) else self._session.labels_for(self.config)[table.rows]
+        labels = [self.labels_of(self.plan.train, replica) for replica in range(self.config.seeds)]
         seeds = range(self.config.seed, self.config.seed + self.config.seeds)
         return missing_classes(labels, self.names.classes, seeds)
 
@@ -205,7 +206,8 @@ class VariantRun:
     def _placed(self, seeds: Sequence[int], first: int, tables: Mapping[str, Table]) -> Replicas:
         """These seeds of the row, on the devices."""
         knobs = jax.tree.map(lambda *values: np.stack(values), *(traced_knobs(self.config, seed) for seed in seeds))
-        taught_by = self._teacher.variables(self.program.teacher.init, self.plan.shape) if self._teacher else ()
+        teacher, model = self._teacher, self.program.teacher
+        taught_by = teacher.variables(model.init, self.plan.shape) if teacher and model else ()
         standardise, *rest = jax.tree.map(
             lambda values: values[first : first + len(seeds)],
             (self.plan.standardise, self.plan.train, dict(tables), taught_by),

@@ -148,7 +148,7 @@ class Weighing(Mitigation):
 
 def importance(made: batch.Augmented) -> jax.Array:
     """(B,) weights that a method gives its rows; 1 each where it gives none."""
-    return jnp.ones(len(made.memberships)) if made.weights is None else made.weights
+    return jnp.ones(len(made.targets)) if made.weights is None else made.weights
 
 
 def nothing_kept(shapes: Shapes) -> dict[str, jax.Array]:
