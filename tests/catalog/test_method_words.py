@@ -84,7 +84,7 @@ def test_every_method_is_told_in_words_with_its_numbers(name):
 def test_every_method_has_a_colour_of_its_own(name):
     others = [method.colour for other, method in methods.METHODS.items() if other != name]
     assert methods.METHODS[name].colour not in others
-    assert methods.METHODS[name].mixes == core.combines(core.METHODS[name])
+    assert methods.METHODS[name].mixes == core.METHODS[name].combines
 
 
 @pytest.mark.parametrize("convention, label, other", [("uniform", 0.91, 0.01), ("others", 0.9, 0.1 / 9)])
