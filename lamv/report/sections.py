@@ -32,7 +32,7 @@ TOO_MANY = "There are more than 16 groups, which training does not measure one b
 
 
 def answer_section(run: Run, _: Sequence[Compared], answer: Answer) -> Section:
-    """The answer, and the table of comparisons behind it."""
+    """The answer, its picture, and the table of comparisons behind it."""
     fall = any(c.measure == FALL for c in answer.comparisons)
     lost = [Heading("points lost", "cue turns random"), Heading("by ERM", "points lost")] if fall else []
     headings = [
@@ -44,9 +44,10 @@ def answer_section(run: Run, _: Sequence[Compared], answer: Answer) -> Section:
     if any(c.over_examples for c in answer.comparisons):
         caption += " †: bootstrap over the test examples of one seed; variation between seeds is not in it."
     tables = [PageTable(headings, [_comparison(c, run.cue, fall) for c in answer.comparisons], caption)]
+    figures = [] if len(run.rows) > MANY_ROWS else drawn([accuracy.accuracy], run)
     return Section(
-        "What this run shows", answer.headline, answer.paragraphs, tables=tables if answer.comparisons else (),
-        fold=_fold(run, "All comparisons with ERM"),
+        "What this run shows", answer.headline, answer.paragraphs, figures, tables if answer.comparisons else (),
+        fold=_fold(run, "All comparisons with ERM"), source=source(run),
     )  # fmt: skip
 
 
@@ -273,7 +274,8 @@ EVALUATION_FIGURES = (
     variance.loss_over_training, variance.geometry_over_training, predictions.reliability, predictions.risk_coverage,
     predictions.projections, predictions.margins, predictions.robustness,
 )  # fmt: skip
-FIGURES = (*accuracy.FIGURES, *EVALUATION_FIGURES)
+#: Beside that of the answer.
+FIGURES = (*(draw for draw in accuracy.FIGURES if draw is not accuracy.accuracy), *EVALUATION_FIGURES)
 #: Of many rows, those that can still be read.
 FIGURES_OF_MANY = (accuracy.accuracy, accuracy.weight_ratio, lambda run: variance.scatter(run.rows))
 
