@@ -65,8 +65,9 @@ class Bullets(NamedTuple):
 
 
 class Section(NamedTuple):
-    """In this order on the page: title, headline, sentences, figures, tables, entries (shown as terms), caption; figures come
-    before the sentences where there is a headline.
+    """In this order on the page: title, headline, sentences, figures, tables, entries (shown as terms), caption.
+
+    Where there is a headline, figures follow it at once.
 
     terms: to be explained at the end of the page. fold: summary behind which figures, tables and entries are folded away.
     source: workdir and step of the figures. code: whether entries are code.
