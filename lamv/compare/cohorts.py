@@ -126,8 +126,8 @@ def difference(method: PooledMethod, baseline: PooledMethod | None, metric: str)
     if not seeds:
         return None
     differences = [values[seed] - base[seed] for seed in seeds]
-    if len(seeds) > 1:
-        return Difference(*over_seeds(differences), len(seeds))
+    if over := over_seeds(differences):
+        return Difference(*over, len(seeds))
     rows = {member.row.name for member in baseline.members}
     over_examples = [v for (key, against), v in method.intervals.items() if key == metric and against in rows]
     if len(over_examples) == 1 and len(values) == 1:

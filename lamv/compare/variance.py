@@ -17,18 +17,14 @@ def parts_of_loss(row: Row) -> dict[str, float]:
 
     {"floor", "excess"} where the variance was not measured; {} where neither was the loss.
     """
-    mean = {key: row.mean(f"augmented/{key}") for key in ("loss", "floor", "kl", "variance_half", "variance_sharp")}
-    if mean["loss"] is None or mean["floor"] is None:
+    keys = ("loss", "floor", "kl", "variance_half", "variance_sharp")
+    loss, floor, kl, half, sharp = (row.mean(f"augmented/{key}") for key in keys)
+    if loss is None or floor is None:
         return {}
-    if None in mean.values():
-        return {"floor": mean["floor"], "excess": mean["loss"] - mean["floor"]}
-    return {
-        "floor": mean["floor"],
-        "kl": mean["kl"],
-        "variance_half": mean["variance_half"],
-        "sharpened": mean["variance_sharp"] - mean["variance_half"],
-        "slack_sharp": mean["loss"] - (mean["floor"] + mean["kl"] + mean["variance_sharp"]),
-    }
+    if kl is None or half is None or sharp is None:
+        return {"floor": floor, "excess": loss - floor}
+    slack = loss - (floor + kl + sharp)
+    return {"floor": floor, "kl": kl, "variance_half": half, "sharpened": sharp - half, "slack_sharp": slack}
 
 
 def variance_share(row: Row) -> Spread | None:

@@ -317,6 +317,6 @@ def _per(lam_per: str, draw, key, rows: Rows) -> jax.Array:
     return jax.vmap(draw)(rows.keys(key))
 
 
-def _along(lam: jax.Array, values: jax.Array) -> jax.Array:
+def _along(lam: jax.Array | np.ndarray, values: jax.Array) -> jax.Array | np.ndarray:
     """lam (B,) in the type of `values` (B, ...), with axes of 1 to match."""
     return lam.reshape(lam.shape + (1,) * (values.ndim - lam.ndim)).astype(values.dtype)

@@ -62,7 +62,7 @@ def _about_cue(run: Run) -> Answer:
     numbers = [_row_by_row(f"Accuracy under a random {cue}: ", rows, RANDOM)]
     if run.num_classes:
         numbers.append(f"A network that uses only the {cue} would get {100 / run.num_classes:.3g}\xa0% there (chance).")
-    reach = percent_span(row.mean(differences.ALIGNED) for row in rows)
+    reach = percent_span(row.metrics[differences.ALIGNED].mean for row in rows)
     numbers.append(f"Under an aligned {cue}, {'it reaches' if len(rows) == 1 else 'rows reach'} {reach}\xa0%.")
     paragraphs = _paragraphs(numbers, _variances(comparisons), _certainty(run.rows, comparisons))
     headline = _cue_headline(cue, rows, comparisons)
@@ -76,9 +76,9 @@ def _about_cue(run: Run) -> Answer:
 
 def _cue_headline(cue: str, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> str:
     if not comparisons:
-        row = max(rows, key=lambda r: fall_of(r).mean)
+        name, lost = max(((r.name, fall.mean) for r in rows if (fall := fall_of(r))), key=lambda pair: pair[1])
         most = "" if len(rows) == 1 else "most, "
-        return f"{row.name} loses {most}{100 * fall_of(row).mean:.1f} points of accuracy when the {cue} turns random."
+        return f"{name} loses {most}{100 * lost:.1f} points of accuracy when the {cue} turns random."
     counts = _verdicts(comparisons)
     if len(counts) == 1:
         (verdict,) = counts
@@ -114,7 +114,8 @@ def _falls(comparisons: Sequence[Comparison], cue: str) -> str:
     """ "When the tag turns random, networks trained with it lose 45.4 to 88.3 points of accuracy, ERM 13.8."."""
     baselines = {c.baseline.name: c.baseline for c in comparisons}
     lost, lost_by_erm = (
-        percent_span(fall_of(row).mean for row in rows) for rows in ([c.row for c in comparisons], baselines.values())
+        percent_span(fall.mean for row in rows if (fall := fall_of(row)))
+        for rows in ([c.row for c in comparisons], baselines.values())
     )
     who = "networks trained with it lose" if len(comparisons) > 1 else f"{comparisons[0].row.name} loses"
     base = next(iter(baselines)) if len(baselines) == 1 else "their counterparts under ERM"
@@ -167,10 +168,9 @@ def _variances(comparisons: Sequence[Comparison]) -> list[str]:
         parts = []
         for metric, what in (("within_variance", ""), ("within_over_total", "as a share of the total variance, ")):
             pairs = [[row.mean(f"test/{where}/{metric}") for row in (c.row, c.baseline)] for c in comparisons]
-            pairs = [pair for pair in pairs if None not in pair]
-            if pairs:
-                lower = sum(mean < base for mean, base in pairs)
-                parts.append(f"{what}in {lower} of {len(pairs)} {'row' if len(pairs) == 1 else 'rows'}")
+            lower = [mean < base for mean, base in pairs if mean is not None and base is not None]
+            if lower:
+                parts.append(f"{what}in {sum(lower)} of {len(lower)} {'row' if len(lower) == 1 else 'rows'}")
         if parts:
             sentences.append(f"The within-class variance of the {words} is below that of ERM {'; '.join(parts)}.")
     return sentences
@@ -260,9 +260,9 @@ def _calibration(rows: Sequence[Row]) -> list[str]:
     split, words = ("test_random", " under a random cue") if random else ("test", "")
     before, after = [], []
     for row in rows:
-        values = [row.mean(f"{split}/{key}") for key in ("ece", "ece_scaled")]
-        if None not in values:
-            for value, into in zip(values, (before, after), strict=True):
+        ece, scaled = (row.mean(f"{split}/{key}") for key in ("ece", "ece_scaled"))
+        if ece is not None and scaled is not None:
+            for value, into in ((ece, before), (scaled, after)):
                 into.append((row.name, f"{100 * value:.1f}", value))
     return [f"ECE{words} in points: {_each(before)}; after temperature scaling: {_each(after)}."] if before else []
 

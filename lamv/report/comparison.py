@@ -102,7 +102,7 @@ def _cell(method: PooledMethod, metric: str, difference: Difference | None, scal
     ends, gap, apart = "", "", False
     if difference:
         gap = number(scale * difference.mean, decimals, signed=True)
-        if difference.low is not None:
+        if difference.low is not None and difference.high is not None:
             dagger = "†" if difference.examples is not None else ""
             ends = interval(difference.low, difference.high, decimals, scale, signed=True) + dagger
             # As printed: an end that rounds to 0 does not exclude it.

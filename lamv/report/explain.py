@@ -8,6 +8,7 @@ from lamv.catalog import cues, glossary, methods, metrics, mitigations
 from lamv.catalog.glossary import Term
 from lamv.catalog.model_selection import RULES
 from lamv.knobs import flatten
+from lamv.results.experiment import Experiment
 from lamv.results.records import Row, Run
 
 #: Knobs that `method_in_words` describes.
@@ -102,7 +103,7 @@ def how_to_read(run: Run, more: Sequence[Term] = ()) -> list[Term]:
     ]
 
 
-def provenance(run: Run) -> list[Term]:
+def provenance(run: Run | Experiment) -> list[Term]:
     """Where the numbers come from."""
     stored = run.provenance
     packages = {"python": stored.get("python"), **stored.get("packages", {})}

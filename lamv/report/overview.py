@@ -94,14 +94,14 @@ def _remarks(
 ) -> list[tuple[str, list[tuple[str, str]]]]:
     """(heading, [(workdir, what about it)]) of workdirs that are broken, unfinished, or have notes."""
     theories = [(_below(experiment.path, folder), experiment) for experiment in experiments]
-    unfinished = [(entry.workdir, entry.run) for entry in entries if not entry.run.finished]
-    unfinished += [(name, experiment) for name, experiment in theories if not experiment.finished]
+    unfinished = [(entry.workdir, " ".join(entry.run.notes)) for entry in entries if not entry.run.finished]
+    unfinished += [(name, " ".join(experiment.notes)) for name, experiment in theories if not experiment.finished]
     # The notes of the first runs stand beside their figures.
     noted = [(entry.workdir, sections.notes(entry.run)) for entry in entries[FEW_RUNS:] if entry.run.finished]
-    noted += [(name, experiment.notes) for name, experiment in theories if experiment.finished]
+    noted += [(name, list(experiment.notes)) for name, experiment in theories if experiment.finished]
     remarks = [
         ("Not shown, as they cannot be read:", list(broken)),
-        ("Not finished:", [(name, " ".join(one.notes)) for name, one in unfinished]),
+        ("Not finished:", unfinished),
         ("Notes:", [(name, " ".join(notes)) for name, notes in noted if notes]),
     ]
     return [(heading, items) for heading, items in remarks if items]

@@ -52,7 +52,7 @@ def answer_section(run: Run, _: Sequence[Compared], answer: Answer) -> Section:
 
 
 def _comparison(c: Comparison, cue: str, fall: bool) -> list[Cell]:
-    lost = [points(fall_of(row).mean) for row in (c.row, c.baseline)] if fall else []
+    lost = [points(drop.mean) for row in (c.row, c.baseline) if (drop := fall_of(row))] if fall else []
     ends = c.interval or c.over_examples
     between = " to ".join(points(end, signed=True) for end in ends) if ends else "one seed: none"
     words = RELIANCE[c.verdict].format(cues.name_of(cue)) if fall else ACCURACY[c.verdict]
@@ -85,7 +85,7 @@ def crossings(curve: doses.Curve, erm: doses.Curve) -> list[str]:
     if difference is None:
         return ["no seeds in common"]
     if at := doses.crossings(difference):
-        return [_crossing(crossing, erm.name, difference.doses) for crossing in at]
+        return [_crossing(crossing, erm.name, difference.doses.tolist()) for crossing in at]
     signs = [mean for mean in difference.values.mean(axis=0) if mean]
     where = "on" if not signs else "below" if signs[0] < 0 else "above"
     return [f"does not cross; {where} {erm.name} at every dose"]
@@ -125,7 +125,7 @@ def grid_section(run: Run, *_) -> Section | None:
 def repair_in_words(repair: grids.Repair) -> str:
     """ "LS .1 loses 45.3 points (40.1 to 50.2); group_dro repairs it: ..."."""
     lost = f"{repair.method} loses {_points(repair.lost, -1)}"
-    if repair.mitigation is None:
+    if repair.alone is None:
         return f"{lost}; it was not trained with a mitigation."
     verdict = "repairs it" if repair.repaired else "comes closest but does not repair it"
     under = [f"{_side(repair.same)} ERM under {repair.mitigation}"] if repair.same else []
@@ -240,7 +240,8 @@ def _pooled_table(groups: GroupAccuracies) -> PageTable:
 
 
 def _wilson(correct: int, count: int) -> str:
-    return interval(*wilson(correct, count))
+    low, high = wilson(correct, count)
+    return interval(float(low), float(high))
 
 
 def _empty(groups: GroupAccuracies) -> str:
@@ -371,7 +372,9 @@ def source(run: Run) -> str:
 
 def steps_in_words(rows: Sequence[Row], end: int | None) -> str:
     """The steps of the numbers of rows. end: the last step of the run."""
-    steps = {step for row in rows for step in row.selected or [end if row.step is None else row.step]} - {None}
+    steps = {
+        step for row in rows for step in row.selected or [end if row.step is None else row.step] if step is not None
+    }
     if not steps:
         return "the end of training"
     return f"step{'s' if len(steps) > 1 else ''} {count_span(steps)}"

@@ -138,11 +138,11 @@ def left_out(rows: Sequence[Row]) -> list[str]:
     shown = {column.metric for column in group_columns(rows)}
     for split, words in (("test", "test"), ("test_random", "test with a random cue")):
         metric = f"{split}/groups_left_out"
-        empty = {row.name: row.mean(metric) for row in rows if row.mean(metric)}
+        empty = {row.name: mean for row in rows if (mean := row.mean(metric))}
         if not empty or f"{split}/{WORST_GROUP}" not in shown:
             continue
         number = count_span(empty.values())
-        number += "" if all(value.is_integer() for value in empty.values()) else " (mean over seeds)"
+        number += "" if all(float(value).is_integer() for value in empty.values()) else " (mean over seeds)"
         which = "" if len(empty) == len([row for row in rows if metric in row.metrics]) else f" ({', '.join(empty)})"
         are = "group has" if number == "1" else "groups have"
         sentences.append(

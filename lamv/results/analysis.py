@@ -107,7 +107,8 @@ def read(workdir: Path) -> Analysis:
 
 def _is_reliability(curve: Mapping[str, Any]) -> bool:
     """Bins: of each the number of its examples, and of one that has any their confidence and accuracy."""
-    counts, *means = (curve.get(key) for key in ("count", "confidence", "accuracy"))
+    lists: list[Any] = [curve.get(key) for key in ("count", "confidence", "accuracy")]
+    counts, *means = lists
     return (
         many(WHOLE).fits(counts)
         and all(many(optional(SHARE)).fits(of) and len(of) == len(counts) for of in means)
@@ -117,7 +118,8 @@ def _is_reliability(curve: Mapping[str, Any]) -> bool:
 
 
 def _is_risk(curve: Mapping[str, Any]) -> bool:
-    coverage, risk = lists = [curve.get(key) for key in ("coverage", "risk")]
+    lists: list[Any] = [curve.get(key) for key in ("coverage", "risk")]
+    coverage, risk = lists
     return (
         all(many(SHARE).fits(of) and of for of in lists)
         and len(coverage) == len(risk)
@@ -127,7 +129,8 @@ def _is_risk(curve: Mapping[str, Any]) -> bool:
 
 def _is_projection(curve: Mapping[str, Any]) -> bool:
     """Points of three classes in a plane, labelled 0, 1 and 2, and the three templates."""
-    points, templates = [curve.get(key) for key in ("x", "y", "label")], curve.get("templates")
+    lists: list[Any] = [curve.get(key) for key in ("x", "y", "label", "templates")]
+    *points, templates = lists
     return (
         all(many(NUMBER).fits(of) and of for of in points)
         and len({len(of) for of in points}) == 1
@@ -140,7 +143,7 @@ def _is_projection(curve: Mapping[str, Any]) -> bool:
 
 def _is_groups(curve: Mapping[str, Any]) -> bool:
     """[y, a or null, examples, right ones, ...] of each group."""
-    groups = curve.get("groups")
+    groups: Any = curve.get("groups")
     return many(many(optional(NUMBER))).fits(groups) and all(map(_is_group, groups))
 
 

@@ -184,9 +184,10 @@ def _check_names(names: Sequence[str], file: str) -> None:
 
 def _other_rows(config: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     """A sentence where config.json and summary.json are not of one run."""
+    rows_of_both: list[Any] = [config.get("rows"), summary["rows"]]
     stored = [
         [(row.get("name"), shapes.knobs(row["config"], [], "")) for row in rows]
-        for rows in (config.get("rows"), summary["rows"])
+        for rows in rows_of_both
         if many(record({"config": OBJECT})).fits(rows)
     ]
     if len(stored) == 2 and stored[0] == stored[1]:
@@ -208,7 +209,7 @@ def _changed(provenance: Mapping[str, Any]) -> list[str]:
 def _since_done(path: Path) -> list[str]:
     """A sentence where metrics.jsonl is not as it was when the run ended, or that cannot be told."""
     notes: list[str] = []
-    done = read_object(path / "DONE", notes).get("metrics")
+    done: Any = read_object(path / "DONE", notes).get("metrics")
     if notes or not record({"sha256": TEXT}).fits(done) or digest(path / "metrics.jsonl") == done["sha256"]:
         return [note for note in notes if note != MISSING.format("DONE")]
     return [

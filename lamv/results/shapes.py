@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from lamv.errors import DataError, brief, listed
 from lamv.knobs import KNOBS as ALL_KNOBS
-from lamv.knobs import Knob
+from lamv.knobs import Allowed, Knob
 
 #: What lamv measures fits a 32-bit float; beyond these, sums of squares and ratios of what was read leave a 64-bit one.
 LARGEST, SMALLEST = 1e60, 1e-60
@@ -129,11 +129,12 @@ KNOB = Shape(
     f"{_PLAIN.words}, or a list of these",
 )
 
-_OF_TYPE = {str: TEXT, float: NUMBER, int: WHOLE, bool: FLAG}
+_OF_TYPE: dict[type, Shape] = {str: TEXT, float: NUMBER, int: WHOLE, bool: FLAG}
 
 
 def _shape_of(knob: Knob) -> Shape:
-    shape = many(_OF_TYPE[knob.allowed.item]) if knob.type is tuple else _OF_TYPE[knob.type]
+    item = knob.allowed.item if isinstance(knob.allowed, Allowed) else None
+    shape = many(_OF_TYPE[item]) if item else _OF_TYPE[knob.type]
     return optional(shape) if isinstance(knob.default, type) else shape
 
 

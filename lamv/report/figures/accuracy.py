@@ -136,7 +136,8 @@ def _falls(axes, rows: Sequence[Row], marks: Sequence[tuple[str, str, Mark]]) ->
     for place, row in enumerate(rows):
         if aligned in row.metrics and random in row.metrics:
             y = place + style.row_offset(metrics.index(random), len(metrics))
-            axes.hlines(y, 100 * row.mean(random), 100 * row.mean(aligned), color=ACCENT, linewidth=0.7, zorder=2)
+            low, high = (100 * row.metrics[metric].mean for metric in (random, aligned))
+            axes.hlines(y, low, high, color=ACCENT, linewidth=0.7, zorder=2)
 
 
 def _any(rows: Sequence[Row], metric: str) -> bool:

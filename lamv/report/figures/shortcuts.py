@@ -34,7 +34,7 @@ def many_groups(groups: GroupAccuracies) -> Drawn | None:
         return None
     shown = rows[:PANELS]
     labels = 1 + max(y for _, cells in rows for y, _ in cells)
-    attributes = 1 + max(a for _, cells in rows for _, a in cells)
+    attributes = 1 + max(a for _, cells in rows for _, a in cells if a is not None)
     if labels * attributes > MOST_CELLS:
         return None
     across, down = min(3, len(shown)), math.ceil(len(shown) / 3)

@@ -11,7 +11,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import NamedTuple
 
 import matplotlib
@@ -27,7 +27,7 @@ from lamv.results.records import Row, Spread
 WIDTH = 7.2  # inches
 INK, PALE, ACCENT = "#1c1c28", "#b9b9c3", "#b8431f"
 #: Without parse_math a row may be called "$": text is text. svg.fonttype path: the reader needs no font of ours.
-STYLE = {
+STYLE = matplotlib.RcParams({
     "text.parse_math": False, "svg.fonttype": "path", "svg.hashsalt": "lamv",
     "font.family": "DejaVu Sans", "font.size": 9, "axes.labelsize": 9, "axes.titlesize": 9.5, "legend.fontsize": 8.5,
     "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
@@ -35,7 +35,7 @@ STYLE = {
     "axes.edgecolor": "#70707c", "xtick.color": "#50505c", "ytick.color": "#50505c",
     "text.color": INK, "axes.labelcolor": INK, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
     "figure.facecolor": "none", "axes.facecolor": "none",
-}  # fmt: skip
+})  # fmt: skip
 
 
 class Mark(NamedTuple):
@@ -69,7 +69,7 @@ class Drawn(NamedTuple):
 
 
 @contextlib.contextmanager
-def drawing() -> Iterator[None]:
+def drawing() -> Generator[None]:
     """The look of all figures, without the warnings of matplotlib and numpy on constant or extreme numbers."""
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         for category in (UserWarning, RuntimeWarning):
@@ -102,8 +102,8 @@ def panels(count: int, across: int, size: tuple[float, float], share: str = "") 
     """A figure of size (width, height) in inches and `count` axes, at most `across` side by side; share: "x", "y", "xy"."""
     across = min(across, count)
     fig = Figure(figsize=size, layout="constrained")
-    shared = {"sharex": "x" in share, "sharey": "y" in share}
-    grid = list(fig.subplots(math.ceil(count / across), across, squeeze=False, **shared).flat)
+    down, sharex, sharey = math.ceil(count / across), "x" in share, "y" in share
+    grid = list(fig.subplots(down, across, squeeze=False, sharex=sharex, sharey=sharey).flat)
     for axes in grid[count:]:
         axes.set_visible(False)
     return fig, grid[:count]

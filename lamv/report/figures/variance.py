@@ -153,7 +153,7 @@ def loss_parts(run: Run) -> Drawn | None:
         return None
     split = any("kl" in parts for _, parts in rows)
     fig, (left, *right) = style.axes_by_row([row for row, _ in rows], lines=2, panels=1 + split)
-    end = max(row.mean("augmented/loss") for row, _ in rows)
+    end = max(row.metrics["augmented/loss"].mean for row, _ in rows)
     for place, (row, parts) in enumerate(rows):
         start = _bar(left, place, parts, 1.0)
         share = variance_share(row)
