@@ -26,6 +26,7 @@ test: $(VENV)/.ready
 check: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ty check --python $(VENV)
 
 # Anew each time: what is newest changes by the day.
 newest:

@@ -440,7 +440,9 @@ def _set(config, key: str, value: Any, where: str) -> None:
     if key in WHOLE:
         raise ConfigError(f"{where}: {key!r} is for the recipe as a whole; set it outside of rows")
     if key not in KNOB:
-        raise ConfigError(f"{where}: unknown knob {brief(key)}{nearest(key, KNOB)}; lamv/knobs.py lists all knobs")
+        raise ConfigError(
+            f"{where}: unknown knob {brief(key)}{nearest(key, KNOB)}; lamv/knobs.py lists all config knobs"
+        )
     kind, given = KNOB[key].type, value
     value = _plain(value)
     if kind is float and type(value) is int and abs(value) < 2**63:

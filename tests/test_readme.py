@@ -94,7 +94,7 @@ def test_requirements_of_the_library_are_those_of_the_checkout():
     [block] = re.findall(r"dependencies = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), flags=re.DOTALL)
     library = set(re.findall(r'"([^"]+)"', block))
     assert (
-        required - library == {"pytest>=8", "hypothesis>=6.100", "pytest-xdist>=3.6", "ruff>=0.12"}
+        required - library == {"pytest>=8", "hypothesis>=6.100", "pytest-xdist>=3.6", "ruff>=0.12", "ty>=0.0.108"}
         and library <= required
     )
 

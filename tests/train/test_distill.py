@@ -222,8 +222,8 @@ def test_students_share_a_program_where_their_teachers_have_one_network(teachers
         run = VariantRun(row, session, taught_by.get(row.name))
         run.init()
         run.advance(0, 1)
-    steps = [key for key in session._functions if key[0].startswith("step")]
-    assert len(steps) == 3 and len(session._functions) == 4, "one initialisation, and three programs of training"
+    steps = [key for key in session.functions if key[0].startswith("step")]
+    assert len(steps) == 3 and len(session.functions) == 4, "one initialisation, and three programs of training"
 
 
 def test_batchnorm_of_the_teacher_is_that_of_evaluation(teachers, monkeypatch):

@@ -408,7 +408,8 @@ def test_the_running_mean_of_predictions_by_hand():
 
 def test_noise_on_labels_stays_with_the_example():
     run = Run(GOLDEN | {"data.label_noise": 0.9, "method.name": "erm"})
-    examples, table = examples_of(SPLITS), jax.tree.map(lambda values: jnp.asarray(values[0]), run.plan.train)
+    examples = jax.tree.map(jnp.asarray, examples_of(SPLITS))
+    table = jax.tree.map(lambda values: jnp.asarray(values[0]), run.plan.train)
 
     @jax.jit
     def targets(places, knobs):
