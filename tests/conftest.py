@@ -23,6 +23,11 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import jax  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 # Nothing is broadcast to a higher rank silently.
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# How fast a machine is, is not what a test is about: no deadline for an example, nor for drawing one.
+settings.register_profile("lamv", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lamv")
