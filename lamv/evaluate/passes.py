@@ -173,7 +173,8 @@ class Passes:
         return self.program.forward(state, inputs)[0]
 
     def _add_batch(self, sums: Statistics, replica: Replica, shared: Shared, b) -> Statistics:
-        seen, (_, mask) = self.read(replica, shared, b), self.tally.share(replica.table, shared.count, b)
+        indices, mask = self.tally.share(replica.table, shared.count, b)
+        seen = self.program.batches.at(shared.examples, replica.table, indices, replica.knobs)
         values = self.forward(replica.state, seen.inputs)
         classes = jnp.zeros_like(seen.labels, jnp.int32) if self.plan.regression else seen.labels
         predictions = self.tally.predictions(values["logits"], seen.labels, mask, seen.groups, seen.attributes)

@@ -8,25 +8,12 @@ from scipy.stats import beta as beta_law
 
 from lamv.core import closed_forms, laws
 from tests.core.test_linear import MIDPOINT, objective
+from tests.core.test_targets import MINIMA
 
 LINE, ALTERNATING = np.arange(3.0), np.array([0, 1, 0])
-#: convention, K, smoothing, gap, loss
-LOGITS = [
-    ("uniform", 2, 0.1, 2.944438979, 0.198515243),
-    ("uniform", 3, 0.1, 3.332204510, 0.291139839),
-    ("uniform", 10, 0.1, 4.510859507, 0.500288035),
-    ("uniform", 10, 0.2, 3.713572067, 0.866893911),
-    ("uniform", 100, 0.1, 6.803505258, 0.777797042),
-    ("uniform", 2, 0.75, 0.510825624, 0.661563238),
-    ("others", 2, 0.1, 2.197224577, 0.325082973),
-    ("others", 3, 0.1, 2.890371758, 0.394397691),
-    ("others", 10, 0.1, 4.394449155, 0.544805431),
-    ("others", 10, 0.2, 3.583518938, 0.939847339),
-    ("others", 100, 0.1, 6.792344427, 0.784594958),
-]
 
 
-@pytest.mark.parametrize("convention, num_classes, smoothing, gap, loss", LOGITS)
+@pytest.mark.parametrize("convention, num_classes, smoothing, gap, loss", MINIMA)
 def test_optimal_logits_by_hand(convention, num_classes, smoothing, gap, loss):
     np.testing.assert_allclose(closed_forms.optimal_logit_gap(num_classes, smoothing, convention), gap, atol=1e-9)
     np.testing.assert_allclose(closed_forms.minimal_loss(num_classes, smoothing, convention), loss, atol=1e-9)

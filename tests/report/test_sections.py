@@ -15,6 +15,7 @@ from tests.compare.test_doses import row as dose_row
 from tests.compare.test_grids import FOUR as GRID
 from tests.compare.test_grids import WORST, grid_rows
 from tests.pages import Page
+from tests.results.test_legend import DATA, read
 
 
 def test_the_page_has_every_figure_once_with_a_caption_and_words(workdir):
@@ -253,19 +254,6 @@ def test_what_has_a_line_for_each_of_many_rows_is_folded(tmp_path):
     few, more = page(3), page(sections.MANY_ROWS + 1)
     assert more.tags.count("details") >= few.tags.count("details") + 4
     assert more.tags.count("figure") < few.tags.count("figure")
-
-
-DATA = {
-    "name": "image_folder", "inputs": "images of 64 x 64 pixels, 3 channels, uint8", "examples": {"train": 40, "test": 20},
-    "classes": ["bear", "cow"], "counts": {"train": [30, 10], "test": [10, 10]}, "attributes": ["sand", "snow"],
-    "groups": ["bear on sand", "bear on snow", "cow on sand", "cow on snow"], "crossing": "{label} on {attribute}",
-    "columns": [], "notes": ["2 photographs are transparent"], "left_out": ["a/04.png: cannot be decoded"],
-}  # fmt: skip
-
-
-def read(path, data=DATA, *rows):
-    summary = workdirs.summary(*(rows or [row(), row("LS", accuracies=FOUR | {(1, 0): 0.2})]))
-    return runs.read(workdirs.write(path / "run", summary | {"data": data}))
 
 
 def test_tables_of_groups_and_of_methods_are_in_words(tmp_path):
