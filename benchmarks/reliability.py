@@ -13,8 +13,9 @@ import sys
 from absl import flags
 
 from experiments import launch
+from lamv import xla
 
-launch.use_fast_convolutions()
+xla.prepare()
 
 STEPS = flags.DEFINE_integer("steps", 100, "Steps of ResNet-20.")
 

@@ -11,8 +11,9 @@ import sys
 from absl import flags
 
 from experiments import launch
+from lamv import xla
 
-launch.use_fast_convolutions()
+xla.prepare()
 
 ROWS = flags.DEFINE_integer("rows", 12, "Rows of one program.")
 SEEDS = flags.DEFINE_integer("seeds", 5, "Seeds of each row.")

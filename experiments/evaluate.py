@@ -21,10 +21,10 @@ from collections.abc import Sequence
 from absl import flags
 
 from experiments import launch
-from lamv import paths
+from lamv import paths, xla
 from lamv.errors import ConfigError, brief, nearest
 
-launch.use_fast_convolutions()
+xla.prepare()
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory of a run.")
 CHECKPOINTS = flags.DEFINE_string("checkpoints", "last", "Which ones: last, all, or steps with commas between.")

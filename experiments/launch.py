@@ -12,21 +12,18 @@ import sys
 import time
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from lamv import files, paths, stopping
+from lamv import files, paths, stopping, xla
 from lamv.errors import ConfigError, LamvError, brief, nearest
 
 FLAGS = flags.FLAGS
 flags.DEFINE_bool("debug", False, "Show the traceback of every error.")
 #: Flags that are paths of files or folders.
 PATHS = ("workdir", "runs", "out")
-#: Where JAX keeps what it compiled, and runs it from.
-COMPILED = "JAX_COMPILATION_CACHE_DIR"
 #: Knobs that a recipe has as a whole: they are no single value that a flag could give.
 IN_THE_RECIPE = ("rows", "claims")
 #: What stands for a character that the output has no letter for; Greek letters are named.
@@ -64,9 +61,9 @@ def run(
         return 0
     try:
         _parse(argv, needs, knobs)
-        cache = os.environ.get(COMPILED)
+        cache = os.environ.get(xla.COMPILED)
         if cache:
-            files.refuse_foreign(Path(cache), COMPILED)
+            files.refuse_foreign(Path(cache), xla.COMPILED)
         main()
     except LamvError as error:
         if "--debug" in argv:
@@ -97,19 +94,6 @@ def leave(code: int) -> None:
 def _failed(what: str, code: int) -> int:
     print(f"error: {' '.join(what.split())}", file=sys.stderr)
     return code
-
-
-def use_fast_convolutions() -> None:
-    """Ask XLA for its faster convolutions on the CPU. To be called before jax is imported.
-
-    XLA aborts over a flag that it does not know, so this is set only for versions it was tried with. LAMV_XLA_FLAGS=0
-    leaves XLA_FLAGS alone.
-    """
-    flag = "--xla_cpu_experimental_ynn_fusion_type=dot"
-    given = os.environ.get("XLA_FLAGS", "")
-    tried = metadata.version("jaxlib").startswith(("0.10.", "0.11.", "0.12."))
-    if tried and "ynn" not in given and os.environ.get("LAMV_XLA_FLAGS", "1") != "0":
-        os.environ["XLA_FLAGS"] = f"{given} {flag}".strip()
 
 
 def define_config(meaning: str):

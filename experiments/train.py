@@ -15,9 +15,10 @@ from typing import Any
 from absl import flags
 
 from experiments import launch
+from lamv import xla
 from lamv.errors import ConfigError
 
-launch.use_fast_convolutions()
+xla.prepare()
 
 CONFIG = launch.define_config("Recipe: a file in configs/.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory for everything that the run writes.")

@@ -197,6 +197,21 @@ def refuse_links(folder: Path) -> None:
                 )
 
 
+def user_cache() -> Path:
+    """The user's folder for what can be made again: $LAMV_CACHE, $XDG_CACHE_HOME/lamv or ~/.cache/lamv.
+
+    LAMV_CACHE=0 turns off what is optional there (lamv.xla), and leaves the rest where it is by default.
+    Raises WorkdirError where there is neither an environment variable nor a home.
+    """
+    chosen = os.environ.get("LAMV_CACHE", "0")
+    if chosen != "0":
+        return Path(chosen).expanduser()
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lamv"
+    except RuntimeError:
+        raise WorkdirError("there is no home folder to keep a cache in; set LAMV_CACHE to a folder") from None
+
+
 def refuse_foreign(folder: Path, variable: str) -> None:
     """Raise WorkdirError for a cache that another user owns, may write to or may replace: what it holds is believed.
 

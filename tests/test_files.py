@@ -333,3 +333,15 @@ def test_a_device_is_not_replaced(tmp_path):
     with pytest.raises(WorkdirError, match="x is a device"):
         files.write_whole(tmp_path / "x", "x")
     assert stat.S_ISCHR((tmp_path / "x").stat().st_mode)
+
+
+def test_where_the_cache_is(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    for off in ("0", None):
+        monkeypatch.setenv("LAMV_CACHE", off) if off else monkeypatch.delenv("LAMV_CACHE")
+        assert files.user_cache() == tmp_path / ".cache" / "lamv"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert files.user_cache() == tmp_path / "xdg" / "lamv"
+    monkeypatch.setenv("LAMV_CACHE", "~/mine")
+    assert files.user_cache() == tmp_path / "mine"

@@ -110,7 +110,7 @@ def read(
     Raises DataError that names the first broken file and counts the others, under "skip" only where all are broken;
     DataError for a file that cannot be read at the moment; and WorkdirError where the cache cannot be read or written.
     """
-    cache = cache_folder()
+    cache = files.user_cache() / "images"
     files.refuse_foreign(cache, "LAMV_CACHE")
     job = Job(name, folder, photographs, image_size, cache / _key(folder, photographs, image_size))
     try:
@@ -130,17 +130,6 @@ def read(
     if decoded.broken and on_broken == "error":
         raise _refusal(job, decoded.broken)
     return decoded
-
-
-def cache_folder() -> Path:
-    """Where decoded photographs are kept. Raises WorkdirError where there is neither an environment variable nor a home."""
-    chosen, caches = os.environ.get("LAMV_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    try:
-        return Path(chosen or f"{caches or '~/.cache'}/lamv").expanduser() / "images"
-    except RuntimeError:
-        raise WorkdirError(
-            "there is no home folder to keep decoded photographs in; set LAMV_CACHE to a folder"
-        ) from None
 
 
 def _key(folder: Path, photographs: Sequence[Photograph], image_size: int) -> str:

@@ -12,7 +12,6 @@ import time
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import SimpleNamespace
 
 import hypothesis
@@ -659,18 +658,6 @@ def test_a_cache_that_others_can_put_another_in_the_place_of_is_refused(tmp_path
     assert "can be replaced by another user" in refused_by_the_cache(folder)
     (tmp_path / "cache").chmod(0o1777)  # as /tmp is
     pixels(folder, 8)
-
-
-def test_where_the_cache_is(monkeypatch, tmp_path):
-    assert photograph_cache.cache_folder() == Path(os.environ["LAMV_CACHE"]) / "images"
-    monkeypatch.delenv("LAMV_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert photograph_cache.cache_folder() == tmp_path / "xdg" / "lamv" / "images"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert photograph_cache.cache_folder() == tmp_path / ".cache" / "lamv" / "images"
-    monkeypatch.setenv("LAMV_CACHE", "~/mine")
-    assert photograph_cache.cache_folder() == tmp_path / "mine" / "images"
 
 
 def test_progress_is_a_line_now_and_then(folder, decoded, caplog, monkeypatch):
