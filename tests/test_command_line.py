@@ -12,6 +12,7 @@ import pytest
 from lamv.train import loop
 from tests.chaos.ground import LINE, SHORT
 from tests.recipes import mixup
+from tests.warm import Warm
 
 ROOT = Path(__file__).parents[1]
 TINY = "tests/recipes/tiny.py"
@@ -25,6 +26,10 @@ def command(*arguments, module="experiments.train"):
 
 def run(*arguments, module="experiments.train"):
     return subprocess.run(command(*arguments, module=module), cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+#: The same commands in processes that are kept, for what ends early: nearly all of its time is imports.
+train, evaluate, theory = (Warm(f"experiments.{name}") for name in ("train", "evaluate", "theory"))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +67,7 @@ def test_no_progress_bar_where_there_is_no_terminal(finished):
 
 def test_the_finished_run_again_prints_the_table_again(finished):
     workdir, first = finished
-    again = run(f"--config={TINY}", f"--workdir={workdir}", DECAY)
+    again = train(f"--config={TINY}", f"--workdir={workdir}", DECAY)
     assert again.returncode == 0 and "nothing to do" in again.stderr
     assert again.stdout == first.stdout
 
@@ -86,7 +91,7 @@ def test_overrides_hold_for_all_rows(finished):
     ],
 )
 def test_a_mistake_is_one_line_and_its_exit_code(tmp_path, arguments, code, words):
-    result = run(f"--config={TINY}", f"--workdir={tmp_path / 'run'}", *arguments)
+    result = train(f"--config={TINY}", f"--workdir={tmp_path / 'run'}", *arguments)
     assert (result.returncode, words in result.stderr) == (code, True), result.stderr
     [line] = [line for line in result.stderr.splitlines() if line.strip()]
     assert line.startswith("error: ")
@@ -101,13 +106,13 @@ def test_a_mistake_is_one_line_and_its_exit_code(tmp_path, arguments, code, word
     ],
 )
 def test_what_is_missing_is_named(arguments, words):
-    result = run(*arguments)
+    result = train(*arguments)
     assert result.returncode == 64 and words in result.stderr
 
 
 def test_another_config_is_exit_78_and_names_what_differs(finished):
     workdir, _ = finished
-    result = run(f"--config={TINY}", f"--workdir={workdir}", DECAY, "--config.optim.lr=0.5")
+    result = train(f"--config={TINY}", f"--workdir={workdir}", DECAY, "--config.optim.lr=0.5")
     assert result.returncode == 78 and "optim.lr 0.01 -> 0.5" in result.stderr
 
 
@@ -117,7 +122,7 @@ def test_a_users_own_arrays_train(tmp_path):
     np.savez(
         tmp_path / "mine.npz", inputs=rng.normal(size=(300, 5)) + 2 * labels[:, None], labels=labels, groups=labels % 2
     )
-    result = run(
+    result = train(
         f"--config={TINY}", f"--workdir={tmp_path / 'run'}", "--config.data.name=npz", "--config.seeds=1",
         f"--config.data.path={tmp_path / 'mine.npz'}", "--config.data.shortcut.kind=none", "--config.data.train_size=200",
     )  # fmt: skip
@@ -145,7 +150,7 @@ def test_evaluate_and_report_work_on_a_finished_run(finished):
     ],
 )
 def test_a_mistake_in_evaluating_is_one_line(arguments, words):
-    result = run("--workdir=/nowhere", *arguments, module="experiments.evaluate")
+    result = evaluate("--workdir=/nowhere", *arguments)
     [line] = result.stderr.splitlines()
     assert result.returncode == 64 and line.startswith("error: ") and words in line
 
@@ -187,14 +192,10 @@ def test_two_processes_train_as_one_and_evaluate_as_one(tmp_path):
     assert 0 <= evaluated["train/collapse/nc4"] <= 1
 
 
-def theory(*arguments):
-    return run(*arguments, module="experiments.theory")
-
-
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("cli") / "theory"
-    result = theory(f"--config={LINE}", f"--workdir={workdir}", *SHORT)
+    result = run(f"--config={LINE}", f"--workdir={workdir}", *SHORT, module="experiments.theory")
     assert result.returncode == 0, result.stderr
     return workdir, result
 
@@ -227,7 +228,7 @@ def test_an_experiment_with_other_knobs_is_exit_78(measured):
 def test_training_and_experiments_do_not_share_a_workdir(measured, finished):
     result = theory(f"--config={LINE}", f"--workdir={finished[0]}")
     assert result.returncode == 78 and "belongs to a training run" in result.stderr
-    result = run(f"--config={TINY}", f"--workdir={measured[0]}")
+    result = train(f"--config={TINY}", f"--workdir={measured[0]}")
     assert result.returncode == 78 and "alternating_line" in result.stderr
 
 
@@ -253,7 +254,7 @@ def test_a_mistake_about_an_experiment_is_one_line(tmp_path, arguments, words):
 
 
 def test_training_has_no_use_for_an_experiments_recipe(tmp_path):
-    result = run(f"--config={LINE}", f"--workdir={tmp_path / 'run'}")
+    result = train(f"--config={LINE}", f"--workdir={tmp_path / 'run'}")
     assert result.returncode == 64 and "run it with: python -m experiments.theory" in result.stderr
     assert result.stderr.count("\n") == 1
 
@@ -280,7 +281,8 @@ def test_a_recipe_that_fails_is_one_line(tmp_path, body, words):
 
 
 def test_debug_shows_the_traceback(tmp_path):
-    result = theory(f"--config={LINE}", f"--workdir={tmp_path}", "--config.seeds=0", "--debug")
+    arguments = (f"--config={LINE}", f"--workdir={tmp_path}", "--config.seeds=0", "--debug")
+    result = run(*arguments, module="experiments.theory")
     assert result.returncode == 1 and "Traceback" in result.stderr and "must be at least 1" in result.stderr
 
 

@@ -1,6 +1,7 @@
 """The architecture, read off the imports: they only go down, and what is read from disk is never run."""
 
 import ast
+import functools
 import sys
 from pathlib import Path
 
@@ -52,10 +53,12 @@ def module_of(file: Path) -> str:
 MODULES = {module_of(file): file for file in FILES}
 
 
+@functools.cache
 def parsed(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"), str(file))
 
 
+@functools.cache
 def imports(file: Path, at_import: bool = False) -> set[str]:
     """Names of the imported modules; with `at_import`, only those that importing the file imports."""
     found = set()
