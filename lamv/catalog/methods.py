@@ -346,13 +346,11 @@ def _teacher(distill: Knobs | None) -> list[str]:
 
 def _short(method: Mapping[str, Any], name: Any) -> str:
     known = METHODS[str(name)].knobs if str(name) in METHODS else ()
-    knobs = [key for key in known if key in method and not (key in LEFT_OUT and method[key] == _default(key))]
+    knobs = [
+        key for key in known if key in method and not (key in LEFT_OUT and method[key] == KNOB[f"method.{key}"].default)
+    ]
     if "law" in knobs:  # which takes the place of alpha
         knobs = [key for key in knobs if key != "alpha"]
     if "smoothing" in known and "smoothing" not in knobs:  # of a smoothing by nothing
         knobs = [key for key in knobs if key != "convention"]
     return " ".join([str(name or "unknown"), *(f"{SYMBOLS.get(key, key)}={plain(method[key])}" for key in knobs)])
-
-
-def _default(key: str) -> Any:
-    return KNOB[f"method.{key}"].default

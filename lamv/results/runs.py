@@ -305,7 +305,7 @@ def _evaluated(
 def _together(trained: Row, new: Row, evaluated: Analysis, notes: list[str]) -> Row:
     """The metrics of training, overridden by those of the evaluation; a note where they differ."""
     differing = analysis.disagreements(*({m: r.by_seed(m) for m in r.metrics} for r in (new, trained)))
-    if evaluated.of_fewer_examples:
+    if evaluated.provenance.get("settings", {}).get("examples") is not None:  # training evaluates on others
         differing = [metric for metric in differing if not metric.startswith("train/")]
     if differing:
         first, *others = differing

@@ -204,6 +204,7 @@ def add_legend(fig, axes, columns: int, where: str = "outside lower center") -> 
 
 
 def add_colour_bar(fig, axes, norm, label: str, ticks: Sequence[float], labels: Sequence[str]) -> None:
+    """The scale of a heat map beside its axes, with these labels at the ticks."""
     bar = fig.colorbar(ScalarMappable(norm, HEAT), ax=axes, fraction=0.04, pad=0.015, aspect=30)
     bar.set_ticks(ticks, labels=labels)
     bar.set_label(label)
