@@ -36,9 +36,7 @@ CUES: dict[str, CueEntry] = {
         ("images", "images_path", "images_classes"),
     ),
     "cat_channel": CueEntry(
-        "second image",
-        "a second image of the class in channels of its own, of strength {strength}",
-        may_be_wrong=False,
+        "second image", "a second image of the class in channels of its own, of strength {strength}", may_be_wrong=False
     ),
 }
 

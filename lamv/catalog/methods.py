@@ -10,18 +10,19 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from lamv.catalog.words import plain
+from lamv.catalog.words import UNREADABLE, filled, plain
 from lamv.knobs import KNOB
 
 Knobs = Mapping[str, Any]
-Sentence = Callable[[Knobs, int | None], str]
 
 
 class MethodEntry(NamedTuple):
-    """sentence: what it does, given its knobs and K. knobs: all that it has, under `method`. mixes: whether it combines
-    examples; then labels may be smoothed before."""
+    """sentence: what it does; knobs and PARTS in braces are filled in. knobs: all that it has, under `method`.
 
-    sentence: Sentence
+    mixes: whether it combines examples; then labels may be smoothed before.
+    """
+
+    sentence: str
     knobs: tuple[str, ...]
     colour: str
     mixes: bool = False
@@ -34,8 +35,8 @@ SYMBOLS = {"smoothing": "ε", "over_smoothing": "ε", "alpha": "α", "lam_per": 
 LEFT_OUT = ("smoothing", "convention", "law", "target_law", "lam_per", "weight")
 #: Of methods that are not listed here.
 GREY = "#8a8a94"
-#: What a config of another version, or one written by hand, may lack or hold.
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, MemoryError)
+#: Of methods that mix, on smoothed labels.
+SMOOTHED_BEFORE = "Before that, labels are smoothed, ε = {smoothing:g} over {over}: {smoothed}."
 
 
 def in_words(config: Knobs, num_classes: int | None) -> str:
@@ -68,223 +69,128 @@ def colour_of(name: str) -> str:
 def _described(method: Knobs, num_classes: int | None) -> str:
     """One method, with the labels that are smoothed before it mixes them."""
     name = method.get("name") or ""
+    knobs = {**method, "num_classes": num_classes}
     try:
-        words = METHODS[name].sentence(method, num_classes)
-        return f"{words} {_smoothed_before(method, num_classes)}".strip() if METHODS[name].mixes else words
+        sentences = [METHODS[name].sentence]
+        if METHODS[name].mixes and method.get("smoothing"):
+            sentences.append(SMOOTHED_BEFORE)
+            knobs.setdefault("convention", "uniform")
+        return filled(" ".join(sentences), knobs, PARTS)
     except UNREADABLE:
         # A user's own method, or a workdir of another version: its knobs as they are.
-        knobs = ", ".join(f"{key} = {value}" for key, value in method.items() if key not in ("name", "switch", "then"))
-        return f"{name or 'Unknown method'} ({knobs or 'no knobs'})."
-
-
-def _erm(method: Knobs, num_classes: int | None) -> str:
-    target = "1 on the label and 0 on all other classes" if num_classes != 1 else "the label itself, a number"
-    return f"Empirical risk minimisation, no label augmentation: the target is {target}."
-
-
-def _label_smoothing(method: Knobs, num_classes: int | None) -> str:
-    smoothing, convention = method["smoothing"], method["convention"]
-    start = f"Label smoothing, ε = {smoothing:g}, spread over {_over(convention)} (convention “{convention}”)"
-    return f"{start}: the target is {_smoothed(smoothing, convention, num_classes)}."
-
-
-def _unigram_smoothing(method: Knobs, num_classes: int | None) -> str:
-    smoothing = method["smoothing"]
-    return (
-        f"Unigram smoothing, ε = {smoothing:g}: the share {smoothing:g} of the target is moved to all classes in"
-        f" proportion to their frequencies p in the training set, so that the target is {1 - smoothing:g} +"
-        f" {smoothing:g} p on the label and {smoothing:g} p on every other class."
-    )
-
-
-def _over_smoothing(method: Knobs, num_classes: int | None) -> str:
-    smoothing = method["over_smoothing"]
-    return f"Label over-smoothing, ε = {smoothing:g}: the target is {_smoothed(smoothing, 'uniform', num_classes)}."
-
-
-def _noise_correction(method: Knobs, num_classes: int | None) -> str:
-    rate, convention = method["noise_rate"], method["convention"]
-    start = f"Backward correction of label noise of rate {rate:g} (drawn from {_over(convention)})"
-    if num_classes is None:
-        return f"{start}: smoothing with a negative sign, so that targets off the label are below 0."
-    share = rate if convention == "uniform" else rate * num_classes / (num_classes - 1)
-    off = -share / num_classes / (1 - share)
-    label, each = _number(off + 1 / (1 - share)), _number(off)
-    return f"{start}: the target is q = {label} on the label and {each} on {_each_other(num_classes)}."
-
-
-def _disturb_label(method: Knobs, num_classes: int | None) -> str:
-    rate, convention = method["smoothing"], method["convention"]
-    return (
-        f"DisturbLabel: at every step a label is replaced with probability {rate:g} by one drawn from"
-        f" {_over(convention)}; in expectation the target is {_smoothed(rate, convention, num_classes)}."
-    )
-
-
-def _instance_smoothing(method: Knobs, num_classes: int | None) -> str:
-    smoothing, decay = method["smoothing"], method["running_decay"]
-    start = "1 / K" if num_classes is None else f"{1 / num_classes:.4g}"
-    return (
-        f"Instance smoothing, ε = {smoothing:g}: the target is {1 - smoothing:g} on the label plus {smoothing:g} times"
-        f" the network’s own running prediction for that example ({start} for every class at first, then a mean of"
-        f" decay {decay:g})."
-    )
-
-
-def _matched_smoothing(method: Knobs, num_classes: int | None) -> str:
-    return (
-        f"Matched smoothing: label smoothing over {_over(method['convention'])}, with the ε at which the targets have the"
-        f" mean entropy of Mixup’s with {_law(method)}; the inputs are not mixed."
-    )
-
-
-def _mixup(method: Knobs, num_classes: int | None) -> str:
-    with_alpha = "" if method.get("law") else f", α = {method['alpha']:g}"
-    return (
-        f"Mixup{with_alpha}: an example is mixed with a partner from its batch, {_pair(num_classes)}; {_drawn(method)}."
-    )
-
-
-def _midpoint(method: Knobs, num_classes: int | None) -> str:
-    halves = "1/2 on either label" if num_classes != 1 else "the mean of both labels"
-    return (
-        "Midpoint Mixup: an example is averaged with a partner from its batch, x = (x₁ + x₂) / 2, and the target is"
-        f" {halves}."
-    )
-
-
-def _kway_mixup(method: Knobs, num_classes: int | None) -> str:
-    ways, alpha = method["ways"], method["alpha"]
-    parameters = ", ".join([f"{alpha:g}"] * ways) if ways < 5 else f"{alpha:g}, …, {alpha:g}"
-    return (
-        f"Mixup of {ways} examples: inputs and targets are mixed with the same {ways} weights, which sum to 1 and are"
-        f" drawn from Dirichlet({parameters}) {_per(method)}."
-    )
-
-
-def _decoupled_mixup(method: Knobs, num_classes: int | None) -> str:
-    target_law = method.get("target_law")
-    target = f"τ of its own, {_law(method, 'τ', target_law)}" if target_law else "the same λ"
-    return (
-        "Decoupled Mixup: the inputs of an example and its partner are mixed with λ, x = λ x₁ + (1 − λ) x₂, and their"
-        f" targets with {target}; {_drawn(method)}."
-    )
-
-
-def _input_mixup(method: Knobs, num_classes: int | None) -> str:
-    return (
-        "Mixup of the inputs alone: x = λ x₁ + (1 − λ) x₂, and the target is that of whichever of the two weighs more;"
-        f" {_drawn(method)}."
-    )
-
-
-def _target_mixup(method: Knobs, num_classes: int | None) -> str:
-    return (
-        "Mixup of the targets alone: an example keeps its input, and its target is max(λ, 1 − λ) on its label and the"
-        f" rest on that of a partner; {_drawn(method)}."
-    )
-
-
-def _same_class_mixup(method: Knobs, num_classes: int | None) -> str:
-    return (
-        "Same-class Mixup: an example is mixed with a partner of its class, x = λ x₁ + (1 − λ) x₂, so that the target"
-        f" stays as it is; {_drawn(method)}."
-    )
-
-
-def _manifold_mixup(method: Knobs, num_classes: int | None) -> str:
-    layers = [str(layer) for layer in method["layers"]]
-    where = f"what enters the layer “{layers[0]}”" if len(layers) == 1 else (
-        f"what enters one layer, drawn at every step from {', '.join(layers)},"
-    )  # fmt: skip
-    if layers == ["input"]:
-        where = "the input"
-    return (
-        f"Manifold Mixup: {where} is mixed with that of a partner from the batch, and so is the target:"
-        f" {_mixed_target(num_classes)}; {_drawn(method)}."
-    )
-
-
-def _regmixup(method: Knobs, num_classes: int | None) -> str:
-    return (
-        f"RegMixup: the loss of the batch as it is, plus {method['weight']:g} times that of its Mixup,"
-        f" {_pair(num_classes)}; {_drawn(method)}."
-    )
-
-
-def _c_mixup(method: Knobs, num_classes: int | None) -> str:
-    return (
-        f"C-Mixup: Mixup with a partner that is the likelier the nearer its target is, P(j | i) ∝"
-        f" exp(−‖q_i − q_j‖² / (2 s²)), s = {method['bandwidth']:g} in the units of the targets, {_pair(num_classes)};"
-        f" {_drawn(method)}."
-    )
-
-
-def _rc_mixup(method: Knobs, num_classes: int | None) -> str:
-    return (
-        f"RC-Mixup: the share {method['noise_rate']:g} of each batch that the network fits worst is left out; the rest"
-        f" are mixed with a partner among them that is the likelier the nearer its target is, s ="
-        f" {method['bandwidth']:g} × the spread of their targets, {_pair(num_classes)}; {_drawn(method)}."
-    )
-
-
-def _cutmix(method: Knobs, num_classes: int | None) -> str:
-    return (
-        "CutMix: a box of a partner, of up to the share 1 − λ of the area, replaces one’s own pixels there, and the"
-        f" target is mixed by the pixels that each has; {_drawn(method)}."
-    )
-
-
-def _resizemix(method: Knobs, num_classes: int | None) -> str:
-    low, high = method["scale_low"], method["scale_high"]
-    return (
-        f"ResizeMix: a whole partner, its sides scaled by a factor uniform on [{low:g}, {high:g}], is pasted over an"
-        f" example, and the target is mixed by the pixels that each has; drawn {_per(method)}."
-    )
-
-
-def _fmix(method: Knobs, num_classes: int | None) -> str:
-    return (
-        "FMix: a smooth random mask keeps the share λ of an example’s pixels and takes the others from a partner"
-        f" (spectrum falling as frequency to the power −{method['decay_power']:g}), and the target is mixed in the"
-        f" same share; {_drawn(method)}."
-    )
+        listed = ", ".join(f"{key} = {value}" for key, value in method.items() if key not in ("name", "switch", "then"))
+        return f"{name or 'Unknown method'} ({listed or 'no knobs'})."
 
 
 #: Colours: one hue a family, targets alone (blue-green), mixing (orange), regions (purple). In a family no two are of one
 #: lightness; it differs by 4 or more, of 100 (CIE L*).
 METHODS: dict[str, MethodEntry] = {
-    "erm": MethodEntry(_erm, (), "#14213d"),
-    "label_smoothing": MethodEntry(_label_smoothing, SMOOTHING, "#1f7a8c"),
-    "unigram_smoothing": MethodEntry(_unigram_smoothing, ("smoothing",), "#0f8da4"),
-    "over_smoothing": MethodEntry(_over_smoothing, ("over_smoothing",), "#51c7e1"),
-    "noise_correction": MethodEntry(_noise_correction, ("noise_rate", "convention"), "#033f4a"),
-    "disturb_label": MethodEntry(_disturb_label, SMOOTHING, "#00505e"),
-    "instance_smoothing": MethodEntry(_instance_smoothing, ("smoothing", "running_decay"), "#1aa0b9"),
-    "matched_smoothing": MethodEntry(_matched_smoothing, ("alpha", "law", "convention"), "#096272"),
-    "mixup": MethodEntry(_mixup, MIXING, "#e07a1f", mixes=True),
-    "midpoint": MethodEntry(_midpoint, SMOOTHING, "#d9a62e", mixes=True),
-    "kway_mixup": MethodEntry(_kway_mixup, ("ways", "alpha", "lam_per", *SMOOTHING), "#d06c21", mixes=True),
-    "decoupled_mixup": MethodEntry(_decoupled_mixup, ("target_law", *MIXING), "#c15d11", mixes=True),
-    "input_mixup": MethodEntry(_input_mixup, MIXING, "#d99306", mixes=True),
-    "target_mixup": MethodEntry(_target_mixup, MIXING, "#3ab3cd", mixes=True),
-    "same_class_mixup": MethodEntry(_same_class_mixup, MIXING, "#e6b832", mixes=True),
-    "manifold_mixup": MethodEntry(_manifold_mixup, ("layers", *MIXING), "#b14b03", mixes=True),
-    "regmixup": MethodEntry(_regmixup, ("weight", *MIXING), "#9d3d00", mixes=True),
-    "c_mixup": MethodEntry(_c_mixup, ("bandwidth", *MIXING), "#883101", mixes=True),
-    "rc_mixup": MethodEntry(_rc_mixup, ("noise_rate", "bandwidth", *MIXING), "#762400", mixes=True),
-    "cutmix": MethodEntry(_cutmix, MIXING, "#862481", mixes=True),
-    "resizemix": MethodEntry(_resizemix, ("scale_low", "scale_high", "lam_per", *SMOOTHING), "#b250ac", mixes=True),
-    "fmix": MethodEntry(_fmix, ("decay_power", *MIXING), "#e07bd9", mixes=True),
-}
-
-
-def _smoothed_before(method: Knobs, num_classes: int | None) -> str:
-    smoothing, convention = method.get("smoothing", 0), method.get("convention", "uniform")
-    if not smoothing:
-        return ""
-    target = _smoothed(smoothing, convention, num_classes)
-    return f"Before that, labels are smoothed, ε = {smoothing:g} over {_over(convention)}: {target}."
+    "erm": MethodEntry(
+        "Empirical risk minimisation, no label augmentation: the target is {one_hot}.", (), "#14213d"
+    ),
+    "label_smoothing": MethodEntry(
+        "Label smoothing, ε = {smoothing:g}, spread over {over} (convention “{convention}”): the target is {smoothed}.",
+        SMOOTHING, "#1f7a8c",
+    ),
+    "unigram_smoothing": MethodEntry(
+        "Unigram smoothing, ε = {smoothing:g}: the share {smoothing:g} of the target is moved to all classes in"
+        " proportion to their frequencies p in the training set, so that the target is {kept:g} + {smoothing:g} p on"
+        " the label and {smoothing:g} p on every other class.",
+        ("smoothing",), "#0f8da4",
+    ),
+    "over_smoothing": MethodEntry(
+        "Label over-smoothing, ε = {over_smoothing:g}: the target is {over_smoothed}.", ("over_smoothing",), "#51c7e1"
+    ),
+    "noise_correction": MethodEntry(
+        "Backward correction of label noise of rate {noise_rate:g} (drawn from {over}): {corrected}.",
+        ("noise_rate", "convention"), "#033f4a",
+    ),
+    "disturb_label": MethodEntry(
+        "DisturbLabel: at every step a label is replaced with probability {smoothing:g} by one drawn from {over}; in"
+        " expectation the target is {smoothed}.",
+        SMOOTHING, "#00505e",
+    ),
+    "instance_smoothing": MethodEntry(
+        "Instance smoothing, ε = {smoothing:g}: the target is {kept:g} on the label plus {smoothing:g} times the"
+        " network’s own running prediction for that example ({equal} for every class at first, then a mean of decay"
+        " {running_decay:g}).",
+        ("smoothing", "running_decay"), "#1aa0b9",
+    ),
+    "matched_smoothing": MethodEntry(
+        "Matched smoothing: label smoothing over {over}, with the ε at which the targets have the mean entropy of"
+        " Mixup’s with {lam}; the inputs are not mixed.",
+        ("alpha", "law", "convention"), "#096272",
+    ),
+    "mixup": MethodEntry(
+        "Mixup{with_alpha}: an example is mixed with a partner from its batch, {pair}; {drawn}.", MIXING, "#e07a1f", True
+    ),
+    "midpoint": MethodEntry(
+        "Midpoint Mixup: an example is averaged with a partner from its batch, x = (x₁ + x₂) / 2, and the target is"
+        " {halves}.",
+        SMOOTHING, "#d9a62e", True,
+    ),
+    "kway_mixup": MethodEntry(
+        "Mixup of {ways} examples: inputs and targets are mixed with the same {ways} weights, which sum to 1 and are"
+        " drawn from Dirichlet({alphas}) {per}.",
+        ("ways", "alpha", "lam_per", *SMOOTHING), "#d06c21", True,
+    ),
+    "decoupled_mixup": MethodEntry(
+        "Decoupled Mixup: the inputs of an example and its partner are mixed with λ, x = λ x₁ + (1 − λ) x₂, and their"
+        " targets with {target_lam}; {drawn}.",
+        ("target_law", *MIXING), "#c15d11", True,
+    ),
+    "input_mixup": MethodEntry(
+        "Mixup of the inputs alone: x = λ x₁ + (1 − λ) x₂, and the target is that of whichever of the two weighs more;"
+        " {drawn}.",
+        MIXING, "#d99306", True,
+    ),
+    "target_mixup": MethodEntry(
+        "Mixup of the targets alone: an example keeps its input, and its target is max(λ, 1 − λ) on its label and the"
+        " rest on that of a partner; {drawn}.",
+        MIXING, "#3ab3cd", True,
+    ),
+    "same_class_mixup": MethodEntry(
+        "Same-class Mixup: an example is mixed with a partner of its class, x = λ x₁ + (1 − λ) x₂, so that the target"
+        " stays as it is; {drawn}.",
+        MIXING, "#e6b832", True,
+    ),
+    "manifold_mixup": MethodEntry(
+        "Manifold Mixup: {where} is mixed with that of a partner from the batch, and so is the target: {mixed};"
+        " {drawn}.",
+        ("layers", *MIXING), "#b14b03", True,
+    ),
+    "regmixup": MethodEntry(
+        "RegMixup: the loss of the batch as it is, plus {weight:g} times that of its Mixup, {pair}; {drawn}.",
+        ("weight", *MIXING), "#9d3d00", True,
+    ),
+    "c_mixup": MethodEntry(
+        "C-Mixup: Mixup with a partner that is the likelier the nearer its target is, P(j | i) ∝ exp(−‖q_i − q_j‖² /"
+        " (2 s²)), s = {bandwidth:g} in the units of the targets, {pair}; {drawn}.",
+        ("bandwidth", *MIXING), "#883101", True,
+    ),
+    "rc_mixup": MethodEntry(
+        "RC-Mixup: the share {noise_rate:g} of each batch that the network fits worst is left out; the rest are mixed"
+        " with a partner among them that is the likelier the nearer its target is, s = {bandwidth:g} × the spread of"
+        " their targets, {pair}; {drawn}.",
+        ("noise_rate", "bandwidth", *MIXING), "#762400", True,
+    ),
+    "cutmix": MethodEntry(
+        "CutMix: a box of a partner, of up to the share 1 − λ of the area, replaces one’s own pixels there, and the"
+        " target is mixed by the pixels that each has; {drawn}.",
+        MIXING, "#862481", True,
+    ),
+    "resizemix": MethodEntry(
+        "ResizeMix: a whole partner, its sides scaled by a factor uniform on [{scale_low:g}, {scale_high:g}], is"
+        " pasted over an example, and the target is mixed by the pixels that each has; drawn {per}.",
+        ("scale_low", "scale_high", "lam_per", *SMOOTHING), "#b250ac", True,
+    ),
+    "fmix": MethodEntry(
+        "FMix: a smooth random mask keeps the share λ of an example’s pixels and takes the others from a partner"
+        " (spectrum falling as frequency to the power −{decay_power:g}), and the target is mixed in the same share;"
+        " {drawn}.",
+        ("decay_power", *MIXING), "#e07bd9", True,
+    ),
+}  # fmt: skip
 
 
 def _smoothed(smoothing: float, convention: str, num_classes: int | None) -> str:
@@ -298,30 +204,43 @@ def _smoothed(smoothing: float, convention: str, num_classes: int | None) -> str
     return f"q = {label:.4g} on the label and {each:.4g} on {_each_other(num_classes)}"
 
 
+def _corrected(method: Knobs) -> str:
+    rate, num_classes = method["noise_rate"], method["num_classes"]
+    if num_classes is None:
+        return "smoothing with a negative sign, so that targets off the label are below 0"
+    share = rate if method["convention"] == "uniform" else rate * num_classes / (num_classes - 1)
+    off = -share / num_classes / (1 - share)
+    label, each = (f"{value:.4g}".replace("-", "−") for value in (off + 1 / (1 - share), off))
+    return f"the target is q = {label} on the label and {each} on {_each_other(num_classes)}"
+
+
 def _each_other(num_classes: int) -> str:
     return f"each of the other {num_classes - 1} classes" if num_classes > 2 else "the one other class"
 
 
-def _over(convention: str) -> str:
-    return "the other classes" if convention == "others" else "all classes"
+def _alphas(method: Knobs) -> str:
+    alpha, ways = f"{method['alpha']:g}", method["ways"]
+    return ", ".join([alpha] * ways) if ways < 5 else f"{alpha}, …, {alpha}"
 
 
-def _pair(num_classes: int | None) -> str:
-    return f"x = λ x₁ + (1 − λ) x₂, and the target is {_mixed_target(num_classes)}"
+def _target_lam(method: Knobs) -> str:
+    law = method.get("target_law")
+    return f"τ of its own, {_law(method, 'τ', law)}" if law else "the same λ"
 
 
-def _mixed_target(num_classes: int | None) -> str:
-    return "λ on its label and 1 − λ on the partner’s" if num_classes != 1 else "λ y₁ + (1 − λ) y₂"
+def _mixed_layer(method: Knobs) -> str:
+    layers = [str(layer) for layer in method["layers"]]
+    if layers == ["input"]:
+        return "the input"
+    if len(layers) == 1:
+        return f"what enters the layer “{layers[0]}”"
+    return f"what enters one layer, drawn at every step from {', '.join(layers)},"
 
 
 def _drawn(method: Knobs) -> str:
     """The law of lam and how often it is drawn: "λ ~ Beta(1, 1), the uniform law, drawn for each example"."""
     law = _law(method)
-    return law if law.startswith("λ = ") else f"{law}, drawn {_per(method)}"
-
-
-def _per(method: Knobs) -> str:
-    return "for each example" if method.get("lam_per", "example") == "example" else "once for the whole batch"
+    return law if law.startswith("λ = ") else f"{law}, drawn {method['per']}"
 
 
 def _law(method: Knobs, symbol: str = "λ", text: str | None = None) -> str:
@@ -349,6 +268,35 @@ LAWS = {
     "uniform": lambda symbol, lo=0, hi=1: f"{symbol} uniform on [{lo:g}, {hi:g}]",
     "fixed": lambda symbol, value: f"{symbol} = {value:g}",
     "discrete": _discrete,
+}
+
+
+def _of_numbers(method: Knobs) -> bool:
+    """Whether the labels are numbers rather than classes."""
+    return method["num_classes"] == 1
+
+
+#: What sentences of METHODS name beside knobs, given the knobs and "num_classes".
+PARTS: dict[str, Callable[[Knobs], Any]] = {
+    "one_hot": lambda m: (
+        "the label itself, a number" if _of_numbers(m) else "1 on the label and 0 on all other classes"
+    ),
+    "kept": lambda m: 1 - m["smoothing"],
+    "over": lambda m: "the other classes" if m["convention"] == "others" else "all classes",
+    "smoothed": lambda m: _smoothed(m["smoothing"], m["convention"], m["num_classes"]),
+    "over_smoothed": lambda m: _smoothed(m["over_smoothing"], "uniform", m["num_classes"]),
+    "corrected": _corrected,
+    "equal": lambda m: "1 / K" if m["num_classes"] is None else f"{1 / m['num_classes']:.4g}",
+    "with_alpha": lambda m: "" if m.get("law") else f", α = {m['alpha']:g}",
+    "alphas": _alphas,
+    "halves": lambda m: "the mean of both labels" if _of_numbers(m) else "1/2 on either label",
+    "pair": lambda m: f"x = λ x₁ + (1 − λ) x₂, and the target is {m['mixed']}",
+    "mixed": lambda m: "λ y₁ + (1 − λ) y₂" if _of_numbers(m) else "λ on its label and 1 − λ on the partner’s",
+    "where": _mixed_layer,
+    "lam": _law,
+    "target_lam": _target_lam,
+    "drawn": _drawn,
+    "per": lambda m: "for each example" if m.get("lam_per", "example") == "example" else "once for the whole batch",
 }
 
 LOSSES = {
@@ -396,20 +344,13 @@ def _teacher(distill: Knobs | None) -> list[str]:
         return [f"Learns from a teacher, row “{distill['row']}” of another run."]
 
 
-def _number(value: float) -> str:
-    """With a true minus sign."""
-    return f"{value:.4g}".replace("-", "−")
-
-
 def _short(method: Mapping[str, Any], name: Any) -> str:
     known = METHODS[str(name)].knobs if str(name) in METHODS else ()
-    knobs = [key for key in known if key in method and not (key in LEFT_OUT and method[key] == _default(key))]
+    knobs = [
+        key for key in known if key in method and not (key in LEFT_OUT and method[key] == KNOB[f"method.{key}"].default)
+    ]
     if "law" in knobs:  # which takes the place of alpha
         knobs = [key for key in knobs if key != "alpha"]
     if "smoothing" in known and "smoothing" not in knobs:  # of a smoothing by nothing
         knobs = [key for key in knobs if key != "convention"]
     return " ".join([str(name or "unknown"), *(f"{SYMBOLS.get(key, key)}={plain(method[key])}" for key in knobs)])
-
-
-def _default(key: str) -> Any:
-    return KNOB[f"method.{key}"].default

@@ -6,28 +6,23 @@ lamv.core.mitigation has the equations, lamv.train.mitigations the classes that 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from lamv.catalog.methods import UNREADABLE
-from lamv.catalog.words import plain
+from lamv.catalog.words import UNREADABLE, filled, plain
 from lamv.knobs import KNOB
 
 Knobs = Mapping[str, Any]
 
 
-def _nothing(knobs: Any) -> tuple[str, str]:
-    return "", "train"
-
-
 class MitigationEntry(NamedTuple):
-    """sentence: what it does, given its knobs. knobs: those under `mitigation` that it uses.
+    """sentence: what it does; knobs and PARTS in braces are filled in. knobs: those under `mitigation` that it uses.
 
     needs: given its knobs, (what, split): what must be known of every example of that split, "group", "attribute" or
     "environment", "" for nothing. subsamples: it chooses the training set before training; refits: it fits the last layer
     anew after training. takes_a_teacher: whether it can be combined with distillation.
     """
 
-    sentence: Callable[[Knobs], str]
+    sentence: str
     knobs: tuple[str, ...]
-    needs: Callable[[Any], tuple[str, str]] = _nothing
+    needs: Callable[[Any], tuple[str, str]] = lambda knobs: ("", "train")
     subsamples: bool = False
     refits: bool = False
     takes_a_teacher: bool = True
@@ -93,140 +88,114 @@ def in_words(config: Knobs) -> str:
     if name == NONE:
         return ""
     try:
-        return MITIGATIONS[name].sentence(knobs)
+        return filled(MITIGATIONS[name].sentence, knobs, PARTS)
     except UNREADABLE:
         return f"Mitigation {in_short(config)}."
-
-
-def _reweight(knobs: Knobs) -> str:
-    what, plural = _balanced(knobs)
-    return (
-        f"Reweighting: the loss of an example is divided by the share of its {what} in the training set, so that all"
-        f" {plural} count alike."
-    )
-
-
-def _resample(knobs: Knobs) -> str:
-    return (
-        f"Resampling: examples are drawn with replacement so that all {_balanced(knobs)[1]} come up equally often in the"
-        " batches."
-    )
-
-
-def _subsample(knobs: Knobs) -> str:
-    what, plural = _balanced(knobs)
-    kept = "as many training examples are kept, drawn once,"
-    return f"Subsampling: of every {what} {kept} as the smallest of the {plural} has."
-
-
-def _group_dro(knobs: Knobs) -> str:
-    what, plural = _balanced(knobs)
-    raised = knobs["adjustment"]
-    more = f" raised by {raised:g} / √n, n being its number of training examples" if raised else ""
-    return (
-        f"Group DRO: the loss is a weighted mean over {plural}; at every step the weight of a {what} is multiplied by"
-        f" exp(η × its loss{more}), η = {knobs['step_size']:g}, so that those that are worst count most."
-    )
-
-
-def _irm(knobs: Knobs) -> str:
-    divided = ", and the sum is divided by that factor" if knobs["penalty"] > 1 else ""
-    return (
-        f"Invariant risk minimisation (IRMv1): to the mean loss of the training environments, {_penalty(knobs)} × the mean"
-        f" square of its derivative by a factor on the logits is added{divided}, so that one last layer is best in all of"
-        " them."
-    )
-
-
-def _vrex(knobs: Knobs) -> str:
-    added = f"{_penalty(knobs)} × the variance of their losses"
-    return f"V-REx: {added} is added to the mean loss of the training environments."
-
-
-def _jtt(knobs: Knobs) -> str:
-    return (
-        f"Just Train Twice: a first network is trained by ERM for {knobs['first_steps']} steps; a new one then sees the"
-        f" examples that the first gets wrong {knobs['upweight']:g} times as often as the others."
-    )
-
-
-def _dfr(knobs: Knobs) -> str:
-    split = {"valid": "validation", "train": "training"}.get(knobs["refit_on"], str(knobs["refit_on"]))
-    return (
-        f"Deep feature reweighting: after training, the last layer is fitted anew by logistic regression on {split}"
-        f" examples of which every group has equally many, and averaged over {knobs['subsets']} such subsets."
-    )
-
-
-def _lisa(knobs: Knobs) -> str:
-    ratio = knobs["mix_ratio"]
-    return (
-        f"LISA: in batches in which all groups come up equally often, an example is mixed, with probability {ratio:g}, with"
-        f" a partner of its label and another attribute, else with one of its attribute and another label;"
-        f" {_own_mixup(knobs)}."
-    )
-
-
-def _within_groups(knobs: Knobs) -> str:
-    return f"Pairs within groups: partners have the same label and the same attribute; {_own_mixup(knobs)}."
-
-
-def _across_attributes(knobs: Knobs) -> str:
-    return f"Pairs across attributes: partners have another attribute; {_own_mixup(knobs)}."
-
-
-def _logit_adjustment(knobs: Knobs) -> str:
-    among = "of the classes" if knobs["by"] == "class" else "of the classes among examples of its attribute"
-    tau = "" if knobs["tau"] == 1 else f"{knobs['tau']:g} × "
-    return (
-        f"Logit adjustment: in the training loss alone, {tau}the log of the frequencies {among} is added to the logits of"
-        " an example."
-    )
 
 
 def _of(what: str) -> Callable[[Any], tuple[str, str]]:
     return lambda knobs: (what, "train")
 
 
-def _balanced_group(knobs: Any) -> tuple[str, str]:
-    return "" if knobs.by == "class" else "group", "train"
+def _balanced(what: str) -> Callable[[Any], tuple[str, str]]:
+    return lambda knobs: ("" if knobs.by == "class" else what, "train")
 
 
-def _balanced_attribute(knobs: Any) -> tuple[str, str]:
-    return "" if knobs.by == "class" else "attribute", "train"
-
-
-ERM = MitigationEntry(lambda knobs: "", ())
+ERM = MitigationEntry("", ())
 #: ERM is not among them: it does nothing against shortcuts.
 MITIGATIONS: dict[str, MitigationEntry] = {
-    "reweight": MitigationEntry(_reweight, ("by",), _balanced_group),
-    "resample": MitigationEntry(_resample, ("by",), _balanced_group),
-    "subsample": MitigationEntry(_subsample, ("by",), subsamples=True),
-    "group_dro": MitigationEntry(_group_dro, ("by", "step_size", "adjustment"), _balanced_group),
-    "irm": MitigationEntry(_irm, ("penalty", "anneal"), _of("environment"), takes_a_teacher=False),
-    "vrex": MitigationEntry(_vrex, ("penalty", "anneal"), _of("environment")),
-    "jtt": MitigationEntry(_jtt, ("first_steps", "upweight")),
-    "dfr": MitigationEntry(_dfr, ("refit_on", "subsets"), lambda knobs: ("group", knobs.refit_on), refits=True),
-    "lisa": MitigationEntry(_lisa, ("mix_ratio", "alpha"), _of("attribute")),
-    "within_groups": MitigationEntry(_within_groups, ("alpha",), _of("group")),
-    "across_attributes": MitigationEntry(_across_attributes, ("alpha",), _of("attribute")),
-    "logit_adjustment": MitigationEntry(_logit_adjustment, ("by", "tau"), _balanced_attribute),
-}
+    "reweight": MitigationEntry(
+        "Reweighting: the loss of an example is divided by the share of its {one} in the training set, so that all"
+        " {several} count alike.",
+        ("by",), _balanced("group"),
+    ),
+    "resample": MitigationEntry(
+        "Resampling: examples are drawn with replacement so that all {several} come up equally often in the batches.",
+        ("by",), _balanced("group"),
+    ),
+    "subsample": MitigationEntry(
+        "Subsampling: of every {one} as many training examples are kept, drawn once, as the smallest of the {several}"
+        " has.",
+        ("by",), subsamples=True,
+    ),
+    "group_dro": MitigationEntry(
+        "Group DRO: the loss is a weighted mean over {several}; at every step the weight of a {one} is multiplied by"
+        " exp(η × its loss{raised}), η = {step_size:g}, so that those that are worst count most.",
+        ("by", "step_size", "adjustment"), _balanced("group"),
+    ),
+    "irm": MitigationEntry(
+        "Invariant risk minimisation (IRMv1): to the mean loss of the training environments, {annealed} × the mean"
+        " square of its derivative by a factor on the logits is added{divided}, so that one last layer is best in all"
+        " of them.",
+        ("penalty", "anneal"), _of("environment"), takes_a_teacher=False,
+    ),
+    "vrex": MitigationEntry(
+        "V-REx: {annealed} × the variance of their losses is added to the mean loss of the training environments.",
+        ("penalty", "anneal"), _of("environment"),
+    ),
+    "jtt": MitigationEntry(
+        "Just Train Twice: a first network is trained by ERM for {first_steps} steps; a new one then sees the examples"
+        " that the first gets wrong {upweight:g} times as often as the others.",
+        ("first_steps", "upweight"),
+    ),
+    "dfr": MitigationEntry(
+        "Deep feature reweighting: after training, the last layer is fitted anew by logistic regression on {split}"
+        " examples of which every group has equally many, and averaged over {subsets} such subsets.",
+        ("refit_on", "subsets"), lambda knobs: ("group", knobs.refit_on), refits=True,
+    ),
+    "lisa": MitigationEntry(
+        "LISA: in batches in which all groups come up equally often, an example is mixed, with probability"
+        " {mix_ratio:g}, with a partner of its label and another attribute, else with one of its attribute and another"
+        " label; {own_mixup}.",
+        ("mix_ratio", "alpha"), _of("attribute"),
+    ),
+    "within_groups": MitigationEntry(
+        "Pairs within groups: partners have the same label and the same attribute; {own_mixup}.",
+        ("alpha",), _of("group"),
+    ),
+    "across_attributes": MitigationEntry(
+        "Pairs across attributes: partners have another attribute; {own_mixup}.", ("alpha",), _of("attribute")
+    ),
+    "logit_adjustment": MitigationEntry(
+        "Logit adjustment: in the training loss alone, {times_tau}the log of the frequencies {among} is added to the"
+        " logits of an example.",
+        ("by", "tau"), _balanced("attribute"),
+    ),
+}  # fmt: skip
 
 
-def _balanced(knobs: Knobs) -> tuple[str, str]:
-    return ("class", "classes") if knobs["by"] == "class" else ("group", "groups")
+def _raised(knobs: Knobs) -> str:
+    raised = knobs["adjustment"]
+    return f" raised by {raised:g} / √n, n being its number of training examples" if raised else ""
 
 
-def _penalty(knobs: Knobs) -> str:
+def _annealed(knobs: Knobs) -> str:
     """ "100 (1 at the most before step 50)"."""
     anneal = knobs["anneal"]
     return f"{knobs['penalty']:g}" + (f" (1 at the most before step {anneal})" if anneal else "")
 
 
+def _among(knobs: Knobs) -> str:
+    return "of the classes" if knobs["by"] == "class" else "of the classes among examples of its attribute"
+
+
 def _own_mixup(knobs: Knobs) -> str:
     alpha = knobs["alpha"]
     return f"where the method itself does not mix, by Mixup with λ ~ Beta({alpha:g}, {alpha:g})"
+
+
+#: What sentences of MITIGATIONS name beside knobs.
+PARTS: dict[str, Callable[[Knobs], Any]] = {
+    "one": lambda knobs: "class" if knobs["by"] == "class" else "group",
+    "several": lambda knobs: "classes" if knobs["by"] == "class" else "groups",
+    "raised": _raised,
+    "annealed": _annealed,
+    "divided": lambda knobs: ", and the sum is divided by that factor" if knobs["penalty"] > 1 else "",
+    "split": lambda knobs: {"valid": "validation", "train": "training"}.get(knobs["refit_on"], knobs["refit_on"]),
+    "own_mixup": _own_mixup,
+    "times_tau": lambda knobs: "" if knobs["tau"] == 1 else f"{knobs['tau']:g} × ",
+    "among": _among,
+}
 
 
 def _knobs(config: Knobs) -> Knobs:

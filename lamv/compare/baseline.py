@@ -39,6 +39,15 @@ def baseline_of(row: Row, rows: Sequence[Row]) -> Row | None:
     return next((r for r in rows if is_erm(r) and r.step == row.step and settings_of(r) == settings), None)
 
 
+def alike(rows: Sequence[Row], without: tuple[str, ...]) -> list[list[Row]]:
+    """Rows at the same step that agree in all but their method and the knobs whose key begins with `without`."""
+    by_rest: dict[str, list[Row]] = {}
+    for row in rows:
+        rest = settings_of(row, without=(*METHOD, "parallel.", *without))
+        by_rest.setdefault(repr((sorted(rest.items(), key=str), row.step)), []).append(row)
+    return list(by_rest.values())
+
+
 def method_key(row: Row) -> str:
     """Equal for rows of the same method: its knobs as text."""
     if not row.config:

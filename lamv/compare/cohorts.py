@@ -110,7 +110,9 @@ def of(members: Sequence[Member]) -> list[Cohort]:
     by_settings: dict[Any, list[Member]] = {}
     for member in members:
         by_settings.setdefault(_shared(member), []).append(member)
-    differing = _differing(list(by_settings))
+    knobs = [dict(shared) for shared in by_settings]
+    differing = {key for key in set().union(*knobs) if len({one.get(key) for one in knobs}) > 1}
+    differing -= {"data.name", "model.name"}  # which are in the title
     return [_cohort(shared, rows, differing) for shared, rows in by_settings.items()]
 
 
@@ -204,10 +206,3 @@ def _shared(member: Member) -> tuple:
         return (("workdir", member.workdir), ("step", repr(row.step)))
     knobs = settings_of(row, without=(*METHOD, "parallel."))
     return (*sorted((key, repr(value)) for key, value in knobs.items() if key not in IGNORED), ("step", repr(row.step)))
-
-
-def _differing(shared: Sequence[tuple]) -> set[str]:
-    """The keys in which cohorts differ."""
-    knobs = [dict(pairs) for pairs in shared]
-    keys = {key for one in knobs for key in one}
-    return {key for key in keys if len({one.get(key) for one in knobs}) > 1} - {"data.name", "model.name"}

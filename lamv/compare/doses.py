@@ -23,6 +23,7 @@ from lamv.catalog import methods, mitigations
 from lamv.compare import baseline
 from lamv.core import intervals
 from lamv.results.records import Row, Spread
+from lamv.results.shapes import is_number
 
 #: The doses: knob, label of the axis.
 KNOBS = (
@@ -80,15 +81,11 @@ class DoseDifference(NamedTuple):
 
 def of(rows: Sequence[Row]) -> list[Panel]:
     """The panels that a run has enough doses and methods for."""
-    rows = [row for row in rows if METRIC in row.metrics and all(_is_number(row, knob) for knob, _ in KNOBS)]
-    knobs = [knob for knob, _ in KNOBS]
-    by_rest: dict[str, list[Row]] = {}
-    for row in rows:
-        rest = baseline.settings_of(row, without=(*baseline.METHOD, *knobs, "parallel."))
-        by_rest.setdefault(repr((sorted(rest.items(), key=str), row.step)), []).append(row)
+    rows = [row for row in rows if METRIC in row.metrics and all(is_number(row.knob(knob)) for knob, _ in KNOBS)]
+    groups = baseline.alike(rows, without=tuple(knob for knob, _ in KNOBS))
     panels = []
-    firsts = [group[0] for group in by_rest.values()]
-    for group in by_rest.values():
+    firsts = [group[0] for group in groups]
+    for group in groups:
         apart = _apart(group[0], firsts)
         for (knob, words), (other, other_words) in zip(KNOBS, reversed(KNOBS), strict=True):
             base = statistics.mode(row.knob(other) for row in group)
@@ -201,8 +198,3 @@ def _name(rows: Sequence[Row], knob: str) -> str:
     if words and words[-1].lower() == knob.rpartition(".")[2]:
         words.pop()
     return " ".join(words).rstrip(" ·,;:") or methods.in_short(rows[0].config)
-
-
-def _is_number(row: Row, knob: str) -> bool:
-    value = row.knob(knob)
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -64,7 +64,7 @@ def _robustness(keys: set[str], _: Legend) -> list[metrics.Metric]:
     shown = []
     for pattern, word in ((metrics.ATTACK, "ε ="), (metrics.CORRUPTION, "level")):
         matches = [(match, key) for key in keys if (match := pattern.fullmatch(key))]
-        matches.sort(key=lambda pair: (pair[0]["what"], *_place(pair[0])))
+        matches.sort(key=lambda pair: (pair[0]["what"], pair[0]["kind"], *_by_size(pair[0]["size"])))
         for match, key in matches:
             margin = match["what"] == "margin_mean"
             name = f"{kind_name(match['kind'])}, {word} {match['size']}" + (": mean margin" if margin else ", %")
@@ -72,9 +72,10 @@ def _robustness(keys: set[str], _: Legend) -> list[metrics.Metric]:
     return shown
 
 
-def _place(match: re.Match) -> tuple:
-    size = level(match["size"])
-    return match["kind"], size is None, size or 0.0, match["size"]
+def _by_size(text: str) -> tuple[bool, float, str]:
+    """Sorts sizes by their number, those without one last."""
+    size = level(text)
+    return size is None, size or 0.0, text
 
 
 def _probes(keys: set[str], _: Legend) -> list[metrics.Metric]:

@@ -72,21 +72,13 @@ def of(rows: Sequence[Row]) -> list[Grid]:
     Rows of a grid may differ in how their step was selected, as long as no cell has two rows.
     """
     sets = []
-    for rows_alike in _alike(rows, without=("select.",)):
-        cells = [(baseline.method_key(row), _mitigation_key(row)) for row in rows_alike]
-        sets += [rows_alike] if len(set(cells)) == len(cells) else _alike(rows_alike, without=())
+    measured = [row for row in rows if row.config and row.metrics]
+    for rows_alike in baseline.alike(measured, without=("mitigation.", "select.")):
+        cells = {(baseline.method_key(row), _mitigation_key(row)) for row in rows_alike}
+        one_each = len(cells) == len(rows_alike)
+        sets += [rows_alike] if one_each else baseline.alike(rows_alike, without=("mitigation.",))
     grids = [_grid(rows_alike) for rows_alike in sets]
     return [grid for grid in grids if len(grid.methods) > 1 and len(grid.mitigations) > 1]
-
-
-def _alike(rows: Sequence[Row], without: tuple[str, ...]) -> list[list[Row]]:
-    """Rows that agree in all but method, mitigation and `without`."""
-    by_rest: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.config and row.metrics:
-            rest = baseline.settings_of(row, without=(*baseline.METHOD, "mitigation.", "parallel.", *without))
-            by_rest.setdefault(repr((sorted(rest.items(), key=str), row.step)), []).append(row)
-    return list(by_rest.values())
 
 
 def measures(grid: Grid) -> list[tuple[str, str]]:

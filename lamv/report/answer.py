@@ -37,7 +37,11 @@ class Answer(NamedTuple):
 def answer(run: Run) -> Answer:
     """The answer to what the run is about: error, reliance on a cue, or accuracy."""
     about = _answer(run)
-    return about._replace(paragraphs=[*about.paragraphs, *_paragraphs(_from_checkpoints(run))])
+    evaluated = []
+    if run.analysis.lines:
+        evaluated = [*_relative_variances(run), *_shares_of_loss(run.rows), *_calibration(run.rows)]
+    from_checkpoints = _paragraphs(["From the checkpoints:", *evaluated] if evaluated else [])
+    return about._replace(paragraphs=[*about.paragraphs, *from_checkpoints])
 
 
 def _answer(run: Run) -> Answer:
@@ -217,14 +221,6 @@ def _row_by_row(start: str, rows: Sequence[Row], metric: str) -> str:
         ranked = sorted(rows, key=lambda row: row.mean(metric))
         start, rows = f"{start}of {len(rows)} rows, lowest and highest are ", [ranked[0], ranked[-1]]
     return start + series([f"{row.name} {mean_sd(row.metrics[metric])}" for row in rows]) + "."
-
-
-def _from_checkpoints(run: Run) -> list[str]:
-    """Sentences on the evaluation: variance relative to ERM, its share of the loss, and calibration after scaling."""
-    if not run.analysis.lines:
-        return []
-    sentences = [*_relative_variances(run), *_shares_of_loss(run.rows), *_calibration(run.rows)]
-    return ["From the checkpoints:", *sentences] if sentences else []
 
 
 def _relative_variances(run: Run) -> list[str]:

@@ -24,6 +24,7 @@ SEEDS = (
     "Below a mean: difference from {erm}, paired by seed, and its 95 % interval (Student’s t). Bold: the interval excludes"
     " 0."
 )
+BY_CHANCE = " Of the {count} intervals of this table, {by_chance:.0f} would be bold by chance if no method differed."
 EXAMPLES = (
     "†: 95 % bootstrap interval over the {examples}test examples of one seed; variation between seeds is not in it."
 )
@@ -115,14 +116,6 @@ def _cell(method: PooledMethod, metric: str, difference: Difference | None, scal
     return Cell(number(over_seeds.mean, decimals), sd, n, gap, ends, apart)
 
 
-def _by_chance(count: int) -> str:
-    """ " Of the 40 intervals of this table, 2 would be bold by chance if no method differed."; "" for few of them."""
-    expected = count * (1 - intervals.LEVEL)
-    if expected < 0.5:
-        return ""
-    return f" Of the {count} intervals of this table, {expected:.0f} would be bold by chance if no method differed."
-
-
 def _remarks(
     lines: Sequence[MetricLine],
     differences: Sequence[tuple[PooledMethod, Difference]],
@@ -135,7 +128,9 @@ def _remarks(
     remarks = []
     over_seeds = sum(d.n > 1 for _, d in differences)
     if over_seeds:
-        remarks.append(SEEDS.format(erm=baseline.name) + _by_chance(over_seeds))
+        by_chance = over_seeds * (1 - intervals.LEVEL)
+        note = BY_CHANCE.format(count=over_seeds, by_chance=by_chance) if by_chance >= 0.5 else ""
+        remarks.append(SEEDS.format(erm=baseline.name) + note)
     if any("†" in cell.interval for line in lines for cell in line.cells):
         counts = {d.examples for _, d in differences if d.examples is not None}
         counts |= {i.examples or 0 for m in methods if m.n == 1 for i in m.intervals.values()}

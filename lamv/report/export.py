@@ -6,7 +6,6 @@ no glyph for become "?".
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
 from lamv.compare.cohorts import Cohort
@@ -32,6 +31,8 @@ SYMBOLS = {
     "±": r"$\pm$", "−": "$-$", "×": r"$\times$", "†": r"$\dagger$", "≥": r"$\geq$", "≤": r"$\leq$", "ε": r"$\varepsilon$",
     "α": r"$\alpha$", "λ": r"$\lambda$", "²": r"$^2$", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}", "\xa0": "~",
 }  # fmt: skip
+#: Letters beyond ASCII that T1 fonts have.
+LATIN = "".join(c for c in map(chr, range(0xC0, 0x100)) if c.isalpha())
 FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{"
 CELLS = "Mean ± sd over n seeds."
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$^>])")
@@ -75,7 +76,7 @@ def md(text: str) -> str:
 
 def tex(text: str) -> str:
     """Plain text for LaTeX."""
-    return "".join(SYMBOLS.get(c) or (c if _printable_in_tex(c) else "?") for c in one_line(text))
+    return "".join(SYMBOLS.get(c) or (c if " " <= c <= "~" or c in LATIN else "?") for c in one_line(text))
 
 
 def power(line: MetricLine) -> str:
@@ -86,10 +87,6 @@ def power(line: MetricLine) -> str:
 def _starts(text: str, match: re.Match) -> bool:
     """Whether a character begins the text, where it could begin a list."""
     return match.start() == 0 or (match[0] in ".)" and text[: match.start()].isdigit())
-
-
-def _printable_in_tex(c: str) -> bool:
-    return " " <= c <= "~" or ("À" <= c <= "ÿ" and unicodedata.category(c).startswith("L"))
 
 
 def _comment(text: str) -> str:

@@ -87,10 +87,7 @@ def _below(path: Path, folder: str | Path) -> str:
 
 
 def _remarks(
-    folder: str | Path,
-    entries: Sequence[Entry],
-    experiments: Sequence[Experiment],
-    broken: Sequence[tuple[str, str]],
+    folder: str | Path, entries: Sequence[Entry], experiments: Sequence[Experiment], broken: Sequence[tuple[str, str]]
 ) -> list[tuple[str, list[tuple[str, str]]]]:
     """(heading, [(workdir, what about it)]) of workdirs that are broken, unfinished, or have notes."""
     theories = [(_below(experiment.path, folder), experiment) for experiment in experiments]

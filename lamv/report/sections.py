@@ -318,8 +318,7 @@ def row_section(run: Run, *_) -> Section:
 
 def setup_section(run: Run, *_) -> Section | None:
     """Data, cue, network, optimiser and length."""
-    entries = explain.setup(run)
-    return Section("The setting", entries=entries) if entries else None
+    return Section("The setting", entries=entries) if (entries := explain.setup(run)) else None
 
 
 def settings_section(run: Run, *_) -> Section | None:

@@ -33,7 +33,11 @@ def content(experiment: Experiment) -> dict[str, Any]:
         "short": [check for check in checks if not check.holds],
         "figures": drawn,
         "numbers": _numbers(experiment.rows),
-        "row_settings": [(row.name, _settings(row)) for row in experiment.rows if row.config],
+        "row_settings": [
+            (row.name, ", ".join(f"{key}\xa0=\xa0{value}" for key, value in explain.common_settings([row])))
+            for row in experiment.rows
+            if row.config
+        ],
         "settings": explain.common_settings([Row(experiment.name, experiment.settings, {})]),
         "command": _command(experiment.provenance),
         "provenance": _provenance(experiment),
@@ -60,10 +64,6 @@ def _cells(rows: Sequence[Row], column: table.Column) -> list[table.Cell]:
         table.Cell(claim_table.scientific(s.mean), claim_table.scientific(s.sd)) if s else table.Cell("", "")
         for s in spreads
     ]
-
-
-def _settings(row: Row) -> str:
-    return ", ".join(f"{key}\xa0=\xa0{value}" for key, value in explain.common_settings([row]))
 
 
 def _command(provenance: Mapping[str, Any]) -> str:

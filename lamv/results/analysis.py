@@ -40,11 +40,6 @@ class Analysis(NamedTuple):
         """Hidden layers, the first one first."""
         return self.provenance.get("layers", [])
 
-    @property
-    def of_fewer_examples(self) -> bool:
-        """Whether it was set to another number of training examples than training evaluates on."""
-        return self.provenance.get("settings", {}).get("examples") is not None
-
     def last_step(self, row: str) -> int | None:
         """The last evaluated step of a row."""
         return max((line["step"] for line in self.lines if line["row"] == row), default=None)
@@ -105,46 +100,49 @@ def read(workdir: Path) -> Analysis:
     return Analysis(workdir, lines, provenance, notes)
 
 
+SHARE = shapes.Shape(shapes.is_share, "a number from 0 to 1")
+#: Bins; examples, and of a bin that has any their confidence and accuracy.
+_BINS = record({"count": many(WHOLE), **dict.fromkeys(("confidence", "accuracy"), many(optional(SHARE)))},
+               {"temperature": optional(NUMBER)})  # fmt: skip
+_RISK = record({"coverage": many(SHARE), "risk": many(SHARE)})
+#: Points of three classes in a plane, labelled 0, 1 and 2, and the three templates.
+_PROJECTION = record({**dict.fromkeys(("x", "y", "label"), many(NUMBER)), "templates": many(many(NUMBER))},
+                     {"names": many(TEXT), "classes": many(WHOLE)})  # fmt: skip
+#: [y, a or null, examples, right ones, ...] of each group.
+_GROUPS = record({"groups": many(many(optional(NUMBER)))})
+_INTERVAL = record(
+    {"metric": TEXT, "mean": NUMBER, "low": NUMBER, "high": NUMBER},
+    {"against": optional(TEXT), "examples": optional(WHOLE)},
+)
+
+
+def _are_long(curve: Mapping[str, Any], *keys: str) -> bool:
+    """Whether these lists have one length, above 0."""
+    lengths = {len(curve[key]) for key in keys}
+    return len(lengths) == 1 and 0 not in lengths
+
+
 def _is_reliability(curve: Mapping[str, Any]) -> bool:
-    """Bins: of each the number of its examples, and of one that has any their confidence and accuracy."""
-    lists: list[Any] = [curve.get(key) for key in ("count", "confidence", "accuracy")]
-    counts, *means = lists
-    return (
-        many(WHOLE).fits(counts)
-        and all(many(optional(SHARE)).fits(of) and len(of) == len(counts) for of in means)
-        and not any(number and None in both for number, *both in zip(counts, *means, strict=True))
-        and optional(NUMBER).fits(curve.get("temperature"))
-    )
+    if not _BINS.fits(curve) or not len(curve["count"]) == len(curve["confidence"]) == len(curve["accuracy"]):
+        return False
+    bins = zip(curve["count"], curve["confidence"], curve["accuracy"], strict=True)
+    return not any(number and None in means for number, *means in bins)
 
 
 def _is_risk(curve: Mapping[str, Any]) -> bool:
-    lists: list[Any] = [curve.get(key) for key in ("coverage", "risk")]
-    coverage, risk = lists
     return (
-        all(many(SHARE).fits(of) and of for of in lists)
-        and len(coverage) == len(risk)
-        and all(a <= b for a, b in itertools.pairwise(coverage))
+        _RISK.fits(curve)
+        and _are_long(curve, "coverage", "risk")
+        and all(a <= b for a, b in itertools.pairwise(curve["coverage"]))
     )
 
 
 def _is_projection(curve: Mapping[str, Any]) -> bool:
-    """Points of three classes in a plane, labelled 0, 1 and 2, and the three templates."""
-    lists: list[Any] = [curve.get(key) for key in ("x", "y", "label", "templates")]
-    *points, templates = lists
     return (
-        all(many(NUMBER).fits(of) and of for of in points)
-        and len({len(of) for of in points}) == 1
-        and many(many(NUMBER)).fits(templates)
-        and [len(template) for template in templates] == [2, 2, 2]
-        and many(TEXT).fits(curve.get("names", []))
-        and many(WHOLE).fits(curve.get("classes", []))
+        _PROJECTION.fits(curve)
+        and _are_long(curve, "x", "y", "label")
+        and [len(template) for template in curve["templates"]] == [2, 2, 2]
     )
-
-
-def _is_groups(curve: Mapping[str, Any]) -> bool:
-    """[y, a or null, examples, right ones, ...] of each group."""
-    groups: Any = curve.get("groups")
-    return many(many(optional(NUMBER))).fits(groups) and all(map(_is_group, groups))
 
 
 def _is_group(line: Sequence) -> bool:
@@ -154,17 +152,12 @@ def _is_group(line: Sequence) -> bool:
     return max(y, a or 0) < MOST_GROUPS and correct <= count > 0
 
 
-SHARE = shapes.Shape(shapes.is_share, "a number from 0 to 1")
-_INTERVAL = record(
-    {"metric": TEXT, "mean": NUMBER, "low": NUMBER, "high": NUMBER},
-    {"against": optional(TEXT), "examples": optional(WHOLE)},
-)
 #: {kind: whether a line of evaluation_curves.jsonl of that kind is as it should be}.
 KINDS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "reliability": _is_reliability,
     "risk_coverage": _is_risk,
     "projection": _is_projection,
-    "groups": _is_groups,
+    "groups": lambda curve: _GROUPS.fits(curve) and all(map(_is_group, curve["groups"])),
     "interval": _INTERVAL.fits,
 }
 

@@ -70,8 +70,14 @@ def read(workdir: str | Path) -> Experiment:
     begun = kept(config, {**words, "rows": many(record({"config": OBJECT}))}, "config.json", notes)
     done = kept(summary, {**words, "figures": LIST, "remarks": many(TEXT), "overrides": OBJECT}, "summary.json", notes)
     name, title, about = (done.get(key) or begun.get(key) or "" for key in words)
-    settings = _knobs((begun.get("rows") or [{"config": {}}])[0]["config"], "config.json", notes)
-    overrides = _knobs(done.get("overrides", {}), "summary.json", notes)
+    # An experiment has knobs that trainings have not: any that can be shown.
+    stored = {
+        "config.json": (begun.get("rows") or [{"config": {}}])[0]["config"],
+        "summary.json": done.get("overrides", {}),
+    }
+    settings, overrides = (
+        shapes.knobs([("the experiment", config)], file, notes, known={})[0] for file, config in stored.items()
+    )
     try:
         rows, checks = (_rows(summary, notes), checks_of(summary)) if summary else ([], [])
     except DataError as error:
@@ -87,14 +93,6 @@ def read(workdir: str | Path) -> Experiment:
         path, name, title or name, about, overrides, settings, rows, checks, done.get("figures", []),
         done.get("remarks", []), provenance, _seconds(path / "timing.jsonl"), notes, bool(summary),
     )  # fmt: skip
-
-
-def _knobs(stored: Mapping[str, Any], file: str, notes: list[str]) -> dict[str, Any]:
-    """Settings of an experiment, which has knobs of its own, as far as they can be shown."""
-    wrong: list[str] = []
-    found = shapes.knobs(stored, wrong, "the experiment", known={})
-    notes += shapes.left_out(file, wrong)
-    return found
 
 
 def _since_done(path: Path, summary: Mapping[str, Any]) -> list[str]:
@@ -117,16 +115,13 @@ def checks_of(summary: Mapping[str, Any]) -> list[Claim]:
 
 def _rows(summary: Mapping[str, Any], notes: list[str]) -> list[Row]:
     """The rows of summary.json; a metric that was not finite is left out, and shown as a dash."""
-    found, wrong = [], []
-    for row in need(summary.get("rows"), many(runs.ROW), "summary.json: rows"):
-        where = f"row {brief(row['name'])}"
-        spreads = {
-            key: runs.spread_of(stored, f"summary.json: {brief(key)} of {where}")
-            for key, stored in row["metrics"].items()
-        }
-        config = shapes.knobs(row.get("config", {}), wrong, where, known={})
+    stored = need(summary.get("rows"), many(runs.ROW), "summary.json: rows")
+    rows = [(f"row {brief(row['name'])}", row) for row in stored]
+    configs = shapes.knobs([(where, row.get("config", {})) for where, row in rows], "summary.json", notes, known={})
+    found = []
+    for (where, row), config in zip(rows, configs, strict=True):
+        spreads = {k: runs.spread_of(v, f"summary.json: {brief(k)} of {where}") for k, v in row["metrics"].items()}
         found.append(Row(row["name"], config, {key: spread for key, spread in spreads.items() if spread}))
-    notes += shapes.left_out("summary.json", wrong)
     return found
 
 

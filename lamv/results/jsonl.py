@@ -96,11 +96,6 @@ def number(value: float) -> float:
     return float(value) if abs(value) >= SMALLEST else 0.0
 
 
-def are_numbers(values: Any) -> bool:
-    """Whether a stored list holds finite numbers and nothing else."""
-    return isinstance(values, list) and all(map(is_number, values))
-
-
 def _parsed(line: bytes) -> Any:
     """What a line of JSON holds; None where it is none."""
     try:

@@ -52,37 +52,30 @@ def find(directory: str | Path) -> list[Path]:
     directory = Path(directory)
     if not directory.is_dir():
         raise DataError(f"{directory} is not a folder; give --runs a workdir, or a folder of workdirs")
-    workdirs = [path for level in _levels(directory) for path in level if is_workdir(path)]
+    workdirs = [path for path, _ in _folders(directory) if is_workdir(path)]
     if not workdirs:
         raise DataError(f"{directory} holds no workdir (no {' or '.join(FILES)}); train first: experiments.train")
     return workdirs
 
 
-def _levels(directory: Path) -> Iterator[list[Path]]:
-    """The folders of each level, but for those in a workdir, which holds no further ones."""
-    level = [directory]
-    for _ in range(DEPTH + 1):
-        yield level
-        level = [child for path in level if not is_workdir(path) for child in _children(path) if child.is_dir()]
-
-
-def _children(path: Path) -> list[Path]:
-    try:
-        return sorted(path.iterdir())
-    except OSError:  # no permission
-        return []
-
-
 def empty(directory: str | Path) -> list[Path]:
     """The empty folders in a folder of runs, down to DEPTH levels: workdirs that never began."""
-    return [path for level in _levels(Path(directory)) for path in level if _is_empty(path)]
+    return [path for path, inside in _folders(Path(directory)) if inside == []]
 
 
-def _is_empty(path: Path) -> bool:
-    try:
-        return not any(path.iterdir())
-    except OSError:
-        return False
+def _folders(directory: Path) -> Iterator[tuple[Path, list[Path] | None]]:
+    """(folder, what is in it), level by level, but for folders in a workdir; None where there is no permission to look."""
+    level = [directory]
+    for _ in range(DEPTH + 1):
+        below: list[Path] = []
+        for path in level:
+            try:
+                inside = sorted(path.iterdir())
+            except OSError:
+                inside = None
+            yield path, inside
+            below += [] if is_workdir(path) else [child for child in inside or () if child.is_dir()]
+        level = below
 
 
 def is_workdir(path: Path) -> bool:
@@ -116,8 +109,7 @@ def read(workdir: str | Path) -> Run:
     if not rows:
         raise DataError(f"{path} has no row: {' '.join(notes)}")
     if not summary:
-        notes = [note for note in notes if note != MISSING.format("summary.json")] + [_how_far(trained)]
-        notes += _not_begun(trained)
+        notes = [note for note in notes if note != MISSING.format("summary.json")] + _how_far(trained)
     elif config:
         notes += _other_rows(config, summary)
     notes += [*_changed(provenance), *_since_done(path), *remarks, *texts.get("notes", ()), *evaluated.notes]
@@ -136,19 +128,18 @@ def rows_of(summary: Mapping[str, Any], notes: list[str] | None = None) -> list[
     """
     rows = need(summary.get("rows"), many(ROW), "summary.json: rows")
     _check_names([row["name"] for row in rows], "summary.json")
-    records, wrong, lost = [], [], []
-    for row in rows:
-        where = f"row {brief(row['name'])}"
+    notes = [] if notes is None else notes
+    named = [(f"row {brief(row['name'])}", row) for row in rows]
+    configs = shapes.knobs([(where, row.get("config", {})) for where, row in named], "summary.json", notes)
+    records, lost = [], []
+    for (where, row), config in zip(named, configs, strict=True):
         metrics = {key: spread_of(stored, f"summary.json: {key} of {where}") for key, stored in row["metrics"].items()}
         sound = {
             key: of for key, of in metrics.items() if of and all(jsonl.is_metric(key, value) for value in of.values)
         }
         lost += [f"{brief(key)} of {where}" for key in metrics if key not in sound]
-        config = shapes.knobs(row.get("config", {}), wrong, where)
         records.append(Row(row["name"], config, sound, selected=tuple(row.get("selected", ()))))
-    if notes is not None:
-        notes += shapes.left_out("summary.json", wrong)
-        notes += shapes.left_out("summary.json, values that a metric cannot have", lost)
+    notes += shapes.left_out("summary.json, values that a metric cannot have", lost)
     return records
 
 
@@ -186,7 +177,7 @@ def _other_rows(config: Mapping[str, Any], summary: Mapping[str, Any]) -> list[s
     """A sentence where config.json and summary.json are not of one run."""
     rows_of_both: list[Any] = [config.get("rows"), summary["rows"]]
     stored = [
-        [(row.get("name"), shapes.knobs(row["config"], [], "")) for row in rows]
+        [(row.get("name"), *shapes.knobs([("", row["config"])], "", [])) for row in rows]
         for rows in rows_of_both
         if many(record({"config": OBJECT})).fits(rows)
     ]
@@ -250,10 +241,8 @@ def _rows_so_far(config: Mapping[str, Any], lines: Iterable[Mapping[str, Any]], 
     """The rows of config.json, each with what its last evaluated step measured."""
     rows = need(config.get("rows", []), many(record({"name": TEXT, "config": OBJECT})), "config.json: rows")
     _check_names([row["name"] for row in rows], "config.json")
-    wrong: list[str] = []
-    named = [(row["name"], shapes.knobs(row["config"], wrong, f"row {brief(row['name'])}")) for row in rows]
-    notes += shapes.left_out("config.json", wrong)
-    return [_row_so_far(name, config, lines) for name, config in named]
+    configs = shapes.knobs([(f"row {brief(row['name'])}", row["config"]) for row in rows], "config.json", notes)
+    return [_row_so_far(row["name"], config, lines) for row, config in zip(rows, configs, strict=True)]
 
 
 def _row_so_far(name: str, config: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> Row:
@@ -281,10 +270,21 @@ def _measured(lines: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> 
 def _evaluated(
     row: Row, evaluated: Analysis, lines: Sequence[Mapping[str, Any]], finished: bool, notes: list[str]
 ) -> Row:
-    """The row at the last evaluated step, with the metrics of evaluation and training there."""
-    if row.selected:
-        return _evaluated_where_selected(row, evaluated, notes)
+    """The row with the metrics of evaluation and training at the last evaluated step, or at the selected ones.
+
+    As it was trained where these were not evaluated.
+    """
     step = evaluated.last_step(row.name)
+    if row.selected:
+        at_selected = evaluated.at(row.name, row.selected)
+        if len(at_selected) == len(row.selected):
+            return _together(row, row._replace(**_measured(at_selected, row.config)), evaluated, notes)
+        if step is not None:
+            notes.append(
+                f"Row {row.name}: its numbers are those of the steps that its rule chose, which were not all evaluated; what"
+                " the evaluation has of other steps is in no table."
+            )
+        return row
     if step is None:
         if evaluated.lines:
             notes.append(f"Row {row.name} was not evaluated: {analysis.LINES} has no line of it.")
@@ -302,45 +302,20 @@ def _evaluated(
     return _together(trained, new, evaluated, notes)
 
 
-def _evaluated_where_selected(row: Row, evaluated: Analysis, notes: list[str]) -> Row:
-    """The row with its evaluation at the selected steps; as it was trained where any of them was not evaluated."""
-    lines = evaluated.at(row.name, row.selected)
-    if len(lines) == len(row.selected):
-        return _together(row, row._replace(**_measured(lines, row.config)), evaluated, notes)
-    if evaluated.last_step(row.name) is not None:
-        notes.append(
-            f"Row {row.name}: its numbers are those of the steps that its rule chose, which were not all evaluated; what"
-            " the evaluation has of other steps is in no table."
-        )
-    return row
-
-
 def _together(trained: Row, new: Row, evaluated: Analysis, notes: list[str]) -> Row:
     """The metrics of training, overridden by those of the evaluation; a note where they differ."""
     differing = analysis.disagreements(*({m: r.by_seed(m) for m in r.metrics} for r in (new, trained)))
-    if evaluated.of_fewer_examples:
+    if evaluated.provenance.get("settings", {}).get("examples") is not None:  # training evaluates on others
         differing = [metric for metric in differing if not metric.startswith("train/")]
     if differing:
-        notes.append(_differ(trained, new, differing))
+        first, *others = differing
+        more = f" and in {len(others)} more" if others else ""
+        notes.append(
+            f"Row {new.name}: training and evaluation differ by more than rounding in {first}"
+            f" ({trained.mean(first):.4g} and {new.mean(first):.4g}){more}; the evaluation counts."
+        )
     seeds = {key: value for key, value in trained.seeds.items() if key not in new.metrics} | dict(new.seeds)
     return trained._replace(metrics={**trained.metrics, **new.metrics}, seeds=seeds)
-
-
-def _differ(trained: Row, new: Row, metrics: Sequence[str]) -> str:
-    first = metrics[0]
-    more = f" and in {len(metrics) - 1} more" if len(metrics) > 1 else ""
-    return (
-        f"Row {new.name}: training and evaluation differ by more than rounding in {first}"
-        f" ({trained.mean(first):.4g} and {new.mean(first):.4g}){more}; the evaluation counts."
-    )
-
-
-def _not_begun(rows: Sequence[Row]) -> list[str]:
-    """A sentence on the rows without metrics, in a run in which others have some."""
-    missing = [row.name for row in rows if not row.metrics]
-    if not missing or len(missing) == len(rows):
-        return []
-    return [f"Not begun, or cut off before their first line in metrics.jsonl: {', '.join(missing)}."]
 
 
 def _claims(summary: Mapping[str, Any], stated: Sequence[Sequence], rows: Sequence[Row]) -> list[Claim]:
@@ -353,11 +328,18 @@ def _claims(summary: Mapping[str, Any], stated: Sequence[Sequence], rows: Sequen
     return [_claim(claim, means)._replace(holds=None, note=why) for claim in unjudged]
 
 
-def _how_far(rows: Sequence[Row]) -> str:
+def _how_far(rows: Sequence[Row]) -> list[str]:
+    """Sentences on the step of a run that is not finished, and on rows without metrics where others have some."""
     steps = [row.step or 0 for row in rows]
-    where = f"step {steps[0]}" if len(set(steps)) == 1 else f"steps {min(steps)} to {max(steps)}"
-    planned = {row.knob("steps") for row in rows}
-    of = f" of {planned.pop()}" if len(planned) == 1 and None not in planned else ""
-    if not max(steps):
-        return "The run is not finished (still going, or interrupted), and nothing has been measured yet."
-    return f"The run is not finished (still going, or interrupted): the numbers are those of {where}{of}."
+    going = "The run is not finished (still going, or interrupted)"
+    if not max(steps, default=0):
+        how_far = [f"{going}, and nothing has been measured yet."]
+    else:
+        where = f"step {steps[0]}" if len(set(steps)) == 1 else f"steps {min(steps)} to {max(steps)}"
+        planned = {row.knob("steps") for row in rows}
+        of = f" of {planned.pop()}" if len(planned) == 1 and None not in planned else ""
+        how_far = [f"{going}: the numbers are those of {where}{of}."]
+    missing = [row.name for row in rows if not row.metrics]
+    if 0 < len(missing) < len(rows):
+        how_far.append(f"Not begun, or cut off before their first line in metrics.jsonl: {', '.join(missing)}.")
+    return how_far

@@ -2,7 +2,7 @@
 
     need(summary.get("title"), TEXT, "summary.json: title")                          the value, or DataError
     kept(stored, {"command": many(TEXT), "device": DEVICE}, "provenance.json", notes)    what fits; a note on the rest
-    knobs(row["config"], wrong)                                                      a config without what fits no knob
+    knobs([("row ERM", row["config"])], "config.json", notes)                            configs without what fits no knob
 
 Files are written by lamv, but may have been damaged, edited, or copied from elsewhere since. What is read is checked here
 first, so that no other code needs to.
@@ -161,10 +161,16 @@ READING: dict[str, Shape] = {
 
 
 def knobs(
-    config: Mapping[str, Any], wrong: list[str], where: str, known: Mapping[str, Shape] = KNOBS
-) -> dict[str, Any]:
-    """A config, nested, without what fits no knob; `wrong` gets a phrase on each. known: knobs with a shape."""
-    return _below("", config, wrong, where, known)
+    configs: Sequence[tuple[str, Mapping[str, Any]]], file: str, notes: list[str], known: Mapping[str, Shape] = KNOBS
+) -> list[dict[str, Any]]:
+    """Configs of a file, nested, without what fits no knob, and a note on that. configs: (what has it, config).
+
+    known: knobs with a shape; others hold whatever a knob can.
+    """
+    wrong: list[str] = []
+    fitting = [_below("", config, wrong, where, known) for where, config in configs]
+    notes += left_out(file, wrong)
+    return fitting
 
 
 def _below(

@@ -1,5 +1,7 @@
 """Methods in words, with the numbers that are trained on."""
 
+import string
+
 import numpy as np
 import pytest
 
@@ -75,16 +77,12 @@ def words(name, classes=K, loss=None, after_switch="all", **knobs):
 def test_every_method_is_told_in_words_with_its_numbers(name):
     said = words(name, **CHANGED)
     assert all(part in said for part in SAID[name]), said
-    assert words(name, classes=None, **CHANGED)
     smoothed = {"smoothing", "convention"} <= set(core.knobs_of(core.METHODS[name]))
     assert ("0.73" in said) == smoothed
 
 
-@pytest.mark.parametrize("name", core.METHODS)
-def test_every_method_has_a_colour_of_its_own(name):
-    others = [method.colour for other, method in methods.METHODS.items() if other != name]
-    assert methods.METHODS[name].colour not in others
-    assert methods.METHODS[name].mixes == core.METHODS[name].combines
+def test_every_method_has_a_colour_of_its_own():
+    assert len({method.colour for method in methods.METHODS.values()}) == len(methods.METHODS)
 
 
 @pytest.mark.parametrize("convention, label, other", [("uniform", 0.91, 0.01), ("others", 0.9, 0.1 / 9)])
@@ -131,3 +129,11 @@ def test_the_switch_and_the_loss_are_told():
 )
 def test_configs_of_another_make_are_told_as_far_as_they_go(stored):
     assert methods.in_words(stored, K)
+
+
+def test_a_sentence_names_knobs_and_parts_that_there_are():
+    fields = [
+        field for method in methods.METHODS.values() for _, field, _, _ in string.Formatter().parse(method.sentence)
+    ]
+    assert {field for field in fields if field} <= KNOBS.keys() | methods.PARTS.keys()
+    assert not KNOBS.keys() & methods.PARTS.keys()

@@ -1,12 +1,11 @@
 """Accuracy, first-layer weights, variances and training curves: the figures that a run has without an evaluation."""
 
-import math
 from collections.abc import Callable, Sequence
 
 from matplotlib.ticker import MaxNLocator
 
 from lamv.report.figures import style
-from lamv.report.figures.style import ACCENT, INK, PALE, WIDTH, Drawn, Mark, add_legend, as_svg
+from lamv.report.figures.style import ACCENT, INK, PALE, Drawn, Mark, add_legend, as_svg
 from lamv.report.numbers import shortened
 from lamv.results.records import Row, Run, curve
 
@@ -103,9 +102,7 @@ def curves(run: Run) -> Drawn | None:
     panels = [panel for panel in wanted if any(curve(run, row.name, panel[0]) for row in run.rows)]
     if not panels:
         return None
-    columns = style.columns_of([row.name for row in run.rows])
-    size = WIDTH, 2.9 + 0.2 * math.ceil(len(run.rows) / columns)
-    fig, grid = style.panels(len(panels), 2, size)
+    fig, grid, columns = style.line_panels([row.name for row in run.rows], len(panels), 2, 2.9)
     for axes, (metric, title, scale) in zip(grid, panels, strict=True):
         for number, (row, look) in enumerate(zip(run.rows, style.looks(run.rows), strict=True)):
             style.line_with_band(axes, curve(run, row.name, metric), look, label=row.name, shift=number, scale=scale)

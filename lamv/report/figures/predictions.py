@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from lamv.catalog.metrics import ATTACK, CORRUPTION
 from lamv.compare.families import kind_name, level
 from lamv.report.figures import style
-from lamv.report.figures.style import ACCENT, INK, WIDTH, Drawn, add_legend, as_svg, columns_of, looks, panels
+from lamv.report.figures.style import ACCENT, INK, WIDTH, Drawn, add_legend, as_svg, line_panels, looks, panels
 from lamv.report.figures.variance import lines_with_bands
 from lamv.report.numbers import first_of, shortened
 from lamv.results.records import Row, Run
@@ -73,8 +73,7 @@ def risk_coverage(run: Run) -> Drawn | None:
     rows = [row for row in run.rows if any(means[row.name, score] for score in dashes)]
     if not rows:
         return None
-    columns = columns_of([row.name for row in rows])
-    fig, [axes] = panels(1, 1, (WIDTH, 3.5 + 0.2 * math.ceil(len(rows) / columns)))
+    fig, [axes], columns = line_panels([row.name for row in rows], 1, 1, 3.5)
     texts = []
     for number, (row, look) in enumerate(zip(rows, looks(rows), strict=True)):
         for score, dash in dashes.items():
@@ -185,9 +184,8 @@ def robustness(run: Run) -> Drawn | None:
     if not levels:
         return None
     rows = [row for row in run.rows if any(points.get(row.name) for _, points in levels.values())]
-    columns = columns_of([row.name for row in rows])
-    height = 0.3 + 2.1 * math.ceil(len(levels) / 3) + 0.2 * math.ceil(len(rows) / columns)
-    fig, grid = panels(len(levels), 3, (WIDTH, height), share="y")
+    height = 0.3 + 2.1 * math.ceil(len(levels) / 3)
+    fig, grid, columns = line_panels([row.name for row in rows], len(levels), 3, height, share="y")
     for axes, (title, (label, points)) in zip(grid, levels.items(), strict=True):
         lines_with_bands(axes, rows, points, scale=100, wide=math.inf)
         axes.set(title=title, xlabel=label)

@@ -193,6 +193,14 @@ def columns_of(names: Sequence[str]) -> int:
     return max(1, min(4, int(WIDTH / (0.075 * longest + 0.65))))
 
 
+def line_panels(
+    names: Sequence[str], count: int, across: int, height: float, share: str = ""
+) -> tuple[Figure, list, int]:
+    """`panels` of lines with these names, and the columns of their legend; height: without it."""
+    columns = columns_of(names)
+    return *panels(count, across, (WIDTH, height + 0.2 * math.ceil(len(names) / columns)), share), columns
+
+
 def add_legend(fig, axes, columns: int, where: str = "outside lower center") -> None:
     """A legend outside of the axes with each name of one or several axes once; none for a single name."""
     pairs = [pair for one in (axes if isinstance(axes, list) else [axes])
@@ -204,6 +212,7 @@ def add_legend(fig, axes, columns: int, where: str = "outside lower center") -> 
 
 
 def add_colour_bar(fig, axes, norm, label: str, ticks: Sequence[float], labels: Sequence[str]) -> None:
+    """The scale of a heat map beside its axes, with these labels at the ticks."""
     bar = fig.colorbar(ScalarMappable(norm, HEAT), ax=axes, fraction=0.04, pad=0.015, aspect=30)
     bar.set_ticks(ticks, labels=labels)
     bar.set_label(label)

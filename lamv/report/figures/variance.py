@@ -75,17 +75,16 @@ def loss_over_training(run: Run) -> Drawn | None:
     fig, grid = panels(len(rows), 3, (WIDTH, 0.7 + 2.0 * math.ceil(len(rows) / 3)), share="x")
     ends = []
     for axes, row in zip(grid, rows, strict=True):
+        last = []
         for key, name, look in lines:
-            points = curve(run, row.name, f"augmented/{key}")
-            if points:
-                axes.plot(
-                    *zip(*((step, s.mean) for step, s in points), strict=True), label=name, markersize=3.5, **look
-                )
+            if points := curve(run, row.name, f"augmented/{key}"):
+                steps, spreads = zip(*points, strict=True)
+                axes.plot(steps, [s.mean for s in spreads], label=name, markersize=3.5, **look)
+                last.append(f"{name} {spreads[-1].mean:.3g}")
         axes.set(title=shortened(row.name), xlabel="step")
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        last = [(name, curve(run, row.name, f"augmented/{key}")) for key, name, _ in lines]
-        ends.append(f"{shortened(row.name)}: " + ", ".join(f"{name} {of[-1][1].mean:.3g}" for name, of in last if of))
+        ends.append(f"{shortened(row.name)}: " + ", ".join(last))
     fig.supylabel("nats", fontsize=9)
     add_legend(fig, grid[0], 3, "outside upper center")
     caption = (
@@ -105,10 +104,9 @@ def _over_steps(name: str, run: Run, metrics: Sequence[tuple[str, str, float]], 
             measured.append((title, points, scale))
     if not measured:
         return None
-    columns = style.columns_of([row.name for row in run.rows])
-    height = 0.3 + 2.3 * math.ceil(len(measured) / 2) + 0.2 * math.ceil(len(run.rows) / columns)
     logarithmic = False
-    fig, grid = panels(len(measured), 2, (WIDTH, height))
+    height = 0.3 + 2.3 * math.ceil(len(measured) / 2)
+    fig, grid, columns = style.line_panels([row.name for row in run.rows], len(measured), 2, height)
     for axes, (title, points, scale) in zip(grid, measured, strict=True):
         axes.set(title=title, xlabel="step")
         logarithmic |= lines_with_bands(axes, run.rows, points, scale)
@@ -125,8 +123,7 @@ def profile(run: Run) -> Drawn | None:
     keys = [(name, key) for name, key in keys if any(key in row.metrics for row in run.rows)]
     if len(keys) < 3:
         return None
-    columns = style.columns_of([row.name for row in run.rows])
-    fig, [axes] = panels(1, 1, (WIDTH, 3.3 + 0.2 * math.ceil(len(run.rows) / columns)))
+    fig, [axes], columns = style.line_panels([row.name for row in run.rows], 1, 1, 3.3)
     points = {
         row.name: [(place, row.metrics[key]) for place, (_, key) in enumerate(keys) if key in row.metrics]
         for row in run.rows
