@@ -1,9 +1,8 @@
 """Milliseconds of a training step under every method, and its ratio to ERM.
 
-    python -m benchmarks.methods [--model=resnet18] [--dtype=float32] [--methods=mixup,cutmix,...] [--steps=30]
+    python -m benchmarks.methods [--model=resnet18] [--dtype=float32] [--methods=mixup,cutmix,...] [--steps=30] [--json=FILE]
 
-Random 32 x 32 images, batch 128, crop and flip on. All methods run in one process, in turns, three times; the best time
-of each counts, since other work on the machine can only add to it. benchmarks/README.md says what has been measured.
+Random 32 x 32 images, batch 128, crop and flip on. All methods run in one process, in turns.
 """
 
 import sys
@@ -11,22 +10,22 @@ import tempfile
 
 from absl import flags
 
+from benchmarks import timing
 from experiments import launch
+from lamv import xla
 
-launch.use_fast_convolutions()
+xla.prepare()
 
 MODEL = flags.DEFINE_string("model", "resnet18", "Name of the network.")
 DTYPE = flags.DEFINE_string("dtype", "float32", "Of the computation.")
 METHODS = flags.DEFINE_list("methods", None, "Which ones; all by default. ERM always runs.")
 STEPS = flags.DEFINE_integer("steps", 30, "Steps of one timing.")
+TURNS = flags.DEFINE_integer("turns", 3, "Timings of each method.")
 #: manifold_mixup mixes at one of three depths, where the network has them.
 DEPTHS = {"resnet": ("input", "stage2_block0", "stage3_block0"), "mlp": ("input", "head"), "cnn": ("input", "head")}
 
 
 def main() -> None:
-    import jax
-
-    from benchmarks import timing
     from lamv import config as configs
     from lamv.core.methods import METHODS as KNOWN
     from lamv.train.session import Session
@@ -39,15 +38,13 @@ def main() -> None:
         config.rows = {name: {"method.name": name, "method.smoothing": 0.1, "method.layers": depths} for name in names}
         rows = configs.expand(config)
         session = Session(rows)
-        runs = {row.name: VariantRun(row, session) for row in rows}
-        seconds_to_compile = {name: timing.first_two(run) for name, run in runs.items()}
-    best = timing.best_of_three(runs, STEPS.value)
-    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {MODEL.value} {DTYPE.value}, batch 128")
-    for name, seconds in best.items():
-        ratio = seconds / best["erm"]
-        print(
-            f"  {name:20} {1e3 * seconds:9.3f} ms a step, {ratio:5.2f} x ERM; first two {seconds_to_compile[name]:.1f} s"
-        )
+        ways = {row.name: timing.Advancing([VariantRun(row, session)], STEPS.value) for row in rows}
+    seconds = timing.interleaved(ways, TURNS.value)
+    results = [
+        {"method": name, "ms": timing.milliseconds(times, STEPS.value), "over_erm": timing.ratio(times, seconds["erm"])}
+        for name, times in seconds.items()
+    ]
+    timing.report(results, TURNS.value)
 
 
 if __name__ == "__main__":

@@ -1,35 +1,33 @@
 """What the pass for the class moments costs, next to a bare forward pass over the same images.
 
-    python -m benchmarks.analysis [--model=resnet20] [--dtype=float32] [--images=5000] [--rounds=5]
+    python -m benchmarks.evaluate [--model=resnet20] [--dtype=float32] [--images=5000] [--turns=5] [--json=FILE]
 
-Both are compiled functions over the same batches of the same images, in the same process, in turns; the best time of each
-counts, since other work on the machine can only add to it. Three passes: `bare` returns the logits of each batch and
-nothing else; `evaluation` is the pass of training, with the moments of features and outputs; `statistics` is that of
-experiments.evaluate: the moments of every layer, the D x D geometry of the features, the logits kept. Results, with device
-and versions, are in benchmarks/README.md.
+All are compiled functions over the same batches of the same images, in the same process, in turns. `bare` returns the
+logits of each batch and nothing else; `evaluation` is the pass of training, with the moments of features and outputs;
+`statistics` is that of experiments.evaluate: the moments of every layer, the D x D geometry of the features, the logits.
 """
 
 import sys
 import tempfile
-import time
 
 from absl import flags
 
+from benchmarks import timing
 from experiments import launch
+from lamv import xla
 
-launch.use_fast_convolutions()
+xla.prepare()
 
 MODEL = flags.DEFINE_string("model", "resnet20", "Name of the network.")
 DTYPE = flags.DEFINE_string("dtype", "float32", "Of the computation.")
 IMAGES = flags.DEFINE_integer("images", 5000, "Images of a pass.")
-ROUNDS = flags.DEFINE_integer("rounds", 5, "Timings of each.")
+TURNS = flags.DEFINE_integer("turns", 5, "Timings of each.")
 
 
 def main() -> None:
     import jax
     import numpy as np
 
-    from benchmarks import timing
     from lamv import config as configs
     from lamv.evaluate.passes import Passes
     from lamv.train.session import Session
@@ -59,18 +57,18 @@ def main() -> None:
         "evaluation": lambda: run.sums(replicas, "train"),
         "statistics": lambda: passes.sums(replicas, table),
     }
-    best = dict.fromkeys(ways, float("inf"))
-    for turn in range(ROUNDS.value + 1):
-        for name, way in ways.items():
-            before = time.perf_counter()
-            jax.block_until_ready(way())
-            if turn:  # the first compiles
-                best[name] = min(best[name], time.perf_counter() - before)
-    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {MODEL.value} {DTYPE.value}, {IMAGES.value} images")
-    for name, seconds in best.items():
-        print(
-            f"  {name:10} {seconds:8.3f} s, {seconds / best['bare']:6.3f} x bare, {IMAGES.value / seconds:8.0f} images/s"
-        )
+    seconds = timing.interleaved(
+        {name: lambda way=way: jax.block_until_ready(way()) for name, way in ways.items()}, TURNS.value
+    )
+    results = [
+        {
+            "pass": name,
+            "seconds": timing.milliseconds(times, 1) / 1e3,
+            "over_bare": timing.ratio(times, seconds["bare"]),
+        }
+        for name, times in seconds.items()
+    ]
+    timing.report(results, TURNS.value)
 
 
 if __name__ == "__main__":
