@@ -260,7 +260,7 @@ def _remarks(config, cells, measured) -> list[str]:
     """Where the equality fails although Mixup interpolates, and where training has not arrived."""
     remarks = [
         "For d below n Mixup weighs every example, and the maximum margin only its support vectors: the equality fails, in"
-        " the way that the theorems on minimum-variance features say.",
+        " the way that the theorems on minimum-variance features say."
     ]
     between_them = [
         f"{kind}, d = {d} ({measured['cosine_of_Mixup_with_maximum_margin'][i].mean():.3f})"

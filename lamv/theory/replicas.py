@@ -3,7 +3,7 @@
 What differs between replicas is data: arrays with a leading axis R. Their number of steps, shapes and loss are common.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -57,9 +57,25 @@ def fit(
     return jax.vmap(one)(params, knobs, keys)
 
 
+def recorded(names: Collection, *arguments, **options) -> dict[Any, dict[str, np.ndarray]]:
+    """name -> quantity -> (seeds, records): the records of `fit`, scalars by quantity, for R = names x seeds."""
+    records = jax.tree.map(lambda r: np.asarray(r).reshape(len(names), -1, r.shape[-1]), fit(*arguments, **options)[1])
+    return {name: {key: values[i] for key, values in records.items()} for i, name in enumerate(names)}
+
+
 def stacked(replicas: Sequence) -> Any:
     """Pytrees of arrays, one a replica, as one with leading axis R."""
     return jax.tree.map(lambda *values: np.stack(values), *replicas)
+
+
+def seeds_of(config) -> range:
+    """The seeds of the replicas of each row."""
+    return range(config.seed, config.seed + config.seeds)
+
+
+def keys_of(config, times: int = 1) -> jax.Array:
+    """(times x seeds,) keys, those of the seeds repeated: rows of one seed share their draws."""
+    return jax.vmap(jax.random.key)(jnp.tile(jnp.array(list(seeds_of(config))), times))
 
 
 def stream(seed: int, number: int) -> np.random.Generator:
