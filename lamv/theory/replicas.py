@@ -13,6 +13,8 @@ import numpy as np
 import optax
 from jax import lax
 
+from lamv.core.losses import binary_logits, cross_entropy
+
 
 @partial(jax.jit, static_argnames=("loss", "steps", "optimiser", "record", "record_every"))
 def fit(
@@ -89,3 +91,8 @@ def two_layers(seed: int, inputs: int, width: int, classes: int) -> dict[str, np
     shapes = {"kernel1": (width, inputs), "bias1": (width,), "kernel2": (classes, width), "bias2": (classes,)}
     reach = {"kernel1": inputs**-0.5, "bias1": inputs**-0.5, "kernel2": width**-0.5, "bias2": width**-0.5}
     return {name: rng.uniform(-reach[name], reach[name], shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def binary_loss(outputs, targets):
+    """Mean logistic loss of outputs (n,) of a binary model against targets (n, 2)."""
+    return jnp.mean(cross_entropy(binary_logits(outputs), targets))
