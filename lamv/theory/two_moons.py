@@ -65,6 +65,7 @@ class Training(NamedTuple):
 
 
 def methods(config) -> list[Training]:
+    """ERM, and Mixup with each alpha; once more on sums of gradients where the knob `summed` is set."""
     mixup = [Training(f"mixup alpha={alpha:g}", alpha) for alpha in config.alphas]
     summed = [Training(f"{name}, summed", alpha, True) for name, alpha, _ in mixup if config.summed]
     return [Training("erm"), *mixup, *summed]
