@@ -12,8 +12,7 @@ is eps / std_c here, and the range [0, 1] is [(0 - mean_c) / std_c, (1 - mean_c)
 Allowed is what lies within eps of the input and in the valid range [low, high], where one is given. An input that lies
 outside of its range, by rounding perhaps, may stay where it is, so that eps = 0 gives the inputs back bit for bit. A
 negative eps raises ValueError where it is known, for no input is allowed then.
-Nothing is drawn but the random start of `pgd`, and that only with a key. Gradients that are not finite are not hidden:
-NaN comes back as NaN.
+Gradients that are not finite are not hidden: NaN comes back as NaN.
 """
 
 from collections.abc import Callable
@@ -42,28 +41,24 @@ def pgd(
     *,
     steps: int,
     step_size,
-    key: jax.Array | None = None,
     unroll: bool = False,
 ) -> jax.Array:
     """Projected gradient ascent: `steps` steps of `step_size`, each followed by the way back to what is allowed.
 
-    It starts at the inputs or, with a key, at a uniformly drawn point within eps of them. To reach the boundary from
-    anywhere, steps x step_size has to be 2 eps or more (eps without a key). unroll: no loop in the compiled program, which
-    takes longer to compile, but runs faster where loops are slow. Raises ValueError for steps < 1.
+    It starts at the inputs: to reach the boundary, steps x step_size has to be eps or more.
+    unroll: no loop in the compiled program, which takes longer to compile, but runs faster where loops are slow. Raises
+    ValueError for steps < 1.
     """
     if steps < 1:
         raise ValueError(f"steps is {steps}, must be at least 1")
     inputs = floating(inputs)
     lowest, highest = _allowed(inputs, eps, low, high)
     step_size = _like(inputs, step_size)
-    start = inputs
-    if key is not None:
-        start = inputs + _like(inputs, eps) * jax.random.uniform(key, inputs.shape, inputs.dtype, -1.0, 1.0)
 
     def ascend(_, x):
         return jnp.clip(x + step_size * jnp.sign(loss_gradient(x)), lowest, highest)
 
-    return lax.fori_loop(0, steps, ascend, jnp.clip(start, lowest, highest), unroll=unroll)
+    return lax.fori_loop(0, steps, ascend, jnp.clip(inputs, lowest, highest), unroll=unroll)
 
 
 def _allowed(inputs: jax.Array, eps, low, high) -> tuple[jax.Array, jax.Array]:

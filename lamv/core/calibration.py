@@ -98,27 +98,17 @@ def expected_calibration_error(confidence, correct, *, bins: int = BINS, mass: b
 
 
 def example_brier(logits, labels, temperature=1.0) -> np.ndarray:
-    """sum_k (p_k - 1[y = k])^2 of each example: (N,) in [0, 2]; their mean is `brier`."""
+    """sum_k (p_k - 1[y = k])^2 of each example: (N,) in [0, 2]; their mean is the Brier score. 0: sure and right."""
     logits, labels = checked(logits, labels)
     apart = np.exp(log_softmax(logits, temperature))
     apart[np.arange(len(labels)), labels] -= 1
     return np.square(apart).sum(axis=1)
 
 
-def brier(logits, labels, temperature=1.0) -> float:
-    """The Brier score of logits (N, K) and labels (N,), summed over classes: 0 is best, 2 is sure and always wrong."""
-    return float(example_brier(logits, labels, temperature).mean())
-
-
 def example_nll(logits, labels, temperature=1.0) -> np.ndarray:
-    """-log p_y of each example: (N,) nats; their mean is `negative_log_likelihood`."""
+    """-log p_y of each example: (N,) nats; their mean is the negative log likelihood."""
     logits, labels = checked(logits, labels)
     return -log_softmax(logits, temperature)[np.arange(len(labels)), labels]
-
-
-def negative_log_likelihood(logits, labels, temperature=1.0) -> float:
-    """The mean of -log p_y over logits (N, K) and labels (N,), in nats; temperature > 0, one number or (N,)."""
-    return float(example_nll(logits, labels, temperature).mean())
 
 
 def fit_temperature(logits, labels) -> float:
@@ -158,7 +148,7 @@ def temperature_scaling(logits, labels, held_out=None) -> Scaled:
     else:
         temperature = reported = fit_temperature(*held_out)
     confidence, correct = confidence_and_correct(logits, labels, temperature)
-    nll = negative_log_likelihood(logits, labels, temperature)
+    nll = float(example_nll(logits, labels, temperature).mean())
     return Scaled(reported, nll, expected_calibration_error(confidence, correct), confidence)
 
 
@@ -173,8 +163,8 @@ def calibration_metrics(logits, labels, held_out=None) -> dict[str, float]:
     return {
         "ece": expected_calibration_error(confidence, correct),
         "ece_mass": expected_calibration_error(confidence, correct, mass=True),
-        "brier": brier(logits, labels),
-        "nll": negative_log_likelihood(logits, labels),
+        "brier": float(example_brier(logits, labels).mean()),
+        "nll": float(example_nll(logits, labels).mean()),
         "temperature": scaled.temperature,
         "ece_scaled": scaled.ece,
         "nll_scaled": scaled.nll,

@@ -17,7 +17,7 @@ from scipy.special import betaln, entr, expit
 
 from lamv.core.checks import check_labels, check_range
 from lamv.core.laws import Law
-from lamv.core.targets import smoothing_limit
+from lamv.core.targets import check_smoothing
 
 #: Positions closer than this, in units of the data's extent, are one; `at` must be given in float64 therefore.
 SAME_PLACE = 1e-9
@@ -311,8 +311,7 @@ def _modes(*values) -> list[np.ndarray]:
 
 def _off_mass(num_classes: int, smoothing: float, convention: str) -> float:
     """What a smoothed target gives to all of the wrong classes together."""
-    limit = smoothing_limit(num_classes, convention)
-    check_range("smoothing", smoothing, low=0.0, below=limit, note=f"for {convention!r}, K = {num_classes}")
+    check_smoothing("smoothing", smoothing, num_classes, convention)
     return float(smoothing) * ((num_classes - 1) / num_classes if convention == "uniform" else 1.0)
 
 

@@ -37,6 +37,7 @@ import numpy as np
 from jax import lax
 
 from lamv.core.checks import check_shape, integers, members
+from lamv.core.variance import at_least_one, class_sums
 
 #: Relative to the mean, a difference of means below this is the rounding of float32 and not a difference.
 ROUNDING = 2e-6
@@ -84,7 +85,7 @@ def geometry(features: jax.Array, labels: jax.Array, num_classes: int, mask: jax
     count = member.sum(axis=0)
 
     def class_means(values):
-        return _product(member, values) / _at_least_one(count)[:, None]
+        return class_sums(member, values) / at_least_one(count)[:, None]
 
     def deviations(values, means):
         return jnp.where(counts[:, None], values - means[labels], 0.0)
@@ -98,25 +99,25 @@ def geometry(features: jax.Array, labels: jax.Array, num_classes: int, mask: jax
     direction = class_means(unit)
     # 1 - u.m summed over a class is its sum of ||u - m||^2, which does not cancel, and of 1 - ||u||^2: 1 where u = 0.
     distance = jnp.sum(jnp.square(deviations(unit, direction)), axis=-1) + (norm == 0)
-    norm_mean = jnp.sum(norm) / _at_least_one(jnp.sum(count))
+    norm_mean = jnp.sum(norm) / at_least_one(jnp.sum(count))
     norm_scatter = jnp.sum(jnp.where(counts, jnp.square(norm - norm_mean), 0.0))
-    distances = _product(member, distance[:, None])[:, 0]
-    return Geometry(count, mean, _product(apart, apart), direction, distances, norm_mean, norm_scatter)
+    distances = class_sums(member, distance[:, None])[:, 0]
+    return Geometry(count, mean, class_sums(apart, apart), direction, distances, norm_mean, norm_scatter)
 
 
 def merge(a: Geometry, b: Geometry) -> Geometry:
     """The geometry of both sets together."""
     count = a.count + b.count
-    share = b.count / _at_least_one(count)
+    share = b.count / at_least_one(count)
     weight = a.count * share
     shift, turn = b.mean - a.mean, b.direction - a.direction
     number_a, number_b = jnp.sum(a.count), jnp.sum(b.count)
-    norm_share = number_b / _at_least_one(number_a + number_b)
+    norm_share = number_b / at_least_one(number_a + number_b)
     norm_shift = b.norm_mean - a.norm_mean
     return Geometry(
         count=count,
         mean=a.mean + share[:, None] * shift,
-        cross=a.cross + b.cross + _product(weight[:, None] * shift, shift),
+        cross=a.cross + b.cross + class_sums(weight[:, None] * shift, shift),
         direction=a.direction + share[:, None] * turn,
         distance=a.distance + b.distance + weight * jnp.sum(jnp.square(turn), axis=-1),
         norm_mean=a.norm_mean + norm_share * norm_shift,
@@ -129,13 +130,13 @@ def merge_over(g: Geometry, axis_name: str) -> Geometry:
     count, number = lax.psum(g.count, axis_name), jnp.sum(g.count)
 
     def mean_of(here, weight, total):
-        return lax.psum(weight * here, axis_name) / _at_least_one(total)
+        return lax.psum(weight * here, axis_name) / at_least_one(total)
 
     mean = mean_of(g.mean, g.count[:, None], count[:, None])
     direction = mean_of(g.direction, g.count[:, None], count[:, None])
     norm_mean = mean_of(g.norm_mean, number, jnp.sum(count))
     shift = g.mean - mean
-    cross = g.cross + _product(g.count[:, None] * shift, shift)
+    cross = g.cross + class_sums(g.count[:, None] * shift, shift)
     distance = g.distance + g.count * jnp.sum(jnp.square(g.direction - direction), axis=-1)
     norm_scatter = g.norm_scatter + number * jnp.square(g.norm_mean - norm_mean)
     cross, distance, norm_scatter = lax.psum((cross, distance, norm_scatter), axis_name)
@@ -228,12 +229,3 @@ def _around(means: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Means (K, D) minus their mean with weights `share` (K,); where that is but rounding, 0."""
     centre = (share[:, None] * means).sum(axis=0)
     return np.where(np.abs(means - centre) <= ROUNDING * np.abs(centre), 0.0, means - centre)
-
-
-def _product(left: jax.Array, right: jax.Array) -> jax.Array:
-    # Summed over rows; "highest": a matrix unit's short floats would cost the statistic half of its digits.
-    return jnp.einsum("bk,bd->kd", left, right, precision=lax.Precision.HIGHEST)
-
-
-def _at_least_one(count: jax.Array) -> jax.Array:
-    return jnp.maximum(count, 1.0)

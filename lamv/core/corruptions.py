@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
+from scipy.fft import dct
 
 from lamv.core.checks import check_range
 from lamv.core.images import check_floats
@@ -78,7 +79,7 @@ def jpeg_like(key: jax.Array, image: jax.Array, level) -> jax.Array:
     image = image.astype(jnp.float32)
     padded = jnp.pad(image, ((0, -height % JPEG_SIDE), (0, -width % JPEG_SIDE), (0, 0)), mode="edge")
     blocks = padded.reshape(padded.shape[0] // JPEG_SIDE, JPEG_SIDE, -1, JPEG_SIDE, channels)
-    cosines = _cosines()
+    cosines = dct(np.eye(JPEG_SIDE), axis=0, norm="ortho").astype(np.float32)  # a frequency a row
     coefficients = _dot("ui,aibjc->aubjc", cosines, _dot("vj,aibjc->aibvc", cosines, blocks - 0.5))
     frequency = np.arange(JPEG_SIDE, dtype=np.float32)
     step = level * JPEG_STEP * (1 + frequency[:, None] + frequency[None])[None, :, None, :, None]
@@ -103,14 +104,6 @@ def _block_means(side: int, block: int) -> np.ndarray:
     index = np.arange(side) // block
     same = (index[:, None] == index[None]).astype(np.float32)
     return same / same.sum(axis=1, keepdims=True)
-
-
-def _cosines() -> np.ndarray:
-    """(8, 8): the orthonormal cosine transform (DCT-II), a frequency a row."""
-    frequency, index = np.arange(JPEG_SIDE)[:, None], np.arange(JPEG_SIDE)[None]
-    cosines = np.sqrt(2 / JPEG_SIDE) * np.cos(np.pi * (2 * index + 1) * frequency / (2 * JPEG_SIDE))
-    cosines[0] /= np.sqrt(2)
-    return cosines.astype(np.float32)
 
 
 def _dot(axes: str, left: ArrayLike, right: ArrayLike) -> jax.Array:

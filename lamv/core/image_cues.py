@@ -31,7 +31,7 @@ Sizes raise ValueError, in one line, where a cue does not fit.
 import colorsys
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -54,14 +54,14 @@ CELLS = (np.s_[0, :], np.s_[:3, 2], np.s_[2:, 2], np.s_[4, :], np.s_[2:, 0], np.
 class ImageCue(NamedTuple):
     """How a cue is planted, and three functions of the shape (H, W, C) of an image without it and of K.
 
-    planted_shape: of an image with it; raises ValueError where it does not fit. noise_shape: of its noise. carries: bool of
-    the planted shape, which inputs carry the cue; None where it is spread over all of them.
+    planted_shape: of an image with it; raises ValueError where it does not fit. noise_shape: of its noise. block: the
+    slices of the image with the cue in which it lies; None where it is spread over the whole image.
     """
 
     plant: Callable
     planted_shape: Callable[[tuple, int], tuple]
     noise_shape: Callable[[tuple, int], tuple]
-    carries: Callable[[tuple, int], np.ndarray | None]
+    block: Callable[[tuple, int], Any] | None = None
 
 
 def colour(image: jax.Array, attribute: jax.Array, strength, noise: jax.Array, *, num_classes: int):
@@ -237,19 +237,12 @@ def _doubled_shape(shape, num_classes):
     return (*shape[:2], 2 * shape[2])
 
 
-def _nowhere(shape, num_classes) -> None:
-    """The cue is spread over all inputs."""
+def _channels(shape, num_classes):
+    return (shape[2],)
 
 
-def _where(planted_shape: Callable, block: Callable) -> Callable:
-    """`carries` of a cue that lies in one block; block: shape, K -> its slices, of the image with the cue."""
-
-    def carries(shape, num_classes):
-        mask = np.zeros(planted_shape(shape, num_classes), bool)
-        mask[block(shape, num_classes)] = True
-        return mask
-
-    return carries
+def _same(shape, num_classes):
+    return shape
 
 
 def _in_corner(shape, num_classes):
@@ -261,25 +254,12 @@ def _in_box(shape, num_classes):
     return np.s_[-height:, -width:]
 
 
-def _channels(shape, num_classes):
-    return (shape[2],)
-
-
 IMAGE_CUES = {
-    "colour": ImageCue(colour, _coloured_shape, lambda shape, k: _coloured_shape(shape, k)[2:], _nowhere),
-    "patch": ImageCue(patch, _patched_shape, _channels, _where(_patched_shape, _in_corner)),
-    "watermark": ImageCue(
-        watermark, _marked_shape, lambda shape, k: (*_box(shape, k), shape[2]), _where(_marked_shape, _in_box)
-    ),
-    "colour_cast": ImageCue(colour_cast, _cast_shape, _channels, _nowhere),
-    "frequency": ImageCue(frequency, _waved_shape, lambda shape, k: (k,), _nowhere),
-    "dominoes": ImageCue(
-        dominoes, _stacked_shape, lambda shape, k: shape, _where(_stacked_shape, lambda shape, k: np.s_[: shape[0]])
-    ),
-    "cat_channel": ImageCue(
-        cat_channel,
-        _doubled_shape,
-        lambda shape, k: shape,
-        _where(_doubled_shape, lambda shape, k: np.s_[..., shape[2] :]),
-    ),
+    "colour": ImageCue(colour, _coloured_shape, lambda shape, k: _coloured_shape(shape, k)[2:]),
+    "patch": ImageCue(patch, _patched_shape, _channels, _in_corner),
+    "watermark": ImageCue(watermark, _marked_shape, lambda shape, k: (*_box(shape, k), shape[2]), _in_box),
+    "colour_cast": ImageCue(colour_cast, _cast_shape, _channels),
+    "frequency": ImageCue(frequency, _waved_shape, lambda shape, k: (k,)),
+    "dominoes": ImageCue(dominoes, _stacked_shape, _same, lambda shape, k: np.s_[: shape[0]]),
+    "cat_channel": ImageCue(cat_channel, _doubled_shape, _same, lambda shape, k: np.s_[..., shape[2] :]),
 }

@@ -34,8 +34,8 @@ def mutual_information(draws) -> float:
 def gaussian_information(draws, means, variance: float) -> float:
     """I in nats for draws (N, L), means mu (N,) and the shared variance s^2 > 0, whatever they come from.
 
-    The N x L x N exponentials are taken in blocks, so that memory stays in tens of megabytes; time is theirs. Raises
-    ValueError for shapes that do not fit, numbers that are not finite, and a variance of 0.
+    The N x L x N exponentials are taken in blocks, so that memory stays in tens of megabytes. Raises ValueError for shapes
+    that do not fit, numbers that are not finite, and a variance of 0.
     """
     draws, means = np.asarray(draws, np.float64), np.asarray(means, np.float64)
     if draws.ndim != 2 or means.shape != draws.shape[:1] or not draws.size:

@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import digamma, xlogy
 from scipy.linalg import eigh_tridiagonal
-from scipy.special import betaln
 
 from lamv.core.checks import known
 
@@ -68,18 +67,6 @@ class Law:
         lo, hi = (float(p) for p in self.parameters) if self.kind == "uniform" else (0.0, 1.0)
         points, weights = _gauss_jacobi(a, b, number)
         return lo + (hi - lo) * points, weights
-
-    def density(self, lam: np.ndarray) -> np.ndarray:
-        """Density at lam, float64, of a law that has one. Raises ValueError for a discrete law."""
-        lam = np.asarray(lam, np.float64)
-        if self.is_discrete:
-            raise ValueError(f"{self} has no density; its nodes are its point masses")
-        lo, hi = (float(p) for p in self.parameters)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if self.kind == "uniform":
-                return np.where((lam >= lo) & (lam <= hi), 1 / (hi - lo), 0.0)
-            log = _xlog(lo - 1, lam) + _xlog(hi - 1, 1 - lam) - betaln(lo, hi)
-            return np.where((lam >= 0) & (lam <= 1), np.exp(log), 0.0)
 
     def mean_entropy(self) -> jax.Array:
         """E h(lam), the mean entropy in nats of a target mixed from two different labels; h is the binary entropy."""
@@ -174,11 +161,6 @@ def _gauss_jacobi(a: float, b: float, number: int) -> tuple[np.ndarray, np.ndarr
     points, vectors = eigh_tridiagonal(centre, np.sqrt(spread))
     weights = np.square(vectors[0])
     return np.clip(points, 0.0, 1.0), weights / weights.sum()
-
-
-def _xlog(factor: float, x: np.ndarray) -> np.ndarray:
-    """factor log x, with 0 log 0 = 0."""
-    return factor * np.log(x) if factor else np.zeros_like(x)
 
 
 def _shown(parameter) -> str:

@@ -1,7 +1,7 @@
-"""Minimisers of binary linear models f(x) = <w, x> + b, in float64 on the host: what each loss does to the weights.
+"""Minimisers of binary linear models f(x) = <w, x>, in float64 on the host: what each loss does to the weights.
 
 Data are x (n, d) with labels y of two values, {-1, +1} or {0, 1}; the population is the empirical law. Objectives are
-means of logistic losses, in nats, plus weight_decay / 2 ||w||^2 (a bias is never penalised):
+means of logistic losses, in nats, plus weight_decay / 2 ||w||^2:
 
     erm              E log(1 + exp(-Y f(X)))
     label_smoothing  the same against smoothed targets: E log(1 + exp(-Z)) + e Z with Z = Y f(X), and e the probability
@@ -20,7 +20,6 @@ from scipy.special import expit
 
 from lamv.core.checks import check_range
 from lamv.core.laws import Law, beta
-from lamv.core.targets import smoothing_limit
 
 LOSSES = ("erm", "label_smoothing", "mixup")
 
@@ -33,14 +32,12 @@ def linear_minimizer(
     smoothing: float = 0.0,
     law: Law | None = None,
     weight_decay: float = 0.0,
-    bias: bool = False,
-    convention: str = "uniform",
 ) -> dict:
-    """dict(w (d,), b, loss) of the objective's minimiser; `loss` is the objective there, the penalty included.
+    """dict(w (d,), loss) of the objective's minimiser; `loss` is the objective there, the penalty included.
 
-    smoothing and convention are those of lamv.core.targets, for label_smoothing, and for mixup too (both together). law
-    is for mixup and defaults to beta(1, 1); a continuous one is replaced by its Gauss rule. Where the objective is flat
-    the minimiser of least ||w|| is given, the limit of a vanishing weight decay. b is 0 without a bias.
+    smoothing, over all classes, is for label_smoothing, and for mixup too (both together). law is for mixup and defaults
+    to beta(1, 1); a continuous one is replaced by its Gauss rule. Where the objective is flat the minimiser of least
+    ||w|| is given, the limit of a vanishing weight decay.
     Raises ValueError where no minimiser exists: without weight decay and smoothing, ERM on data that a line separates
     (not necessarily strictly), and Mixup with lam in {0, 1/2, 1} where some f gives all of the data one margin.
     """
@@ -51,54 +48,49 @@ def linear_minimizer(
     if law is not None and loss != "mixup":
         raise ValueError(f"law is {law}, must be left out for {loss}; only mixup draws a lam")
     check_range("weight_decay", weight_decay, low=0.0, below=float("inf"))
-    wrong = wrong_class_probability(smoothing, convention)
+    wrong = wrong_class_probability(smoothing)
     x, sign = _checked(x, y)
     law = beta(1.0) if law is None else law
-    design, back = _coordinates(x, bias)
+    basis = _basis(x)
+    design = x @ basis
     if not (weight_decay or wrong):
         _check_attained(design, sign, law if loss == "mixup" else None)
     decay = np.full(design.shape[1], float(weight_decay))
-    decay[design.shape[1] - bias :] = 0.0
     point, target = np.zeros(design.shape[1]), np.where(sign > 0, 1 - wrong, wrong)
     if loss != "mixup":
         point, value = newton(lambda v: _penalised(logistic_loss(v, design, target), v, decay), point)
-        return dict(zip("wb", back(point), strict=True), loss=value)
+        return {"w": basis @ point, "loss": value}
     for number in (64,) if law.is_discrete else (8, 64):  # a coarse rule first: its minimiser is all but the one sought
         nodes = _folded(*law.nodes(number))
         point, value = newton(lambda v: _penalised(mixup_loss(v, design, target, nodes), v, decay), point)  # noqa: B023
-    return dict(zip("wb", back(point), strict=True), loss=value)
+    return {"w": basis @ point, "loss": value}
 
 
-def max_margin(x, y, *, bias: bool = False) -> dict:
-    """dict(w (d,), b, margin): the hard-margin separator, scaled so that the smallest Y f(X) is 1.
+def max_margin(x, y) -> dict:
+    """dict(w (d,), margin): the hard-margin separator, scaled so that the smallest Y f(X) is 1.
 
     margin is the geometric one, 1 / ||w||. Raises ValueError for data that no f separates strictly.
     """
     x, sign = _checked(x, y)
-    design, back = _coordinates(x, bias)
+    basis = _basis(x)
+    design = x @ basis
     if _separated(design, sign) < len(sign):
         raise ValueError("no f separates the two classes strictly, so there is no maximum margin; use linear_minimizer")
-    scale = np.linalg.norm(design[:, : design.shape[1] - bias], axis=1).max()
-    metric = np.ones(design.shape[1])
-    metric[design.shape[1] - bias :] = 0.0  # the bias costs nothing
-    scaled = np.where(metric > 0, design / scale, design)
-    point = _least_norm(sign[:, None] * scaled, metric)
-    point = np.where(metric > 0, point / scale, point)
-    w, b = back(point / np.min(sign * (design @ point)))
-    return {"w": w, "b": b, "margin": 1 / float(np.linalg.norm(w))}
+    scale = np.linalg.norm(design, axis=1).max()
+    point = _least_norm(sign[:, None] * (design / scale)) / scale
+    w = basis @ (point / np.min(sign * (design @ point)))
+    return {"w": w, "margin": 1 / float(np.linalg.norm(w))}
 
 
-def gaussian_minimizer(
-    mean, covariance, *, smoothing: float = 0.0, weight_decay: float = 0.0, convention: str = "uniform"
-) -> np.ndarray:
-    """w (d,): the minimiser of label smoothing (0: ERM) plus weight decay for YX ~ N(mean, covariance), no bias.
+def gaussian_minimizer(mean, covariance, *, smoothing: float = 0.0, weight_decay: float = 0.0) -> np.ndarray:
+    """w (d,): the minimiser of label smoothing (0: ERM) plus weight decay for YX ~ N(mean, covariance).
 
     By Stein's lemma it solves w = -E l'(Z) (E l''(Z) covariance + weight_decay)^-1 mean with Z ~ N(<w, mean>, w' cov w).
     Without weight decay its direction is that of `lda_direction`, whatever the smoothing.
     Raises ValueError where no minimiser exists: ERM without weight decay, and no variance along part of the mean.
     """
     check_range("weight_decay", weight_decay, low=0.0, below=float("inf"))
-    wrong = wrong_class_probability(smoothing, convention)
+    wrong = wrong_class_probability(smoothing)
     mean, covariance = np.asarray(mean, np.float64), np.asarray(covariance, np.float64)
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise ValueError("mean or covariance hold nan or infinity, must be finite")
@@ -129,11 +121,10 @@ def high_variance_share(w, high) -> float:
     return float(squares[high].sum() / total) if total else float("nan")
 
 
-def wrong_class_probability(smoothing: float, convention: str) -> float:
-    """What a smoothed binary target gives to the wrong class. Raises ValueError for a smoothing out of range."""
-    limit = smoothing_limit(2, convention)
-    check_range("smoothing", smoothing, low=0.0, below=limit, note=f"for the convention {convention!r}, K = 2")
-    return float(smoothing) / 2 if convention == "uniform" else float(smoothing)
+def wrong_class_probability(smoothing: float) -> float:
+    """What a binary target, smoothed over both classes, gives to the wrong one. ValueError for a smoothing out of range."""
+    check_range("smoothing", smoothing, low=0.0, below=1.0)
+    return float(smoothing) / 2
 
 
 def logistic_loss(v, design, target):
@@ -230,19 +221,13 @@ def _checked(x, y) -> tuple[np.ndarray, np.ndarray]:
     return x, np.where(y > 0, 1.0, -1.0)
 
 
-def _coordinates(x, bias: bool):
-    """The data in an orthonormal basis of their span (around their mean, with a bias), and the way back to (w, b).
+def _basis(x) -> np.ndarray:
+    """(d, r) orthonormal basis of the span of the rows, in which Newton's method meets no flat direction.
 
-    Newton's method then meets no flat direction, and what it finds has the least norm.
+    What it finds there has the least norm.
     """
-    centre = x.mean(axis=0) if bias else np.zeros(x.shape[1])
-    _, sizes, rows = np.linalg.svd(x - centre, full_matrices=False)
-    basis = rows[sizes > np.max(sizes, initial=0.0) * max(x.shape) * np.finfo(np.float64).eps].T
-    design = (x - centre) @ basis
-    if not bias:
-        return design, lambda v: (basis @ v, 0.0)
-    design = np.concatenate([design, np.ones((len(x), 1))], axis=1)
-    return design, lambda v: (basis @ v[:-1], float(v[-1] - centre @ (basis @ v[:-1])))
+    _, sizes, rows = np.linalg.svd(x, full_matrices=False)
+    return rows[sizes > np.max(sizes, initial=0.0) * max(x.shape) * np.finfo(np.float64).eps].T
 
 
 def _folded(values, weights):
@@ -286,20 +271,19 @@ def _separated(design, sign) -> int:
     return round(-found.fun)
 
 
-def _least_norm(rows, metric):
-    """v of least v' diag(metric) v with rows v >= 1, metric of 0 and 1.
+def _least_norm(rows):
+    """v of least norm with rows v >= 1.
 
     Least distance programming (Lawson & Hanson 1974, chapter 23) finds the rows that bind; on those, v is a solution of
-    linear equations, which also takes back what it cost to give the free coordinates a price.
+    linear equations.
     """
-    price = np.where(metric > 0, 1.0, 1e-5)
-    system = np.concatenate([(rows / price).T, np.ones((1, len(rows)))])
-    dual, _ = nnls(system, np.append(np.zeros(len(metric)), 1.0), maxiter=30 * len(rows))
+    dim = rows.shape[1]
+    system = np.concatenate([rows.T, np.ones((1, len(rows)))])
+    dual, _ = nnls(system, np.append(np.zeros(dim), 1.0), maxiter=30 * len(rows))
     binding = rows[dual > 1e-12 * dual.max()]
     corner = np.zeros((len(binding), len(binding)))
-    equations = np.block([[np.diag(metric), binding.T], [binding, corner]])
-    right = np.concatenate([np.zeros(len(metric)), np.ones(len(binding))])
-    v = np.linalg.lstsq(equations, right)[0][: len(metric)]
+    equations = np.block([[np.eye(dim), binding.T], [binding, corner]])
+    v = np.linalg.lstsq(equations, np.repeat([0.0, 1.0], [dim, len(binding)]))[0][:dim]
     if np.min(rows @ v) < 1 - 1e-6:
         raise ValueError("no maximum margin was found; scale the features alike")
     return v

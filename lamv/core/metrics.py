@@ -135,12 +135,10 @@ def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 
     cue_logit       E [z_a - mean of the z of the K - 1 other classes]
     cue_over_label  cue_logit / label_logit, where label_logit is above 0
 
-    Let the logits be additive, z_c = core [y = c] + cue [a = c] + rest, rest the same for all c. Where a = y, either
-    contrast is core + cue. Where a is not y, z_y exceeds the mean of the others by core - cue / (K - 1). With a uniform
-    over the classes and independent of y, a = y has probability 1 / K, so the mean over examples is
-    core + cue / K - cue (1 - 1/K) / (K - 1) = core; and by the same sum with y and a exchanged, cue_logit is cue. On such a
-    split cue_over_label is thus how much the cue moves the margin, next to the label's own features; on others, in
-    which a goes along with y, both contrasts hold some of each.
+    Let the logits be additive, z_c = core [y = c] + cue [a = c] + rest. With a uniform over the classes and independent
+    of y, label_logit is core and cue_logit is cue: where a = y (probability 1 / K) either contrast is core + cue, and
+    elsewhere z_y exceeds the mean of the others by core - cue / (K - 1). On such a split cue_over_label is how much the
+    cue moves the margin, relative to the features of the label; where a goes along with y, both contrasts hold some of each.
     """
     count, correct, nll, calibration, groups, cue = (np.asarray(value, np.float64) for value in sums)
     _, confidence, right = calibration.T

@@ -41,13 +41,9 @@ def cutmix(
     average. lam = 1 leaves the batch as it is. lam = 0 does not give the partner: of a box as large as the image about
     9/16 are inside on average (3/4 for a vector), and all of it only where the centre is the middle.
     """
-    law = law_of(alpha, law)
-    rows, spatial = _rows_and_shape(inputs, targets, rows)
-    partner_key, lam_key, region_key = jax.random.split(key, 3)
-    partner = draw_partner(partner_key, rows)
-    lam = draw_lam(lam_key, rows, law, lam_per)
+    rows, spatial, partner, lam, key = _drawn(key, inputs, targets, law_of(alpha, law), lam_per, rows)
     sides = box_sides((1 - lam) ** (1 / len(spatial)), spatial)
-    centre = _uniform_place(region_key, rows, lam_per, np.asarray([spatial]))
+    centre = _uniform_place(key, rows, lam_per, np.asarray([spatial]))
     mask = ~box(centre - sides // 2, sides, spatial)
     return combine(mask, inputs, rows.take(inputs, partner), targets, rows.take(targets, partner), lam=lam)
 
@@ -61,12 +57,10 @@ def resizemix(
     pixel; 0 < scale_low <= scale_high <= 1. With both at 1 the partner itself comes back.
     """
     _check_scales(scale_low, scale_high)
-    rows, spatial = _rows_and_shape(inputs, targets, rows)
-    partner_key, lam_key, region_key = jax.random.split(key, 3)
-    partner = draw_partner(partner_key, rows)
-    scale = draw_lam(lam_key, rows, Law("uniform", (scale_low, scale_high)), lam_per)
+    law = Law("uniform", (scale_low, scale_high))
+    rows, spatial, partner, scale, key = _drawn(key, inputs, targets, law, lam_per, rows)
     sides = jnp.maximum(box_sides(scale, spatial), 1)
-    start = _uniform_place(region_key, rows, lam_per, np.asarray([spatial]) - sides + 1)
+    start = _uniform_place(key, rows, lam_per, np.asarray([spatial]) - sides + 1)
     pasted = jax.vmap(resize_into)(rows.take(inputs, partner), start, sides)
     mask = ~box(start, sides, spatial)
     return combine(mask, inputs, pasted, targets, rows.take(targets, partner), lam=scale)
@@ -89,12 +83,8 @@ def fmix(
     falls as frequency^-decay_power, so that large values make few, smooth regions, and 0 is noise.
     """
     check_range("decay_power", decay_power, low=0.0, below=float("inf"))
-    law = law_of(alpha, law)
-    rows, spatial = _rows_and_shape(inputs, targets, rows)
-    partner_key, lam_key, region_key = jax.random.split(key, 3)
-    partner = draw_partner(partner_key, rows)
-    lam = draw_lam(lam_key, rows, law, lam_per)
-    field = _draw(lambda k: smooth_field(k, spatial, decay_power), region_key, rows, lam_per)
+    rows, spatial, partner, lam, key = _drawn(key, inputs, targets, law_of(alpha, law), lam_per, rows)
+    field = _draw(lambda k: smooth_field(k, spatial, decay_power), key, rows, lam_per)
     number = jnp.round(lam * math.prod(spatial)).astype(jnp.int32)
     mask = jax.vmap(highest)(field, number[: len(field)])
     return combine(mask, inputs, rows.take(inputs, partner), targets, rows.take(targets, partner), lam=lam)
@@ -177,11 +167,14 @@ def highest(values: jax.Array, number: jax.Array) -> jax.Array:
     return mask.reshape(values.shape)
 
 
-def _rows_and_shape(inputs, targets, rows: Rows | None) -> tuple[Rows, tuple[int, ...]]:
-    """The rows at hand and the spatial shape of one input."""
+def _drawn(key, inputs, targets, law: Law, lam_per: str, rows: Rows | None):
+    """The rows at hand, the spatial shape of one input, partners and lam (B_local,), and a key for the region."""
     if inputs.ndim not in (2, 4):
         raise ValueError(f"inputs are of shape {inputs.shape}, must be (B, H, W, C) images or (B, D) vectors")
-    return rows_of(inputs, targets, rows), inputs.shape[1:3]
+    rows = rows_of(inputs, targets, rows)
+    partner_key, lam_key, region_key = jax.random.split(key, 3)
+    partner, lam = draw_partner(partner_key, rows), draw_lam(lam_key, rows, law, lam_per)
+    return rows, inputs.shape[1:3], partner, lam, region_key
 
 
 def _uniform_place(key, rows: Rows, lam_per: str, number) -> jax.Array:

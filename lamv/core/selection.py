@@ -18,26 +18,23 @@ from lamv.core.calibration import checked, checked_correct, checked_logits, tie_
 PERCENTILES = {"margin_p1": 1, "margin_p5": 5, "margin_p25": 25, "margin_median": 50}
 
 
-def scores(logits, *, power: float = 2.0) -> dict[str, np.ndarray]:
+def scores(logits) -> dict[str, np.ndarray]:
     """Three scores of logits (N, K), each (N,); the larger, the surer. Only their order is meant to be used.
 
     max_probability: the largest log softmax. It orders as the largest probability does, but does not saturate at 1.
     max_logit: max_k z_k. Unlike the others it sees a shift of all logits of an example.
-    max_logit_normalised: max_k (z_k - mean z) / ||z - mean z||_p with p = `power` >= 1 (Cattelan & Silva 2023; Xia et
-    al. 2024 for label smoothing); in [0, 1], and 0 where all logits are equal. For K = 2 it is the constant 2^(-1 / p),
-    so that it selects nothing.
+    max_logit_normalised: max_k (z_k - mean z) / ||z - mean z|| (Cattelan & Silva 2023; Xia et al. 2024 for label
+    smoothing); in [0, 1], and 0 where all logits are equal. For K = 2 it is the constant 2^(-1/2) and selects nothing.
     """
     logits = checked_logits(logits)
-    if not power >= 1:
-        raise ValueError(f"power is {power}, must be 1 or more (a p-norm)")
     largest = logits.max(axis=1)
     others = np.exp(logits - largest[:, None])
     others[np.arange(len(logits)), logits.argmax(axis=1)] = 0.0
-    # In units of the largest deviation: a power of any other could leave what floats hold.
+    # In units of the largest deviation: the square of any other could leave what floats hold.
     apart = _centred(logits)
     size = np.abs(apart).max(axis=1, keepdims=True)
     apart = apart / np.where(size > 0, size, 1.0)
-    norm = np.linalg.norm(apart, ord=power, axis=1)
+    norm = np.linalg.norm(apart, axis=1)
     normalised = apart.max(axis=1) / np.where(norm > 0, norm, 1.0)
     return {
         "max_probability": -np.log1p(others.sum(axis=1)),

@@ -104,8 +104,12 @@ def cue_inputs(kind: str, shape: tuple[int, ...], num_classes: int) -> np.ndarra
     """
     planted = planted_shape(kind, shape, num_classes)
     if kind in IMAGE_CUES:
-        carries = IMAGE_CUES[kind].carries(shape, num_classes)
-        return None if carries is None else carries.reshape(-1)
+        block = IMAGE_CUES[kind].block
+        if block is None:
+            return None
+        carries = np.zeros(planted, bool)
+        carries[block(shape, num_classes)] = True
+        return carries.reshape(-1)
     (size,) = noise_shape(kind, shape, num_classes)
     where = np.zeros(math.prod(planted), bool)
     if len(planted) == 1:

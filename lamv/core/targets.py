@@ -46,10 +46,7 @@ def smooth(targets: jax.Array, smoothing: jax.Array | float, convention: str = "
     Raises ValueError for a smoothing out of range or an unknown convention.
     """
     targets, num_classes = _checked(targets)
-    limit = smoothing_limit(num_classes, convention)
-    check_range(
-        "smoothing", smoothing, low=0.0, below=limit, note=f"for the convention {convention!r}, K = {num_classes}"
-    )
+    check_smoothing("smoothing", smoothing, num_classes, convention)
     if convention == "uniform":
         return (1.0 - smoothing) * targets + smoothing / num_classes
     # (1 - s) q + s (1 - q) / (K - 1): each class hands its share s to the others, in equal parts.
@@ -80,8 +77,7 @@ def correct_noise(targets: jax.Array, noise_rate, convention: str = "uniform") -
     noise_rate: as smoothing in `smooth`. Raises ValueError beyond.
     """
     targets, num_classes = _checked(targets)
-    limit = smoothing_limit(num_classes, convention)
-    check_range("noise_rate", noise_rate, low=0.0, below=limit, note=f"for the convention {convention!r}")
+    limit = check_smoothing("noise_rate", noise_rate, num_classes, convention)
     share = noise_rate if convention == "uniform" else noise_rate / limit
     return (targets - share / num_classes) / (1.0 - share)
 
@@ -94,7 +90,7 @@ def flip(key, targets: jax.Array, rate, convention: str = "uniform", rows: Rows 
     there. Raises ValueError beyond.
     """
     targets, num_classes = _checked(targets)
-    check_range("rate", rate, low=0.0, below=smoothing_limit(num_classes, convention), note=f"for {convention!r}")
+    check_smoothing("rate", rate, num_classes, convention)
     rows = rows or whole(targets.shape[0])
 
     def flipped(key, target):
@@ -141,6 +137,13 @@ def smoothing_limit(num_classes: int, convention: str) -> float:
     if convention not in CONVENTIONS:
         raise ValueError(f"convention {convention!r} is unknown; use one of {', '.join(CONVENTIONS)}")
     return 1.0 if convention == "uniform" else (num_classes - 1) / num_classes
+
+
+def check_smoothing(name: str, value, num_classes: int, convention: str) -> float:
+    """The `smoothing_limit`. Raises ValueError unless 0 <= value < limit (where it is known)."""
+    limit = smoothing_limit(num_classes, convention)
+    check_range(name, value, low=0.0, below=limit, note=f"for the convention {convention!r}, K = {num_classes}")
+    return limit
 
 
 def _checked(targets) -> tuple[jax.Array, int]:

@@ -50,15 +50,15 @@ def class_moments(features: jax.Array, labels: jax.Array, num_classes: int, mask
         counts = mask.astype(bool)[:, None]
         features, member = jnp.where(counts, features, 0.0), jnp.where(counts, member, 0.0)
     count = member.sum(axis=0)
-    mean = _class_sums(member, features) / _at_least_one(count)[:, None]
-    scatter = _class_sums(member, jnp.square(features - mean[labels]))
+    mean = class_sums(member, features) / at_least_one(count)[:, None]
+    scatter = class_sums(member, jnp.square(features - mean[labels]))
     return Moments(count, mean, scatter)
 
 
 def merge(a: Moments, b: Moments) -> Moments:
     """The moments of both sets together."""
     count = a.count + b.count
-    share = (b.count / _at_least_one(count))[:, None]
+    share = (b.count / at_least_one(count))[:, None]
     shift = b.mean - a.mean
     mean = a.mean + share * shift
     scatter = a.scatter + b.scatter + a.count[:, None] * share * jnp.square(shift)
@@ -68,7 +68,7 @@ def merge(a: Moments, b: Moments) -> Moments:
 def merge_over(moments: Moments, axis_name: str) -> Moments:
     """The moments of all devices of a mapped axis together, on each of them."""
     count = lax.psum(moments.count, axis_name)
-    mean = lax.psum(moments.count[:, None] * moments.mean, axis_name) / _at_least_one(count)[:, None]
+    mean = lax.psum(moments.count[:, None] * moments.mean, axis_name) / at_least_one(count)[:, None]
     apart = moments.count[:, None] * jnp.square(moments.mean - mean)
     return Moments(count, mean, lax.psum(moments.scatter + apart, axis_name))
 
@@ -124,12 +124,14 @@ def squared_deviations(values, labels) -> np.ndarray:
     return np.square(values - ((member @ values) / count[:, None])[classes]).sum(axis=1)
 
 
-def _class_sums(member: jax.Array, values: jax.Array) -> jax.Array:
+def class_sums(member: jax.Array, values: jax.Array) -> jax.Array:
+    """(K, D) sums over rows of member (B, K) times values (B, D)."""
     # "highest": a matrix unit's short floats would cost the statistic half of its digits.
     return jnp.einsum("bk,bd->kd", member, values, precision=lax.Precision.HIGHEST)
 
 
-def _at_least_one(count: jax.Array) -> jax.Array:
+def at_least_one(count: jax.Array) -> jax.Array:
+    """Counts to divide by: 1 where there is no example."""
     return jnp.maximum(count, 1.0)
 
 

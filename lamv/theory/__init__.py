@@ -34,10 +34,8 @@ COMMON = (
 def load(experiment: str) -> ModuleType:
     """The module of that name. Raises ConfigError for an unknown one."""
     if experiment not in EXPERIMENTS:
-        known = ", ".join(EXPERIMENTS)
-        raise ConfigError(
-            f"config.experiment is {brief(experiment)}, must be one of {known}{nearest(experiment, EXPERIMENTS)}"
-        )
+        known = ", ".join(EXPERIMENTS) + nearest(experiment, EXPERIMENTS)
+        raise ConfigError(f"config.experiment is {brief(experiment)}, must be one of {known}")
     return importlib.import_module(f"lamv.theory.{experiment}")
 
 
@@ -60,12 +58,13 @@ def validate(config: Mapping) -> None:
     for key, knob in knobs_of(config["experiment"]).items():
         if key not in config:
             raise ConfigError(f"config.{key} is not set ({knob.meaning}); make the config with lamv.theory.recipe")
-        if not _holds(knob, config[key]):
-            raise ConfigError(f"config.{key} is {brief(config[key])}, must be {knob.allowed.words} ({knob.meaning})")
-        if not all(is_text(part) for part in _parts(config[key]) if isinstance(part, str)):
-            raise ConfigError(
-                f"config.{key} is {brief(config[key])}, must be text: it has bytes that are none, or a NUL"
-            )
+        value = config[key]
+        if not _holds(knob, value):
+            raise ConfigError(f"config.{key} is {brief(value)}, must be {knob.allowed.words} ({knob.meaning})")
+        if not all(
+            is_text(part) for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, str)
+        ):
+            raise ConfigError(f"config.{key} is {brief(value)}, must be text: it has bytes that are none, or a NUL")
     if config.get("data_path"):  # only looked at: recorded as it was given
         paths.local("config.data_path", config["data_path"])
     check_seeds(config)
@@ -76,7 +75,3 @@ def _holds(knob: Knob, value: Any) -> bool:
         return isinstance(value, knob.type) and bool(knob.allowed.holds(value))
     except (TypeError, ValueError, OverflowError):  # such as a name among numbers
         return False
-
-
-def _parts(value: Any) -> tuple:
-    return value if isinstance(value, tuple) else (value,)

@@ -28,8 +28,8 @@ from lamv.core.laws import beta, fixed
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
 from lamv.knobs import Allowed, Knob, above, at_least
-from lamv.theory.outcome import Outcome, check, lines, plain, row, series
-from lamv.theory.replicas import fit, stacked, stream, two_layers
+from lamv.theory.outcome import Outcome, check, curve, lines, plain, row, series
+from lamv.theory.replicas import fit, seeds_of, stacked, stream, two_layers
 
 SIZES = {"3x2": (3, 2), "10x2": (10, 2), "10x10": (10, 10)}
 some_sizes = Allowed(lambda values: len(values) > 0 and set(values) <= set(SIZES), f"one or more of {', '.join(SIZES)}")
@@ -55,25 +55,12 @@ PUBLISHED_OUTPUTS = {
 #: Training error by size and method, with the number of runs; ERM of 10x2 is pooled from 9 % in 10 and 4.69 % in 32.
 PUBLISHED_ERRORS = {
     "3x2": {
-        "erm": (0.0, 10),
-        "mixup alpha=1": (0.0, 10),
-        "mixup alpha=32": (1 / 3, 10),
-        "mixup alpha=128": (1 / 3, 10),
+        "erm": (0.0, 10), "mixup alpha=1": (0.0, 10), "mixup alpha=32": (1 / 3, 10), "mixup alpha=128": (1 / 3, 10)
     },
     "10x2": {"erm": (2.4 / 42, 42), "mixup alpha=1": (0.3312, 32), "mixup alpha=32": (0.47, 10)},
     "10x10": {"erm": (0.0, 10), "mixup alpha=1": (0.18, 10), "mixup alpha=32": (0.63, 10)},
-}
-
-
-def run(config) -> Outcome:
-    seeds = [config.seed + r for r in range(config.seeds)]
-    optimiser = optax.adam(config.learning_rate)
-    outcome = Outcome([], [], [], list(REMARKS))
-    for size in config.sizes:
-        _run_size(config, size, seeds, optimiser, outcome)
-    return outcome
-
-
+}  # fmt: skip
+DECISION = [{"y": 0.5, "name": "decision"}]
 REMARKS = (
     "With 10 points of 2 classes 5,000 steps do not suffice to fit the line: some runs of ERM end with a point or two"
     " wrong, in the published files (9 % of points in 10 runs, 4.69 % in 32) as here.",
@@ -82,23 +69,38 @@ REMARKS = (
 )
 
 
-def _run_size(config, size: str, seeds, optimiser, outcome: Outcome) -> None:
-    """Train all methods on one size and add what comes out to `outcome`."""
-    number, num_classes = SIZES[size]
+def run(config) -> Outcome:
+    """Every size in turn: its methods trained, then compared with the published numbers and the exact optimum."""
+    outcome = Outcome([], [], [], REMARKS)
+    for size in config.sizes:
+        _run_size(config, size, outcome)
+    return outcome
+
+
+def _run_size(config, size: str, outcome: Outcome) -> None:
+    """Train all methods on one size and add the results to `outcome`."""
+    seeds, (number, num_classes) = seeds_of(config), SIZES[size]
     points, labels = line(number, num_classes)
     grid = np.linspace(-0.25, number - 0.75, 121, dtype=np.float32)
     at_points, on_grid = {}, {}
-    pairs = all_pairs(config, seeds, number)
-    for methods in (sampled_methods(config, seeds, number), pairs):
-        trained, knobs = train(config, seeds, methods, labels, num_classes, optimiser)
+    for methods in (sampled_methods(config, seeds, number), all_pairs(seeds, number)):
+        trained, knobs = train(config, seeds, methods, labels, num_classes)
         at = np.asarray(outputs_at(trained, np.concatenate([points, grid])))
         for method, p in zip(methods, np.split(at, len(methods)), strict=True):
             at_points[method], on_grid[method] = p[:, :number], p[:, number:]
-    loss = _losses(trained, knobs)
     outcome.rows.extend(_row(size, method, p, labels, config) for method, p in at_points.items())
     outcome.checks.extend(_checks(size, at_points, points, labels))
-    outcome.checks.append(_loss_check(size, loss, points, labels))
-    outcome.figures.extend(_figures(size, at_points, on_grid, grid, points, labels, config))
+    # No classifier has a smaller Mixup loss than the Mixup-optimal one.
+    loss = jax.jit(jax.vmap(lambda params, knobs: mixup_loss(params, knobs, None, 0)))(trained, knobs)
+    least = mixup_optimal_loss(points, labels, num_classes, fixed(0.5))
+    quantity = f"{size} midpoint, all pairs: loss"
+    outcome.checks.append(check(quantity, loss, least, ENUMERATED, relation=">=", tolerance=1e-5))
+    if size == "3x2":
+        outcome.figures.extend(_against_exact(m, p, grid, config.bandwidth) for m, p in on_grid.items() if m != "erm")
+    elif size == "10x2":
+        outcome.figures.append(_whole_line(on_grid, grid, points, labels))
+    else:
+        outcome.figures.append(_own_class(at_points, points, labels))
 
 
 def line(number: int, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -107,8 +109,10 @@ def line(number: int, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sampled_methods(config, seeds, number: int) -> dict[str, dict[str, np.ndarray]]:
-    """What each method mixes at each step, with the axis of seeds S in front: lam (S, T), and own and partner (S, T, n)
-    positions. The methods of a seed share the partners."""
+    """What each method mixes at each step: lam (S, T), and own and partner (S, T, n) positions, S the axis of seeds.
+
+    The methods of a seed share the partners.
+    """
     shape = (len(seeds), config.steps)
     partner = np.stack([stream(seed, 1).integers(number, size=(config.steps, number)) for seed in seeds])
     lam = {"erm": np.ones(shape)}
@@ -119,7 +123,7 @@ def sampled_methods(config, seeds, number: int) -> dict[str, dict[str, np.ndarra
     return {method: {"lam": table, "own": own, "partner": partner} for method, table in lam.items()}
 
 
-def all_pairs(config, seeds, number: int) -> dict[str, dict[str, np.ndarray]]:
+def all_pairs(seeds, number: int) -> dict[str, dict[str, np.ndarray]]:
     """The same for the midpoint of every pair: tables of one step, (S, 1) and (S, 1, n^2), which every step takes."""
     own, partner = np.indices((number, number)).reshape(2, 1, 1, -1)
     whole = (len(seeds), 1, number**2)
@@ -127,7 +131,7 @@ def all_pairs(config, seeds, number: int) -> dict[str, dict[str, np.ndarray]]:
     return {"midpoint, all pairs": tables | {"partner": np.broadcast_to(partner, whole)}}
 
 
-def train(config, seeds, methods, labels, num_classes: int, optimiser):
+def train(config, seeds, methods, labels, num_classes: int):
     """One network for each method and seed, methods first, in one program: (params, knobs), with leading axis R."""
     params = stacked([two_layers(seed, 1, config.width, num_classes) for seed in seeds])
     params = jax.tree.map(lambda p: np.tile(p, (len(methods),) + (1,) * (p.ndim - 1)), params)
@@ -141,6 +145,7 @@ def train(config, seeds, methods, labels, num_classes: int, optimiser):
         "targets": np.tile(np.eye(num_classes, dtype=np.float32)[labels], (replicas, 1, 1)),
     }
     keys = jax.random.split(jax.random.key(0), replicas)  # all that is random is in the tables
+    optimiser = optax.adam(config.learning_rate)
     return fit(mixup_loss, params, knobs, keys, steps=config.steps, optimiser=optimiser)[0], knobs
 
 
@@ -160,12 +165,6 @@ def mixup_loss(params, knobs, key, t):
 
 
 @jax.jit
-def _losses(params, knobs):
-    """Loss of every replica at step 0, (R,)."""
-    return jax.vmap(lambda params, knobs: mixup_loss(params, knobs, None, 0))(params, knobs)
-
-
-@jax.jit
 def outputs_at(params, points):
     """Softmax outputs of every replica, (R, B, K)."""
     return jax.nn.softmax(jax.vmap(logits, in_axes=(0, None))(params, points))
@@ -178,9 +177,8 @@ def error(p, labels) -> np.ndarray:
 
 def _row(size, method, p, labels, config):
     config = {"points": len(labels), "classes": SIZES[size][1], "method": method, "steps": config.steps}
-    own_class = p[:, np.arange(len(labels)), labels].mean(axis=1)
     outputs = {"p": plain(p.mean(axis=0)), "sd": plain(p.std(axis=0, ddof=1)) if len(p) > 1 else None}
-    metrics = {"error": error(p, labels), "own_class": own_class}
+    metrics = {"error": error(p, labels), "own_class": p[:, np.arange(len(labels)), labels].mean(axis=1)}
     return row(f"{size} {method}", metrics, config, outputs=outputs)
 
 
@@ -199,8 +197,7 @@ def _checks(size, outputs, points, labels) -> list:
     tolerance = 0.034 if size == "3x2" else 0.1
     for method, (expected, n) in PUBLISHED_ERRORS[size].items():
         if method in outputs:
-            source = f"published ({PAPER}, n = {n})"
-            errors = error(outputs[method], labels)
+            source, errors = f"published ({PAPER}, n = {n})", error(outputs[method], labels)
             checks.append(check(f"{size} {method}: error", errors, expected, source, tolerance=tolerance))
     return checks + _midpoint_checks(size, outputs, points, labels)
 
@@ -224,22 +221,6 @@ def _midpoint_checks(size, outputs, points, labels) -> list:
     return checks
 
 
-def _loss_check(size, loss, points, labels):
-    """No classifier has a smaller Mixup loss than the Mixup-optimal one."""
-    least = mixup_optimal_loss(points, labels, SIZES[size][1], fixed(0.5))
-    return check(f"{size} midpoint, all pairs: loss", loss, least, ENUMERATED, relation=">=", tolerance=1e-5)
-
-
-def _figures(size, at_points, on_grid, grid, points, labels, config) -> list:
-    if size == "3x2":
-        return [
-            _against_exact(method, on_grid[method], grid, config.bandwidth) for method in on_grid if method != "erm"
-        ]
-    if size == "10x2":
-        return [_whole_line(on_grid, grid, points, labels)]
-    return [_own_class(at_points, points, labels)]
-
-
 def _against_exact(method, p, grid, bandwidth) -> dict:
     """One method on 3 points: outputs of the networks along the line, beside the optimum."""
     points, labels = line(3, 2)
@@ -247,60 +228,43 @@ def _against_exact(method, p, grid, bandwidth) -> dict:
     if method.startswith("midpoint"):
         support = np.array([0, 0.5, 1, 1.5, 2])
         exact = mixup_optimal(points, labels, 2, fixed(0.5), support)
-        curves.append({"name": "exact optimum", "x": plain(support), "y": plain(exact[:, 1]), "style": "points"})
+        curves.append(curve("exact optimum", support, exact[:, 1], "points"))
         read = "The points are the exact optimum where mixed points fall."
     else:
         alpha = float(method.removeprefix("mixup alpha="))
         exact = mixup_optimal(points, labels, 2, beta(alpha), grid, bandwidth=bandwidth)
         name = f"exact optimum, through a kernel of bandwidth {bandwidth:g}"
-        curves.append({"name": name, "x": plain(grid), "y": plain(exact[:, 1]), "style": "dashed"})
+        curves.append(curve(name, grid, exact[:, 1], "dashed"))
         if alpha in PUBLISHED_OUTPUTS:
-            published = plain(np.array(PUBLISHED_OUTPUTS[alpha]))
-            curves.append({"name": "published, n = 10", "x": plain(points), "y": published, "style": "points"})
+            curves.append(curve("published, n = 10", points, PUBLISHED_OUTPUTS[alpha], "points"))
         read = "The dashed line is the exact optimum, averaged over a neighbourhood."
-    return lines(
-        "line_3x2_" + "_".join(method.replace("=", " ").replace(",", "").split()),
-        f"3 points, {method}",
+    name = "line_3x2_" + "_".join(method.replace("=", " ").replace(",", "").split())
+    caption = (
         f"Probability of class 1 along the line, mean and sd over {len(p)} runs. The training points are 0, 1"
-        f" and 2, and only 1 is of class 1: it is misclassified where the line is below one half there. {read}",
-        "x",
-        "P(class 1)",
-        series=curves,
-        levels=[{"y": 0.5, "name": "decision"}],
+        f" and 2, and only 1 is of class 1: it is misclassified where the line is below one half there. {read}"
     )
+    return lines(name, f"3 points, {method}", caption, "x", "P(class 1)", series=curves, levels=DECISION)
 
 
 def _whole_line(on_grid, grid, points, labels) -> dict:
     exact = mixup_optimal(points, labels, 2, fixed(0.5), points)
-    curves = [
-        {"name": method, "x": plain(grid), "y": plain(p[..., 1].mean(axis=0)), "style": "line"}
-        for method, p in on_grid.items()
-    ]
-    curves.append({"name": "midpoint, exact", "x": plain(points), "y": plain(exact[:, 1]), "style": "points"})
-    return lines(
-        "line_10x2",
-        "10 points of 2 classes",
+    curves = [curve(method, grid, p[..., 1].mean(axis=0)) for method, p in on_grid.items()]
+    curves.append(curve("midpoint, exact", points, exact[:, 1], "points"))
+    caption = (
         f"Probability of class 1 along the line, mean over {len(on_grid['erm'])} runs. Odd points are of class"
         " 1. The points are the exact optimum of the midpoint at the training points: 1, 3, 6 and 8 are on the wrong side"
-        " of one half.",
-        "x",
-        "P(class 1)",
-        series=curves,
-        levels=[{"y": 0.5, "name": "decision"}],
+        " of one half."
     )
+    return lines("line_10x2", "10 points of 2 classes", caption, "x", "P(class 1)", series=curves, levels=DECISION)
 
 
 def _own_class(at_points, points, labels) -> dict:
     exact = mixup_optimal(points, labels, 10, fixed(0.5), points)
     own = np.arange(len(points)), labels
     curves = [series(method, points, p[:, *own]) for method, p in at_points.items()]
-    curves.append({"name": "midpoint, exact", "x": plain(points), "y": plain(exact[own]), "style": "points"})
-    return lines(
-        "line_10x10",
-        "10 points of 10 classes",
+    curves.append(curve("midpoint, exact", points, exact[own], "points"))
+    caption = (
         f"Probability that each training point's own class gets, mean and sd over {len(at_points['erm'])} runs."
-        " The points are the exact optimum of the midpoint, in which all classes within reach of a point tie.",
-        "training point",
-        "P(own class)",
-        series=curves,
+        " The points are the exact optimum of the midpoint, in which all classes within reach of a point tie."
     )
+    return lines("line_10x10", "10 points of 10 classes", caption, "training point", "P(own class)", series=curves)

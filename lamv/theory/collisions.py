@@ -33,7 +33,8 @@ from lamv.core.mixing import mix
 from lamv.data.resident import cut
 from lamv.errors import ConfigError
 from lamv.knobs import Allowed, Knob, above, anything, at_least, one_of, share
-from lamv.theory.outcome import Outcome, check, lines, plain, row
+from lamv.theory.outcome import Outcome, check, curve, lines, row
+from lamv.theory.replicas import seeds_of
 
 IMAGES = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
 some_splits = Allowed(lambda values: len(values) > 0 and set(values) <= {"train", "test"}, "train, test, or both")
@@ -79,13 +80,18 @@ class Pairs(NamedTuple):
 
 
 def run(config) -> Outcome:
+    """One draw of examples and mixed points a seed, and the distances between them."""
     splits = data.load(config.data_name, config.data_path or None, config.data_verify)
-    seeds = range(config.seed, config.seed + config.seeds)
-    draws, errors = zip(*(one_draw(config, splits, seed) for seed in seeds), strict=True)
+    draws, errors = zip(*(one_draw(config, splits, seed) for seed in seeds_of(config)), strict=True)
     found = {name: [draw[name] for draw in draws] for name in draws[0]}
-    rows = [_row(name, distances, config) for name, distances in found.items()]
-    figures = [_figure(found, config)]
-    return Outcome(rows, _checks(found, errors, config), figures, _remarks(found, config), splits.sources)
+    setting = {"data_name": config.data_name, "share": config.share, "alpha": config.alpha}
+    rows = [row(name, _summary(d), setting | {"examples": len(d[0])}) for name, d in found.items()]
+    checks, remarks = _checks(found, errors, config), _remarks(found, config)
+    return Outcome(rows, checks, [_figure(found, config)], remarks, splits.sources)
+
+
+def _summary(distances: Sequence[np.ndarray]) -> dict[str, list]:
+    return {"average": [np.mean(d) for d in distances], "smallest": [np.min(d) for d in distances]}
 
 
 def one_draw(config, splits: data.Splits, seed: int) -> tuple[dict[str, np.ndarray], float]:
@@ -181,8 +187,7 @@ def nearest(train: ImageSet, probes: ImageSet, pairs: Pairs, view: View, *, bloc
     for start in range(0, len(pairs.lam), block):
         some = Pairs(*(values[start : start + block] for values in pairs))
         missing = block - len(some.lam)
-        # Padding repeats pairs of the block: that changes no minimum.
-        some = Pairs(*(np.pad(values, (0, missing), mode="wrap") for values in some))
+        some = Pairs(*(np.pad(values, (0, missing), mode="wrap") for values in some))  # repetition changes no minimum
         least = _nearer(least, train, probes, some, view, block=block)
     return np.sqrt(np.asarray(least))
 
@@ -203,11 +208,7 @@ def _nearer(least, train, probes, pairs, view, *, block: int):
         relative = jnp.min(jnp.where(others, mixed_squares[None] - 2 * products, jnp.inf), axis=1)
         return jnp.minimum(least, jnp.maximum(relative + jnp.sum(jnp.square(seen), axis=1), 0))
 
-    blocks = (
-        least.reshape(-1, block),
-        probes.pixels.reshape(-1, block, mixed.shape[1]),
-        probes.labels.reshape(-1, block),
-    )
+    blocks = jax.tree.map(lambda values: values.reshape(-1, block, *values.shape[1:]), (least, *probes))
     return lax.map(compare, blocks).reshape(-1)
 
 
@@ -226,26 +227,17 @@ def nearest_directly(train: ImageSet, probes: ImageSet, pairs: Pairs, view: View
     return np.sqrt(least)
 
 
-def _row(name: str, distances: Sequence[np.ndarray], config):
-    metrics = {"average": [np.mean(d) for d in distances], "smallest": [np.min(d) for d in distances]}
-    config = {"data_name": config.data_name, "share": config.share, "alpha": config.alpha}
-    config["examples"] = len(distances[0])
-    return row(name, metrics, config)
-
-
 def _checks(found, errors, config) -> list:
     checks = []
     # One draw is published: the average hardly depends on it, the smallest of some 10,000 distances does, by about 9 %.
     tolerances = {"average": 0.01, "smallest": 0.27}
     if config.data_name in PUBLISHED and (config.share, config.alpha) == (0.2, 1024):
         for name in config.splits:
-            measured = {"average": [np.mean(d) for d in found[name]], "smallest": [np.min(d) for d in found[name]]}
-            for which, expected in zip(measured, PUBLISHED[config.data_name][name], strict=True):
-                source = f"published ({PAPER}, n = 1)"
+            published = zip(_summary(found[name]).items(), PUBLISHED[config.data_name][name], strict=True)
+            for (which, measured), expected in published:
+                quantity, source = f"{name}: {which} distance", f"published ({PAPER}, n = 1)"
                 tolerance = round(tolerances[which] * expected, 2)
-                checks.append(
-                    check(f"{name}: {which} distance", measured[which], expected, source, tolerance=tolerance)
-                )
+                checks.append(check(quantity, measured, expected, source, tolerance=tolerance))
     quantity = f"largest error of the distances of {DIRECT} examples"
     return [*checks, check(quantity, errors, 0.0, "differences in float64", relation="<=", tolerance=1e-3)]
 
@@ -268,16 +260,12 @@ def _figure(found, config) -> dict:
     curves = []
     for name, distances in found.items():
         at = np.mean([np.quantile(d, shares) for d in distances], axis=0)
-        style = "dashed" if name.endswith("unmixed") else "line"
-        curves.append({"name": name, "x": plain(at), "y": plain(shares), "style": style})
-    number = len(next(iter(found.values())))
-    return lines(
-        "collisions",
-        f"Distance to the nearest mixed point of other classes, {config.data_name}",
+        curves.append(curve(name, at, shares, "dashed" if name.endswith("unmixed") else "line"))
+    title = f"Distance to the nearest mixed point of other classes, {config.data_name}"
+    caption = (
         "Share of examples with a mixed point of two other classes within the distance on the x axis, mean over"
-        f" {number} draws, alpha = {config.alpha:g}. Dashed: with a training example of another class within it. A line"
-        " that starts at 0 would mean collisions; the farther to the right, the less Mixup contradicts the data.",
-        "Euclidean distance, normalised pixels",
-        "share of examples",
-        series=curves,
+        f" {config.seeds} draws, alpha = {config.alpha:g}. Dashed: with a training example of another class within it. A"
+        " line that starts at 0 would mean collisions; the farther to the right, the less Mixup contradicts the data."
     )
+    labels = ("Euclidean distance, normalised pixels", "share of examples")
+    return lines("collisions", title, caption, *labels, series=curves)

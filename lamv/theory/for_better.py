@@ -33,12 +33,11 @@ from lamv.core.batch import whole
 from lamv.core.closed_forms import mixup_slope
 from lamv.core.laws import uniform
 from lamv.core.linear import lda_direction
-from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import draw_partner, mix
 from lamv.core.targets import one_hot, smooth
 from lamv.knobs import Allowed, Knob, above, at_least, below, between
 from lamv.theory.outcome import Outcome, check, lines, row, series
-from lamv.theory.replicas import fit
+from lamv.theory.replicas import binary_loss, fit, keys_of, seeds_of, stacked
 
 _settings = Allowed(
     lambda pairs: all(len(p) == 2 and p[0] > 0 and 0 <= p[1] < 0.5 for p in pairs),
@@ -62,13 +61,11 @@ KNOBS = (
 
 #: name: (smoothing, Mixup, weight decay), each on or off.
 METHODS = {
-    "ERM": (0, 0, 0),
-    "LS": (1, 0, 0),
-    "Mixup": (0, 1, 0),
-    "ERM + wd": (0, 0, 1),
-    "LS + wd": (1, 0, 1),
-    "Mixup + wd": (0, 1, 1),
-}
+    "ERM": (0, 0, 0), "LS": (1, 0, 0), "Mixup": (0, 1, 0),
+    "ERM + wd": (0, 0, 1), "LS + wd": (1, 0, 1), "Mixup + wd": (0, 1, 1),
+}  # fmt: skip
+#: Each augmentation with the ERM of the same weight decay.
+PAIRS = (("LS", "ERM"), ("Mixup", "ERM"), ("LS + wd", "ERM + wd"), ("Mixup + wd", "ERM + wd"))
 LAW = uniform()
 MEASURED_BEFORE = "measured before by us, n = 5"
 
@@ -79,17 +76,16 @@ def run(config) -> Outcome:
     weights = _train(config, settings)
     measured = _measure(config, settings, weights)
     base = settings.index((config.noise, config.flip_rate))
-    return Outcome(
-        _rows(config, settings, measured),
-        [*_base_checks(measured, base), *_dial_checks(config, settings, measured)],
-        _figures(config, settings, measured),
-        [
-            "The same theorem carries both morals: whether less variance is for better or for worse is decided by"
-            " which of the two features varies less, and that is a property of the data.",
-            "Reliance is what the theory speaks of; accuracy shows it only where a flip is rare enough for ERM to lean on"
-            " the shortcut and frequent enough for label augmentation to notice its variance.",
-        ],
-    )
+    checks = [*_base_checks(measured, base), *_dial_checks(config, settings, measured)]
+    return Outcome(_rows(config, settings, measured), checks, _figures(config, settings, measured), REMARKS)
+
+
+REMARKS = (
+    "The same theorem carries both morals: whether less variance is for better or for worse is decided by which of the"
+    " two features varies less, and that is a property of the data.",
+    "Reliance is what the theory speaks of; accuracy shows it only where a flip is rare enough for ERM to lean on the"
+    " shortcut and frequent enough for label augmentation to notice its variance.",
+)
 
 
 def _variance(setting, config) -> float:
@@ -125,18 +121,13 @@ def _curvature(smoothing: float | None) -> float:
 def _train(config, settings) -> np.ndarray:
     """(seeds, settings, methods, 2 + noise_dims) weights: shortcut, core, noise. Every replica is one seed."""
     switches = np.tile(np.array(list(METHODS.values()), np.float32), (len(settings), 1))
-    smoothing, mixed, decay = (switches * np.array([config.smoothing, 1.0, config.weight_decay], np.float32)).T
-    seeds = range(config.seed, config.seed + config.seeds)
-    drawn = [_draw(config, settings, seed) for seed in seeds]
-    knobs = {name: np.stack([d[name] for d in drawn]) for name in drawn[0]}
-    knobs |= {
-        k: np.stack([v] * config.seeds) for k, v in (("smoothing", smoothing), ("mixed", mixed), ("decay", decay))
-    }
-    start = {"planted": jnp.zeros((config.seeds, len(switches), 2))}
-    start |= {"noise": jnp.zeros((config.seeds, len(switches), config.noise_dims))}
+    switches *= np.array([config.smoothing, 1.0, config.weight_decay], np.float32)
+    columns = dict(zip(("smoothing", "mixed", "decay"), switches.T, strict=True))
+    knobs = stacked([_draw(config, settings, seed) | columns for seed in seeds_of(config)])
+    shape = (config.seeds, len(switches))
+    start = {"planted": jnp.zeros((*shape, 2)), "noise": jnp.zeros((*shape, config.noise_dims))}
     optimiser = optax.adam(optax.cosine_decay_schedule(config.lr, config.steps))
-    keys = jax.vmap(jax.random.key)(jnp.arange(seeds.start, seeds.stop))
-    params, _ = fit(_loss, start, knobs, keys, steps=config.steps, optimiser=optimiser)
+    params, _ = fit(_loss, start, knobs, keys_of(config), steps=config.steps, optimiser=optimiser)
     weights = np.concatenate([params["planted"], params["noise"]], axis=-1)
     return weights.reshape(config.seeds, len(settings), len(METHODS), -1)
 
@@ -148,12 +139,9 @@ def _draw(config, settings, seed) -> dict[str, np.ndarray]:
     labels = rng.permutation(number) % 2
     sign = 2.0 * labels - 1
     own, core, flips = rng.normal(size=number), rng.normal(size=number), rng.uniform(size=number)
+    weak = (1 + config.core_noise * core) * sign
     planted = [
-        [
-            config.strength * (1 + noise * own) * sign * np.where(flips < flip, -1, 1),
-            (1 + config.core_noise * core) * sign,
-        ]
-        for noise, flip in settings
+        [config.strength * (1 + noise * own) * sign * np.where(flips < flip, -1, 1), weak] for noise, flip in settings
     ]
     planted = np.repeat(np.array(planted, np.float32), len(METHODS), axis=0)
     noise = rng.normal(size=(number, config.noise_dims)).astype(np.float32)
@@ -172,8 +160,7 @@ def _loss(params, knobs, key, _):
         # f is linear: f at the mixed point is the mixed f, which spares the mixing of all the dimensions.
         own = jnp.where(mixed > 0, lam, 1.0)
         outputs, targets = mix(outputs, outputs[partner], own), mix(targets, targets[partner], own)
-        loss = jnp.mean(cross_entropy(binary_logits(outputs), targets))
-        return loss + decay / 2 * (jnp.sum(jnp.square(planted)) + jnp.sum(jnp.square(noise)))
+        return binary_loss(outputs, targets) + decay / 2 * (jnp.sum(jnp.square(planted)) + jnp.sum(jnp.square(noise)))
 
     losses = jax.vmap(objective)(outputs, targets, knobs["mixed"], knobs["decay"], params["planted"], params["noise"])
     return jnp.sum(losses)
@@ -204,15 +191,11 @@ def _named(setting) -> str:
 
 
 def _rows(config, settings, measured) -> list[dict]:
+    names = {"reliance": "ratio", "minority_accuracy": "minority", "majority_accuracy": "majority"}
     rows = []
     for s, setting in enumerate(settings):
-        for m, method in enumerate(METHODS):
-            metrics = {
-                "reliance": measured["ratio"][:, s, m],
-                "minority_accuracy": measured["minority"][:, s, m],
-                "majority_accuracy": measured["majority"][:, s, m],
-            }
-            smoothed, mixed, decayed = METHODS[method]
+        for m, (method, (smoothed, mixed, decayed)) in enumerate(METHODS.items()):
+            metrics = {name: measured[key][:, s, m] for name, key in names.items()}
             about = {"noise": setting[0], "flip_rate": setting[1], "variance_ratio": _variance(setting, config)}
             about |= {"smoothing": smoothed * config.smoothing, "alpha": 1.0 if mixed else None}
             about |= {"weight_decay": decayed * config.weight_decay}
@@ -239,7 +222,7 @@ def _dial_checks(config, settings, measured) -> list:
     """The steadiest shortcut is relied on more, the most variable less, with the change where it is predicted."""
     checks, names, flipped = [], list(METHODS), [flip > 0 for _, flip in settings]
     source = "direction given by the minimum-variance theorem (Chidambaram & Ge 2025)"
-    for method, reference in _pairs():
+    for method, reference in PAIRS:
         relative = _relative(measured, method, reference)
         where = f"{method} over {reference}"
         checks += [
@@ -250,27 +233,16 @@ def _dial_checks(config, settings, measured) -> list:
         if any(flipped):
             quantity = f"minority accuracy, {method} minus {reference}, mean of the settings with flips"
             checks.append(check(quantity, gain[:, flipped].mean(axis=1), 0, source, relation=">="))
-    for method, reference in _pairs():
+    source = "second-order expansion of the method's loss, against the measured ERM"
+    for method, reference in PAIRS:
         found = _crossings(_variances(config, settings), _relative(measured, method, reference))
         reached = measured["ratio"][:, :, names.index(reference)].mean(axis=0)
         expected = np.array([_predicted(s, config, method) for s in settings])
         predicted = _crossings(_variances(config, settings), (expected / reached)[None])
         if found is not None and predicted is not None:
-            checks.append(
-                check(
-                    f"log10 of the variance ratio at the crossing, {method} against {reference}",
-                    np.log10(found),
-                    np.log10(predicted[0]),
-                    "second-order expansion of the method's loss, against the measured ERM",
-                    tolerance=0.5,
-                )
-            )
+            quantity = f"log10 of the variance ratio at the crossing, {method} against {reference}"
+            checks.append(check(quantity, np.log10(found), np.log10(predicted[0]), source, tolerance=0.5))
     return checks
-
-
-def _pairs():
-    """Each augmentation with the ERM of the same weight decay."""
-    return [("LS", "ERM"), ("Mixup", "ERM"), ("LS + wd", "ERM + wd"), ("Mixup + wd", "ERM + wd")]
 
 
 def _variances(config, settings) -> np.ndarray:
@@ -304,40 +276,29 @@ def _figures(config, settings, measured) -> list[dict]:
     by_method = {key: np.moveaxis(measured[key], -1, 0) for key in ("ratio", "minority")}
     return [
         lines(
-            "dial",
-            "The variance of the shortcut decides the sign of the effect",
+            "dial", "The variance of the shortcut decides the sign of the effect",
             f"Reliance on the shortcut, w_spu / w_core, relative to ERM of the same weight decay {over}. Above 1, label"
             " augmentation relies on the shortcut more than ERM does; below, less. Up to a ratio of"
             f" {config.strength**2 * config.noise**2 / config.core_noise**2:g} the shortcut is always right and only its"
             " noise grows; beyond, its sign is flipped for a growing share of the examples.",
-            label,
-            "reliance, relative to ERM",
-            x_scale="log",
-            y_scale="log",
-            series=[series(f"{a} / {b}", variances, _relative(measured, a, b)) for a, b in _pairs()],
+            label, "reliance, relative to ERM", x_scale="log", y_scale="log",
+            series=[series(f"{a} / {b}", variances, _relative(measured, a, b)) for a, b in PAIRS],
             levels=[{"y": 1.0, "name": "as ERM"}],
         ),
         lines(
-            "ratios",
-            "Weight of the shortcut over that of the core feature",
+            "ratios", "Weight of the shortcut over that of the core feature",
             f"w_spu / w_core of each method {over}. Dashed: what the second-order expansion predicts for label smoothing,"
             " Fisher's ratio without weight decay and that of ridge regression with it.",
-            label,
-            "w_spu / w_core",
-            x_scale="log",
-            y_scale="log",
+            label, "w_spu / w_core", x_scale="log", y_scale="log",
             series=[series(m, variances, values) for m, values in zip(METHODS, by_method["ratio"], strict=True)]
             + [series(f"{m}, predicted", variances, values, "dashed") for m, values in expected.items()],
         ),
         lines(
-            "minority",
-            "Accuracy where the shortcut is wrong",
+            "minority", "Accuracy where the shortcut is wrong",
             f"Accuracy on test examples with a flipped shortcut {over}. A method survives a flip if it gives the shortcut"
             f" less than about 1 / {config.strength:g} of the weight of the core feature; with rare flips in training,"
             " label augmentation reaches that before ERM does.",
-            label,
-            "minority accuracy",
-            x_scale="log",
+            label, "minority accuracy", x_scale="log",
             series=[series(m, variances, values) for m, values in zip(METHODS, by_method["minority"], strict=True)],
         ),
-    ]
+    ]  # fmt: skip

@@ -32,12 +32,11 @@ from scipy.stats import beta as beta_law
 
 from lamv.core import closed_forms, linear
 from lamv.core.laws import beta
-from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import mix
 from lamv.core.targets import one_hot, smooth
 from lamv.knobs import Allowed, Knob, above, at_least, between
-from lamv.theory.outcome import Outcome, check, row, series
-from lamv.theory.replicas import fit
+from lamv.theory.outcome import Outcome, check, lines, row, series
+from lamv.theory.replicas import binary_loss, fit, keys_of, seeds_of
 
 _even = Allowed(lambda n: n >= 4 and n % 2 == 0, "an even number of at least 4")
 _dims = Allowed(lambda values: len(values) > 1 and list(values) == sorted(set(values)) and values[0] >= 2,
@@ -59,8 +58,7 @@ METHODS = ("ERM", "Mixup", "LS")
 def run(config) -> Outcome:
     """Exact solutions over the dimension, models that were trained on the same examples, and the condition."""
     cells = [(kind, d) for kind in KINDS for d in config.dimensions if kind == "planted" or d >= config.examples]
-    seeds = range(config.seed, config.seed + config.seeds)
-    data = [[_draw(config, kind, d, seed) for seed in seeds] for kind, d in cells]
+    data = [[_draw(config, kind, d, seed) for seed in seeds_of(config)] for kind, d in cells]
     trained = _train(config, data)
     found = [
         [_compare(config, *draw, w) for draw, w in zip(*of, strict=True)] for of in zip(data, trained, strict=True)
@@ -70,9 +68,8 @@ def run(config) -> Outcome:
         row(f"{kind}, d = {d}", {k: v[i] for k, v in measured.items()}, {"kind": kind, "d": d, "n": config.examples})
         for i, (kind, d) in enumerate(cells)
     ]
-    return Outcome(
-        rows, _checks(config, cells, measured), _figures(config, cells, measured), _remarks(config, cells, measured)
-    )
+    about = (config, cells, measured)
+    return Outcome(rows, _checks(*about), _figures(*about), _remarks(*about))
 
 
 def _draw(config, kind, dim, seed) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -103,12 +100,11 @@ def _train(config, data) -> np.ndarray:
     knobs = {name: np.tile(values, (replicas, 1)) for name, values in (("labels", labels), ("lam", lam))}
     knobs |= {"inputs": inputs.reshape(replicas, number, number)}
     knobs |= {"smoothing": np.full(replicas, config.smoothing, np.float32)}
-    keys = jax.vmap(jax.random.key)(jnp.tile(jnp.arange(config.seed, config.seed + seeds), cells))
     optimiser = optax.sgd(optax.cosine_decay_schedule(STEP, config.steps), momentum=MOMENTUM, nesterov=True)
     start = jnp.zeros((replicas, len(METHODS), number))
-    weights, _ = fit(_loss, start, knobs, keys, steps=config.steps, optimiser=optimiser)
+    weights, _ = fit(_loss, start, knobs, keys_of(config, cells), steps=config.steps, optimiser=optimiser)
     weights = np.asarray(weights, np.float64).reshape(cells, seeds, len(METHODS), number)
-    return np.array([[w / np.linalg.norm(w, axis=-1, keepdims=True) for w in of] for of in weights])
+    return weights / np.linalg.norm(weights, axis=-1, keepdims=True)
 
 
 def _in_span(x) -> tuple[np.ndarray, np.ndarray]:
@@ -130,13 +126,9 @@ def _loss(weights, knobs, key, _):
     plain_outputs, outputs, smoothed_outputs = weights @ knobs["inputs"].T
     lam = jnp.roll(knobs["lam"], jax.random.randint(key, (), 0, number**2))
     first, second = jnp.divmod(jnp.arange(number**2), number)
-    mixed = _mean_loss(mix(outputs[first], outputs[second], lam), mix(labels[first], labels[second], lam))
-    smoothed = _mean_loss(smoothed_outputs, smooth(labels, knobs["smoothing"]))
-    return _mean_loss(plain_outputs, labels) + mixed + smoothed
-
-
-def _mean_loss(outputs, targets):
-    return jnp.mean(cross_entropy(binary_logits(outputs), targets))
+    mixed = binary_loss(mix(outputs[first], outputs[second], lam), mix(labels[first], labels[second], lam))
+    smoothed = binary_loss(smoothed_outputs, smooth(labels, knobs["smoothing"]))
+    return binary_loss(plain_outputs, labels) + mixed + smoothed
 
 
 def _compare(config, x, sign, test, trained) -> dict[str, float]:
@@ -187,10 +179,11 @@ def _checks(config, cells, measured) -> list:
     for name, picked in (("d = n", square), ("other d", [i for i in range(len(cells)) if i not in square])):
         if picked:
             least = measured["cosine_of_trained_Mixup_with_exact"][picked].min(axis=0)
-            source = "Newton's method on the same examples"
-            checks.append(
-                check(f"{name}: cosine of trained Mixup with exact, least", least, 0.99, source, relation=">=")
+            quantity, source = (
+                f"{name}: cosine of trained Mixup with exact, least",
+                "Newton's method on the same examples",
             )
+            checks.append(check(quantity, least, 0.99, source, relation=">="))
     if wide:
         checks += [
             check("d >= n: outputs of Mixup against c* y, largest relative deviation",
@@ -226,33 +219,35 @@ def _figures(config, cells, measured) -> list[dict]:
         picked = [i for i, cell in enumerate(cells) if cell[0] == kind]
         return series(name, [cells[i][1] for i in picked], measured[metric][picked], style, axis=1)
 
-    common = {"kind": "lines", "x_label": "dimension d", "x_scale": "log", "y_scale": "linear"}
     exact, trained = "cosine_of_Mixup_with_maximum_margin", "cosine_of_trained_Mixup_with_trained_ERM"
     return [
-        common | {
-            "name": "cosine", "title": "With dimensions to spare, Mixup and ERM are one classifier", "y_label": "cosine",
-            "caption": f"Cosine between the weights of Mixup and of ERM for n = {n} examples (n = {config.seeds} data sets,"
-            " ± 1 sd). Exact: the Mixup minimiser and the maximum margin, where ERM goes without end. Trained: gradient"
-            f" descent on both for {config.steps} steps. From d = n = {n} on Mixup interpolates its labels; the two are the"
-            " same once all examples are support vectors.",
-            "series": [curve(f"{kind}, exact", exact, kind) for kind in KINDS]
+        lines(
+            "cosine", "With dimensions to spare, Mixup and ERM are one classifier",
+            f"Cosine between the weights of Mixup and of ERM for n = {n} examples (n = {config.seeds} data sets, ± 1 sd)."
+            " Exact: the Mixup minimiser and the maximum margin, where ERM goes without end. Trained: gradient descent on"
+            f" both for {config.steps} steps. From d = n = {n} on Mixup interpolates its labels; the two are the same once"
+            " all examples are support vectors.",
+            "dimension d", "cosine", x_scale="log",
+            series=[curve(f"{kind}, exact", exact, kind) for kind in KINDS]
             + [curve(f"{kind}, trained", trained, kind, "points") for kind in KINDS],
-        },
-        common | {
-            "name": "support", "title": "They are the same where all examples are support vectors", "y_label": "share",
-            "caption": f"Share of examples that are support vectors of the maximum margin, and share of {config.seeds} data"
-            " sets in which every y (K^-1 y) is non-negative, which is the condition for equal directions.",
-            "series": [curve(f"{kind}, support vectors", "support_vectors", kind) for kind in KINDS]
+        ),
+        lines(
+            "support", "They are the same where all examples are support vectors",
+            f"Share of examples that are support vectors of the maximum margin, and share of {config.seeds} data sets in"
+            " which every y (K^-1 y) is non-negative, which is the condition for equal directions.",
+            "dimension d", "share", x_scale="log",
+            series=[curve(f"{kind}, support vectors", "support_vectors", kind) for kind in KINDS]
             + [curve(f"{kind}, condition", "condition", kind, "dashed") for kind in KINDS],
-        },
-        common | {
-            "name": "decisions", "title": "Decisions on new examples", "y_label": "agreement",
-            "caption": f"Share of {config.test_examples} new examples on which Mixup and the maximum margin decide alike"
+        ),
+        lines(
+            "decisions", "Decisions on new examples",
+            f"Share of {config.test_examples} new examples on which Mixup and the maximum margin decide alike"
             f" (n = {config.seeds} data sets, ± 1 sd). Where both features of the planted data say the same, so do both"
             " classifiers; dashed: with the low-variance feature reversed, they differ wherever their weights do.",
-            "series": [curve(kind, "agreement_of_decisions", kind) for kind in KINDS]
+            "dimension d", "agreement", x_scale="log",
+            series=[curve(kind, "agreement_of_decisions", kind) for kind in KINDS]
             + [curve("planted, reversed", "agreement_with_first_feature_reversed", "planted", "dashed")],
-        },
+        ),
     ]  # fmt: skip
 
 
@@ -260,7 +255,7 @@ def _remarks(config, cells, measured) -> list[str]:
     """Where the equality fails although Mixup interpolates, and where training has not arrived."""
     remarks = [
         "For d below n Mixup weighs every example, and the maximum margin only its support vectors: the equality fails, in"
-        " the way that the theorems on minimum-variance features say.",
+        " the way that the theorems on minimum-variance features say."
     ]
     between_them = [
         f"{kind}, d = {d} ({measured['cosine_of_Mixup_with_maximum_margin'][i].mean():.3f})"

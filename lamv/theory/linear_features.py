@@ -33,12 +33,11 @@ from scipy.stats import beta as beta_law
 
 from lamv.core import closed_forms, linear
 from lamv.core.laws import beta
-from lamv.core.losses import binary_logits, cross_entropy
 from lamv.core.mixing import mix
 from lamv.core.targets import one_hot, smooth
 from lamv.knobs import Allowed, Knob, above, at_least, between
-from lamv.theory.outcome import Outcome, check, plain, row, series
-from lamv.theory.replicas import fit
+from lamv.theory.outcome import Outcome, check, curve, lines, row, series
+from lamv.theory.replicas import binary_loss, fit, keys_of, seeds_of
 
 _many = Allowed(lambda values: len(values) > 0 and all(v > 0 for v in values), "one or more numbers above 0")
 _deviations = Allowed(lambda values: 0 in values and all(v >= 0 for v in values), "numbers of at least 0, 0 among them")
@@ -138,20 +137,15 @@ def _settings_wide(config) -> list[dict]:
 
 def _train(config, dims, settings):
     """share (settings, seeds) and weights (settings, seeds, d) of the trained models, and the data they had."""
-    seeds = range(config.seed, config.seed + config.seeds)
-    labels = np.arange(config.examples) % 2
+    seeds, labels = seeds_of(config), np.arange(config.examples) % 2
     data = np.array([[_draw(config, dims, s, seed, labels) for seed in seeds] for s in settings], np.float32)
     replicas = len(settings) * len(seeds)
-    each = {
-        "smoothing": [s["smoothing"] for s in settings],
-        "weight_decay": [s["weight_decay"] for s in settings],
-        "lam": [_lam_table(s["alpha"], config.examples) for s in settings],
-    }
+    each = {name: [s[name] for s in settings] for name in ("smoothing", "weight_decay")}
+    each["lam"] = [_lam_table(s["alpha"], config.examples) for s in settings]
     knobs = {name: np.repeat(np.array(v, np.float32), len(seeds), axis=0) for name, v in each.items()}
     knobs |= {"inputs": data.reshape(replicas, config.examples, -1), "labels": np.tile(labels, (replicas, 1))}
     optimiser = optax.adam(optax.cosine_decay_schedule(config.lr, config.steps))
-    keys = jax.vmap(jax.random.key)(jnp.tile(jnp.arange(seeds.start, seeds.stop), len(settings)))
-    start = jnp.zeros((replicas, sum(dims)))
+    start, keys = jnp.zeros((replicas, sum(dims))), keys_of(config, len(settings))
     weights, _ = fit(_loss, start, knobs, keys, steps=config.steps, optimiser=optimiser)
     weights = np.asarray(weights, np.float64).reshape(len(settings), len(seeds), -1)
     high = np.arange(sum(dims)) >= dims[0]
@@ -183,9 +177,7 @@ def _loss(weights, knobs, key, _):
     lam = jnp.roll(knobs["lam"], lam_shift)
     inputs = mix(inputs, jnp.roll(inputs, partner_shift, axis=0), lam)
     targets = mix(targets, jnp.roll(targets, partner_shift, axis=0), lam)
-    outputs = inputs @ weights
-    loss = jnp.mean(cross_entropy(binary_logits(outputs), targets))
-    return loss + knobs["weight_decay"] / 2 * jnp.sum(jnp.square(weights))
+    return binary_loss(inputs @ weights, targets) + knobs["weight_decay"] / 2 * jnp.sum(jnp.square(weights))
 
 
 def _exact(inputs, setting) -> np.ndarray:
@@ -220,9 +212,11 @@ def _closed_forms() -> list:
     rate = [linear.linear_minimizer(*_two_point(s), loss="label_smoothing", smoothing=0.2)["w"] for s in TWO_POINT_RATE]
     rate = np.array([w[1] / w[0] for w in rate])
     slope = np.diff(np.log(rate))[-1] / np.diff(np.log(list(TWO_POINT_RATE)))[-1]
-    gaussian = [
-        linear.high_variance_share(_gaussian(2 * wrong, decay), [1]) - s for (wrong, decay), s in GAUSSIAN_SHARE.items()
-    ]
+    gaussian = []
+    for (wrong, decay), share in GAUSSIAN_SHARE.items():
+        law = (GAUSSIAN_MEAN, GAUSSIAN_COVARIANCE)
+        w = linear.gaussian_minimizer(*law, smoothing=2 * wrong, weight_decay=decay)
+        gaussian.append(linear.high_variance_share(w, [1]) - share)
     near = partial(check, tolerance=1e-5)
     return [
         near("two points: Share(H) of the maximum margin", linear.high_variance_share(margin["w"], [1]), 36 / 61,
@@ -236,10 +230,6 @@ def _closed_forms() -> list:
         check("two points: slope of log w_H / w_L over log s_L", slope, 2, "second-order expansion", tolerance=0.02),
         near("Gaussian: Share(H) of 12 minimisers, error", _largest(gaussian), 0, "quadrature (Stein's lemma)"),
     ]  # fmt: skip
-
-
-def _gaussian(smoothing, weight_decay) -> np.ndarray:
-    return linear.gaussian_minimizer(GAUSSIAN_MEAN, GAUSSIAN_COVARIANCE, smoothing=smoothing, weight_decay=weight_decay)
 
 
 def _largest(deviations) -> float:
@@ -312,9 +302,8 @@ def _wide_checks(wide, shares) -> list:
     for dims, settings in wide.items():
         decayed = [i for i in _of(settings, method="ERM", deviation=0.0) if settings[i]["weight_decay"]]
         name = f"{dims[0]}+{dims[1]} dimensions, s_L = 0"
-        checks.append(
-            check(f"{name}: ERM + wd, Share(H)", shares[dims][decayed].min(axis=0), 0.5, "theorem A", relation=">=")
-        )
+        least = shares[dims][decayed].min(axis=0)
+        checks.append(check(f"{name}: ERM + wd, Share(H)", least, 0.5, "theorem A", relation=">="))
         for method, theorem in (("LS", "theorem B"), ("Mixup", "theorem C")):
             (one,) = _of(settings, method=method, deviation=0.0, weight_decay=0.0)
             checks.append(check(f"{name}: {method}, Share(H)", shares[dims][one], 0, theorem, tolerance=0.02))
@@ -324,7 +313,7 @@ def _wide_checks(wide, shares) -> list:
 def _gaussian_control(config) -> dict[str, list[float]]:
     """Minimisers without weight decay on Gaussian samples: their shares, and the cosine of ERM with label smoothing."""
     shares = {"share_of_H, ERM": [], "share_of_H, LS": [], "cosine": []}
-    for seed in range(config.seed, config.seed + config.seeds):
+    for seed in seeds_of(config):
         rng = np.random.default_rng(seed)
         sign = np.arange(config.gaussian_examples) % 2 * 2 - 1
         noise = rng.normal(size=(len(sign), 2)) * np.sqrt(np.diag(GAUSSIAN_COVARIANCE))
@@ -386,9 +375,9 @@ def _lda_share(deviation) -> float:
 def _figures(config, settings, share) -> list[dict]:
     n, at = config.seeds, config.sweep_deviation
     caption = f"Share(H) of trained models (n = {n} seeds, ± 1 sd); above one half, most weight is on the high-variance"
-    common = {"kind": "lines", "y_label": "Share(H)", "y_scale": "linear", "levels": [{"y": 0.5, "name": "one half"}]}
+    half = [{"y": 0.5, "name": "one half"}]
 
-    def curve(name, x_of, **wanted):
+    def measured(name, x_of, **wanted):
         picked = sorted(_of(settings, mean=1.0, **wanted), key=lambda i: settings[i][x_of])
         if x_of != "deviation":  # no place for 0 on a logarithmic axis
             picked = [i for i in picked if settings[i][x_of] > 0]
@@ -398,39 +387,38 @@ def _figures(config, settings, share) -> list[dict]:
                "Mixup": {"method": "Mixup", "alpha": 1.0}}  # fmt: skip
     fine = np.linspace(0, max(config.deviations), 101)
     over_deviation = [
-        curve(name + (" + wd" if decay else ""), "deviation", weight_decay=decay, **of)
+        measured(name + (" + wd" if decay else ""), "deviation", weight_decay=decay, **of)
         for decay in (0.0, config.weight_decay) for name, of in methods.items()
     ]  # fmt: skip
-    lda = {"name": "Fisher", "x": plain(fine), "y": [_lda_share(s) for s in fine], "style": "dashed"}
-    decays = {i: curve(name, "weight_decay", deviation=at, **of) for i, (name, of) in enumerate(methods.items())}
-    smoothings = curve("LS + wd", "smoothing", method="LS", deviation=at, weight_decay=config.weight_decay)
-    alphas = curve("Mixup + wd", "alpha", method="Mixup", deviation=at, weight_decay=config.weight_decay)
+    lda = curve("Fisher", fine, [_lda_share(s) for s in fine], "dashed")
+    decays = [measured(name, "weight_decay", deviation=at, **of) for name, of in methods.items()]
+    smoothings = measured("LS + wd", "smoothing", method="LS", deviation=at, weight_decay=config.weight_decay)
+    alphas = measured("Mixup + wd", "alpha", method="Mixup", deviation=at, weight_decay=config.weight_decay)
     tail = f" (s_L = {at:g}"
     return [
-        common | {
-            "name": "share_over_deviation", "title": "The less a feature varies, the more label augmentation relies on it",
-            "caption": f"{caption} feature. Without weight decay and with {config.weight_decay:g} of it, over the standard"
-            " deviation of the other feature. Dashed: Fisher's discriminant, the prediction for small variances. ERM"
-            " without decay is the trap of Adam: it is not a minimiser.",
-            "x_label": "s_L, standard deviation of the low-variance feature", "x_scale": "linear",
-            "series": [*over_deviation, lda],
-        },
-        common | {
-            "name": "share_over_decay", "title": "Weight decay gives the weight to the high-variance feature",
-            "caption": f"{caption} feature, over weight decay{tail}, smoothing {config.smoothing:g}, Mixup with alpha 1)."
-            " ERM is above one half for every decay; the others approach it where the decay outweighs the data.",
-            "x_label": "weight decay", "x_scale": "log", "series": list(decays.values()),
-        },
-        common | {
-            "name": "share_over_smoothing", "title": "A little smoothing is enough",
-            "caption": f"{caption} feature, over label smoothing{tail}, weight decay {config.weight_decay:g}).",
-            "x_label": "label smoothing", "x_scale": "log", "series": [smoothings],
-        },
-        common | {
-            "name": "share_over_alpha", "title": "Mixup's law hardly matters, once there is mixing",
-            "caption": f"{caption} feature, over alpha of Beta(alpha, alpha){tail}, weight decay {config.weight_decay:g}).",
-            "x_label": "alpha", "x_scale": "log", "series": [alphas],
-        },
+        lines(
+            "share_over_deviation", "The less a feature varies, the more label augmentation relies on it",
+            f"{caption} feature. Without weight decay and with {config.weight_decay:g} of it, over the standard deviation of"
+            " the other feature. Dashed: Fisher's discriminant, the prediction for small variances. ERM without decay is"
+            " the trap of Adam: it is not a minimiser.",
+            "s_L, standard deviation of the low-variance feature", "Share(H)", levels=half, series=[*over_deviation, lda],
+        ),
+        lines(
+            "share_over_decay", "Weight decay gives the weight to the high-variance feature",
+            f"{caption} feature, over weight decay{tail}, smoothing {config.smoothing:g}, Mixup with alpha 1). ERM is above"
+            " one half for every decay; the others approach it where the decay outweighs the data.",
+            "weight decay", "Share(H)", x_scale="log", levels=half, series=decays,
+        ),
+        lines(
+            "share_over_smoothing", "A little smoothing is enough",
+            f"{caption} feature, over label smoothing{tail}, weight decay {config.weight_decay:g}).",
+            "label smoothing", "Share(H)", x_scale="log", levels=half, series=[smoothings],
+        ),
+        lines(
+            "share_over_alpha", "Mixup's law hardly matters, once there is mixing",
+            f"{caption} feature, over alpha of Beta(alpha, alpha){tail}, weight decay {config.weight_decay:g}).",
+            "alpha", "Share(H)", x_scale="log", levels=half, series=[alphas],
+        ),
     ]  # fmt: skip
 
 
@@ -440,29 +428,24 @@ def boundary_figure(smoothings=(0.0, 0.005, 0.02, 0.1, 0.5), weight_decay=1e-3, 
     sign = np.repeat([1, -1], 60)
     u = np.stack([1 + deviation * rng.normal(size=120), rng.uniform(*HIGH, size=120)], axis=1)
     x = u * sign[:, None]
-    lines, reach = [], 3.2
+    shown = [curve(f"class {s:+d}", *x[sign == s].T, "points") for s in (1, -1)]
     for smoothing in smoothings:
         loss = "label_smoothing" if smoothing else "erm"
         w = linear.linear_minimizer(x, sign, loss=loss, smoothing=smoothing, weight_decay=weight_decay)["w"]
-        lines.append(_boundary(f"smoothing {smoothing:g}" if smoothing else "ERM", w, reach))
+        shown.append(_boundary(f"smoothing {smoothing:g}" if smoothing else "ERM", w))
     mixed = linear.linear_minimizer(x, sign, loss="mixup", law=beta(1.0), weight_decay=weight_decay)["w"]
-    lines.append(_boundary("Mixup", mixed, reach) | {"style": "dashed"})
-    points = [
-        {"name": f"class {s:+d}", "x": plain(x[sign == s, 0]), "y": plain(x[sign == s, 1]), "style": "points"}
-        for s in (1, -1)
-    ]
-    return {
-        "kind": "lines", "name": "boundary", "title": "The boundary turns as smoothing grows",
-        "caption": f"Two classes, 60 examples each, in a low-variance feature (across) and a high-variance feature (up),"
+    shown.append(_boundary("Mixup", mixed) | {"style": "dashed"})
+    caption = (
+        "Two classes, 60 examples each, in a low-variance feature (across) and a high-variance feature (up),"
         f" and where linear models change sides (exact minimisers, weight decay {weight_decay:g}). ERM cuts across both"
         " features and relies more on the one that is larger on average; the more smoothing, the more upright the"
-        " boundary, which is to rely on the feature that varies less. Mixup, dashed, does the same.",
-        "x_label": "low-variance feature", "y_label": "high-variance feature", "x_scale": "linear", "y_scale": "linear",
-        "series": [*points, *lines],
-    }  # fmt: skip
+        " boundary, which is to rely on the feature that varies less. Mixup, dashed, does the same."
+    )
+    labels = ("low-variance feature", "high-variance feature")
+    return lines("boundary", "The boundary turns as smoothing grows", caption, *labels, series=shown)
 
 
-def _boundary(name, w, reach) -> dict:
+def _boundary(name, w, reach=3.2) -> dict:
     """The part of <w, x> = 0 with both coordinates within `reach`."""
     along = np.array([w[1], -w[0]]) / np.max(np.abs(w)) * reach
-    return {"name": name, "x": plain([-along[0], along[0]]), "y": plain([-along[1], along[1]]), "style": "line"}
+    return curve(name, *np.stack([-along, along], axis=1))

@@ -31,8 +31,8 @@ from lamv.core.laws import fixed, uniform
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mixup
 from lamv.knobs import Allowed, Knob, above, at_least, between
-from lamv.theory.outcome import Outcome, check, row, series
-from lamv.theory.replicas import fit, stacked
+from lamv.theory.outcome import Outcome, check, lines, row, series
+from lamv.theory.replicas import keys_of, recorded, seeds_of, stacked
 
 POINTS = 50  # of each curve
 
@@ -58,11 +58,12 @@ THEOREM = "theorem (Chidambaram et al. 2023), in direction; the margin is ours"
 
 
 def run(config) -> Outcome:
+    """All methods in one program, and how many features each has learnt."""
     curves = train(config)
     last = {name: {key: values[:, -1] for key, values in curve.items()} for name, curve in curves.items()}
     setting = {"steps": config.steps, "n": config.n, "classes": config.classes}
     rows = [row(name, metrics, {"lam": str(LAWS[name]), **setting}) for name, metrics in last.items()]
-    return Outcome(rows, _checks(last), _figures(curves, config), list(REMARKS))
+    return Outcome(rows, _checks(last), _figures(curves, config), REMARKS)
 
 
 REMARKS = (
@@ -97,31 +98,28 @@ def draw(rng, config, number: int, single: bool = False):
 
 def train(config) -> dict[str, dict[str, np.ndarray]]:
     """Every method with every seed in one program: method -> quantity -> (seeds, POINTS + 1)."""
-    seeds = [config.seed + r for r in range(config.seeds)]
     shape = (config.classes, config.channels, 2 * config.classes)
     starts, knobs = [], []
     for law in LAWS.values():
-        for seed in seeds:
+        for seed in seeds_of(config):
             rng = np.random.default_rng([seed, 0])
             starts.append((config.init * config.rho * rng.normal(size=shape)).astype(np.float32))
             x, labels = draw(rng, config, config.n)
             lam = np.asarray(law.draw(jax.random.key(seed), (config.steps,)))
             knobs.append({"x": x, "targets": np.eye(config.classes, dtype=np.float32)[labels], "lam": lam})
-    # The methods of a seed share their data, their start and, by their key, their partners.
-    keys = jnp.tile(jax.vmap(jax.random.key)(jnp.array(seeds)), len(LAWS))
     network = network_of(config)
-    _, records = fit(
-        mixup_loss(network),
-        stacked(starts),
-        stacked(knobs),
-        keys,
-        steps=config.steps,
-        optimiser=optax.sgd(config.learning_rate),
-        record=recorder(config, network),
+
+    def loss(weights, knobs, key, t):
+        """Mean cross-entropy of one full batch, each point with a partner; lam is that of the step."""
+        x, targets = mixup(key, knobs["x"], knobs["targets"], law=fixed(knobs["lam"][t]))
+        return jnp.mean(cross_entropy(network(weights, x), targets))
+
+    # The methods of a seed share their data, their start and, by their key, their partners.
+    return recorded(
+        LAWS, loss, stacked(starts), stacked(knobs), keys_of(config, len(LAWS)), steps=config.steps,
+        optimiser=optax.sgd(config.learning_rate), record=recorder(config, network),
         record_every=config.steps // POINTS,
-    )
-    records = jax.tree.map(lambda r: np.asarray(r).reshape(len(LAWS), len(seeds), -1), records)
-    return {name: {key: values[i] for key, values in records.items()} for i, name in enumerate(LAWS)}
+    )  # fmt: skip
 
 
 def network_of(config):
@@ -132,16 +130,6 @@ def network_of(config):
         return jnp.sum(smoothed_relu(inner, config.rho, config.power), axis=(1, 3))
 
     return network
-
-
-def mixup_loss(network):
-    """Mean cross-entropy of one full batch, each point with a partner; lam is that of the step."""
-
-    def loss(weights, knobs, key, t):
-        x, targets = mixup(key, knobs["x"], knobs["targets"], law=fixed(knobs["lam"][t]))
-        return jnp.mean(cross_entropy(network(weights, x), targets))
-
-    return loss
 
 
 def feature_strengths(weights):
@@ -199,7 +187,6 @@ def _checks(last):
 
 def _figures(curves, config):
     steps = np.linspace(0, config.steps, POINTS + 1)
-    frame = {"kind": "lines", "x_label": "step", "x_scale": "linear", "y_scale": "linear"}
     over = f"Mean and sd over {config.seeds} seeds."
     strengths = [
         series(f"{label}, {name}", steps, curve[key], style)
@@ -207,22 +194,22 @@ def _figures(curves, config):
         for label, key, style in (("stronger", "stronger_feature", "line"), ("weaker", "weaker_feature", "dashed"))
     ]
     return [
-        {
-            **frame, "name": "error", "title": "Test error on points that show one feature",
-            "caption": f"Share of test points that are misclassified, over steps. {over} A class of which one feature is"
-            " learnt is wrong on half of its points.",
-            "y_label": "test error", "series": [series(name, steps, c["test_single/error"]) for name, c in curves.items()],
-        },
-        {
-            **frame, "name": "both", "title": "Classes that have learnt both features",
-            "caption": f"Share of classes whose weaker feature is at least {config.learned:g} of the stronger one. {over}"
-            " It says something only once the features have grown; see the next figure.",
-            "y_label": "share of classes", "series": [series(name, steps, c["both_learned"]) for name, c in curves.items()],
-        },
-        {
-            **frame, "name": "strengths", "title": "How strongly features are learnt",
-            "caption": "Largest <w, feature> over the channels of a class, for its stronger and its weaker feature, mean"
-            f" over classes. {over}",
-            "y_label": "<w, feature>", "series": strengths,
-        },
+        lines(
+            "error", "Test error on points that show one feature",
+            f"Share of test points that are misclassified, over steps. {over} A class of which one feature is learnt is"
+            " wrong on half of its points.",
+            "step", "test error", series=[series(name, steps, c["test_single/error"]) for name, c in curves.items()],
+        ),
+        lines(
+            "both", "Classes that have learnt both features",
+            f"Share of classes whose weaker feature is at least {config.learned:g} of the stronger one. {over} It says"
+            " something only once the features have grown; see the next figure.",
+            "step", "share of classes", series=[series(name, steps, c["both_learned"]) for name, c in curves.items()],
+        ),
+        lines(
+            "strengths", "How strongly features are learnt",
+            "Largest <w, feature> over the channels of a class, for its stronger and its weaker feature, mean over"
+            f" classes. {over}",
+            "step", "<w, feature>", series=strengths,
+        ),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What an experiment hands over: rows of measurements, checks against what they should be, figures as data.
+"""What an experiment returns: rows of measurements, checks against what they should be, figures as data.
 
 All of it is plain data, which goes into summary.json; the page is drawn from there.
 """
@@ -22,8 +22,8 @@ class Outcome(NamedTuple):
 
     rows: list[dict[str, Any]]
     checks: list[Claim]
-    figures: list[dict[str, Any]] = []
-    remarks: list[str] = []
+    figures: list[dict[str, Any]]
+    remarks: Sequence[str]
     sources: Sequence = ()
 
 
@@ -34,9 +34,8 @@ def check(
     if relation not in (known := ("=", *RELATIONS)):
         raise ValueError(f"relation is {relation!r}, must be one of {', '.join(known)}")
     mean, sd, n, _ = spread(_floats(values)).values()
-    expected = float(expected)
-    verdict = holds(mean, relation, expected, tolerance)
-    return Claim(quantity, mean, expected, source, relation, tolerance, sd, n, note, verdict)
+    verdict = holds(mean, relation, float(expected), tolerance)
+    return Claim(quantity, mean, float(expected), source, relation, tolerance, sd, n, note, verdict)
 
 
 def row(name: str, metrics: Mapping[str, ArrayLike], config: Mapping[str, Any] = {}, **more) -> dict[str, Any]:
@@ -44,31 +43,36 @@ def row(name: str, metrics: Mapping[str, ArrayLike], config: Mapping[str, Any] =
     return summary_row(name, dict(config), {metric: _floats(values) for metric, values in metrics.items()}) | more
 
 
-def plain(values) -> Any:
-    """An array as nested lists of Python numbers, NaN as None: what JSON can hold."""
-    values = np.asarray(values)
-    if values.ndim:
-        return [plain(v) for v in values]
-    value = values.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def plain(tree: Any) -> Any:
+    """A tree of mappings, sequences and arrays as JSON can hold it: arrays as lists, a number that is not finite as None."""
+    if isinstance(tree, Mapping):
+        return {str(key): plain(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [plain(value) for value in tree]
+    if tree is None or isinstance(tree, str | bool | int):
+        return tree
+    if isinstance(tree, float):
+        return tree if math.isfinite(tree) else None
+    return plain(np.asarray(tree).tolist())
+
+
+def curve(name: str, x, y, style: str = "line", **more) -> dict[str, Any]:
+    """A line of a figure, y over x; style as in lamv.report.figures.from_data."""
+    return {"name": name, "x": plain(x), "y": plain(y), **more, "style": style}
 
 
 def series(name: str, x, values, style: str = "line", axis: int = 0) -> dict[str, Any]:
-    """A line of a figure: mean and sd of `values` over the axis of replicas, at x."""
-    mean = np.asarray(values).mean(axis=axis)
-    return {"name": name, "x": plain(x), "y": plain(mean), "sd": plain(sd_over(values, axis)), "style": style}
+    """A line of a figure: mean and sd (n - 1; 0 for one replica) of `values` over the axis of replicas, at x."""
+    values = np.asarray(values)
+    mean = values.mean(axis=axis)
+    sd = values.std(axis=axis, ddof=1, dtype=np.float64) if values.shape[axis] > 1 else np.zeros(mean.shape)
+    return curve(name, x, mean, style, sd=plain(sd))
 
 
 def lines(name: str, title: str, caption: str, x_label: str, y_label: str, **more) -> dict[str, Any]:
     """A figure of lines on linear axes; more: "series", and "levels" or other scales, see lamv.report.figures.from_data."""
     about = {"kind": "lines", "name": name, "title": title, "caption": caption, "x_label": x_label, "y_label": y_label}
     return about | {"x_scale": "linear", "y_scale": "linear"} | more
-
-
-def sd_over(values, axis: int = 0) -> np.ndarray:
-    """Standard deviation over the axis of replicas, n - 1 in the denominator; 0 for one replica."""
-    values = np.asarray(values, np.float64)
-    return values.std(axis=axis, ddof=1) if values.shape[axis] > 1 else np.zeros_like(values.mean(axis=axis))
 
 
 def _floats(values) -> list[float]:

@@ -41,8 +41,8 @@ from lamv.core.mixing import midpoint, mix, mixup
 from lamv.data import load
 from lamv.errors import ConfigError
 from lamv.knobs import Allowed, Knob, above, at_least, between, whole_numbers
-from lamv.theory.outcome import Outcome, check, plain, row, series
-from lamv.theory.replicas import fit, stacked
+from lamv.theory.outcome import Outcome, check, curve, lines, row, series
+from lamv.theory.replicas import fit, keys_of, recorded, seeds_of, stacked
 
 PATH = 1000  # measurements along gradient descent on least squares
 WINDOW = 7  # measurements in the moving average that finds the turning point
@@ -69,14 +69,12 @@ PAPER = "reported by Liu et al. 2023, in direction"
 
 
 def run(config) -> Outcome:
+    """What is known exactly, then least squares, then digits."""
     if config.steps % config.records:
         raise ConfigError(f"config.records is {config.records}, must divide the {config.steps} steps")
     if max(config.sizes) > 1500:
-        raise ConfigError(
-            f"config.sizes is {config.sizes}, must leave some of the 1797 digits to test: at most 1500 each"
-        )
-    outcome = Outcome([], [], [], list(REMARKS))
-    outcome.checks.extend(oracles())
+        raise ConfigError(f"config.sizes is {config.sizes}, must leave some of 1797 digits to test: at most 1500 each")
+    outcome = Outcome([], oracles(), [], REMARKS)
     _least_squares(config, outcome)
     _digits(config, outcome)
     return outcome
@@ -102,11 +100,10 @@ def oracles():
     return [
         check("toy with one mode, s = 1/4: turning point", turn["time"], np.log(5), "closed form", tolerance=1e-6),
         check("toy with one mode, s = 1/4: risk there", turn["risk"], 0.2, "closed form", tolerance=1e-9),
-        check(
-            "wrong labels at 1 under the midpoint of 0, 1, 0", votes[0, 0], 2 / 3, "exact enumeration", tolerance=1e-12
-        ),
+        check("wrong labels at 1 under the midpoint of 0, 1, 0", votes[0, 0], 2 / 3, "exact enumeration",
+              tolerance=1e-12),
         check("the same among 30,000 draws", drawn, 2 / 3, "exact enumeration", tolerance=0.02),
-    ]
+    ]  # fmt: skip
 
 
 class Problem(NamedTuple):
@@ -160,8 +157,7 @@ def descent_loss(theta, data, key, t):
 
 
 def _least_squares(config, outcome: Outcome) -> None:
-    seeds = [config.seed + r for r in range(config.seeds)]
-    kinds = [(name, number) for name in ("Mixup", "ERM") for number in config.points]
+    seeds, kinds = seeds_of(config), [(name, number) for name in ("Mixup", "ERM") for number in config.points]
     problems = [
         least_squares_problem(config, seed, number, name == "Mixup") for name, number in kinds for seed in seeds
     ]
@@ -175,11 +171,11 @@ def _least_squares(config, outcome: Outcome) -> None:
     curves = {}
     for i, (name, number) in enumerate(kinds):
         own = risks[i * len(seeds) : (i + 1) * len(seeds)]
-        curve = curves[name, number] = {key: np.stack([risk[key] for risk in own]) for key in own[0]}
+        c = curves[name, number] = {key: np.stack([risk[key] for risk in own]) for key in own[0]}
         metrics = {
             f"{prefix}/{key}": values
             for prefix, which in (("risk", "measured"), ("predicted", "exact"), ("independent", "independent"))
-            for key, values in _turn_metrics(curve[which], times).items()
+            for key, values in _turn_metrics(c[which], times).items()
         }
         setting = {"task": "least squares", "method": name, "n": number, "features": config.features}
         outcome.rows.append(row(f"least squares, {name}, n {number}", metrics, setting))
@@ -190,38 +186,25 @@ def _least_squares(config, outcome: Outcome) -> None:
 def descend(config, problems) -> np.ndarray:
     """(R, PATH + 1, p): the weights along gradient descent from 0, for all problems in one program."""
     data = {key: jnp.asarray(np.stack([getattr(p, key) for p in problems]), jnp.float32) for key in ("phi", "q")}
+    start, keys = jnp.zeros((len(problems), config.features)), jax.random.split(jax.random.key(0), len(problems))
     _, thetas = fit(
-        descent_loss,
-        jnp.zeros((len(problems), config.features)),
-        data,
-        jax.random.split(jax.random.key(0), len(problems)),
-        steps=config.descent,
-        optimiser=optax.sgd(config.rate),
-        record=lambda theta, data: theta,
-        record_every=config.descent // PATH,
-    )
+        descent_loss, start, data, keys, steps=config.descent, optimiser=optax.sgd(config.rate),
+        record=lambda theta, data: theta, record_every=config.descent // PATH,
+    )  # fmt: skip
     return np.asarray(thetas, np.float64)
 
 
 def _turn_metrics(risk, times):
     """Where and how low each curve (seeds, T) is least, its end, and by what share the end lies above the minimum."""
-    lowest = risk.min(axis=1)
-    return {
-        "turning_time": times[risk.argmin(axis=1)],
-        "minimum": lowest,
-        "end": risk[:, -1],
-        "rise": risk[:, -1] / lowest - 1,
-    }
+    lowest, end = risk.min(axis=1), risk[:, -1]
+    return {"turning_time": times[risk.argmin(axis=1)], "minimum": lowest, "end": end, "rise": end / lowest - 1}
 
 
 def _least_squares_checks(curves, times, points):
     few, many = ("Mixup", points[0]), ("Mixup", points[-1])
-    off = {
-        name: max(
-            np.abs(c["measured"].mean(0) / c["exact"].mean(0) - 1).max() for k, c in curves.items() if k[0] == name
-        )
-        for name in ("Mixup", "ERM")
-    }
+    off = dict.fromkeys(("Mixup", "ERM"), 0.0)
+    for (name, _), c in curves.items():
+        off[name] = max(off[name], np.abs(c["measured"].mean(0) / c["exact"].mean(0) - 1).max())
     turn = {kind: _turn_metrics(curve["measured"], times) for kind, curve in curves.items()}
     closed = _turn_metrics(curves[few]["exact"], times)
     return [
@@ -243,63 +226,63 @@ def _least_squares_checks(curves, times, points):
 
 def _least_squares_figures(curves, times, config):
     def line(name, values, style):
-        return {"name": name, "x": plain(times), "y": plain(values.mean(axis=0)), "style": style}
+        return curve(name, times, values.mean(axis=0), style)
 
-    frame = {"kind": "lines", "x_label": "time", "y_label": "risk", "x_scale": "log", "y_scale": "linear"}
     over = f"Test risk over training time (learning rate x steps), mean over {config.seeds} teachers."
     measured, predicted = [], []
-    for (name, number), curve in curves.items():
+    for (name, number), c in curves.items():
         label = f"{name}, n {number}"
-        if name == "ERM":
-            measured.append(line(label, curve["measured"], "dashed"))
-            continue
-        measured.append(line(label, curve["measured"], "points"))
-        measured.append(line(f"{label}, predicted", curve["exact"], "line"))
-        predicted.append(line(label, curve["exact"], "line"))
-        predicted.append(line(f"{label}, were the noise independent", curve["independent"], "dashed"))
+        measured.append(line(label, c["measured"], "dashed" if name == "ERM" else "points"))
+        if name != "ERM":
+            measured.append(line(f"{label}, predicted", c["exact"], "line"))
+            predicted.append(line(label, c["exact"], "line"))
+            predicted.append(line(f"{label}, were the noise independent", c["independent"], "dashed"))
     return [
-        {
-            **frame, "name": "least_squares", "title": "Least squares on mixed data", "series": measured,
-            "caption": f"{over} Points are gradient descent on mixed data, lines the closed form of gradient flow, dashes"
+        lines(
+            "least_squares", "Least squares on mixed data",
+            f"{over} Points are gradient descent on mixed data, lines the closed form of gradient flow, dashes"
             " ERM. The fewer the points, the earlier and the higher Mixup's curve turns up.",
-        },
-        {
-            **frame, "name": "independent", "title": "If the noise were independent of the teacher", "series": predicted,
-            "caption": f"{over} Both are closed forms and end alike; taking noise and teacher for independent promises a"
+            "time", "risk", x_scale="log", series=measured,
+        ),
+        lines(
+            "independent", "If the noise were independent of the teacher",
+            f"{over} Both are closed forms and end alike; taking noise and teacher for independent promises a"
             " lower minimum than there is.",
-        },
+            "time", "risk", x_scale="log", series=predicted,
+        ),
     ]  # fmt: skip
 
 
 def _digits(config, outcome: Outcome) -> None:
-    seeds = [config.seed + r for r in range(config.seeds)]
     kinds = [(name, size) for name in ("Mixup", "ERM") for size in config.sizes]
-    until = np.repeat([config.steps if name == "Mixup" else 0 for name, _ in kinds], len(seeds))
-    curves = dict(zip(kinds, train_digits(config, seeds, [size for _, size in kinds], until), strict=True))
-    turns = {kind: turning_records(curve["validation"]) for kind, curve in curves.items()}
+    until = np.repeat([config.steps if name == "Mixup" else 0 for name, _ in kinds], config.seeds)
+    curves = train_digits(config, kinds, until)
+    turns = {kind: turning_records(c["validation"]) for kind, c in curves.items()}
     every = config.steps // config.records
     switch = np.concatenate([turns["Mixup", size] * every for size in config.sizes])
-    for size, curve in zip(config.sizes, train_digits(config, seeds, config.sizes, switch), strict=True):
-        curves["Mixup, then ERM", size] = curve
-        turns["Mixup, then ERM", size] = turns["Mixup", size]
+    switched = [("Mixup, then ERM", size) for size in config.sizes]
+    curves |= train_digits(config, switched, switch)
+    turns |= {kind: turns["Mixup", kind[1]] for kind in switched}
     metrics = {}
-    for (name, size), curve in curves.items():
+    for (name, size), c in curves.items():
         turn = turns[name, size]
-        at_turn = curve["test"][np.arange(len(seeds)), turn]
+        at_turn, end = c["test"][np.arange(config.seeds), turn], c["test"][:, -1]
         metrics[name, size] = {
-            "test/turning_step": turn * every,
-            "test/error_at_turn": at_turn,
-            "test/error": curve["test"][:, -1],
-            "test/rise": curve["test"][:, -1] - at_turn,
-        }
+            "test/turning_step": turn * every, "test/error_at_turn": at_turn, "test/error": end,
+            "test/rise": end - at_turn,
+        }  # fmt: skip
         setting = {"task": "digits", "method": name, "n": size, "steps": config.steps}
         outcome.rows.append(row(f"digits, {name}, n {size}", metrics[name, size], setting))
     outcome.checks.extend(_digits_checks(metrics, config.sizes))
     outcome.figures.extend(_digits_figure(curves, size, config) for size in config.sizes)
 
 
-def train_digits(config, seeds, sizes, until) -> list[dict[str, np.ndarray]]:
-    """For each size, the curves "validation" and "test" of the error, (seeds, records + 1). until: Mixup's steps, (R,)."""
+def train_digits(config, kinds, until) -> dict[tuple[str, int], dict[str, np.ndarray]]:
+    """For each kind (name, size), the curves "validation" and "test" of the error, (seeds, records + 1).
+
+    until: (R,) steps with Mixup, for all kinds and seeds.
+    """
+    sizes, seeds = [size for _, size in kinds], seeds_of(config)
     split = load("digits").parts["all"]
     inputs = split.inputs.reshape(len(split.inputs), -1) / np.float32(16)
     inputs = jnp.asarray((inputs - inputs.mean(axis=0)) / inputs.std())
@@ -326,23 +309,14 @@ def train_digits(config, seeds, sizes, until) -> list[dict[str, np.ndarray]]:
         wrong = jnp.argmax(logits(params, inputs[others]), axis=1) != labels[others]
         return {"validation": jnp.mean(wrong[::2]), "test": jnp.mean(wrong[1::2])}
 
-    params = stacked(starts)
-    keys = jnp.tile(jax.vmap(jax.random.key)(jnp.array(seeds)), len(sizes))
-    _, records = fit(
-        loss,
-        params,
-        knobs,
-        keys,
-        steps=config.steps,
-        optimiser=optax.adam(config.learning_rate),
-        record=record,
-        record_every=config.steps // config.records,
-    )
-    records = jax.tree.map(lambda r: np.asarray(r).reshape(len(sizes), len(seeds), -1), records)
-    return [{half: values[i] for half, values in records.items()} for i in range(len(sizes))]
+    return recorded(
+        kinds, loss, stacked(starts), knobs, keys_of(config, len(kinds)), steps=config.steps,
+        optimiser=optax.adam(config.learning_rate), record=record, record_every=config.steps // config.records,
+    )  # fmt: skip
 
 
 def logits(params, x):
+    """(B, 64) -> (B, 10)."""
     return jax.nn.relu(x @ params["hidden"] + params["shift"][None]) @ params["out"] + params["bias"][None]
 
 
@@ -360,28 +334,19 @@ def _initial(shapes, seed: int):
 
 def _digits_checks(metrics, sizes):
     few, many = sizes[0], sizes[-1]
+    rise = {kind: values["test/rise"] for kind, values in metrics.items()}
+    turn = {size: metrics["Mixup", size]["test/turning_step"] for size in sizes}
+    end = {kind: values["test/error"] for kind, values in metrics.items()}
     return [
-        *(
-            check(f"digits, Mixup, n {size}: error at the end - at the turning point", metrics["Mixup", size]["test/rise"],
-                  0.01, PAPER, relation=">=")
-            for size in sizes
-        ),
-        check(f"digits: rise under Mixup, n {few} - n {many}",
-              metrics["Mixup", few]["test/rise"] - metrics["Mixup", many]["test/rise"], 0.0, PAPER, relation=">="),
-        *(
-            check(f"digits, ERM, n {size}: error at the end - at the turning point", metrics["ERM", size]["test/rise"], 0.0,
-                  "no label noise", tolerance=0.01)
-            for size in sizes
-        ),
-        check(f"digits, Mixup: turning step, n {few} - n {many}",
-              metrics["Mixup", few]["test/turning_step"] - metrics["Mixup", many]["test/turning_step"], 0.0, PAPER,
-              relation="<="),
-        *(
-            check(f"digits, n {size}: error at the end, ERM from the turning point on - Mixup",
-                  metrics["Mixup, then ERM", size]["test/error"] - metrics["Mixup", size]["test/error"], 0.0, PAPER,
-                  relation="<=")
-            for size in sizes
-        ),
+        *(check(f"digits, Mixup, n {n}: error at the end - at the turning point", rise["Mixup", n], 0.01, PAPER,
+                relation=">=") for n in sizes),
+        check(f"digits: rise under Mixup, n {few} - n {many}", rise["Mixup", few] - rise["Mixup", many], 0.0, PAPER,
+              relation=">="),
+        *(check(f"digits, ERM, n {n}: error at the end - at the turning point", rise["ERM", n], 0.0, "no label noise",
+                tolerance=0.01) for n in sizes),
+        check(f"digits, Mixup: turning step, n {few} - n {many}", turn[few] - turn[many], 0.0, PAPER, relation="<="),
+        *(check(f"digits, n {n}: error at the end, ERM from the turning point on - Mixup",
+                end["Mixup, then ERM", n] - end["Mixup", n], 0.0, PAPER, relation="<=") for n in sizes),
     ]  # fmt: skip
 
 
@@ -389,9 +354,9 @@ def _digits_figure(curves, size, config):
     steps = np.linspace(0, config.steps, config.records + 1)[1:]
     styles = {"Mixup": "line", "ERM": "line", "Mixup, then ERM": "dashed"}
     error = [series(name, steps, curves[name, size]["test"][:, 1:], style) for name, style in styles.items()]
-    return {
-        "kind": "lines", "name": f"digits_{size}", "title": f"Test error of a network trained on {size} digits",
-        "caption": f"Mean and sd over {config.seeds} seeds. Past its turning point, Mixup's error grows as long as training"
-        " lasts; with ERM from each run's turning point on it does not.",
-        "x_label": "step", "y_label": "test error", "x_scale": "log", "y_scale": "linear", "series": error,
-    }  # fmt: skip
+    caption = (
+        f"Mean and sd over {config.seeds} seeds. Past its turning point, Mixup's error grows as long as training"
+        " lasts; with ERM from each run's turning point on it does not."
+    )
+    title = f"Test error of a network trained on {size} digits"
+    return lines(f"digits_{size}", title, caption, "step", "test error", x_scale="log", series=error)

@@ -40,14 +40,13 @@ from lamv.core.laws import Law, fixed, uniform
 from lamv.core.losses import cross_entropy
 from lamv.core.mixing import mix
 from lamv.errors import ConfigError
-from lamv.knobs import Allowed, Knob, above, at_least, whole_numbers
-from lamv.theory.outcome import Outcome, check, row, series
-from lamv.theory.replicas import fit, stacked
+from lamv.knobs import Allowed, Knob, above, at_least, between, whole_numbers
+from lamv.theory.outcome import Outcome, check, lines, row, series
+from lamv.theory.replicas import recorded, seeds_of, stacked
 
 POINTS = 25  # of each curve
 
 halves = Allowed(lambda values: all(0.5 <= v <= 1 for v in values), "numbers from 0.5 to 1")
-half = Allowed(lambda value: 0.5 <= value <= 1, "from 0.5 to 1")
 whole_records = Allowed(lambda value: value > 0 and value % POINTS == 0, f"a multiple of {POINTS} above 0")
 
 KNOBS = (
@@ -60,7 +59,7 @@ KNOBS = (
     Knob("noise", 0.16, above(0), "standard deviation of a noise coordinate"),
     Knob("channels", 4, at_least(1), "channels of a class"),
     Knob("init", 0.01, above(0), "standard deviation of the weights at the start"),
-    Knob("lam", 0.7, half, "weight of the features in Mixup with constants"),
+    Knob("lam", 0.7, between(0.5, 1), "weight of the features in Mixup with constants"),
     Knob("taus", (0.6, 0.8, 0.9), halves, "weights of the targets in decoupled Mixup"),
     Knob("learning_rate", 2.0, above(0), "of gradient descent"),
     Knob("steps", 500, whole_records, "full-batch steps"),
@@ -82,6 +81,7 @@ class Schedule(NamedTuple):
 
 
 def methods_of(config) -> dict[str, Schedule]:
+    """Every method by the name of its row."""
     erm, tied = fixed(1.0), fixed(config.lam)
     return {
         "ERM": Schedule(erm),
@@ -103,6 +103,7 @@ def _stopped(switch: int) -> str:
 
 
 def run(config) -> Outcome:
+    """All methods in one program, and what they have learnt of each feature."""
     if config.noise_patches > config.patches - 2:
         raise ConfigError(
             f"config.noise_patches is {config.noise_patches}, must be at most patches - 2 = {config.patches - 2}: one patch"
@@ -111,8 +112,8 @@ def run(config) -> Outcome:
     methods = methods_of(config)
     curves = train(config, methods)
     last = {name: {key: values[:, -1] for key, values in curve.items()} for name, curve in curves.items()}
-    rows = [_row(name, last[name], methods[name], config) for name in methods]
-    return Outcome(rows, _checks(last, config), _figures(curves, config), list(REMARKS))
+    rows = [row(name, last[name], _setting(method, config)) for name, method in methods.items()]
+    return Outcome(rows, _checks(last, config), _figures(curves, config), REMARKS)
 
 
 REMARKS = (
@@ -145,28 +146,18 @@ def draw(rng, config, common: int, rare: int, aligned: bool = True):
 
 def train(config, methods) -> dict[str, dict[str, np.ndarray]]:
     """Every method with every seed in one program: method -> quantity -> (seeds, POINTS + 1)."""
-    seeds = [config.seed + r for r in range(config.seeds)]
     starts, knobs = [], []
     for method in methods.values():
-        for seed in seeds:
+        for seed in seeds_of(config):
             rng = np.random.default_rng([seed, 0])
             starts.append((config.init * rng.normal(size=(2, config.channels, config.dim))).astype(np.float32))
             x, labels, _ = draw(rng, config, config.common, config.rare, method.aligned)
             knobs.append({"x": x, "targets": np.eye(2, dtype=np.float32)[labels], **_weights(method, seed, config)})
-    knobs = stacked(knobs)
-    keys = jax.random.split(jax.random.key(config.seed), len(starts))
-    _, records = fit(
-        pair_loss,
-        stacked(starts),
-        knobs,
-        keys,
-        steps=config.steps,
-        optimiser=optax.sgd(config.learning_rate),
-        record=recorder(config),
-        record_every=config.steps // POINTS,
-    )
-    records = jax.tree.map(lambda r: np.asarray(r).reshape(len(methods), len(seeds), -1), records)
-    return {name: {key: values[i] for key, values in records.items()} for i, name in enumerate(methods)}
+    keys = jax.random.split(jax.random.key(config.seed), len(starts))  # unused: all that is random is in the knobs
+    return recorded(
+        methods, pair_loss, stacked(starts), stacked(knobs), keys, steps=config.steps,
+        optimiser=optax.sgd(config.learning_rate), record=recorder(config), record_every=config.steps // POINTS,
+    )  # fmt: skip
 
 
 def _weights(method: Schedule, seed: int, config) -> dict[str, np.ndarray]:
@@ -238,17 +229,10 @@ def recorder(config):
     return record
 
 
-def _row(name, metrics, method: Schedule, config):
-    setting = {
-        "lam": str(method.law),
-        "then": str(method.then or ""),
-        "switch": method.switch,
-        "tau": "lam" if method.tau is None else method.tau,
-        "aligned": method.aligned,
-        "steps": config.steps,
-        "n": 2 * (config.common + config.rare),
-    }
-    return row(name, metrics, setting)
+def _setting(method: Schedule, config) -> dict:
+    tau = "lam" if method.tau is None else method.tau
+    laws = {"lam": str(method.law), "then": str(method.then or ""), "switch": method.switch, "tau": tau}
+    return laws | {"aligned": method.aligned, "steps": config.steps, "n": 2 * (config.common + config.rare)}
 
 
 def _checks(last, config):
@@ -289,17 +273,16 @@ def _figures(curves, config):
         for label, key in (("common", "common_feature"), ("rare", "rare_feature"))
     ]
     return [
-        {
-            "kind": "lines", "name": "rare_accuracy", "title": "Accuracy on points with the rare feature",
-            "caption": f"Test accuracy on the rare group over steps of gradient descent, mean and sd over {n} seeds. The"
-            " level is what the feature noise alone gives.",
-            "x_label": "step", "y_label": "rare accuracy", "x_scale": "linear", "y_scale": "linear", "series": accuracy,
-            "levels": [{"y": coin(config), "name": "feature noise alone"}],
-        },
-        {
-            "kind": "lines", "name": "features", "title": "What the weights learn",
-            "caption": f"Largest |<w, feature>| over the channels of a feature's own class, mean over both classes and {n}"
-            " seeds. Under ERM the rare feature stays small; under Mixup it follows the common one.",
-            "x_label": "step", "y_label": "|<w, feature>|", "x_scale": "linear", "y_scale": "log", "series": strengths,
-        },
+        lines(
+            "rare_accuracy", "Accuracy on points with the rare feature",
+            f"Test accuracy on the rare group over steps of gradient descent, mean and sd over {n} seeds. The level is what"
+            " the feature noise alone gives.",
+            "step", "rare accuracy", series=accuracy, levels=[{"y": coin(config), "name": "feature noise alone"}],
+        ),
+        lines(
+            "features", "What the weights learn",
+            f"Largest |<w, feature>| over the channels of a feature's own class, mean over both classes and {n} seeds. Under"
+            " ERM the rare feature stays small; under Mixup it follows the common one.",
+            "step", "|<w, feature>|", y_scale="log", series=strengths,
+        ),
     ]  # fmt: skip

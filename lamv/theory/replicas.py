@@ -3,7 +3,7 @@
 What differs between replicas is data: arrays with a leading axis R. Their number of steps, shapes and loss are common.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
+
+from lamv.core.losses import binary_logits, cross_entropy
 
 
 @partial(jax.jit, static_argnames=("loss", "steps", "optimiser", "record", "record_every"))
@@ -57,9 +59,25 @@ def fit(
     return jax.vmap(one)(params, knobs, keys)
 
 
+def recorded(names: Collection, *arguments, **options) -> dict[Any, dict[str, np.ndarray]]:
+    """name -> quantity -> (seeds, records): the records of `fit`, scalars by quantity, for R = names x seeds."""
+    records = jax.tree.map(lambda r: np.asarray(r).reshape(len(names), -1, r.shape[-1]), fit(*arguments, **options)[1])
+    return {name: {key: values[i] for key, values in records.items()} for i, name in enumerate(names)}
+
+
 def stacked(replicas: Sequence) -> Any:
     """Pytrees of arrays, one a replica, as one with leading axis R."""
     return jax.tree.map(lambda *values: np.stack(values), *replicas)
+
+
+def seeds_of(config) -> range:
+    """The seeds of the replicas of each row."""
+    return range(config.seed, config.seed + config.seeds)
+
+
+def keys_of(config, times: int = 1) -> jax.Array:
+    """(times x seeds,) keys, those of the seeds repeated: rows of one seed share their draws."""
+    return jax.vmap(jax.random.key)(jnp.tile(jnp.array(list(seeds_of(config))), times))
 
 
 def stream(seed: int, number: int) -> np.random.Generator:
@@ -73,3 +91,8 @@ def two_layers(seed: int, inputs: int, width: int, classes: int) -> dict[str, np
     shapes = {"kernel1": (width, inputs), "bias1": (width,), "kernel2": (classes, width), "bias2": (classes,)}
     reach = {"kernel1": inputs**-0.5, "bias1": inputs**-0.5, "kernel2": width**-0.5, "bias2": width**-0.5}
     return {name: rng.uniform(-reach[name], reach[name], shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def binary_loss(outputs, targets):
+    """Mean logistic loss of outputs (n,) of a binary model against targets (n, 2)."""
+    return jnp.mean(cross_entropy(binary_logits(outputs), targets))

@@ -1,4 +1,4 @@
-"""An experiment from its config to the files of its workdir, which are those of a training run, but for what it trains:
+"""An experiment from its config to the files of its workdir, in the form of a training run's:
 
 config.json      the knobs, as one row named by the experiment; a workdir belongs to one config for good
 provenance.json  versions, device, git commit, command
@@ -10,7 +10,6 @@ DONE             the digest of summary.json's content; a workdir that has it is 
 import hashlib
 import json
 import logging
-import math
 import time
 import traceback
 from collections.abc import Mapping
@@ -60,10 +59,8 @@ def snapshot(config) -> dict[str, Any]:
     """The experiment as plain data, for config.json: in the form of a training run's, with one row."""
     knobs = json.loads(config.to_json())
     title, about = knobs.pop("title"), knobs.pop("about")
-    name = config.experiment
-    return {
-        "title": title, "about": about, "experiment": name, "claims": [], "rows": [{"name": name, "config": knobs}]
-    }  # fmt: skip
+    rows = [{"name": config.experiment, "config": knobs}]
+    return {"title": title, "about": about, "experiment": config.experiment, "claims": [], "rows": rows}
 
 
 def compare(place: tracking.Workdir, identity: Mapping[str, Any]) -> None:
@@ -86,12 +83,18 @@ def _measured(config, place: tracking.Workdir, identity: Mapping[str, Any]) -> O
     logger.info("%s: %d seeds from %d", config.experiment, config.seeds, config.seed)
     start = time.perf_counter()
     try:
-        outcome = _call(theory.load(config.experiment).run, config)
-    except ConfigError:
+        outcome = theory.load(config.experiment).run(config)
+    except ValueError as error:
+        # A ValueError that lamv itself raises is about the knobs; one of a library below it is a bug.
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        if PACKAGE not in Path(frame.f_code.co_filename).parents and not isinstance(error, ConfigError):
+            raise
         if ours:
             for name in ("config.json", "provenance.json"):
                 (place.path / name).unlink(missing_ok=True)
-        raise
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{config.experiment} cannot run with these knobs: {error}") from error
     seconds = time.perf_counter() - start
     place.append("timing.jsonl", [{"experiment": config.experiment, "seconds": round(seconds, 3)}])
     logger.info("%s took %.1f s", config.experiment, seconds)
@@ -100,47 +103,8 @@ def _measured(config, place: tracking.Workdir, identity: Mapping[str, Any]) -> O
     return outcome
 
 
-def _call(experiment, config) -> Outcome:
-    """The outcome; a ValueError that lamv itself raises is about the knobs, and becomes ConfigError."""
-    try:
-        return experiment(config)
-    except ConfigError:
-        raise
-    except ValueError as error:
-        if _raised_by_lamv(error):
-            raise ConfigError(f"{config.experiment} cannot run with these knobs: {error}") from error
-        raise
-
-
-def _raised_by_lamv(error: BaseException) -> bool:
-    """Whether lamv's own code, rather than a library below it, is where it comes from."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return PACKAGE in Path(frame.f_code.co_filename).parents
-
-
 def _summary(config, overrides: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
-    content = {
-        "title": config.title,
-        "about": config.about,
-        "experiment": config.experiment,
-        "overrides": dict(overrides),
-        "rows": outcome.rows,
-        "claims": [],
-        "checks": [check._asdict() for check in outcome.checks],
-        "figures": outcome.figures,
-        "remarks": outcome.remarks,
-    }
-    return _as_json(content)
-
-
-def _as_json(tree: Any) -> Any:
-    """What JSON can hold: arrays as lists, and null for a number that is not finite."""
-    if isinstance(tree, Mapping):
-        return {str(key): _as_json(value) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return [_as_json(value) for value in tree]
-    if tree is None or isinstance(tree, str | bool | int):
-        return tree
-    if isinstance(tree, float):
-        return tree if math.isfinite(tree) else None
-    return plain(tree)
+    about = {"title": config.title, "about": config.about, "experiment": config.experiment, "overrides": overrides}
+    checks = [check._asdict() for check in outcome.checks]
+    measured = {"checks": checks, "figures": outcome.figures, "remarks": outcome.remarks}
+    return plain(about | {"rows": outcome.rows, "claims": []} | measured)

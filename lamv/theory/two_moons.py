@@ -32,7 +32,7 @@ from lamv.core.mixing import mix
 from lamv.errors import ConfigError
 from lamv.knobs import Allowed, Knob, above, anything, at_least, between
 from lamv.theory.outcome import Outcome, check, lines, plain, row, series
-from lamv.theory.replicas import fit, stacked, stream, two_layers
+from lamv.theory.replicas import fit, seeds_of, stacked, stream, two_layers
 
 some_alphas = Allowed(lambda values: all(0 < v < 2**31 for v in values), "numbers above 0")
 
@@ -65,13 +65,15 @@ class Training(NamedTuple):
 
 
 def methods(config) -> list[Training]:
+    """ERM, and Mixup with each alpha; once more on sums of gradients where the knob `summed` is set."""
     mixup = [Training(f"mixup alpha={alpha:g}", alpha) for alpha in config.alphas]
     summed = [Training(f"{name}, summed", alpha, True) for name, alpha, _ in mixup if config.summed]
     return [Training("erm"), *mixup, *summed]
 
 
 def run(config) -> Outcome:
-    seeds = [config.seed + r for r in range(config.seeds)]
+    """Every method with every seed, and how far its boundary keeps from the training points."""
+    seeds = seeds_of(config)
     moons = [two_moons(seed, config) for seed in seeds]
     most = np.array([widest_margin(points, labels) for points, labels in moons])
     fields, measures = {}, {}
@@ -90,13 +92,13 @@ def run(config) -> Outcome:
     return Outcome(rows, _checks(measures, most, config), figures, REMARKS)
 
 
-REMARKS = [
+REMARKS = (
     "The margin is that of the worst point, the mean distance that of all of them; the paper shows boundaries and gives no"
     " number for either.",
     "Where Mixup's margin is the smaller one, this is believed to be the reason: a pair of different classes asks for lam,"
     " nearly one half if alpha is large, wherever it falls, and it often falls well inside one of the classes. The"
     " outputs are then near one half over a wide strip, and the boundary wanders in it.",
-]
+)
 
 
 def two_moons(seed: int, config) -> tuple[np.ndarray, np.ndarray]:
@@ -225,23 +227,14 @@ def _field(fields, data, number: int) -> dict:
         p = np.mean(1 / (1 + np.exp(-z[:, every, every].clip(-60, 60))), axis=0)
         panels.append({"name": method, "z": plain(np.round(p[np.ix_(inside, inside)], 3).astype(np.float64))})
     axis = plain(np.round(AXIS[every][inside].astype(np.float64), 3))
+    classes = [{"name": f"class {c}"} | dict(zip("xy", plain(points[labels == c].T), strict=True)) for c in (0, 1)]
     return {
-        "kind": "field",
-        "name": "two_moons",
-        "title": "Two moons: decision boundaries",
+        "kind": "field", "name": "two_moons", "title": "Two moons: decision boundaries",
         "caption": f"Probability of class 1, mean over {number} seeds; the line is one half. The points are those of the"
         " first seed. The farther the line keeps from the points, the larger the margin.",
-        "x_label": "across the strip",
-        "y_label": "along the strip",
-        "x": axis,
-        "y": axis,
-        "panels": panels,
-        "points": [
-            {"name": f"class {c}", "x": plain(points[labels == c, 0]), "y": plain(points[labels == c, 1])}
-            for c in (0, 1)
-        ],
-        "levels": [0.5],
-    }
+        "x_label": "across the strip", "y_label": "along the strip", "x": axis, "y": axis, "panels": panels,
+        "points": classes, "levels": [0.5],
+    }  # fmt: skip
 
 
 def _margin_lines(margins, most, config) -> dict:
@@ -251,17 +244,11 @@ def _margin_lines(margins, most, config) -> dict:
         if own:
             values = np.stack([margins[method.name] for method in own])
             curves.append(series(name, [method.alpha for method in own], values, axis=1))
-    return lines(
-        "two_moons_margin",
-        "Two moons: margin over alpha",
+    caption = (
         "Smallest distance of a training point to the decision boundary (negative: a point is on the wrong side), mean"
-        f" and sd over {len(most)} seeds. Above the line of ERM, Mixup has the larger margin.",
-        "alpha",
-        "margin",
-        x_scale="log",
-        series=curves,
-        levels=[
-            {"y": float(np.mean(margins["erm"])), "name": "ERM"},
-            {"y": float(np.mean(most)), "name": "largest possible"},
-        ],
+        f" and sd over {len(most)} seeds. Above the line of ERM, Mixup has the larger margin."
     )
+    levels = [{"y": float(np.mean(margins["erm"])), "name": "ERM"}]
+    levels += [{"y": float(np.mean(most)), "name": "largest possible"}]
+    title, scales = "Two moons: margin over alpha", {"x_scale": "log"}
+    return lines("two_moons_margin", title, caption, "alpha", "margin", **scales, series=curves, levels=levels)

@@ -32,8 +32,7 @@ gradient = jax.grad(loss)
 ATTACKS = {
     "fgsm": fgsm,
     "pgd": partial(pgd, steps=5, step_size=EPS / 2),
-    "pgd from a random start": partial(pgd, steps=5, step_size=EPS / 2, key=jax.random.key(0)),
-    "pgd with large steps": partial(pgd, steps=3, step_size=1.0, key=jax.random.key(1)),
+    "pgd with large steps": partial(pgd, steps=3, step_size=1.0),
 }
 
 
@@ -130,22 +129,12 @@ def test_one_step_of_pgd_is_fgsm():
     np.testing.assert_array_equal(one_step, compiled["fgsm"](INSIDE, EPS, LOW, HIGH))
 
 
-@pytest.mark.parametrize("attack", ["fgsm", "pgd from a random start"])
+@pytest.mark.parametrize("attack", ["fgsm", "pgd with large steps"])
 def test_the_same_call_gives_the_same_answer_compiled_or_not(attack):
     found = compiled[attack](INSIDE, EPS, LOW, HIGH)
     np.testing.assert_array_equal(found, compiled[attack](INSIDE, EPS, LOW, HIGH))
     eager = ATTACKS[attack](gradient, jnp.asarray(INSIDE), EPS, LOW, HIGH)
     np.testing.assert_allclose(found, eager, rtol=1e-6, atol=1e-6)
-
-
-def test_random_starts_differ_by_key_and_fill_the_ball():
-    start_of = jax.jit(lambda x, key: pgd(jnp.zeros_like, x, EPS, steps=1, step_size=0.0, key=key))
-    starts = [np.asarray(start_of(np.zeros((500, 3), np.float32), jax.random.key(seed))) for seed in (0, 1)]
-    assert not np.array_equal(*starts)
-    for start in starts:
-        assert np.all(np.abs(start).max(axis=0) <= EPS) and np.all(np.abs(start).max(axis=0) > 0.95 * EPS)
-        # Variance of a uniform law on [-eps, eps]; 500 draws tell it within 5 standard errors, 20 %.
-        np.testing.assert_allclose(np.var(start, axis=0), np.square(EPS) / 3, rtol=0.2)
 
 
 @pytest.mark.parametrize("steps", [0, -1])

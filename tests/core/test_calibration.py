@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from lamv.core.calibration import (
-    brier,
     calibration_metrics,
     confidence_and_correct,
     example_brier,
@@ -16,7 +15,6 @@ from lamv.core.calibration import (
     expected_calibration_error,
     fit_temperature,
     log_softmax,
-    negative_log_likelihood,
     reliability,
     temperature_scaling,
     tie_means,
@@ -27,6 +25,14 @@ CONFIDENCE, CORRECT = np.array([0.95, 0.85, 0.65, 0.55]), np.array([1, 0, 1, 1])
 properties = settings(deadline=None, derandomize=True, max_examples=40)
 seeds = st.integers(0, 2**32 - 1)
 streamed = jax.jit(prediction_sums)
+
+
+def brier(*arguments):
+    return example_brier(*arguments).mean()
+
+
+def negative_log_likelihood(*arguments):
+    return example_nll(*arguments).mean()
 
 
 def random_set(seed: int, number: int = 60, classes: int = 4, scale: float = 3.0):

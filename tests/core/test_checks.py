@@ -45,11 +45,7 @@ def test_values_pass_in_a_trace_and_shapes_do_not(run):
         with pytest.raises(ValueError, match="must be"):
             check(jnp.array([5.0, 1.0]))
         jax.jit(check)(jnp.array([5.0, 1.0]))
-    shapes = (
-        lambda x: check_range("x", x, low=0.0, below=9.0),
-        lambda x: check_shape("x", x, (3,)),
-        check_targets,
-    )
+    shapes = (lambda x: check_range("x", x, low=0.0, below=9.0), lambda x: check_shape("x", x, (3,)), check_targets)
     for check in shapes:
         with pytest.raises(ValueError, match=r"of shape \(2,\), must be"):
             run(check)(jnp.array([5.0, 1.0]))

@@ -49,7 +49,7 @@ def logistic(output, target):
     return np.logaddexp(0, output) - target * output
 
 
-def objective(theta, x, sign, wrong=0.0, nodes=None, weight_decay=0.0, bias=False):
+def objective(theta, x, sign, wrong=0.0, nodes=None, weight_decay=0.0):
     """The linear objective, written out: every mixed point, every target."""
     target = np.where(sign > 0, 1 - wrong, wrong)
     weights = np.full(len(x), 1 / len(x))
@@ -58,8 +58,7 @@ def objective(theta, x, sign, wrong=0.0, nodes=None, weight_decay=0.0, bias=Fals
         weights = np.broadcast_to(nodes[1][:, None, None], (len(lam), len(x), len(x))).ravel() / len(x) ** 2
         target = (lam * target[:, None] + (1 - lam) * target).ravel()
         x = (lam[..., None] * x[:, None] + (1 - lam[..., None]) * x).reshape(len(weights), -1)
-    w, b = (theta[:-1], theta[-1]) if bias else (theta, 0.0)
-    return weights @ logistic(x @ w + b, target) + weight_decay / 2 * w @ w
+    return weights @ logistic(x @ theta, target) + weight_decay / 2 * theta @ theta
 
 
 def noisy_data(seed=0, number=12, dim=3):
@@ -68,10 +67,10 @@ def noisy_data(seed=0, number=12, dim=3):
     return x, np.where(x[:, 0] + 1.5 * rng.normal(size=number) > 0.5, 1, -1)
 
 
-def separable_data(seed, number=14, dim=3, bias=False):
+def separable_data(seed, number=14, dim=3):
     rng = np.random.default_rng(seed)
     x, normal = rng.normal(size=(4 * number, dim)), rng.normal(size=dim)
-    score = x @ normal / np.linalg.norm(normal) - 0.4 * bias
+    score = x @ normal / np.linalg.norm(normal)
     clear = np.abs(score) > 0.3
     return x[clear][:number], np.sign(score[clear][:number])
 
@@ -104,12 +103,9 @@ def test_max_margin_by_hand():
 @pytest.mark.parametrize(
     "wrong, w, loss", [(0.05, 2.944439, 0.198515), (0.1, 2.197225, 0.325083), (0.25, 1.098612, 0.562335)]
 )
-@pytest.mark.parametrize("bias", [False, True])
-def test_smoothing_by_hand(wrong, w, loss, bias):
-    found = linear.linear_minimizer(*TWO_POINT, **LS, smoothing=2 * wrong, bias=bias)
-    np.testing.assert_allclose([*found["w"], found["b"], found["loss"]], [w, 0, 0, loss], atol=1e-6)
-    same = linear.linear_minimizer(*TWO_POINT, **LS, smoothing=wrong, convention="others")
-    np.testing.assert_allclose(same["w"], found["w"], atol=1e-10)
+def test_smoothing_by_hand(wrong, w, loss):
+    found = linear.linear_minimizer(*TWO_POINT, **LS, smoothing=2 * wrong)
+    np.testing.assert_allclose([*found["w"], found["loss"]], [w, 0, loss], atol=1e-6)
 
 
 @pytest.mark.parametrize("a, slope, loss", MIXUP)
@@ -135,7 +131,6 @@ def test_the_midpoint_drops_the_high_variance_feature_as_the_slope_grows(slope, 
         np.testing.assert_allclose(value, np.log(2) / 2, atol=1e-8)
 
 
-@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize(
     "options",
     [
@@ -149,57 +144,43 @@ def test_the_midpoint_drops_the_high_variance_feature_as_the_slope_grows(slope, 
     ],
     ids=str,
 )
-def test_minimizers_by_descent(options, bias):
+def test_minimizers_by_descent(options):
     x, sign = noisy_data()
-    found = linear.linear_minimizer(x, sign, bias=bias, **options)
+    found = linear.linear_minimizer(x, sign, **options)
     law = options.get("law", laws.beta(1)) if options.get("loss") == "mixup" else None
     setting = {
         "wrong": options.get("smoothing", 0) / 2,
         "nodes": law and law.nodes(24),
         "weight_decay": options.get("weight_decay", 0.0),
-        "bias": bias,
     }
-    theta = np.concatenate([found["w"], [found["b"]][:bias]])
+    theta = found["w"]
     np.testing.assert_allclose(objective(theta, x, sign, **setting), found["loss"], rtol=1e-10)
     best = minimize(
         objective, np.zeros(len(theta)), (x, sign, *setting.values()), method="BFGS", options={"gtol": 1e-7}
     )
     np.testing.assert_allclose(theta, best.x, atol=2e-5)
     assert found["loss"] <= best.fun + 1e-12
-    other = linear.linear_minimizer(x, (sign + 1) // 2, bias=bias, **options)
+    other = linear.linear_minimizer(x, (sign + 1) // 2, **options)
     np.testing.assert_array_equal(other["w"], found["w"], err_msg="labels 0 and 1 must do as -1 and 1 do")
 
 
 def test_many_examples_are_mixed_in_blocks():
     """Examples that come many times over leave the minimiser where it is."""
     x, sign = noisy_data(number=20)
-    few = linear.linear_minimizer(x, sign, loss="mixup", law=laws.discrete((0.3, 0.6)), bias=True)
-    many = linear.linear_minimizer(
-        np.tile(x, (15, 1)), np.tile(sign, 15), loss="mixup", law=laws.discrete((0.3, 0.6)), bias=True
-    )
-    np.testing.assert_allclose([*many["w"], many["b"], many["loss"]], [*few["w"], few["b"], few["loss"]], rtol=1e-9)
+    few = linear.linear_minimizer(x, sign, loss="mixup", law=laws.discrete((0.3, 0.6)))
+    many = linear.linear_minimizer(np.tile(x, (15, 1)), np.tile(sign, 15), loss="mixup", law=laws.discrete((0.3, 0.6)))
+    np.testing.assert_allclose([*many["w"], many["loss"]], [*few["w"], few["loss"]], rtol=1e-9)
 
 
-@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("options", [{**LS, "smoothing": 0.1}, {"loss": "mixup"}])
-def test_where_flat_the_shortest_minimizer_is_taken(options, bias):
+def test_where_flat_the_shortest_minimizer_is_taken(options):
     rng = np.random.default_rng(0)
     x, sign = rng.normal(size=(6, 9)) + 1, np.array([1, 1, 1, -1, -1, -1])
-    flat = linear.linear_minimizer(x, sign, bias=bias, **options)
-    limit = linear.linear_minimizer(x, sign, bias=bias, weight_decay=1e-8, **options)
-    np.testing.assert_allclose([*flat["w"], flat["b"]], [*limit["w"], limit["b"]], atol=1e-4)
-    span = x - x.mean(axis=0) if bias else x
-    off = flat["w"] - span.T @ np.linalg.lstsq(span.T, flat["w"])[0]
+    flat = linear.linear_minimizer(x, sign, **options)
+    limit = linear.linear_minimizer(x, sign, weight_decay=1e-8, **options)
+    np.testing.assert_allclose(flat["w"], limit["w"], atol=1e-4)
+    off = flat["w"] - x.T @ np.linalg.lstsq(x.T, flat["w"])[0]
     np.testing.assert_allclose(off, 0, atol=1e-9)
-
-
-def test_smoothing_fixes_the_margin_of_an_affine_model():
-    """X_L is 1.3 or -0.4 by class: w_L = 2 z* / (1.3 + 0.4), b = z* - 1.3 w_L, z* = ln 9."""
-    sign = np.repeat([1, -1], 6)
-    x = np.stack([np.where(sign > 0, 1.3, -0.4), sign * np.tile([1.2, 3, 2, 0.1, 4, -1], 2) + 0.3], axis=1)
-    found = linear.linear_minimizer(x, sign, **LS, smoothing=0.2, bias=True)
-    np.testing.assert_allclose([*found["w"], found["b"]], [2.584970, 0, -1.163237], atol=1e-6)
-    np.testing.assert_allclose(found["loss"], 0.325082973, atol=1e-9)
 
 
 def test_mixup_drops_every_feature_that_varies_and_is_not_needed():
@@ -256,19 +237,16 @@ def test_whatever_its_variance():
     assert linear.high_variance_share(linear.max_margin(x, TWO_POINT[1])["w"], [1]) < 0.5
 
 
-@pytest.mark.parametrize("bias", [False, True])
-def test_max_margin_is_made_of_support_vectors(bias):
+def test_max_margin_is_made_of_support_vectors():
     """The conditions of Karush, Kuhn and Tucker certify the optimum: w is a cone's point of vectors at margin 1."""
     for seed in range(8):
-        x, sign = separable_data(seed, bias=bias)
-        found = linear.max_margin(x, sign, bias=bias)
-        margins = sign * (x @ found["w"] + found["b"])
+        x, sign = separable_data(seed)
+        found = linear.max_margin(x, sign)
+        margins = sign * (x @ found["w"])
         np.testing.assert_allclose(margins.min(), 1, rtol=1e-12)
         np.testing.assert_allclose(found["margin"], 1 / np.linalg.norm(found["w"]), rtol=1e-12)
         support = margins < 1 + 1e-6
         rows, right = (sign[:, None] * x)[support].T, found["w"]
-        if bias:
-            rows, right = np.concatenate([rows, sign[None, support]]), np.append(right, 0.0)
         assert nnls(rows, right)[1] < 1e-6 * np.linalg.norm(right), f"instance {seed}"
 
 
@@ -296,7 +274,7 @@ def test_max_margin_in_more_dimensions_than_examples():
         (lambda: linear.linear_minimizer(*TWO_POINT, weight_decay=-1), "weight_decay is -1"),
         (lambda: linear.linear_minimizer(TWO_POINT[0], [0, 1, 2, 3], weight_decay=1), "the labels are"),
         (lambda: linear.linear_minimizer(TWO_POINT[0], [0, 1], weight_decay=1), "shapes"),
-        (lambda: linear.max_margin([[1.0], [2.0], [3.0]], [0, 1, 0], bias=True), "no maximum margin"),
+        (lambda: linear.max_margin([[1.0], [2.0], [3.0]], [0, 1, 0]), "no maximum margin"),
         (lambda: linear.gaussian_minimizer([1, 1], np.diag([0.0, 1.0])), "without variance"),
         (lambda: linear.linear_minimizer([[np.nan], [1.0]], [0, 1], weight_decay=1), "must be finite"),
         (lambda: linear.gaussian_minimizer([np.nan, 1], np.eye(2), smoothing=0.1), "must be finite"),
@@ -321,7 +299,7 @@ def test_gaussian_classes_by_hand(wrong, weight_decay, w, share):
 @pytest.mark.parametrize("wrong, weight_decay", [(0.0, 0.01), (0.1, 0.0), (0.25, 0.1)])
 def test_gaussian_classes_solve_the_fixed_point(wrong, weight_decay):
     mean, covariance = np.array([0.3, -1.0, 0.5]), np.array([[0.5, 0.1, 0], [0.1, 1, 0.2], [0, 0.2, 0.3]])
-    w = linear.gaussian_minimizer(mean, covariance, smoothing=wrong, weight_decay=weight_decay, convention="others")
+    w = linear.gaussian_minimizer(mean, covariance, smoothing=2 * wrong, weight_decay=weight_decay)
     at, weights = np.polynomial.hermite_e.hermegauss(150)
     z = w @ mean + np.sqrt(w @ covariance @ w) * at
     down, weights = 1 / (1 + np.exp(z)), weights / weights.sum()

@@ -61,10 +61,7 @@ def variants(law):
     }
 
 
-MEMBERS = variants(uniform()) | {
-    "midpoint": midpoint,
-    "kway_mixup": kway_mixup,
-}
+MEMBERS = variants(uniform()) | {"midpoint": midpoint, "kway_mixup": kway_mixup}
 
 
 def augmented(method, *arguments, **knobs) -> Augmented:

@@ -78,7 +78,6 @@ def test_scores_by_hand():
     np.testing.assert_allclose(np.exp(found["max_probability"]), [np.e**2 / (np.e**2 + 1 + np.e), 1 / 3])
     np.testing.assert_allclose(found["max_logit"], [2, 3])
     np.testing.assert_allclose(found["max_logit_normalised"], [1 / np.sqrt(2), 0])  # (1, -1, 0) has norm sqrt 2
-    np.testing.assert_allclose(scores([[2.0, 0.0, 1.0]], power=1)["max_logit_normalised"], [0.5])
 
 
 def test_the_largest_probability_does_not_saturate():
@@ -88,10 +87,9 @@ def test_the_largest_probability_does_not_saturate():
 
 def test_the_normalised_logit_selects_nothing_between_two_classes():
     logits = np.random.default_rng(0).normal(size=(500, 2)).astype(np.float32) * 7
-    for power in (1, 2, 3.5):
-        found = scores(logits, power=power)["max_logit_normalised"]
-        assert len(np.unique(found)) == 1
-        assert found[0] == pytest.approx(2 ** (-1 / power))
+    found = scores(logits)["max_logit_normalised"]
+    assert len(np.unique(found)) == 1
+    assert found[0] == pytest.approx(2**-0.5)
     labels = (logits + 3).argmax(axis=1)
     labels[:100] = 1 - labels[:100]
     assert selection_metrics(logits, labels)["aurc_normalised"] == pytest.approx(0.2)
@@ -162,7 +160,6 @@ def test_margins_scale_and_do_not_shift(seed, scale, shift):
         (lambda: aurc([1.0], [0, 1]), "must both be"),
         (lambda: aurc([], []), "N >= 1"),
         (lambda: aurc([1.0, 2.0], [3, 1]), r"correct lies in \[1, 3\], must be in \[0, 1\]"),
-        (lambda: scores([[1.0, 2.0]], power=0.5), "power is 0.5, must be 1 or more"),
         (lambda: scores([1.0, 2.0]), r"must be \(N, K\)"),
         (lambda: selection_metrics([[1.0, np.inf]], [0]), "must be finite"),
         (lambda: thinned(np.ones(3), np.ones(3), points=1), "points is 1, must be 2 or more"),
@@ -175,8 +172,7 @@ def test_what_does_not_fit_is_refused_in_one_line(call, message):
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e-5, 1e200])
-@pytest.mark.parametrize("power", [2.0, 20.0])
-def test_the_normalised_logit_does_not_depend_on_the_scale(scale, power):
+def test_the_normalised_logit_does_not_depend_on_the_scale(scale):
     """Though powers of such logits are 0 or infinite."""
-    found, expected = (scores(logits, power=power)["max_logit_normalised"] for logits in (scale * LOGITS, LOGITS))
+    found, expected = (scores(logits)["max_logit_normalised"] for logits in (scale * LOGITS, LOGITS))
     np.testing.assert_allclose(found, expected, atol=2e-12)

@@ -108,11 +108,7 @@ def test_smoothing_and_mixing_commute(convention):
 
 
 @settings(deadline=None, derandomize=True, max_examples=30)
-@given(
-    convention=st.sampled_from(CONVENTIONS),
-    num_classes=st.sampled_from([2, 3, 10]),
-    share=st.floats(0, 0.99),
-)
+@given(convention=st.sampled_from(CONVENTIONS), num_classes=st.sampled_from([2, 3, 10]), share=st.floats(0, 0.99))
 def test_targets_are_probabilities_with_the_label_on_top(convention, num_classes, share):
     smoothing = share * smoothing_limit(num_classes, convention)
     smoothed = np.asarray(smooth(one_hot(jnp.arange(num_classes), num_classes), smoothing, convention))

@@ -138,10 +138,7 @@ def test_what_a_masked_row_holds_does_not_count(seed, filler):
     real = parts > 0
     dirty, dirty_labels = np.where(real[:, None], features, np.float32(filler)), np.where(real, labels, 0)
     for name, clean, found in zip(
-        Moments._fields,
-        moments_of(features, labels, 4, real),
-        moments_of(dirty, dirty_labels, 4, real),
-        strict=True,
+        Moments._fields, moments_of(features, labels, 4, real), moments_of(dirty, dirty_labels, 4, real), strict=True
     ):
         np.testing.assert_array_equal(found, clean, err_msg=f"{name}: a masked row of {filler} got through")
 

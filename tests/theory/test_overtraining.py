@@ -7,14 +7,7 @@ import pytest
 
 from lamv.errors import ConfigError
 from lamv.theory import recipe, validate
-from lamv.theory.overtraining import (
-    WINDOW,
-    Problem,
-    least_squares_problem,
-    predicted_risk,
-    run,
-    turning_records,
-)
+from lamv.theory.overtraining import WINDOW, Problem, least_squares_problem, predicted_risk, run, turning_records
 
 #: A higher learning rate takes the network past its turning point sooner.
 SMALL = {
