@@ -282,12 +282,6 @@ def _check_task(config, regression: bool) -> None:
         raise ConfigError(f"config.method.smoothing is {config.method.smoothing:g}, must be 0: {data}")
 
 
-def reading(data) -> dict[str, Any]:
-    """The options of lamv.data.load that config.data holds."""
-    columns = {what: name for what, name in data.columns.to_dict().items() if name}
-    return {"image_size": data.image_size, "on_broken": data.on_broken, "task": data.task, "columns": columns}
-
-
 def steps_of(config, train_size: int) -> int:
     """Length of training in steps; an epoch is train_size // batch_size steps, its last partial batch left out."""
     if config.steps is not None:

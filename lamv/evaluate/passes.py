@@ -23,7 +23,7 @@ from lamv.core import batch, collapse, metrics, variance
 from lamv.data.resident import Examples, Table
 from lamv.models.layers import entering, hidden_widths, watching
 from lamv.train import parallel
-from lamv.train.batches import Batch, Draw
+from lamv.train.batches import Batch
 from lamv.train.parallel import DATA_AXIS
 from lamv.train.variants import Replicas, VariantRun
 
@@ -149,10 +149,9 @@ class Passes:
         shared = Shared(self.row.examples if examples is None else examples, np.int32(table.rows.shape[1]))
         return Replica(replicas.network, replicas.knobs, padded, value), shared, padded.rows.shape[1] // self.batch_size
 
-    def read(self, replica: Replica, shared: Shared, b, *, draw: Draw | None = None, change=None) -> Batch:
-        """This device's share of batch b. draw, change: as in Batches.inputs."""
-        indices, _ = self.tally.share(replica.table, shared.count, b)
-        return self.program.batches.at(shared.examples, replica.table, indices, replica.knobs, draw=draw, change=change)
+    def read(self, replica: Replica, shared: Shared, b, **how) -> Batch:
+        """This device's share of batch b. how: as in Batches.at."""
+        return self.tally.read(replica.table, shared.examples, replica.knobs, shared.count, b, **how)[0]
 
     def read_training(self, replica: Replica, shared: Shared, t, stage: int, law=None) -> batch.Augmented:
         """This device's share of the training batch of step t, as the method makes it. law: of lam, in place of its own."""
@@ -173,8 +172,7 @@ class Passes:
         return self.program.forward(state, inputs)[0]
 
     def _add_batch(self, sums: Statistics, replica: Replica, shared: Shared, b) -> Statistics:
-        indices, mask = self.tally.share(replica.table, shared.count, b)
-        seen = self.program.batches.at(shared.examples, replica.table, indices, replica.knobs)
+        seen, mask = self.tally.read(replica.table, shared.examples, replica.knobs, shared.count, b)
         values = self.forward(replica.state, seen.inputs)
         classes = jnp.zeros_like(seen.labels, jnp.int32) if self.plan.regression else seen.labels
         predictions = self.tally.predictions(values["logits"], seen.labels, mask, seen.groups, seen.attributes)

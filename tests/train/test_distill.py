@@ -19,7 +19,7 @@ from lamv.report import explain
 from lamv.results import runs
 from lamv.train import loop, parallel, teacher, tracking
 from lamv.train.checkpoint import Checkpoints
-from lamv.train.describe import describe
+from lamv.train.loop import describe
 from lamv.train.session import Session
 from lamv.train.variants import VariantRun
 
