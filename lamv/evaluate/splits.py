@@ -4,17 +4,21 @@ To measure more of the predictions on a split, add a function to `SPLIT_METRICS`
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from lamv import config as configs
+from lamv.compare.baseline import baseline_of
 from lamv.core import calibration, metrics, selection
 from lamv.core.collapse import Geometry, collapse_metrics
+from lamv.core.intervals import difference_over_examples, over_examples
 from lamv.core.variance import decompose_replicas, squared_deviations
 from lamv.errors import NotFiniteError
-from lamv.evaluate.passes import Statistics
 from lamv.evaluate.snapshot import Result, Snapshot
+from lamv.results.records import Row
 from lamv.train.evaluation import prediction_metrics, weight_norm_ratios
 
 
@@ -47,7 +51,11 @@ def splits(snapshot: Snapshot) -> list[Result]:
                 f"the outputs of row {snapshot.row.name!r} on {split} are not finite; look at an earlier step with"
                 " --checkpoints"
             )
-        variances = variance_metrics(statistics)
+        variances = {
+            f"{where}/{name}": np.asarray(values, np.float64)
+            for where, moments in statistics.moments.items()
+            for name, values in decompose_replicas(moments).items()
+        }
         rows = zip(results, statistics.logits, snapshot.labels(table), strict=True)
         for r, (result, logits, labels) in enumerate(rows):
             predictions, geometry = jax.tree.map(
@@ -89,15 +97,6 @@ def deviations(snapshot: Snapshot) -> list[Result]:
     return [Result(examples={f"{w}/within_variance": squared_deviations(values[w][0], labels) for w in wheres})]
 
 
-def variance_metrics(statistics: Statistics) -> dict[str, np.ndarray]:
-    """ "WHERE/VARIANCE" of every layer of a pass, (R,) each."""
-    return {
-        f"{where}/{name}": np.asarray(values, np.float64)
-        for where, moments in statistics.moments.items()
-        for name, values in decompose_replicas(moments).items()
-    }
-
-
 def of_examples(sample: Sample) -> dict[str, np.ndarray]:
     """Metrics of each example, (N,) each, whose means are the metrics of those names: for a bootstrap."""
     logits, labels = sample.logits, sample.labels
@@ -108,6 +107,33 @@ def of_examples(sample: Sample) -> dict[str, np.ndarray]:
         "brier": calibration.example_brier(logits, labels),
         "margin_mean": selection.margins(logits, labels),
     }
+
+
+def baselines(rows: Sequence[configs.Variant]) -> dict[int, int]:
+    """Number of a row -> number of the ERM row that differs from it in the method only."""
+    plain = [Row(row.name, configs.nested(row.config), {}) for row in rows]
+    bases = ((number, baseline_of(row, plain)) for number, row in enumerate(plain))
+    return {number: plain.index(base) for number, base in bases if base is not None}
+
+
+def interval_curves(
+    values: Mapping[str, np.ndarray], baseline: Mapping[str, np.ndarray] | None, against: str | None
+) -> list[dict]:
+    """Bootstrap intervals of each metric, and of its difference to `baseline` on the same examples; {metric: (N,)} of each.
+
+    against: name of the baseline's row.
+    """
+    curves = []
+    for name, of_examples in values.items():
+        pairs = [(None, over_examples(of_examples))]
+        if baseline is not None:
+            pairs.append((against, difference_over_examples(of_examples, baseline[name])))
+        for other, (mean, low, high) in pairs:
+            curves.append({
+                "split": "test", "kind": "interval", "metric": f"test/{name}", "mean": mean, "low": low, "high": high,
+                "examples": len(of_examples), "against": other,
+            })  # fmt: skip
+    return curves
 
 
 def group_curves(predictions: metrics.PredictionSums, num_attributes: int) -> list[dict[str, Any]]:
