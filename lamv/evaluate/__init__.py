@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from lamv import config as configs
 from lamv.errors import CheckpointError, ConfigError, nearest
 from lamv.evaluate import bounds, files, probes, representation, robustness, splits
@@ -21,7 +23,7 @@ from lamv.evaluate.files import claims_of
 from lamv.evaluate.passes import Passes
 from lamv.evaluate.snapshot import Options, Result, Snapshot
 from lamv.results import jsonl
-from lamv.train import budget, parallel
+from lamv.train import budget
 from lamv.train.checkpoint import Checkpoints
 from lamv.train.provenance import provenance, same_data
 from lamv.train.session import Session
@@ -115,7 +117,7 @@ def evaluate(
                     against = (None, None) if base is None else (results[base][0].examples, rows[base].name)
                     curves += [{**head, **curve} for curve in splits.interval_curves(result.examples, *against)]
         logger.info("step %d evaluated", step)
-        if parallel.is_main_process():
+        if jax.process_index() == 0:
             files.write(workdir, lines, curves, _about(session, evaluations, options, steps, notes))
     if not lines:
         raise CheckpointError(
