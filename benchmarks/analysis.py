@@ -57,7 +57,7 @@ def main() -> None:
     ways = {
         "bare": bare_pass,
         "evaluation": lambda: run.sums(replicas, "train"),
-        "statistics": lambda: passes.sums(replicas, table),
+        "statistics": lambda: passes.statistics(replicas, table),
     }
     best = dict.fromkeys(ways, float("inf"))
     for turn in range(ROUNDS.value + 1):

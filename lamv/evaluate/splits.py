@@ -25,7 +25,7 @@ from lamv.train.evaluation import prediction_metrics, weight_norm_ratios
 class Sample(NamedTuple):
     """Of one replica on one split: logits (N, K), labels (N,), geometry of the features, kernel (D, K) of the last layer.
 
-    held_out: (logits, labels) of other examples, on which a temperature is fitted; None without.
+    held_out: (logits, labels) of other examples, for fitting a temperature, if any.
     """
 
     logits: np.ndarray
@@ -36,7 +36,7 @@ class Sample(NamedTuple):
 
 
 def splits(snapshot: Snapshot) -> list[Result]:
-    """All metrics of all splits; test/cue_drop, which compares two of them; tables of groups, and curves of "test"."""
+    """All metrics of all splits, test/cue_drop, tables of groups, and curves of "test"."""
     passes, replicas, kernels = snapshot.passes, snapshot.replicas, snapshot.last_kernels
     results = [Result() for _ in snapshot.replicas.numbers]
     held_out = _held_out(snapshot)
@@ -82,13 +82,13 @@ def splits(snapshot: Snapshot) -> list[Result]:
 
 
 def reliance(snapshot: Snapshot) -> list[Result]:
-    """Weight on the cue's inputs in the first layer, where there is a cue that not all inputs carry."""
+    """Weight on the cue's inputs in the first layer, where only some inputs carry a cue."""
     ratios = weight_norm_ratios(snapshot.row, snapshot.replicas.state) or []
     return [Result({f"test/{name}": value for name, value in of_replica.items()}) for of_replica in ratios]
 
 
 def deviations(snapshot: Snapshot) -> list[Result]:
-    """Of the single seed of a row: how far each test example is from its class, of which V_W is the mean."""
+    """Of a row of one seed: squared distances of test examples from their class mean, of which V_W is the mean."""
     if snapshot.row.config.seeds > 1:
         return []
     table = snapshot.tables["test"]
@@ -98,7 +98,7 @@ def deviations(snapshot: Snapshot) -> list[Result]:
 
 
 def of_examples(sample: Sample) -> dict[str, np.ndarray]:
-    """Metrics of each example, (N,) each, whose means are the metrics of those names: for a bootstrap."""
+    """Metrics of each example, (N,) each, for a bootstrap."""
     logits, labels = sample.logits, sample.labels
     _, correct = calibration.confidence_and_correct(logits, labels)
     return {
@@ -178,7 +178,7 @@ SPLIT_CURVES = (reliability_curves, risk_curves)
 
 
 def _held_out(snapshot: Snapshot) -> list[tuple[np.ndarray, np.ndarray] | None]:
-    """(logits, labels) of each replica on examples that training has not seen, where there are any."""
+    """(logits, labels) of each replica on examples left out of training, if any."""
     if snapshot.held_out is None or snapshot.plan.regression:
         return [None] * len(snapshot.replicas.numbers)
     logits = snapshot.passes.statistics(snapshot.replicas, snapshot.held_out).logits
