@@ -59,7 +59,9 @@ def check(rows: Sequence, changes: Mapping[str, Mapping], base: Mapping, flags: 
     """
     alone = len(rows) == 1
     # (key, value, the rows in one of which it must act, whether one row sets it)
-    stated = [(key, value, [row], True) for row in rows for key, value in changes[row.name].items() if key not in flags]
+    stated: list[tuple[str, Any, Sequence, bool]] = [
+        (key, value, [row], True) for row in rows for key, value in changes[row.name].items() if key not in flags
+    ]
     # A flag that switches something off may do so where it is off already.
     stated += [(key, value, rows, False) for key, value in {**base, **flags}.items() if key not in flags or value]
     idle: dict[tuple[str, Use], list[str]] = {}

@@ -59,13 +59,15 @@ class Checkpoints:
         self._directory, self._fingerprint, self._row_names = directory.absolute(), fingerprint, list(row_names)
         self._keep, self._data = keep or 0, None if data is None else sorted(set(data))
         if keep is None:
-            options = {"read_only": True}
+            options = ocp.CheckpointManagerOptions(read_only=True)
         else:
             # With todelete_subdir deleting is one rename: a kill cannot leave half a checkpoint that still looks whole.
-            options = {"max_to_keep": keep, "create": True, "enable_async_checkpointing": False,
-                       "cleanup_tmp_directories": True, "todelete_subdir": ".trash"}  # fmt: skip
+            options = ocp.CheckpointManagerOptions(
+                max_to_keep=keep, create=True, enable_async_checkpointing=False, cleanup_tmp_directories=True,
+                todelete_subdir=".trash",
+            )  # fmt: skip
             self._empty_trash()
-        self._manager = ocp.CheckpointManager(self._directory, options=ocp.CheckpointManagerOptions(**options))
+        self._manager = ocp.CheckpointManager(self._directory, options=options)
 
     @classmethod
     def reading(cls, directory: Path, fingerprint: str, row_names: list[str]) -> "Checkpoints":

@@ -84,8 +84,8 @@ def refit(
 
     _check(features, labels, groups, classes)
     rng = np.random.default_rng(seed)
-    scaler = StandardScaler()
-    standardised = scaler.fit_transform(features.astype(np.float64))
+    scaler = StandardScaler().fit(features.astype(np.float64))
+    standardised = scaler.transform(features.astype(np.float64))
     strength = _chosen(standardised, labels, groups, classes, rng)
     drawn = [balanced(groups, rng) for _ in range(subsets)]
     kernels, biases = zip(*(_layer(standardised[s], labels[s], classes, strength) for s in drawn), strict=True)
