@@ -55,7 +55,7 @@ def main() -> None:
     ways = {
         "bare": bare_pass,
         "evaluation": lambda: run.sums(replicas, "train"),
-        "statistics": lambda: passes.sums(replicas, table),
+        "statistics": lambda: passes.statistics(replicas, table),
     }
     seconds = timing.interleaved(
         {name: lambda way=way: jax.block_until_ready(way()) for name, way in ways.items()}, TURNS.value

@@ -51,13 +51,14 @@ IDLE_WITHOUT = {
 def main() -> None:
     which, data_path, asked = checkpoints(), path_of_data(), options()
     launch.join_processes()
+    import jax
+
     from lamv import evaluate, report
     from lamv.report import table
-    from lamv.train.parallel import is_main_process
     from lamv.train.summary import summary_row, values_of
 
     lines = evaluate.evaluate(WORKDIR.value, which, data_path, options=evaluate.Options(**asked))
-    if not is_main_process():
+    if jax.process_index() != 0:
         return
     ended, stated = evaluate.claims_of(WORKDIR.value)
     for step in dict.fromkeys(line["step"] for line in lines):

@@ -2,9 +2,8 @@
 
 A claim is (row, metric, ">=" or "<=", value), about the row's mean over its seeds; or, relative to another row, (row,
 metric, relation, times, other row): the mean is at least, or at most, `times` that of the other row. Judged, it is a dict:
-row, metric, relation, bound, mean and holds, with times and of if it is relative. What was not measured is None.
-
-A report judges claims again, once an evaluation has measured what training had not.
+row, metric, relation, bound, mean and holds, with times and of if it is relative; None for what was not measured. A
+report judges claims again, with what an evaluation has measured.
 """
 
 import math
@@ -23,12 +22,11 @@ LABELS = {"regression": ", and its labels are numbers", "classification": ", and
 
 
 class Claim(NamedTuple):
-    """A measured number beside what it should be: of a row of a recipe, or of an experiment on theory.
+    """A measured number beside the expected one, of a row of a recipe or of an experiment on theory.
 
-    measured: mean over n replicas, with its sd (n - 1 in the denominator; None where it is not known). relation: "="
-    (within `tolerance` of expected), ">=" or "<=" (on that side, or within `tolerance` of it). source: where `expected`
-    comes from. holds: None where the claim was not judged; `note` is then the reason. A number that was not measured, or is
-    not finite, is None.
+    measured: mean over n replicas, with its sd (n - 1 in the denominator). relation: "=" (within `tolerance` of
+    expected), ">=" or "<=" (on that side, or within `tolerance` of it). source: where `expected` comes from. holds: None
+    where the claim was not judged, for the reason `note`. Numbers that are not known or not finite are None.
     """
 
     quantity: str
@@ -50,7 +48,7 @@ class Claim(NamedTuple):
 
 
 def holds(measured: float, relation: str, expected: float, tolerance: float = 0.0) -> bool:
-    """Whether a number is as it should be; one that is not finite never is."""
+    """Whether a number is as expected; one that is not finite never is."""
     if not math.isfinite(measured):
         return False
     above = measured - expected
@@ -72,8 +70,8 @@ def tally(claims: Sequence[Claim]) -> str:
 def check(claims: Any, placed: Mapping[str, Sequence[str]], task: str = "") -> None:
     """Raise ConfigError, one line, for the first claim that could never be judged, or not as its author means it.
 
-    placed: of each row, by name, the splits that it has because of its cue, "test_random" and so on. task:
-    "classification" or "regression", "" where only the data knows.
+    placed: by the name of each row, the splits that it has because of its cue, "test_random" and so on. task:
+    "classification", "regression", or "" where only the data decides.
     """
     if not isinstance(claims, list | tuple):
         raise ConfigError(f"config.claims is {brief(claims)}, must be a tuple of claims, each {FORM}")
@@ -122,7 +120,7 @@ def _check_metric(where: str, row: str, metric: str, placed: Sequence[str], task
 
 
 def _as_written(size: str) -> str:
-    """How an evaluation writes the size of an attack, or the level of a corruption; 0.1 for what is no such size."""
+    """The size of an attack or corruption as in keys of metrics; 0.1 for what is no such size."""
     try:
         number = float(size)
     except ValueError:
@@ -143,7 +141,7 @@ def _is_finite(number: Any) -> bool:
 def judged(claims: Iterable[Sequence], mean: Callable[[str, str], float | None]) -> list[dict[str, Any]]:
     """Every claim with its verdict. mean: (row, metric) -> what was measured, or None.
 
-    A claim whose relation is none, as in a run of an earlier version, holds None.
+    A claim with an unknown relation, as in a run of an earlier version, is not judged.
     """
     results = []
     for row, metric, relation, *stated in claims:
@@ -165,5 +163,7 @@ def as_stated(claim: Mapping[str, Any]) -> tuple:
 
 
 def plain(value: Any) -> Any:
-    """A number as Python's own, for JSON."""
+    """A value as built-in types: NumPy's scalars as Python's, lists as tuples."""
+    if isinstance(value, list | tuple):
+        return tuple(plain(part) for part in value)
     return value.item() if isinstance(value, np.generic) else value

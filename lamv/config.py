@@ -1,13 +1,14 @@
-"""The configs of a run: from a recipe, checked, to its variants, and their records.
+"""The configs of a run: from a recipe to its checked variants, and their records.
 
-A recipe (a file in configs/) starts from `defaults()` and sets what it is about. `expand` turns a recipe into its
-variants, each a complete, checked config. Mistakes are reported here, before anything is compiled, as one line; so are
-knobs that would do nothing (lamv.unused). lamv.knobs lists the knobs.
+A recipe (a file in configs/) starts from `defaults()` and sets some of the knobs (lamv.knobs). `expand` turns it into its
+variants, each a complete config. Mistakes are reported here, before anything is compiled, as one line; so are knobs that
+would do nothing (lamv.unused).
 """
 
 import copy
 import hashlib
 import inspect
+import itertools
 import json
 import unicodedata
 from collections.abc import Mapping
@@ -26,9 +27,9 @@ from lamv.knobs import KNOB, KNOBS, MAX_ROWS, WHOLE, flatten, get
 from lamv.unused import check as check_use
 from lamv.unused import check_length, check_milestones, default_decay, methods_of
 
-#: What the engine offers a method beside its knobs, see lamv.core.methods.
+#: Arguments of methods beside their knobs, see lamv.core.methods.
 OFFERED = ("rows", "prior", "running", "predict")
-#: Two ways to say how long to train; whoever sets one, recipe, row or flag, unsets the other.
+#: The length of training is in either of these; a recipe, row or flag that sets one unsets the other.
 LENGTHS = (("steps", "epochs"), ("epochs", "steps"))
 #: Knobs that hold a path; empty where there is none.
 PATHS = ("data.path", "data.shortcut.images_path", "distill.teacher")
@@ -52,18 +53,17 @@ def defaults() -> config_dict.ConfigDict:
             if parent not in node:
                 node[parent] = config_dict.ConfigDict(convert_dict=False)
             node = node[parent]
+        unset = isinstance(knob.default, type)
         # A copy, since a recipe may put its rows into the empty mapping that is there.
-        node[leaf] = (
-            config_dict.placeholder(knob.default) if isinstance(knob.default, type) else copy.copy(knob.default)
-        )
+        node[leaf] = config_dict.placeholder(knob.default) if unset else copy.copy(knob.default)
     return config.lock()
 
 
 def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Variant]:
-    """The variants of a recipe, one a row, each checked.
+    """The variants of a recipe, one a row, each checked. Raises ConfigError.
 
-    config: a filled `defaults()`, flags applied. overrides: {key: value} of the command line; they hold for all rows, so
-    they are set again after the row's changes. A recipe without rows is one row, named by its method. Raises ConfigError.
+    config: a filled `defaults()`, flags applied. overrides: {key: value} of the command line, set again after the changes
+    of a row. A recipe without rows is one row, named by its method.
     """
     overrides = {key: value for key, value in (overrides or {}).items() if key not in WHOLE}
     base = flatten(config)
@@ -75,7 +75,7 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Variant]:
     stated = base.pop("claims")
     by_row = _named(base.pop("rows") or {str(base["method.name"]): {}})
     for length, other in LENGTHS:
-        # The flags are in the config already; the recipe's length in the other unit no longer holds.
+        # The flags are in the config already, beside the recipe's length in the other unit.
         if overrides.get(length) is not None and other not in overrides:
             base[other] = None
     rows = [_row(name, base, changes, overrides, alone=len(by_row) == 1) for name, changes in by_row.items()]
@@ -96,7 +96,7 @@ def validate(config) -> None:
         value = seen = get(config, knob.key)
         if type(value) is float:
             with np.errstate(over="ignore"):
-                seen = float(np.float32(value))  # what the program will see
+                seen = float(np.float32(value))  # as in the program
         if value is not None and not knob.allowed.holds(seen):
             names = knob.allowed.words.removeprefix("one of ")
             hint = nearest(value, names.split(", ")) if knob.type is str and names != knob.allowed.words else ""
@@ -152,14 +152,14 @@ def check_seeds(config) -> None:
 
 
 def check_method(name: str) -> None:
-    """Raise ConfigError unless the engine can call the method of that name, by its signature."""
+    """Raise ConfigError unless the method of that name has a signature that the engine can call."""
     try:
         asked = inspect.signature(METHODS[name]).parameters.values()
     except (TypeError, ValueError):
         raise ConfigError(
             f"method {name!r} is {brief(METHODS[name])}, must be a function; see lamv/core/methods.py"
         ) from None
-    # What has a default may be left at it, unless it is a keyword: those the engine passes, all of them.
+    # Defaults are fine, except of keywords: the engine passes all of them.
     positional = [p for p in asked if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     some = any(p.kind is p.VAR_POSITIONAL for p in asked)
     if len(positional) < 3 - 3 * some or any(p.default is p.empty for p in positional[3:]):
@@ -202,7 +202,7 @@ def _check_student(config) -> None:
 
 
 def check_mitigation(config, plan) -> None:
-    """Raise ConfigError unless the data has what mitigation and model selection need. plan: a lamv.data.resident.Plan."""
+    """Raise ConfigError unless the data suits mitigation and model selection. plan: lamv.data.resident.Plan."""
     name, rule = config.mitigation.name, config.select.rule
     where = f"config.mitigation.name is {name!r}"
     if name != "erm" and plan.regression:
@@ -239,8 +239,9 @@ def check_mitigation(config, plan) -> None:
 def check_against_data(
     config, num_classes: int, train_size: int, shape: tuple[int, ...], regression: bool = False
 ) -> None:
-    """Raise ConfigError for what does not suit the data: K classes, training examples, shape of one stored example."""
-    _check_task(config, regression)
+    """Raise ConfigError for knobs that do not suit the data. shape: of a stored example. regression: labels are numbers."""
+    if regression:
+        _check_regression(config)
     if config.batch_size > train_size:
         raise ConfigError(
             f"config.batch_size is {config.batch_size}, must be at most the {train_size} training examples;"
@@ -263,10 +264,8 @@ def check_against_data(
         raise ConfigError("config.data.augment is for images, these inputs are vectors; set crop, flip and cutout to 0")
 
 
-def _check_task(config, regression: bool) -> None:
-    """Raise ConfigError for a loss or methods of classes where labels are numbers."""
-    if not regression:
-        return
+def _check_regression(config) -> None:
+    """Raise ConfigError for a loss or methods of classes."""
     data = f"the labels of {config.data.name} are numbers, not classes"
     if config.data.name in ("npz", "table"):
         data += " (if they are classes: --config.data.task=classification)"
@@ -282,12 +281,6 @@ def _check_task(config, regression: bool) -> None:
         raise ConfigError(f"config.method.smoothing is {config.method.smoothing:g}, must be 0: {data}")
 
 
-def reading(data) -> dict[str, Any]:
-    """The options of lamv.data.load that config.data holds."""
-    columns = {what: name for what, name in data.columns.to_dict().items() if name}
-    return {"image_size": data.image_size, "on_broken": data.on_broken, "task": data.task, "columns": columns}
-
-
 def steps_of(config, train_size: int) -> int:
     """Length of training in steps; an epoch is train_size // batch_size steps, its last partial batch left out."""
     if config.steps is not None:
@@ -301,10 +294,7 @@ def decay_of(config) -> str:
 
 
 def program_key(config, without: tuple[str, ...] = ()) -> str:
-    """The key of the compiled program: variants with the same one differ in traced knobs only.
-
-    without: prefixes of knobs that the program does not use.
-    """
+    """A key that variants share if they differ in traced knobs only. without: prefixes of knobs to leave out."""
     flat = {k: v for k, v in flatten(config).items() if not (KNOB[k].free or k.startswith(without))}
     same = {k: bool(v) if KNOB[k].optional else v for k, v in flat.items() if KNOB[k].optional or not KNOB[k].traced}
     if not mitigations.of(config).in_steps:
@@ -323,7 +313,7 @@ def snapshot(config, rows: list[Variant]) -> dict:
 
 
 def rows_of(run: Mapping, changes: Mapping[str, Any]) -> list[Variant]:
-    """The rows of a `snapshot`, with some knobs changed: a recorded run, without running its recipe. Raises ConfigError."""
+    """The rows of a `snapshot`, with some knobs changed; its recipe is not run. Raises ConfigError."""
     rows = []
     for recorded in run["rows"]:
         config = defaults()
@@ -340,10 +330,10 @@ def nested(config) -> dict:
 
 
 def fingerprint(run: Mapping) -> str:
-    """sha256 of all that decides what is learned, of a `snapshot`; free knobs are left out.
+    """sha256 of the knobs of a `snapshot` that decide what is learned.
 
-    So are knobs at their default: a knob that a later version adds leaves the runs of this one what they are, as long as
-    its default does. Hence a default, once given, is not changed.
+    Knobs at their default are left out, so that a knob which a later version adds does not change it. Hence a default,
+    once given, is not changed.
     """
     set_knobs = {
         row: {k: v for k, v in knobs.items() if k not in KNOB or v != _default(k)}
@@ -353,7 +343,7 @@ def fingerprint(run: Mapping) -> str:
 
 
 def differences(stored: Mapping, new: Mapping) -> list[str]:
-    """One entry "row: knob stored -> new" for every binding knob in which two snapshots differ; absent is default."""
+    """ "row: knob stored -> new" for every knob, but for free ones, in which two snapshots differ."""
     old, now = _binding(stored), _binding(new)
     if list(old) != list(now):
         return [f"rows {list(old)} -> {list(now)}"]
@@ -367,7 +357,7 @@ def differences(stored: Mapping, new: Mapping) -> list[str]:
 
 
 def _row(name: str, base: Mapping, changes: Mapping, overrides: Mapping, *, alone: bool) -> Variant:
-    """One variant: the knobs of the recipe, overridden by those of the row, overridden by the flags."""
+    """One variant: the knobs of the recipe, then those of the row, then the flags."""
     config = defaults()
     for where, layer in (("config", base), (f"row {name!r}", changes), ("flags", overrides)):
         if all(layer.get(length) is not None for length, _ in LENGTHS):
@@ -383,7 +373,7 @@ def _row(name: str, base: Mapping, changes: Mapping, overrides: Mapping, *, alon
         validate(config)
         for key in PATHS:
             if get(config, key):
-                # Only looked at: it is recorded as it was given, so that ~ is the home of whoever reads the workdir.
+                # Only checked: ~ is recorded as it is, for the home of another reader.
                 paths.local(f"config.{key}", get(config, key), KNOB[key].meaning)
         check_milestones(config)
         if config.steps is not None:
@@ -402,12 +392,8 @@ def _named(rows: Any) -> dict[str, dict[str, Any]]:
     named: dict[str, dict[str, Any]] = {}
     for given, changes in rows.items():
         name = str(given) if type(given) in (int, float) else given
-        if (
-            type(name) is not str
-            or not 0 < len(name) <= 200
-            or name != name.strip()
-            or not is_text(name, of_one_line=True)
-        ):
+        plain = type(name) is str and 0 < len(name) <= 200 and name == name.strip()
+        if not plain or not is_text(name, of_one_line=True):
             raise ConfigError(
                 f"rows has the name {brief(given)}, must be text of one line, of 1 to 200 characters, without space at its"
                 " ends"
@@ -420,18 +406,13 @@ def _named(rows: Any) -> dict[str, dict[str, Any]]:
 
 def _set_by(layer: Mapping[str, Any]) -> dict[str, Any]:
     """The knobs of a recipe or a row that are not at their default."""
-    return {key: value for key, value in layer.items() if value is not None and _plain(value) != KNOB[key].default}
-
-
-def _plain(value: Any) -> Any:
-    """A value as built-in types: NumPy's scalars as Python's, lists as tuples."""
-    if isinstance(value, list | tuple):
-        return tuple(_plain(part) for part in value)
-    return value.item() if isinstance(value, np.generic) else value
+    return {
+        key: value for key, value in layer.items() if value is not None and claims.plain(value) != KNOB[key].default
+    }
 
 
 def is_text(value: str, of_one_line: bool = False) -> bool:
-    """Whether a string can be written to a file as UTF-8, and has no NUL, or no control character at all."""
+    """Whether a string can be written as UTF-8 and has no NUL; of_one_line: and no control character."""
     kinds = {unicodedata.category(character) for character in set(value)}
     return "\0" not in value and "Cs" not in kinds and not (of_one_line and kinds & {"Cc", "Zl", "Zp"})
 
@@ -444,7 +425,7 @@ def _set(config, key: str, value: Any, where: str) -> None:
             f"{where}: unknown knob {brief(key)}{nearest(key, KNOB)}; lamv/knobs.py lists all config knobs"
         )
     kind, given = KNOB[key].type, value
-    value = _plain(value)
+    value = claims.plain(value)
     if kind is float and type(value) is int and abs(value) < 2**63:
         value = float(value)
     unset = value is None and isinstance(KNOB[key].default, type)
@@ -460,7 +441,7 @@ def _set(config, key: str, value: Any, where: str) -> None:
 def _check_claims(stated: Any, rows: list[Variant], overrides: Mapping[str, Any], *, has_names: bool) -> None:
     """Raise ConfigError for claims that can never be judged. has_names: False for a recipe without rows.
 
-    Claims are about the recipe as it stands. Flags may take away their subject: other data may have other splits.
+    Under flags that change the data, a claim may name any split, since other data may have it.
     """
     other_data = any(key.startswith("data.") for key in overrides)
 
@@ -480,9 +461,9 @@ def _task(rows: list[Variant]) -> str:
     data = rows[0].config.data
     if data.name == "diabetes":
         return "regression"
-    # Numbers are learned by squared error, and by no other loss; classes may be.
+    # Numbers are learned by squared error alone.
     others = any(row.config.loss.name != "squared_error" for row in rows)
-    return "classification" if others else {"auto": ""}.get(data.task, data.task)
+    return "classification" if others else "" if data.task == "auto" else data.task
 
 
 def _check_common(rows: list[Variant]) -> None:
@@ -493,20 +474,17 @@ def _check_common(rows: list[Variant]) -> None:
         "data.columns.split", "data.columns.group", "data.columns.attribute", "data.columns.drop", "parallel.map",
         "parallel.spread", "parallel.devices",
     )  # fmt: skip
-    for row in rows:
-        for key in run_wide:
-            if get(row.config, key) != get(rows[0].config, key):
-                raise ConfigError(
-                    f"row {row.name!r} sets {key}, which must be the same in all rows; set it outside of rows"
-                )
+    for row, key in itertools.product(rows, run_wide):
+        if get(row.config, key) != get(rows[0].config, key):
+            raise ConfigError(
+                f"row {row.name!r} sets {key}, which must be the same in all rows; set it outside of rows"
+            )
 
 
 def _default(key: str) -> Any:
     """The default of a knob, as in config.json; None for an unknown key."""
     default = KNOB[key].default if key in KNOB else None
-    if isinstance(default, type):
-        return None
-    return list(default) if isinstance(default, tuple) else default
+    return None if isinstance(default, type) else list(default) if isinstance(default, tuple) else default
 
 
 def _binding(run: Mapping) -> dict[str, dict[str, Any]]:

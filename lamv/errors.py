@@ -1,7 +1,6 @@
-"""What can go wrong by a user's doing, each with the exit code that the command line returns.
+"""Errors that a user can mend, with the exit codes of commands. Without jax, so that they are reported at once.
 
-A message is one line: what is wrong (with the value), what is allowed, what to do next. Nothing here imports jax, so
-that a mistake in a flag is reported at once.
+A message is one line: what is wrong (with the value), what is allowed, what to do next.
 
 ==== =================================================== ==================
 code meaning                                             sysexits name
@@ -31,7 +30,7 @@ def nearest(name: Any, known: Iterable) -> str:
 
 
 def brief(value: Any, most: int = 80) -> str:
-    """repr of a value, cut to so many characters; for values that a user gave, which may be anything."""
+    """repr of a value that a user gave, which may be anything, cut to so many characters."""
     try:
         text = repr(value)
     except Exception:  # a class of the user's, or an int with more digits than Python writes
@@ -41,7 +40,7 @@ def brief(value: Any, most: int = 80) -> str:
 
 
 def listed(names: Sequence[str], most: int = 10, between: str = ", ") -> str:
-    """The names, beyond `most` of them with their number."""
+    """The names; of more than `most`, the first ones and the number."""
     if len(names) <= most:
         return between.join(names)
     return f"{between.join([*names[:most], '...'])} ({len(names)} in all)"
@@ -63,7 +62,7 @@ def shown(path: str | Path) -> str:
 
 
 class LamvError(Exception):
-    """Base of all errors that a user can mend. `exit_code` is what the process returns."""
+    """Base of these errors. `exit_code` is what the process returns."""
 
     exit_code = 1
 

@@ -1,7 +1,4 @@
-"""Files that lamv leaves and reads back: written whole or not at all, and never through somebody else's link.
-
-Nothing here imports jax: reports and flags need it too.
-"""
+"""Files that lamv writes, whole or not at all and never through somebody else's link, and reads back. Without jax."""
 
 import contextlib
 import errno
@@ -20,15 +17,15 @@ from lamv import memory
 from lamv.errors import LamvError, StorageError, WorkdirError, shown
 from lamv.failpoints import failpoint
 
-#: Bytes of a JSON file that are read; a summary of thousands of rows has some ten millions.
+#: Bytes of a JSON file, at most; a summary of thousands of rows has some ten millions.
 MOST = 1 << 28
-#: Seconds for which a temporary file may be one that a process on another machine is writing.
+#: Seconds for which a process on another machine may be writing a temporary file.
 FRESH = 2.0
 KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }  # fmt: skip
-#: Temporary files that this process is writing; a process that is asked to stop removes them.
+#: Temporary files that this process is writing, removed when it is asked to stop.
 unfinished: set[Path] = set()
 
 
@@ -44,7 +41,7 @@ def check_is_file(path: Path) -> int:
 
 
 def kind_of(path: Path) -> str:
-    """What is at a path, in words, where a file was to be: "missing", "a folder", "a link to X, which is not there"."""
+    """What is at a path, in words: "missing", "a folder", "a link to X, which is not there"."""
     try:
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode):
@@ -70,7 +67,7 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises FileNotFoundError, other OSErrors, and ValueError for what is no JSON."""
+    """The content of a JSON file. Raises as `read_text` does, and ValueError for what is no JSON."""
     _check_size(path, MOST)
     try:
         return json.loads(read_text(path))
@@ -93,7 +90,7 @@ def digest(path: Path) -> str:
 
 
 def hash_of(content: Mapping[str, Any]) -> str:
-    """sha256 of a JSON object without its key "self", where this hash is kept: a changed object does not match it."""
+    """sha256 of a JSON object without its key "self", which holds this hash."""
     hashed = {key: value for key, value in content.items() if key != "self"}
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
 
@@ -101,8 +98,8 @@ def hash_of(content: Mapping[str, Any]) -> str:
 def write_whole(path: Path, text: str) -> None:
     """Replace a file so that a reader sees either the old content or the new, also after a kill; it is on disk on return.
 
-    Raises StorageError (exit 74) where the disk is full or fails, and WorkdirError (exit 73) where the path is not to be
-    written to. Either way, no temporary file stays.
+    Raises StorageError (exit 74) where the disk is full or fails, and WorkdirError (exit 73) for a path that cannot be
+    written. No temporary file stays.
     """
     refuse_no_file(path)
     content = text.encode("utf-8", errors="replace")
@@ -123,7 +120,7 @@ def write_whole(path: Path, text: str) -> None:
         raise not_written(path, error, len(content)) from error
     finally:
         with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)  # where it has not become the file
+            beside.unlink(missing_ok=True)
         unfinished.discard(beside)
 
 
@@ -162,7 +159,7 @@ def not_written(path: Path, error: OSError, needed: int) -> LamvError:
 
 
 def in_short(free_bytes: int, needed: int) -> str:
-    """Of a disk that is full: how many bytes are needed, how many are free, and what to do."""
+    """The sentence on a full disk."""
     return (
         f"the disk is full, {memory.shown(needed)} are needed and {memory.shown(free_bytes)} are free; free space, then run"
         " the same command again"
@@ -184,7 +181,7 @@ def others_may_write(folder: Path) -> bool:
 
 
 def refuse_links(folder: Path) -> None:
-    """Raise WorkdirError for a link anywhere below a folder that others may write to: it may lead to files of ours."""
+    """Raise WorkdirError for a link below a folder that others may write to: it may lead to files of ours."""
     if not others_may_write(folder):
         return
     for place, folders, names in os.walk(folder):
@@ -213,13 +210,13 @@ def user_cache() -> Path:
 
 
 def refuse_foreign(folder: Path, variable: str) -> None:
-    """Raise WorkdirError for a cache that another user owns, may write to or may replace: what it holds is believed.
+    """Raise WorkdirError for a cache that another user owns, may write to or may replace: its content is trusted.
 
-    variable: the environment variable that names another one. A link is as good as what it leads to, if it is our own.
+    variable: the environment variable that names another one. A link of our own is judged by what it leads to.
     """
     try:
         link, target, above = os.lstat(folder), os.stat(folder), os.stat(folder.parent)
-    except OSError:  # not there yet, or unreadable, which its use will show
+    except OSError:  # not there yet, or unreadable
         return
     user = os.geteuid()
     if {link.st_uid, target.st_uid} != {user}:
@@ -237,25 +234,25 @@ def refuse_foreign(folder: Path, variable: str) -> None:
 
 
 def remove_unfinished() -> None:
-    """What this process has begun to write, when it ends in the middle."""
+    """Remove what this process has begun to write."""
     for path in list(unfinished):
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
 
 
 def refuse_no_file(path: Path, replaces: bool = True) -> None:
-    """Raise WorkdirError for a device or a folder, where a file is to be: a device that is replaced is lost to all.
+    """Raise WorkdirError for a device or a folder where a file is to be written: a replaced device is lost to all.
 
     A pipe or a socket may be replaced, but not written to: that would wait for a reader.
     """
-    with contextlib.suppress(OSError):  # not there, or unreadable, which writing will show
+    with contextlib.suppress(OSError):  # not there, or unreadable
         what = KINDS.get(stat.S_IFMT(os.stat(path).st_mode), "")
         if what and not (replaces and what in ("a pipe", "a socket")):
             raise WorkdirError(f"{path} is {what}, and no file that can be written; choose another path")
 
 
 def _remove_stale(path: Path) -> None:
-    """What processes that were killed have left of this file; each has its number in the name."""
+    """Remove temporary files of this one that killed processes, whose numbers they bear, have left."""
     for stale in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         number = stale.name.split(".")[-2]
         with contextlib.suppress(OSError):
@@ -265,7 +262,7 @@ def _remove_stale(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """The rename on disk too, so that a power cut does not take it back. Some file systems know no such thing."""
+    """See a rename onto the disk, where the file system can, so that a power cut does not undo it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,8 +1,8 @@
-"""Every knob of a run: its default, its range, what it means. Without jax, so that reports read them too.
+"""Every knob of a run: default, range, meaning. Without jax, for reports.
 
-Knobs marked `traced` enter the compiled program as arrays: variants that differ only in those share one compilation, and
-may run side by side in it. Of knobs marked `optional`, the program knows only whether they are 0 (or empty), which leaves
-their computation out. Knobs marked `free` do not change what is learned; they may differ when a run is resumed.
+`traced` knobs enter the compiled program as arrays: variants that differ only in those share one compilation, and may run
+side by side. Of `optional` ones the program depends only on whether they are 0 (or empty), which leaves their computation
+out. `free` ones do not change what is learned; they may differ when a run is resumed.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,10 +28,7 @@ class Allowed(NamedTuple):
 
 
 class Registered(NamedTuple):
-    """As Allowed: the names in a registry, "MODULE.NAME", which a recipe may add to, and `more`.
-
-    It is imported when names are asked for, since its module may import jax.
-    """
+    """As Allowed: the names in a registry, "MODULE.NAME", and `more`. Imported late: it may import jax, or grow."""
 
     registry: str
     more: tuple[str, ...] = ()
@@ -77,12 +74,11 @@ def below(low: float, high: float) -> Allowed:
 
 def whole_numbers(low: int, high: int = 2**31 - 1, most: int = 100_000) -> Allowed:
     """Tuples of at most `most` whole numbers in [low, high]."""
-    words = f"whole numbers of at least {low}" + (
-        f" and at most {high}, {most} of them at most" if most < 100_000 else ""
-    )
+    limits = f" and at most {high}, {most} of them at most" if most < 100_000 else ""
     return Allowed(
-        lambda values: len(values) <= most and all(type(v) is int and low <= v <= high for v in values), words, int
-    )
+        lambda values: len(values) <= most and all(type(v) is int and low <= v <= high for v in values),
+        f"whole numbers of at least {low}{limits}", int,
+    )  # fmt: skip
 
 
 def _is_law(text: str) -> bool:
@@ -115,7 +111,7 @@ finite = Allowed(lambda value: abs(value) < LARGEST, "a number between -2^31 and
 
 
 class Knob(NamedTuple):
-    """`default` may be a type instead of a value: then the knob is unset (None) until a recipe or a flag sets it."""
+    """`default` may be a type: then the knob is None until a recipe or a flag sets it."""
 
     key: str
     default: Any
@@ -284,7 +280,7 @@ WHOLE = ("rows", "claims")
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings to {"a.b.c": value}; keys may be dotted already. WHOLE stays so, and what lies deeper than knobs."""
+    """Nested mappings as {"a.b.c": value}; keys may be dotted already. WHOLE, and what lies deeper than knobs, is kept."""
     flat = {}
     for key, value in tree.items():
         if hasattr(value, "items") and key not in WHOLE and prefix.count(".") < 10:

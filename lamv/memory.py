@@ -1,4 +1,4 @@
-"""How much memory there is, so that what cannot fit is refused before anything is allocated. Needs no jax."""
+"""How much memory there is, so that what cannot fit is refused before anything is allocated. Without jax."""
 
 import os
 import resource
@@ -44,7 +44,7 @@ def shown(number: float) -> str:
 
 
 def _free_of_machine() -> int:
-    """What Linux says can be had without swapping; elsewhere all memory that there is."""
+    """Available without swapping, on Linux; elsewhere all memory of the machine."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -55,7 +55,7 @@ def _free_of_machine() -> int:
 
 
 def _address_space() -> int:
-    """What this process has reserved, where the system tells."""
+    """Reserved by this process, on Linux; elsewhere 0."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
@@ -63,7 +63,7 @@ def _address_space() -> int:
 
 
 def _number(file: str) -> int | None:
-    """The number in a file of the kernel's; None where there is none, or no limit."""
+    """The number in a file of the kernel; None without a limit."""
     try:
         text = Path(file).read_text().strip()
     except OSError:

@@ -1,27 +1,22 @@
-"""Paths that a user gives, by a flag or a knob: files and folders of this machine, with ~ as a home.
-
-Nothing here imports jax: a mistake in a flag is reported at once.
-"""
+"""Paths of flags and knobs: files and folders of this machine, with ~ as a home. Without jax."""
 
 import os
 import re
-import stat
 import sys
 from urllib.parse import unquote
 
 from lamv.errors import ConfigError, brief
 
-#: A URL; of the schemes that are used for files, also one whose second slash is missing.
+#: A URL; of common schemes also with a single slash.
 URL = re.compile(r"([a-z][a-z0-9+.-]+)://|(file|gs|s3|az|abfss?|hdfs|https?|ftp):/", re.IGNORECASE)
 #: Schemes whose files are downloaded, one by one.
 DOWNLOADED = ("http", "https", "ftp")
 
 
 def local(what: str, path: str, needed: str = "") -> str:
-    """The path, with ~ as a home. what: the flag or knob, and needed: what it is for, both for messages.
+    """The path, with ~ as a home. what: the flag or knob; needed: what it is for.
 
-    Raises ConfigError (exit 64) for an empty path, a URL, the home of somebody unknown, and for what the system cannot
-    call a file: a NUL, or characters that are none.
+    Raises ConfigError (exit 64) for an empty path, a URL, an unknown home, a NUL, and bytes that are no characters.
     """
     if not path.strip():
         raise ConfigError(f"{what} is empty, must be a path on this machine{f'; {needed}' if needed else ''}")
@@ -41,16 +36,9 @@ def local(what: str, path: str, needed: str = "") -> str:
 
 
 def check_file(what: str, path: str, needed: str = "") -> None:
-    """Raise ConfigError (exit 64) for the path of a file to be written at which something else than a file is.
-
-    what, needed: as of `local`.
-    """
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:  # nothing there yet; what hinders writing shows when it is written
-        return
-    if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+    """Raise ConfigError (exit 64) where something else than a file is at the path of one to be written; see `local`."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = "a folder" if os.path.isdir(path) else "a pipe, a socket or a device"
         raise ConfigError(f"{what} is {brief(path)}, which is {kind}, must be a file, new or to be replaced; {needed}")
 
 
@@ -63,7 +51,6 @@ def _is_name(path: str) -> bool:
 
 
 def _instead(path: str, scheme: str) -> str:
-    """What to do about a URL."""
     plain = re.sub(r"^file:(//(localhost)?(?=/))?", "", path, flags=re.IGNORECASE)
     if scheme == "file" and not plain.startswith("//"):
         return f"give {brief(unquote(plain))}"
@@ -73,6 +60,6 @@ def _instead(path: str, scheme: str) -> str:
 
 
 def _of_locale() -> str:
-    """Where the system's locale has ASCII only, every other letter of a path is bytes without a meaning."""
+    # With a locale of ASCII, every other letter of a path is bytes without a meaning.
     encoding = sys.getfilesystemencoding()
     return "" if encoding == "utf-8" else f" (the encoding of this locale is {encoding}; set LC_ALL=C.UTF-8)"

@@ -1,12 +1,11 @@
-"""Stopping when asked to: by SIGTERM, or by SIGINT (Ctrl-C).
+"""Stopping by SIGTERM, or by SIGINT (Ctrl-C).
 
-A command listens from its first import on (`listen`). Whatever it does may be abandoned at any moment, as all that it
-leaves is written whole: a thread ends the process at once, with one line and exit code 75, wherever the main thread is,
-be it in an import or deep in a compilation. Training alone holds a signal back (`StopRequest`) until its step is saved; a
-second signal does not wait for that.
+A command listens from its first import on (`listen`). It may be abandoned at any moment, as its files are written whole: a
+thread ends the process at once, with one line and exit code 75, even while the main thread imports or compiles. Only
+training holds a signal back (`StopRequest`) until its step is saved; a second signal does not wait.
 
-Where nobody listens (a notebook, a test), `StopRequest` hears signals by itself, as long as it lasts. Several processes must
-agree on where to stop: there JAX listens, and `leave_to_jax` is called first.
+Where no command listens (a notebook, a test), `StopRequest` handles signals itself. Several processes must agree on where
+to stop: there JAX listens, and `leave_to_jax` is called first.
 """
 
 import contextlib
@@ -29,7 +28,7 @@ _holder: "StopRequest | None" = None
 
 
 def listen() -> None:
-    """Hear signals from now on, in a thread of their own. To be called from the main thread."""
+    """Handle signals from now on, in a thread. To be called from the main thread."""
     global _listening
     heard, wakes = os.pipe()
     os.set_blocking(wakes, False)
@@ -43,7 +42,7 @@ def listen() -> None:
 
 
 def finished() -> None:
-    """All is done: a signal while the interpreter takes itself down, which would hear it no more, is ignored."""
+    """Ignore signals while the interpreter shuts down: all is done."""
     if _listening:
         signal.set_wakeup_fd(-1)
         for number in SIGNALS:
@@ -51,13 +50,13 @@ def finished() -> None:
 
 
 def leave_to_jax() -> None:
-    """Signals are no longer heard here."""
+    """Stop listening."""
     if _listening:
         _let_go()
 
 
 class StopRequest:
-    """While this lasts, the first signal is remembered in `asked`, by its name, and nothing else happens."""
+    """A context in which the first signal is only remembered in `asked`, by its name."""
 
     def __init__(self):
         self.asked = ""
@@ -93,7 +92,7 @@ class StopRequest:
                 self._may_end = False
 
     def takes(self, name: str) -> bool:
-        """Whether a signal is only remembered; the caller has the lock."""
+        """Whether a signal is remembered rather than obeyed; the caller has the lock."""
         if self.asked or self._may_end:
             return False
         self.asked = name
@@ -121,11 +120,11 @@ def _watch(heard: int) -> None:
 
 
 def _end(what: str) -> None:
-    """End the process here and now: nothing is unwound, so nothing can hang or fail."""
+    """End the process at once: nothing is unwound, so nothing can hang or fail."""
     files.remove_unfinished()
     with contextlib.suppress(OSError, ValueError):
         shown = "\n\x1b[?25h" if sys.stderr.isatty() else ""  # a progress bar hides the cursor
-        # Somebody may have stopped reading; a pipe that is full would keep us here.
+        # A full pipe without a reader would block.
         if select.select([], [2], [], 1.0)[1]:
             os.write(2, f"{shown}error: {what}; run the same command again\n".encode())
     os._exit(EXIT_CODE)

@@ -1,8 +1,8 @@
 """Refuses knobs that do nothing: those that no method, cue, optimiser or mitigation of their row uses.
 
-USES gives the condition under which a knob acts; knobs that are not in it always do. A knob that a row sets must act in
-that row, and one that the recipe sets for all rows, or a flag, in at least one of them. A recipe's knob that a flag made
-idle is not a mistake but a comparison (all rows with one method, say), and gets a warning.
+USES has the conditions under which knobs act; all others always do. A knob that a row sets must act in that row, and one
+that the recipe sets for all rows, or a flag, in at least one of them. A recipe's knob that a flag made idle gets a warning:
+it may be for a comparison (all rows with one method, say).
 
 Lengths that do nothing are refused, too: a warm-up as long as the run, a switch or a rise beyond its end.
 """
@@ -57,26 +57,23 @@ def check(rows: Sequence, changes: Mapping[str, Mapping], base: Mapping, flags: 
     rows: of lamv.config.expand. changes, base, flags: {key: value} that each row (by name), the recipe for all rows, and
     the command line set; the first two without knobs at their default.
     """
+    alone = len(rows) == 1
+    # (key, value, the rows in one of which it must act, whether one row sets it)
+    stated: list[tuple[str, Any, Sequence, bool]] = [
+        (key, value, [row], True) for row in rows for key, value in changes[row.name].items() if key not in flags
+    ]
+    # A flag that switches something off may do so where it is off already.
+    stated += [(key, value, rows, False) for key, value in {**base, **flags}.items() if key not in flags or value]
     idle: dict[tuple[str, Use], list[str]] = {}
-    for row in rows:
-        for key, value in changes[row.name].items():
-            use = None if key in flags else use_of(key)
-            if use is None or use.acts(row.config):
-                continue
-            if not set(use.keys) & set(flags):
-                where = "" if len(rows) == 1 else f"row {row.name!r}: "
-                whose = "nothing uses it" if len(rows) == 1 else "the row does not use it"
-                raise ConfigError(f"{where}config.{key} is {brief(value)}, but {whose}: {_why(use, [row])}")
-            idle.setdefault((key, use), []).append(row.name)
-    for key, value in {**base, **flags}.items():
+    for key, value, of, in_row in stated:
         use = use_of(key)
-        # A flag that switches something off may say so once more than needed.
-        if use is None or (key in flags and not value) or any(use.acts(row.config) for row in rows):
+        if use is None or any(use.acts(row.config) for row in of):
             continue
         if key in flags or not set(use.keys) & set(flags):
-            whose = "nothing uses it" if len(rows) == 1 else "no row uses it"
-            raise ConfigError(f"config.{key} is {brief(value)}, but {whose}: {_why(use, rows)}")
-        idle.setdefault((key, use), [])
+            where = f"row {of[0].name!r}: " if in_row and not alone else ""
+            whose = "nothing uses it" if alone else "the row does not use it" if in_row else "no row uses it"
+            raise ConfigError(f"{where}config.{key} is {brief(value)}, but {whose}: {_why(use, of)}")
+        idle.setdefault((key, use), []).extend([of[0].name] if in_row else [])
     for (key, use), names in idle.items():
         where = f" of {_listed(map(brief, names), 'and')}" if names else ""
         by = " and ".join(f"--config.{other}" for other in use.keys if other in flags)
@@ -143,9 +140,12 @@ def _asked(config, name: str) -> list[str]:
 def _of_methods(name: str, also: str = "", **more) -> Use:
     """Acts where a method of the row asks for the knob. also: what else it needs; more: fields of Use."""
     takers = [method for method in METHODS if name in knobs_of(METHODS[method])]
-    needs = f"a method that takes it ({_listed(takers, 'and') if takers else 'none does'})"
-    use = Use(lambda config: bool(_asked(config, name)), needs, METHOD)
-    return use._replace(**more, needs=f"{needs}{also}")
+    use = Use(lambda config: bool(_asked(config, name)), f"a method that takes it ({_takers(takers)}){also}", METHOD)
+    return use._replace(**more)
+
+
+def _takers(names: Sequence[str]) -> str:
+    return _listed(names, "and") if names else "none does"
 
 
 def _mixes_by_alpha(config) -> bool:
@@ -162,46 +162,48 @@ def _smooths(config) -> bool:
     return False
 
 
-def _has(key: str, *values: str) -> Use:
+def _has(key: str, values: Iterable[str]) -> Use:
     """Acts where that knob has one of these values."""
+    values = tuple(values)
     return Use(lambda config: get(config, key) in values, f"{key} {_listed(values, 'or')}", (key,))
-
-
-def _cue(needs: str, acts: Callable[[Any], bool] = lambda shortcut: shortcut.kind != cues.NONE) -> Use:
-    return Use(lambda config: acts(config.data.shortcut), needs, CUE)
 
 
 def _read(option: str) -> Use:
     """Acts where the reader of the data, or that of the images of a cue, takes that option."""
-    readers = [name for name, reader in DATASETS.items() if option in reader.takes]
+    readers = {name for name, reader in DATASETS.items() if option in reader.takes}
+
+    def acts(config) -> bool:
+        images = USES["data.shortcut.images"].acts(config) and config.data.shortcut.images in readers
+        return config.data.name in readers or images
+
     return Use(
-        lambda config: not set(readers).isdisjoint(_sets_of(config)),
-        f"a data set that takes it ({_listed(readers, 'and') if readers else 'none does'})",
-        ("data.name",),
+        acts, f"a data set that takes it ({_takers([name for name in DATASETS if name in readers])})", ("data.name",)
     )
 
 
-def _sets_of(config) -> list[str]:
-    """The data sets that are read: that of the run, and that of the images of a cue."""
-    images = [config.data.shortcut.images] if USES["data.shortcut.images"].acts(config) else []
-    return [config.data.name, *images]
+def _may_be_wrong(config) -> bool:
+    kind = config.data.shortcut.kind
+    return kind != cues.NONE and cues.CUES[kind].may_be_wrong
 
 
-def _may_be_wrong(shortcut) -> bool:
-    return shortcut.kind != cues.NONE and cues.CUES[shortcut.kind].may_be_wrong
+def _by_knob(entries: Mapping[str, Any], prefix: str, key: str) -> dict[str, Use]:
+    """Of the knobs of each entry of a catalog, {name: entry with `knobs`}: they act where `key` names the entry."""
+    knobs = dict.fromkeys(knob for entry in entries.values() for knob in entry.knobs)
+    return {
+        f"{prefix}.{knob}": _has(key, (name for name, entry in entries.items() if knob in entry.knobs))
+        for knob in knobs
+    }
 
 
-A_CUE = _cue("a cue (data.shortcut.kind)")
-A_DRAWN_CUE = _cue(
-    "a cue that may be wrong (data.shortcut.kind, other than"
-    f" {_listed([kind for kind, cue in cues.CUES.items() if not cue.may_be_wrong], 'or')})",
-    _may_be_wrong,
+A_CUE = Use(lambda config: config.data.shortcut.kind != cues.NONE, "a cue (data.shortcut.kind)", CUE)
+SURE = _listed([kind for kind, cue in cues.CUES.items() if not cue.may_be_wrong], "or")
+A_DRAWN_CUE = Use(_may_be_wrong, f"a cue that may be wrong (data.shortcut.kind, other than {SURE})", CUE)
+PENALISED = Use(
+    lambda config: config.loss.confidence_penalty > 0, "loss.confidence_penalty above 0", ("loss.confidence_penalty",)
 )
-PENALISED = Use(lambda config: config.loss.confidence_penalty > 0, "loss.confidence_penalty above 0",
-                ("loss.confidence_penalty",))  # fmt: skip
-SGD = _has("optim.name", "sgd")
-STEPPED = _has("optim.schedule", "step")
+SGD, STEPPED = _has("optim.name", ["sgd"]), _has("optim.schedule", ["step"])
 TAUGHT = Use(lambda config: bool(config.distill.row), "a teacher (distill.row)", ("distill.row",))
+OF_MITIGATIONS = _by_knob(mitigations.MITIGATIONS, "mitigation", "mitigation.name")
 
 USES = {
     "data.task": _read("task"),
@@ -210,45 +212,35 @@ USES = {
     **{f"data.columns.{what}": _read("columns") for what in ("label", "split", "group", "attribute", "drop")},
     "data.shortcut.strength": A_CUE,
     "data.shortcut.noise": A_CUE,
-    "data.shortcut.reliability": A_DRAWN_CUE._replace(
-        acts=lambda config: _may_be_wrong(config.data.shortcut) and not config.data.shortcut.environments,
-        needs=f"{A_DRAWN_CUE.needs} and without data.shortcut.environments, which have reliabilities of their own",
-        keys=(*CUE, "data.shortcut.environments"),
+    "data.shortcut.reliability": Use(
+        lambda config: _may_be_wrong(config) and not config.data.shortcut.environments,
+        f"{A_DRAWN_CUE.needs} and without data.shortcut.environments, which have reliabilities of their own",
+        (*CUE, "data.shortcut.environments"),
     ),
-    "data.shortcut.environments": A_DRAWN_CUE,
-    "data.shortcut.valid_reliability": A_DRAWN_CUE,
-    "data.shortcut.test_reliability": A_DRAWN_CUE,
-    **{
-        f"data.shortcut.{knob}": _has(
-            "data.shortcut.kind", *(kind for kind, cue in cues.CUES.items() if knob in cue.knobs)
-        )
-        for knob in dict.fromkeys(knob for cue in cues.CUES.values() for knob in cue.knobs)
-    },
+    **{f"data.shortcut.{what}": A_DRAWN_CUE for what in ("environments", "valid_reliability", "test_reliability")},
+    **_by_knob(cues.CUES, "data.shortcut", "data.shortcut.kind"),
     "method.alpha": _of_methods("alpha", " and without method.law", acts=_mixes_by_alpha, keys=(*METHOD, "method.law")),
     "method.convention": _of_methods(
         "convention",
         " and moves mass by it (method.smoothing, or method.noise_rate, above 0)",
         acts=_smooths,
         keys=(*METHOD, "method.smoothing", "method.noise_rate"),
-    ),  # fmt: skip
+    ),
     "method.running_decay": _of_methods("running"),
     "loss.entropy_threshold": PENALISED,
     "loss.anneal": PENALISED,
-    **{
-        f"mitigation.{knob}": _has("mitigation.name", *mitigations.with_knob(knob))
-        for knob in dict.fromkeys(knob for one in mitigations.MITIGATIONS.values() for knob in one.knobs)
-    },
+    **OF_MITIGATIONS,
     "mitigation.anneal": Use(
         lambda config: mitigations.knob_of(config, "penalty", 0) > 1,
-        f"mitigation.name {_listed(mitigations.with_knob('penalty'), 'or')} and mitigation.penalty above 1",
+        f"{OF_MITIGATIONS['mitigation.penalty'].needs} and mitigation.penalty above 1",
         ("mitigation.name", "mitigation.penalty"),
     ),
     "mitigation.alpha": Use(
         lambda config: (
-            config.mitigation.name in mitigations.with_knob("alpha")
+            OF_MITIGATIONS["mitigation.alpha"].acts(config)
             and not all(METHODS[name].combines for name in methods_of(config))
         ),
-        f"mitigation.name {_listed(mitigations.with_knob('alpha'), 'or')} and a method that does not mix by itself",
+        f"{OF_MITIGATIONS['mitigation.alpha'].needs} and a method that does not mix by itself",
         ("mitigation.name", *METHOD),
     ),
     "distill.temperature": TAUGHT,
@@ -264,7 +256,7 @@ USES = {
         "optim.name sgd and optim.momentum above 0",
         ("optim.name", "optim.momentum"),
     ),
-    # To say what holds anyway does no harm: the default of this knob depends on the optimiser.
+    # The default of this knob depends on the optimiser: stating it does no harm.
     "optim.decay": Use(
         lambda config: config.optim.weight_decay > 0 or config.optim.decay == default_decay(config.optim.name),
         "optim.weight_decay above 0",

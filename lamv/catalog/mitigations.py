@@ -57,11 +57,6 @@ def subsampled_by(config: Any) -> str:
     return config.mitigation.by if of(config).subsamples else ""
 
 
-def with_knob(knob: str) -> list[str]:
-    """The mitigations that use it."""
-    return [name for name, one in MITIGATIONS.items() if knob in one.knobs]
-
-
 def settings(config: Knobs) -> dict[str, Any]:
     """{dotted key: value} of the knobs that the mitigation of a row uses, and its name; {} where there is none."""
     knobs, name = _knobs(config), name_of(config)

@@ -1,11 +1,9 @@
-"""What a trained model has learned, from its checkpoints alone: every metric of a run, and more than training measured.
+"""Metrics of a trained run, from its checkpoints alone: all that training measured, and more.
 
-For each checkpoint, row and seed, one line goes to evaluation.jsonl, with keys like those of metrics.jsonl; what is drawn
-rather than read (reliability, risk over coverage, projections, intervals) goes to evaluation_curves.jsonl, a curve a
-line; and evaluation_provenance.json has versions, settings, and what was left out and why. The files are written anew
-after every checkpoint, so an evaluation that is stopped leaves what it had.
-
-The run may still be training, or have been copied here from elsewhere, and may have been trained on other devices.
+For each checkpoint, row and seed, one line goes to evaluation.jsonl, with keys like those of metrics.jsonl; curves of
+figures (reliability, risk over coverage, projections, intervals) go to evaluation_curves.jsonl; versions, settings, and
+what was left out and why, to evaluation_provenance.json. They are written anew after every checkpoint, so an evaluation
+that is stopped leaves what it had. The run may still be training, and may have been trained elsewhere.
 
 To measure something new, write a function (Snapshot) -> a Result for each replica, and list it in EVALUATORS.
 """
@@ -16,15 +14,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from lamv import config as configs
 from lamv.errors import CheckpointError, ConfigError, nearest
-from lamv.evaluate import bounds, files, information, projection, robustness, splits, transfer
+from lamv.evaluate import bounds, files, probes, representation, robustness, splits
 from lamv.evaluate.files import claims_of
-from lamv.evaluate.intervals import baselines, interval_curves
 from lamv.evaluate.passes import Passes
 from lamv.evaluate.snapshot import Options, Result, Snapshot
 from lamv.results import jsonl
-from lamv.train import budget, parallel
+from lamv.train import budget
 from lamv.train.checkpoint import Checkpoints
 from lamv.train.provenance import provenance, same_data
 from lamv.train.session import Session
@@ -36,10 +35,10 @@ logger = logging.getLogger("lamv.evaluate")
 
 
 class Evaluator(NamedTuple):
-    """measure: (Snapshot) -> a Result for each replica, or [] where there is nothing to measure; and when it runs.
+    """measure: (Snapshot) -> a Result for each replica, or [] where there is nothing to measure.
 
-    brief: with --brief, too. regression: of labels that are numbers, too. last: of the last checkpoint only. option: only
-    where this one is given.
+    brief: also runs with --brief. regression: also where labels are numbers. last: only at the last checkpoint. option:
+    only where it is given.
     """
 
     measure: Callable[[Snapshot], list[Result]]
@@ -62,11 +61,11 @@ EVALUATORS = (
     Evaluator(splits.splits, brief=True, regression=True),
     Evaluator(splits.reliance, brief=True, regression=True),
     Evaluator(bounds.loss_and_bounds, regression=True),
-    Evaluator(projection.projection),
-    Evaluator(information.information),
+    Evaluator(representation.projection),
+    Evaluator(representation.information),
     Evaluator(robustness.under_attack, brief=True, last=True, option="attacks"),
     Evaluator(robustness.under_corruption, brief=True, last=True, option="corruptions"),
-    Evaluator(transfer.probes, brief=True, regression=True, last=True, option="probe"),
+    Evaluator(probes.probes, brief=True, regression=True, last=True, option="probe"),
     Evaluator(splits.deviations, last=True),
 )
 
@@ -91,10 +90,14 @@ def evaluate(
     session = Session(rows, devices)
     budget.check(rows, session, evaluates=True)
     evaluations = [Evaluation(row, session, options) for row in rows]
-    baseline_of = baselines(rows)
+    baseline_of = splits.baselines(rows)
     lines: list[dict] = []
     curves: list[dict] = []
-    notes = _changes(workdir, session)
+    notes: list[str] = []
+    changed = same_data(jsonl.read_object(workdir / "provenance.json", []), session.sources)
+    if changed:
+        notes.append(f"the data is not that of the training: {changed}")
+        logger.warning("%s", notes[0])
     for step in steps:
         tree = files.read_checkpoint(checkpoints, step, notes if len(steps) > 1 else None)
         if tree is None:
@@ -112,9 +115,9 @@ def evaluate(
                 curves += [{**head, **curve} for curve in result.curves]
                 if len(results[number]) == 1 and result.examples:
                     against = (None, None) if base is None else (results[base][0].examples, rows[base].name)
-                    curves += [{**head, **curve} for curve in interval_curves(result.examples, *against)]
+                    curves += [{**head, **curve} for curve in splits.interval_curves(result.examples, *against)]
         logger.info("step %d evaluated", step)
-        if parallel.is_main_process():
+        if jax.process_index() == 0:
             files.write(workdir, lines, curves, _about(session, evaluations, options, steps, notes))
     if not lines:
         raise CheckpointError(
@@ -124,17 +127,17 @@ def evaluate(
 
 
 class Evaluation:
-    """All that is computed of one row. notes: what was not, and why, as keys. Raises ConfigError for unsuitable options."""
+    """The evaluation of one row. notes: what was left out and why, as keys. Raises ConfigError for unsuitable options."""
 
     def __init__(self, row: configs.Variant, session: Session, options: Options):
         self.row, self.options = VariantRun(row, session), options
         self.passes = Passes(self.row)
         self.notes: dict[str, None] = {}
         self._check()
-        self.other_data = transfer.other_data(options, self.row) if options.probe else None
+        self.other_data = probes.other_data(options, self.row) if options.probe else None
 
     def at(self, step: int, last: bool = True) -> list[Result]:
-        """Of each replica, at the checkpoint whose state the row has; what takes long at the last one only."""
+        """Of each replica, with the state that the row has; last: whether it is that of the last checkpoint."""
         results = []
         for replicas in self.row.replicas:
             snapshot = Snapshot(self.passes, replicas, self.options, step, self.notes, self.other_data)
@@ -156,7 +159,7 @@ class Evaluation:
         return {name: float(value) for name, value in metrics.items() if name not in lost}
 
     def _check(self) -> None:
-        """Options that do not suit the run, in one line, before anything is compiled."""
+        # Before anything is compiled.
         layers = self.passes.layers
         for layer in self.options.probe:
             if layer not in layers and self.options.probe != ("all",):
@@ -171,24 +174,14 @@ class Evaluation:
             )
 
 
-def _changes(workdir: Path, session: Session) -> list[str]:
-    """A note where the data is no longer what the run was trained on; logged at once, too."""
-    changed = same_data(jsonl.read_object(workdir / "provenance.json", []), session.sources)
-    if not changed:
-        return []
-    note = f"the data is not that of the training: {changed}"
-    logger.warning("%s", note)
-    return [note]
-
-
 def _about(
     session: Session, evaluations: Sequence[Evaluation], options: Options, steps: Sequence[int], notes: list[str]
 ):
     """evaluation_provenance.json, but for the digests of the other files."""
     hidden = dict.fromkeys(layer for evaluation in evaluations for layer in evaluation.passes.layers[:-3])
     settings = {
-        **options._asdict(), "checkpoints": list(steps), "lam_nodes": bounds.NODES, "views": information.VIEWS,
-        "jitter": information.JITTER, "own_examples": bounds.EXAMPLES,
+        **options._asdict(), "checkpoints": list(steps), "lam_nodes": bounds.NODES, "views": representation.VIEWS,
+        "jitter": representation.JITTER, "own_examples": bounds.EXAMPLES,
     }  # fmt: skip
     of_rows = files.notes_in_words([(evaluation.row.name, list(evaluation.notes)) for evaluation in evaluations])
     return {

@@ -1,8 +1,8 @@
-"""The loss on a row's own training inputs, as its method makes them, next to the lower bounds of lamv.core.bounds.
+"""The loss on augmented training inputs, next to the lower bounds of lamv.core.bounds.
 
-A cell is a set of examples with the same target. The bounds are on the variance within cells, so "within" means the
-variance given the cell here, and "total" that of all examples. Cells are known only once all targets are, so activations
-are kept one by one, and the number of examples is bounded.
+A cell is a set of examples with the same target. The bounds are on the variance within cells, so "within" here means the
+variance given the cell, and "total" that of all examples. Cells are known only once all targets are, so activations are
+kept one by one, and the number of examples is bounded.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,19 +19,26 @@ from lamv.evaluate.passes import Passes, Replica, Shared
 from lamv.evaluate.snapshot import Result, Snapshot, max_examples
 from lamv.train.variants import Replicas
 
-#: Training examples for each value of lam, at the most.
+#: Training examples for each value of lam, at most.
 EXAMPLES = 4000
 #: Points of the Gauss rule that stands for a continuous law of lam.
 NODES = 8
 #: Examples of a cell, on average, below which there is no variance within cells: it falls short by 1 / examples.
 FEWEST = 4.0
-#: Methods that weigh their examples: their loss is no plain mean, and not the one that is bounded.
+#: Methods that weigh their examples: their loss is not the one that is bounded.
 WEIGHTED = ("regmixup", "rc_mixup")
 
 
 def loss_and_bounds(snapshot: Snapshot) -> list[Result]:
     """Of the split "augmented": loss, bounds, and variances of every layer."""
-    if why := _without_bounds(snapshot):
+    config = snapshot.row.config
+    reasons = {
+        "its loss is not the cross-entropy": config.loss.name != "cross_entropy",
+        "its method weighs the rows of a batch": not set(WEIGHTED).isdisjoint(configs.methods_of(config)),
+        "its mitigation weighs the rows of a batch": snapshot.row.program.mitigation.weighs,
+        "its loss has the teacher's share in it": bool(config.distill.row),
+    }
+    if why := next((why for why, holds in reasons.items() if holds), ""):
         snapshot.note(f"no bounds on its own inputs, as {why}")
         return []
     passes, replicas, step = snapshot.passes, snapshot.replicas, snapshot.step
@@ -48,7 +55,7 @@ def loss_and_bounds(snapshot: Snapshot) -> list[Result]:
 
 
 def nodes(passes: Passes, step: int) -> list[tuple[float | None, float]]:
-    """(lam, weight) for `augmented`, weights summing to 1; [(None, 1)] where the method has no law to be replaced."""
+    """(lam, weight) for `augmented`, weights summing to 1; [(None, 1)] where the method has no law of lam."""
     config = passes.row.config.method
     knobs = set(knobs_of(passes.program.method(passes.row.stages.at(step))))
     if not {"law", "rows"} <= knobs or "target_law" in knobs:
@@ -60,10 +67,10 @@ def nodes(passes: Passes, step: int) -> list[tuple[float | None, float]]:
 def augmented(
     passes: Passes, replicas: Replicas, step: int, most: int, lam: float | None = None
 ) -> dict[str, np.ndarray]:
-    """Activations on batches as the method of `step` makes them, and their "targets", {where: (R, M, D)}.
+    """Activations on batches augmented as at `step`, and their "targets", {where: (R, M, D)}.
 
-    most: examples at the most, in whole batches; of a method that does not combine examples, none twice. lam: in place
-    of the method's law.
+    most: examples at most, in whole batches; of a method that does not combine examples, none twice. lam: in place of the
+    method's law.
     """
     row, size = passes.row, passes.row.config.batch_size
     stage, per_epoch = row.stages.at(step), row.train_size // size
@@ -111,25 +118,13 @@ def bound_metrics(weighted: Sequence[tuple[float, Mapping[str, np.ndarray]]]) ->
     return {**metrics, "rows_per_cell": rows_per_cell}
 
 
-def _without_bounds(snapshot: Snapshot) -> str:
-    """Why the loss of a row is not the one that is bounded; "" where it is."""
-    config = snapshot.row.config
-    if config.loss.name != "cross_entropy":
-        return "its loss is not the cross-entropy"
-    if any(name in WEIGHTED for name in configs.methods_of(config)):
-        return "its method weighs the rows of a batch"
-    if snapshot.row.program.mitigation.weighs:
-        return "its mitigation weighs the rows of a batch"
-    return "its loss has the teacher's share in it" if config.distill.row else ""
-
-
 @jax.jit
 def _cell_bounds(probs, targets, cells):
     return bounds.cell_bounds(probs, targets, cells, len(cells))
 
 
 def _variance(values: Sequence[np.ndarray], cells: Sequence[np.ndarray], weights: Sequence[float]) -> dict[str, float]:
-    """The parts of lamv.core.variance.decompose of all lam together, with cells in the place of classes."""
+    """The parts of lamv.core.variance.decompose over all lam, with cells as classes."""
     mean, square, within = 0.0, 0.0, 0.0
     for h, cell, weight in zip(values, cells, weights, strict=True):
         h = h.astype(np.float64)

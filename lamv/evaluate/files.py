@@ -10,7 +10,7 @@ from typing import Any
 from lamv.errors import CheckpointError, ConfigError, DataError, WorkdirMismatch
 from lamv.files import write_whole
 from lamv.results import jsonl, runs
-from lamv.train.checkpoint import Checkpoints
+from lamv.train.checkpoint import Checkpoints, reason
 
 #: Rows that a note names.
 NAMED = 4
@@ -38,17 +38,15 @@ def read_checkpoint(checkpoints: Checkpoints, step: int, notes: list[str] | None
     Raises CheckpointError and WorkdirMismatch.
     """
     try:
-        return checkpoints.read(step)
+        return checkpoints.read(step).tree
     except WorkdirMismatch:
         raise
     except Exception as error:
         # Whatever Orbax, tensorstore or JSON raise over files that are damaged, or that a running run has just deleted.
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        why = f"checkpoint of step {step} cannot be read ({reason(error)})"
         if notes is None:
-            raise CheckpointError(
-                f"the checkpoint of step {step} cannot be read ({reason}); name another with --checkpoints"
-            ) from error
-        notes.append(f"The checkpoint of step {step} cannot be read ({reason}) and is left out.")
+            raise CheckpointError(f"the {why}; name another with --checkpoints") from error
+        notes.append(f"The {why} and is left out.")
         return None
 
 

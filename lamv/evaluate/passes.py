@@ -1,12 +1,10 @@
-"""Passes of a trained row over its data: sums on the devices, and the activations of each example.
+"""Passes of a trained row over its data: sums on the devices, and activations of each example.
 
 `statistics` is one forward pass over a split for everything that is a sum: counts, class moments of every layer, geometry
-of the features. States merge across batches and devices, so a split may have any size. Of each example it keeps the logits
-alone, since calibration, margins and selective prediction sort them. `gathered` keeps (N, D) activations of a bounded
-number of examples, and takes whatever an evaluator computes of a batch.
+of the features. Of each example it keeps the logits alone, which calibration, margins and selective prediction sort.
+`gathered` keeps what an evaluator computes of a batch, (N, D), for a bounded number of examples.
 
-A pass is a compiled function of the state and of the values that vary (which batch, which level): compiled once for all
-checkpoints, and for all rows that share a program. `Passes` is all of the row that evaluators see of lamv.train.
+A pass is compiled once for all checkpoints, and for all rows that share a program.
 
 Axis letters: R replicas, M examples of a split, B examples of a device's share of a batch, K classes, D units.
 """
@@ -23,13 +21,13 @@ from lamv.core import batch, collapse, metrics, variance
 from lamv.data.resident import Examples, Table
 from lamv.models.layers import entering, hidden_widths, watching
 from lamv.train import parallel
-from lamv.train.batches import Batch, Draw
+from lamv.train.batches import Batch
 from lamv.train.parallel import DATA_AXIS
 from lamv.train.variants import Replicas, VariantRun
 
 
 class Statistics(NamedTuple):
-    """What a pass over a split leaves of each replica.
+    """The results of a pass over a split.
 
     moments: by layer, the hidden ones under "layers/NAME", then features, logits and outputs. nearest: number of examples
     whose nearest centre is the predicted class. logits: (M, K), in the order of the split.
@@ -43,7 +41,7 @@ class Statistics(NamedTuple):
 
 
 class Replica(NamedTuple):
-    """What a pass reads of one replica. value: a number that varies between calls (a level, a lam), or centres."""
+    """Inputs of a pass, of one replica. value: a number that varies between calls (a level, a lam), or centres."""
 
     state: Any
     knobs: Any
@@ -52,14 +50,14 @@ class Replica(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """What a pass reads for all replicas. count: examples of the split, whose table may be padded."""
+    """Inputs of a pass, of all replicas. count: examples of the split, whose table may be padded."""
 
     examples: Examples
     count: Any
 
 
 class Passes:
-    """The passes of one row. Arrays that come back are numpy, with a leading axis of replicas."""
+    """The passes of one row; they return numpy arrays with a leading axis of replicas."""
 
     def __init__(self, row: VariantRun):
         self.row, self.program, self.plan, self.tally = row, row.program, row.plan, row.functions.tally
@@ -77,21 +75,17 @@ class Passes:
 
     def statistics(self, replicas: Replicas, table: Table, centres=None) -> Statistics:
         """One pass over a split. centres: (R, K, D) for `nearest`; None: no centre is near."""
-        statistics = parallel.fetch(self.sums(replicas, table, centres))
-        return statistics._replace(logits=statistics.logits[:, : table.rows.shape[1]])
-
-    def sums(self, replicas: Replicas, table: Table, centres=None) -> Statistics:
-        """`statistics` while still on the devices, with the logits of the padding of the last batch."""
         if centres is None:
             centres = np.zeros((len(replicas.seeds), self.num_classes, self.program.feature_size), np.float32)
         centres = self.row.layout.place(np.asarray(centres, np.float32), replicas=True)
         replica, shared, batches = self.arguments(replicas, table, centres)
         empty = self.row.functions.get("pass: empty", lambda: self.row.layout.mapped(self._empty, shared=0))
         run = self.compiled("statistics", self._add_batch)
-        return run(empty(replica.table), replica, shared, 0, batches)
+        statistics = parallel.fetch(run(empty(replica.table), replica, shared, 0, batches))
+        return statistics._replace(logits=statistics.logits[:, : table.rows.shape[1]])
 
     def activations(self, replicas: Replicas, table: Table, examples: Examples | None = None) -> dict[str, np.ndarray]:
-        """Of every layer for each example, {where: (R, M, D)}. examples: those of another data set."""
+        """Of every layer, {where: (R, M, D)}. examples: those of another data set."""
 
         def compute(replica: Replica, shared: Shared, b):
             return self.forward(replica.state, self.read(replica, shared, b).inputs)
@@ -99,20 +93,10 @@ class Passes:
         return self.gathered("activations", compute, replicas, table, wheres=tuple(self.widths), examples=examples)
 
     def gathered(
-        self,
-        name: str,
-        compute: Callable,
-        replicas: Replicas,
-        table: Table,
-        *,
-        value=None,
-        wheres: Sequence[str] = ("logits",),
-        examples: Examples | None = None,
-    ) -> dict[str, np.ndarray]:
-        """What `compute(replica, shared, b)` -> {where: (B, D)} gives in a pass over a split, {where: (R, M, D)}.
-
-        value: a number for `Replica.value`.
-        """
+        self, name: str, compute: Callable, replicas: Replicas, table: Table, *, value=None,
+        wheres: Sequence[str] = ("logits",), examples: Examples | None = None,
+    ) -> dict[str, np.ndarray]:  # fmt: skip
+        """{where: (R, M, D)} of `compute(replica, shared, b)` -> {where: (B, D)} over a split. value: Replica.value."""
         value = () if value is None else self.row.layout.place(np.full(len(replicas.seeds), value), replicas=True)
         replica, shared, batches = self.arguments(replicas, table, value, examples)
         widths = {where: self.widths[where] for where in wheres}
@@ -125,7 +109,7 @@ class Passes:
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """{where: (R, length, D)} of `compute(*arguments, b)` for the batches in order; widths: {where: D}.
 
-        method: whether the pass depends on the method of the row, and is compiled for it alone.
+        method: whether the pass depends on the method of the row.
         """
 
         def body(kept, replica: Replica, shared: Shared, b):
@@ -149,10 +133,9 @@ class Passes:
         shared = Shared(self.row.examples if examples is None else examples, np.int32(table.rows.shape[1]))
         return Replica(replicas.network, replicas.knobs, padded, value), shared, padded.rows.shape[1] // self.batch_size
 
-    def read(self, replica: Replica, shared: Shared, b, *, draw: Draw | None = None, change=None) -> Batch:
-        """This device's share of batch b. draw, change: as in Batches.inputs."""
-        indices, _ = self.tally.share(replica.table, shared.count, b)
-        return self.program.batches.at(shared.examples, replica.table, indices, replica.knobs, draw=draw, change=change)
+    def read(self, replica: Replica, shared: Shared, b, **how) -> Batch:
+        """This device's share of batch b. how: as in Batches.at."""
+        return self.tally.read(replica.table, shared.examples, replica.knobs, shared.count, b, **how)[0]
 
     def read_training(self, replica: Replica, shared: Shared, t, stage: int, law=None) -> batch.Augmented:
         """This device's share of the training batch of step t, as the method makes it. law: of lam, in place of its own."""
@@ -161,7 +144,7 @@ class Passes:
         return self.program.augmented(drawn, state, knobs, stage=stage, law=law)
 
     def forward(self, state, inputs, hidden: Callable | None = None) -> dict[str, jax.Array]:
-        """What every layer puts out, {where: (B, D)}. hidden: changes what enters layers (Augmented.hidden)."""
+        """Outputs of every layer, {where: (B, D)}. hidden: as Augmented.hidden."""
         watched: dict[str, jax.Array] = {}
         with entering(hidden), watching(watched):
             logits, features = self.program.forward(state, inputs)
@@ -169,12 +152,11 @@ class Passes:
         return {**named, "features": features, "logits": logits, "outputs": self.program.loss.outputs(logits)}
 
     def logits(self, state, inputs) -> jax.Array:
-        """(B, K) of the network as it is tested."""
+        """(B, K) of the network in evaluation."""
         return self.program.forward(state, inputs)[0]
 
     def _add_batch(self, sums: Statistics, replica: Replica, shared: Shared, b) -> Statistics:
-        indices, mask = self.tally.share(replica.table, shared.count, b)
-        seen = self.program.batches.at(shared.examples, replica.table, indices, replica.knobs)
+        seen, mask = self.tally.read(replica.table, shared.examples, replica.knobs, shared.count, b)
         values = self.forward(replica.state, seen.inputs)
         classes = jnp.zeros_like(seen.labels, jnp.int32) if self.plan.regression else seen.labels
         predictions = self.tally.predictions(values["logits"], seen.labels, mask, seen.groups, seen.attributes)

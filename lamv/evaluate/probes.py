@@ -1,6 +1,6 @@
-"""A linear probe: how much of another task can be read off features that were learned for this one.
+"""Linear probes: how much of a task can be read off frozen features of layers, on the run's own data or on other data.
 
-L2-regularised multinomial logistic regression (scikit-learn, L-BFGS) on frozen features:
+L2-regularised multinomial logistic regression (scikit-learn, L-BFGS):
 
     min_{W, b}  (1 / N) sum_n cross_entropy(W h_n + b, y_n) + strength / 2 ||W||^2
 
@@ -13,42 +13,70 @@ scale that the features of layers and methods differ first. There is no random s
 
 import warnings
 
+import jax
 import numpy as np
 
-from lamv.errors import DataError
+from lamv import data
+from lamv.core import shortcuts
+from lamv.data.cuts import cut
+from lamv.data.resident import Examples, Table
+from lamv.data.splits import joined
+from lamv.errors import ConfigError, DataError
+from lamv.evaluate.snapshot import Options, OtherData, Result, Snapshot, max_examples
+from lamv.train.variants import VariantRun
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 MAX_ITERATIONS = 2000
 FEW = 1 << 22  # units times examples, up to which a fit runs on one thread
 
 
-def probe(train_features, train_labels, test_features, test_labels, *, strength: float | None = None) -> dict:
-    """accuracy on test_features (M, D), train_accuracy on train_features (N, D), strength, and converged (bool).
+def probes(snapshot: Snapshot) -> list[Result]:
+    """probe/DATA/LAYER/{accuracy,train_accuracy}."""
+    if snapshot.plan.regression:
+        snapshot.note("no probe, as the labels are numbers")
+        return []
+    passes, replicas, other = snapshot.passes, snapshot.replicas, snapshot.other_data
+    results = [Result() for _ in replicas.numbers]
+    if other is None:
+        name, examples, tables = snapshot.row.config.data.name, None, snapshot.tables
+    else:
+        name, examples = other.name, other.examples
+        tables = jax.tree.map(lambda values: np.broadcast_to(values, (len(results), *values.shape[1:])), other.tables)
+    if "train" not in tables:
+        snapshot.note("no probe, as data.eval_train_size is 0; give --examples")
+        return []
+    tables = {split: tables[split] for split in ("train", "test")}
+    activations = {split: passes.activations(replicas, table, examples) for split, table in tables.items()}
+    labels = {
+        split: snapshot.labels(table) if other is None else other.labels[table.rows] for split, table in tables.items()
+    }
+    for r, result in enumerate(results):
+        for layer in passes.layers if snapshot.options.probe == ("all",) else snapshot.options.probe:
+            where = layer if layer in activations["train"] else f"layers/{layer}"
+            train, test = ((activations[split][where][r], labels[split][r]) for split in ("train", "test"))
+            measured = probe(*train, *test)
+            for metric in ("accuracy", "train_accuracy"):
+                result.metrics[f"probe/{name}/{layer}/{metric}"] = measured[metric]
+    return results
 
-    Labels are (N,) and (M,) ints, two classes or more among the training ones. strength: of the penalty, positive;
-    None takes the one of STRENGTHS that has the highest accuracy on every fifth training example, fitted on the others
-    (the strongest among equals), and fits again on all. converged: whether the last fit did, within 2,000 iterations.
-    Raises DataError for shapes that do not fit, features that are not finite, labels of one class, and too few
-    examples to choose a strength on.
+
+def probe(train_features, train_labels, test_features, test_labels) -> dict[str, float]:
+    """accuracy on test_features (M, D), train_accuracy on train_features (N, D), and the strength of the penalty.
+
+    Labels are (N,) and (M,) ints. The strength is the one of STRENGTHS that has the highest accuracy on every fifth
+    training example, fitted on the others (the strongest among equals); the last fit is on all. Raises DataError for
+    features that are not finite, and for too few examples or classes to choose a strength on.
     """
     train_features, test_features = np.asarray(train_features, np.float64), np.asarray(test_features, np.float64)
-    train_labels, test_labels = np.asarray(train_labels), np.asarray(test_labels)
-    _check(train_features, train_labels, "train_features", "train_labels")
-    _check(test_features, test_labels, "test_features", "test_labels")
-    if train_features.shape[1] != test_features.shape[1]:
-        raise DataError(
-            f"test_features have {test_features.shape[1]} units, must have {train_features.shape[1]}, like train_features"
-        )
-    if strength is None:
-        strength = _chosen_strength(train_features, train_labels)
+    if not (np.isfinite(train_features).all() and np.isfinite(test_features).all()):
+        raise DataError("features to probe hold nan or infinity, must be finite")
+    strength = _chosen_strength(train_features, train_labels)
     standardise = standardiser(train_features)
-    train_features, test_features = standardise(train_features), standardise(test_features)
-    model, converged = _fitted(train_features, train_labels, strength)
+    model = fitted(standardise(train_features), train_labels, strength)
     return {
-        "accuracy": float((model.predict(test_features) == test_labels).mean()),
-        "train_accuracy": float((model.predict(train_features) == train_labels).mean()),
+        "accuracy": _accuracy(model, standardise(test_features), test_labels),
+        "train_accuracy": _accuracy(model, standardise(train_features), train_labels),
         "strength": strength,
-        "converged": converged,
     }
 
 
@@ -64,54 +92,79 @@ def standardiser(features: np.ndarray):
 
 
 def _chosen_strength(features: np.ndarray, labels: np.ndarray) -> float:
-    validation = np.zeros(len(labels), bool)
+    held = np.zeros(len(labels), bool)
     # Shuffled (by a stream that numpy guarantees never to change), then sorted by class: every fifth of each class.
     order = np.argsort(np.random.Philox(key=0).random_raw(len(labels)), kind="stable")
-    validation[order[np.argsort(labels[order], kind="stable")][4::5]] = True
-    if not validation.any() or len(np.unique(labels[~validation])) < 2:
+    held[order[np.argsort(labels[order], kind="stable")][4::5]] = True
+    if not held.any() or len(np.unique(labels[~held])) < 2:
         raise DataError(
-            f"{len(labels)} training examples are too few to choose a strength on, which takes five of a class;"
-            " raise --examples"
+            f"{len(labels)} training examples of {len(np.unique(labels))} classes are too few to choose a strength on, which"
+            " takes two classes, and five of a class; raise --examples"
         )
-    standardised = standardiser(features[~validation])(features)
+    standardised = standardiser(features[~held])(features)
 
     def accuracy(strength: float) -> float:
-        model, _ = _fitted(standardised[~validation], labels[~validation], strength)
-        return float((model.predict(standardised[validation]) == labels[validation]).mean())
+        model = fitted(standardised[~held], labels[~held], strength)
+        return _accuracy(model, standardised[held], labels[held])
 
     return max(STRENGTHS, key=lambda strength: (accuracy(strength), strength))
 
 
-def _fitted(features: np.ndarray, labels: np.ndarray, strength: float):
-    """scikit-learn's model, fitted to standardised features, and whether it converged."""
-    try:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import LogisticRegression
-        from threadpoolctl import threadpool_limits  # comes with scikit-learn
-    except ImportError as error:
-        raise DataError("a probe needs scikit-learn, which is missing; pip install scikit-learn") from error
-    if not 0 < strength < np.inf:
-        raise DataError(f"strength is {strength}, must be positive")
+def fitted(features: np.ndarray, labels: np.ndarray, strength: float):
+    """scikit-learn's model, fitted to standardised features."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
     # C weighs the sum over examples against ||W||^2 / 2.
     model = LogisticRegression(C=1 / (strength * len(labels)), max_iter=MAX_ITERATIONS)
     # Threads that share a little work wait for each other: on a busy machine that made a fit 50 times slower.
-    threads = threadpool_limits(1 if features.size <= FEW else None)
-    with threads, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        model.fit(features, labels)
-    # A probe that stopped early is still a linear probe, so this is returned and not warned of.
-    converged = not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
-    return model, converged
+    with threadpool_limits(1 if features.size <= FEW else None), warnings.catch_warnings():
+        # A probe that stopped early is still a linear probe.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(features, labels)
 
 
-def _check(features: np.ndarray, labels: np.ndarray, features_name: str, labels_name: str) -> None:
-    if features.ndim != 2 or not features.size or labels.shape != features.shape[:1]:
-        raise DataError(
-            f"{features_name} and {labels_name} are of shapes {features.shape} and {labels.shape}, must be (N, D), (N,)"
+def _accuracy(model, features: np.ndarray, labels: np.ndarray) -> float:
+    return float((model.predict(features) == labels).mean())
+
+
+def other_data(options: Options, row: VariantRun) -> OtherData | None:
+    """The data set of --transfer, on the devices; None: the run's own. Raises ConfigError for one that does not suit."""
+    if not options.transfer:
+        return None
+    name, _, path = options.transfer.partition(":")
+    splits = data.load(name, path or None, "warn")
+    if splits.is_regression:
+        raise ConfigError(f"--transfer is {name!r}, must be a data set of classes; a probe tells classes apart")
+    if any(splits.standardise) or row.plan.standardise:
+        raise ConfigError(
+            f"--transfer is {name!r}, must be of images: a table is standardised by its own training rows"
         )
-    if not np.isfinite(features).all():
-        raise DataError(f"{features_name} hold nan or infinity, must be finite")
-    if features_name == "train_features" and len(np.unique(labels)) < 2:
-        raise DataError(
-            f"{labels_name} hold one class, must hold two or more to tell apart; raise --examples where more are to be had"
+    inputs = _like_own(joined(splits, "inputs"), splits.normalisation.scale, name, row)
+    parts = cut(splits, 0, None)
+    tables = {}
+    for split, rows in (("train", parts.train), ("test", parts.test)):
+        rows = rows[: max_examples(row.config, options)][None].astype(np.int32)
+        tables[split] = Table(rows, np.full_like(rows, shortcuts.ABSENT), np.zeros_like(rows))
+    examples = row.layout.place(Examples(inputs, np.zeros(len(inputs), np.int32)), replicas=False)
+    return OtherData(name, tables, examples, joined(splits, "labels"))
+
+
+def _like_own(inputs: np.ndarray, scale: float, name: str, row: VariantRun) -> np.ndarray:
+    """Inputs of another data set in the shape and the units in which the run's own are stored."""
+    shape = row.stored_shape
+    if inputs.ndim == 4 and len(shape) == 3:
+        if inputs.shape[3] != shape[2]:
+            # Grey to colour: three times the same; colour to grey: the mean.
+            inputs = inputs.repeat(shape[2], axis=3) if inputs.shape[3] == 1 else inputs.mean(axis=3, keepdims=True)
+        # Smaller images are put into the middle of black ones.
+        missing = [max(0, side - present) for side, present in zip(shape[:2], inputs.shape[1:3], strict=True)]
+        inputs = np.pad(inputs, [(0, 0), *((m // 2, m - m // 2) for m in missing), (0, 0)])
+    if inputs.shape[1:] != tuple(shape):
+        raise ConfigError(
+            f"--transfer is {name!r}, whose examples have shape {inputs.shape[1:]}, must have {tuple(shape)} or less,"
+            f" like those of {row.config.data.name}; choose another data set"
         )
+    own_scale = row.plan.normalisation.scale
+    return inputs if own_scale == scale else (inputs / scale * own_scale).astype(np.float32)

@@ -1,7 +1,8 @@
 """Accuracy and margins on test inputs that are attacked, or corrupted."""
 
+import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -26,11 +27,7 @@ CORRUPTION_STREAM = 101
 
 def under_attack(snapshot: Snapshot) -> list[Result]:
     """test/attack/KIND_EPS/{accuracy,margin_mean}."""
-    passes, replicas, table = snapshot.passes, snapshot.replicas, _few(snapshot)
-    return _results(snapshot, table, (
-        (f"attack/{kind}_{eps:g}", attacked(passes, replicas, table, kind, eps))
-        for kind in ATTACKS for eps in snapshot.options.attacks
-    ))  # fmt: skip
+    return _measured(snapshot, "attack", ATTACKS, snapshot.options.attacks, attacked)
 
 
 def under_corruption(snapshot: Snapshot) -> list[Result]:
@@ -38,11 +35,7 @@ def under_corruption(snapshot: Snapshot) -> list[Result]:
     if len(snapshot.row.stored_shape) != 3:
         snapshot.note("no corruptions, as the inputs are not images")
         return []
-    passes, replicas, table = snapshot.passes, snapshot.replicas, _few(snapshot)
-    return _results(snapshot, table, (
-        (f"corruption/{kind}_{level:g}", corrupted(passes, replicas, table, kind, level))
-        for kind in corruptions.CORRUPTIONS for level in snapshot.options.corruptions
-    ))  # fmt: skip
+    return _measured(snapshot, "corruption", corruptions.CORRUPTIONS, snapshot.options.corruptions, corrupted)
 
 
 def attacked(passes: Passes, replicas: Replicas, table: Table, kind: str, eps: float) -> np.ndarray:
@@ -84,22 +77,22 @@ def corrupted(passes: Passes, replicas: Replicas, table: Table, kind: str, level
     return passes.gathered(f"corrupted {kind}", compute, replicas, table, value=np.float32(level))["logits"]
 
 
-def _few(snapshot: Snapshot) -> Table:
-    return jax.tree.map(lambda values: values[:, : snapshot.options.robust_examples], snapshot.tables["test"])
-
-
-def _results(snapshot: Snapshot, table: Table, logits_by_name: Iterable[tuple[str, np.ndarray]]) -> list[Result]:
-    labels = snapshot.labels(table)
-    results = [Result() for _ in snapshot.replicas.numbers]
-    for name, logits in logits_by_name:
+def _measured(
+    snapshot: Snapshot, what: str, kinds: Iterable[str], sizes: Sequence[float], logits_of: Callable
+) -> list[Result]:
+    table = jax.tree.map(lambda values: values[:, : snapshot.options.robust_examples], snapshot.tables["test"])
+    labels, results = snapshot.labels(table), [Result() for _ in snapshot.replicas.numbers]
+    for kind, size in itertools.product(kinds, sizes):
+        logits = logits_of(snapshot.passes, snapshot.replicas, table, kind, size)
+        name = f"test/{what}/{kind}_{size:g}"
         for result, of_replica, true in zip(results, logits, labels, strict=True):
-            result.metrics[f"test/{name}/accuracy"] = float(np.mean(of_replica.argmax(1) == true))
-            result.metrics[f"test/{name}/margin_mean"] = float(selection.margins(of_replica, true).mean())
+            result.metrics[f"{name}/accuracy"] = float(np.mean(of_replica.argmax(1) == true))
+            result.metrics[f"{name}/margin_mean"] = float(selection.margins(of_replica, true).mean())
     return results
 
 
 def _input_range(passes: Passes) -> list[np.ndarray]:
-    """What eps = 1 is in the units that the network sees, and the range of valid inputs there; per coordinate."""
+    """eps = 1 in the units that the network sees, and the range of valid inputs there; per coordinate."""
     plan, normalises = passes.plan, passes.row.config.data.normalise
     stored = plan.raw_shape
     deviation = np.broadcast_to(np.asarray(plan.normalisation.std if normalises else 1.0, np.float32), stored)

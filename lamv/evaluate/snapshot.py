@@ -1,4 +1,4 @@
-"""What every evaluator is given: the networks of a row at one checkpoint, their data, and what was asked for."""
+"""The argument of evaluators: the networks of a row at one checkpoint, their data, and the options."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ from lamv.train.variants import Replicas, evenly
 
 
 class Options(NamedTuple):
-    """What to compute beyond the metrics that training measures too.
+    """What to compute beyond the metrics of training.
 
-    brief: nothing. examples: at most so many of the training set, of the validation set and of another data set; None: as
-    data.eval_train_size has it. classes: three of them, for the projection; the first two, for the information.
+    brief: nothing. examples: at most so many of the training set, the validation set and another data set; None: as
+    data.eval_train_size has it. classes: for the projection; the first two for the information.
 
-    The rest takes long, and is of the last checkpoint only. attacks, corruptions: sizes, in raw units (images in [0, 1]).
+    The rest is of the last checkpoint only. attacks, corruptions: sizes, in raw units (images in [0, 1]).
     robust_examples: of the test set, for these. probe: layers, or "all" alone. transfer: "NAME" or "NAME:PATH" of the data
     set to probe on; "": the run's own.
     """
@@ -37,7 +37,7 @@ class Options(NamedTuple):
 
 @dataclass
 class Result:
-    """Of one replica: metrics by key; curves for figures; by metric, its value for each test example, (N,)."""
+    """Of one replica: metrics by key; curves for figures; metrics of each test example, (N,)."""
 
     metrics: dict[str, float] = field(default_factory=dict)
     curves: list[dict[str, Any]] = field(default_factory=list)
@@ -54,11 +54,11 @@ class OtherData(NamedTuple):
 
 
 class Snapshot:
-    """Replicas of a row, at a checkpoint whose state they have.
+    """Replicas of a row at a checkpoint.
 
-    tables: of the evaluated splits, the training set first, as class means of others are compared with its own. held_out:
-    of "valid", or of the examples that training leaves out; None without. notes: what was not computed, as keys; several
-    snapshots may share them, so that each is given once.
+    tables: of the evaluated splits, the training set first, whose class means the others are compared with. held_out: of
+    "valid", or of the examples that training leaves out, if any. notes: what was not computed, as keys, so that each is
+    given once; snapshots may share them.
     """
 
     def __init__(
@@ -74,13 +74,14 @@ class Snapshot:
         tables = {split: evenly(table, limit) for split, table in tables.items() if table is not None and limit}
         tables = replicas.of({**tables, **self.plan.tests})
         self.held_out = tables.pop("validation", None) or tables.get("valid")
+        # In this order again, which jax has sorted by name.
         self.tables: dict[str, Table] = {
             split: tables[split] for split in ("train", *self.plan.tests) if split in tables
         }
 
     @cached_property
     def last_kernels(self) -> np.ndarray | None:
-        """(R, D, K) kernels of the layer that reads the features; None where it does not tell classes apart."""
+        """(R, D, K) kernels of the last layer; None for a regression."""
         if self.plan.regression:
             return None
         return parallel.fetch(self.replicas.state.params[self.row.program.model.last]["kernel"])
@@ -90,7 +91,7 @@ class Snapshot:
         return [self.row.labels_of(table, r) for r in range(len(self.replicas.numbers))]
 
     def of_classes(self, split: str, classes: Sequence[int], most: int) -> Table | None:
-        """The first examples of each of these classes, equally many in all replicas; None where a class has none."""
+        """The first examples of these classes, equally many of each in all replicas; None where a class has none."""
         table = self.tables[split]
         indices = [[np.flatnonzero(labels == c)[:most] for c in classes] for labels in self.labels(table)]
         fewest = min(len(of_class) for replica in indices for of_class in replica)
@@ -108,7 +109,7 @@ class Snapshot:
 
 
 def max_examples(config, options: Options) -> int:
-    """How many examples of a split are looked at, at the most; of the splits that `Options.examples` limits."""
+    """Examples, at most, of the splits that `Options.examples` limits."""
     return config.data.eval_train_size if options.examples is None else options.examples
 
 

@@ -4,24 +4,28 @@ To measure more of the predictions on a split, add a function to `SPLIT_METRICS`
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from lamv import config as configs
+from lamv.compare.baseline import baseline_of
 from lamv.core import calibration, metrics, selection
 from lamv.core.collapse import Geometry, collapse_metrics
+from lamv.core.intervals import difference_over_examples, over_examples
 from lamv.core.variance import decompose_replicas, squared_deviations
 from lamv.errors import NotFiniteError
-from lamv.evaluate.passes import Statistics
 from lamv.evaluate.snapshot import Result, Snapshot
+from lamv.results.records import Row
 from lamv.train.evaluation import prediction_metrics, weight_norm_ratios
 
 
 class Sample(NamedTuple):
     """Of one replica on one split: logits (N, K), labels (N,), geometry of the features, kernel (D, K) of the last layer.
 
-    held_out: (logits, labels) of other examples, on which a temperature is fitted; None without.
+    held_out: (logits, labels) of other examples, for fitting a temperature, if any.
     """
 
     logits: np.ndarray
@@ -32,7 +36,7 @@ class Sample(NamedTuple):
 
 
 def splits(snapshot: Snapshot) -> list[Result]:
-    """All metrics of all splits; test/cue_drop, which compares two of them; tables of groups, and curves of "test"."""
+    """All metrics of all splits, test/cue_drop, tables of groups, and curves of "test"."""
     passes, replicas, kernels = snapshot.passes, snapshot.replicas, snapshot.last_kernels
     results = [Result() for _ in snapshot.replicas.numbers]
     held_out = _held_out(snapshot)
@@ -47,7 +51,11 @@ def splits(snapshot: Snapshot) -> list[Result]:
                 f"the outputs of row {snapshot.row.name!r} on {split} are not finite; look at an earlier step with"
                 " --checkpoints"
             )
-        variances = variance_metrics(statistics)
+        variances = {
+            f"{where}/{name}": np.asarray(values, np.float64)
+            for where, moments in statistics.moments.items()
+            for name, values in decompose_replicas(moments).items()
+        }
         rows = zip(results, statistics.logits, snapshot.labels(table), strict=True)
         for r, (result, logits, labels) in enumerate(rows):
             predictions, geometry = jax.tree.map(
@@ -74,13 +82,13 @@ def splits(snapshot: Snapshot) -> list[Result]:
 
 
 def reliance(snapshot: Snapshot) -> list[Result]:
-    """Weight on the cue's inputs in the first layer, where there is a cue that not all inputs carry."""
+    """Weight on the cue's inputs in the first layer, where only some inputs carry a cue."""
     ratios = weight_norm_ratios(snapshot.row, snapshot.replicas.state) or []
     return [Result({f"test/{name}": value for name, value in of_replica.items()}) for of_replica in ratios]
 
 
 def deviations(snapshot: Snapshot) -> list[Result]:
-    """Of the single seed of a row: how far each test example is from its class, of which V_W is the mean."""
+    """Of a row of one seed: squared distances of test examples from their class mean, of which V_W is the mean."""
     if snapshot.row.config.seeds > 1:
         return []
     table = snapshot.tables["test"]
@@ -89,17 +97,8 @@ def deviations(snapshot: Snapshot) -> list[Result]:
     return [Result(examples={f"{w}/within_variance": squared_deviations(values[w][0], labels) for w in wheres})]
 
 
-def variance_metrics(statistics: Statistics) -> dict[str, np.ndarray]:
-    """ "WHERE/VARIANCE" of every layer of a pass, (R,) each."""
-    return {
-        f"{where}/{name}": np.asarray(values, np.float64)
-        for where, moments in statistics.moments.items()
-        for name, values in decompose_replicas(moments).items()
-    }
-
-
 def of_examples(sample: Sample) -> dict[str, np.ndarray]:
-    """Metrics of each example, (N,) each, whose means are the metrics of those names: for a bootstrap."""
+    """Metrics of each example, (N,) each, for a bootstrap."""
     logits, labels = sample.logits, sample.labels
     _, correct = calibration.confidence_and_correct(logits, labels)
     return {
@@ -108,6 +107,33 @@ def of_examples(sample: Sample) -> dict[str, np.ndarray]:
         "brier": calibration.example_brier(logits, labels),
         "margin_mean": selection.margins(logits, labels),
     }
+
+
+def baselines(rows: Sequence[configs.Variant]) -> dict[int, int]:
+    """Number of a row -> number of the ERM row that differs from it in the method only."""
+    plain = [Row(row.name, configs.nested(row.config), {}) for row in rows]
+    bases = ((number, baseline_of(row, plain)) for number, row in enumerate(plain))
+    return {number: plain.index(base) for number, base in bases if base is not None}
+
+
+def interval_curves(
+    values: Mapping[str, np.ndarray], baseline: Mapping[str, np.ndarray] | None, against: str | None
+) -> list[dict]:
+    """Bootstrap intervals of each metric, and of its difference to `baseline` on the same examples; {metric: (N,)} of each.
+
+    against: name of the baseline's row.
+    """
+    curves = []
+    for name, of_examples in values.items():
+        pairs = [(None, over_examples(of_examples))]
+        if baseline is not None:
+            pairs.append((against, difference_over_examples(of_examples, baseline[name])))
+        for other, (mean, low, high) in pairs:
+            curves.append({
+                "split": "test", "kind": "interval", "metric": f"test/{name}", "mean": mean, "low": low, "high": high,
+                "examples": len(of_examples), "against": other,
+            })  # fmt: skip
+    return curves
 
 
 def group_curves(predictions: metrics.PredictionSums, num_attributes: int) -> list[dict[str, Any]]:
@@ -152,7 +178,7 @@ SPLIT_CURVES = (reliability_curves, risk_curves)
 
 
 def _held_out(snapshot: Snapshot) -> list[tuple[np.ndarray, np.ndarray] | None]:
-    """(logits, labels) of each replica on examples that training has not seen, where there are any."""
+    """(logits, labels) of each replica on examples left out of training, if any."""
     if snapshot.held_out is None or snapshot.plan.regression:
         return [None] * len(snapshot.replicas.numbers)
     logits = snapshot.passes.statistics(snapshot.replicas, snapshot.held_out).logits

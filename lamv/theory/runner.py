@@ -65,7 +65,7 @@ def snapshot(config) -> dict[str, Any]:
 
 def compare(place: tracking.Workdir, identity: Mapping[str, Any]) -> None:
     """Raise WorkdirMismatch (exit 78) if the workdir is that of other knobs, another experiment, or a training run."""
-    stored = place.read_object("config.json")
+    stored = place.read("config.json")
     if stored is None:
         return
     owner = stored.get("experiment")
@@ -96,7 +96,7 @@ def _measured(config, place: tracking.Workdir, identity: Mapping[str, Any]) -> O
             raise
         raise ConfigError(f"{config.experiment} cannot run with these knobs: {error}") from error
     seconds = time.perf_counter() - start
-    place.append("timing.jsonl", [{"experiment": config.experiment, "seconds": round(seconds, 3)}])
+    place.timing.append([{"experiment": config.experiment, "seconds": round(seconds, 3)}])
     logger.info("%s took %.1f s", config.experiment, seconds)
     if outcome.sources:
         place.write("provenance.json", provenance.provenance(outcome.sources, {}))

@@ -1,1 +1,1 @@
-"""Floor 2: training. What a step is (step), over replicas and devices (parallel), for a row (rows), and when (loop)."""
+"""Floor 2: training. What a step is (step), over replicas and devices (parallel), for a row (variants), and when (loop)."""

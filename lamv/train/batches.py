@@ -1,8 +1,6 @@
-"""A batch: from indices into a split to what the network sees and learns from.
+"""A batch: from indices into a split to the inputs and targets of the network.
 
-    indices -> stored examples -> crop, flip -> raw units -> cue -> normalised -> cutout -> flattened -> targets
-
-`gather` reads stored examples from the arrays on the device. All that follows takes `Stored`, wherever it came from.
+indices -> stored examples -> crop, flip -> raw units -> cue -> normalised -> cutout -> flattened -> targets
 """
 
 from collections.abc import Callable
@@ -20,7 +18,7 @@ from lamv.train.replica import AUGMENT, CUE, LABEL_NOISE, ORDER, Knobs, root_key
 
 
 class Draw(NamedTuple):
-    """Which step of training a batch is of, and which rows of the global batch are here."""
+    """Step t of training, and the rows of the global batch that this device has."""
 
     t: jax.Array
     rows: batch.Rows
@@ -29,9 +27,8 @@ class Draw(NamedTuple):
 class Stored(NamedTuple):
     """Examples as the data holds them, (B, ...) each.
 
-    ids: numbers of the examples in the data, which key what is drawn for an example once and for all. labels: as the
-    replica has them. partners: second images of a cue in raw units, () without. attributes, groups, environments: int32,
-    () where there are none.
+    ids: numbers of the examples in the data, which key what is drawn once for an example. labels: of the replica.
+    attributes, groups, environments: int32. partners: second images of a cue in raw units. Without them: ().
     """
 
     ids: jax.Array
@@ -72,7 +69,7 @@ def batch_indices(key, draw: Draw, train_size: int):
 
 
 class Batches:
-    """The batches of the replicas of a program; its config says what is done to them."""
+    """The batches of the replicas of a program."""
 
     def __init__(self, config, plan: Plan):
         self.config, self.plan = config.data, plan
@@ -96,19 +93,19 @@ class Batches:
         labels = examples.labels[ids] if isinstance(table.labels, tuple) else table.labels[indices]
         environments = table.environments if isinstance(table.environments, tuple) else table.environments[indices]
         partners = ()
-        if isinstance(table.partners, tuple):
-            pass
-        elif isinstance(examples.partners, tuple):
-            partners = examples.inputs[table.partners[indices]].astype(jnp.float32) / self.plan.normalisation.scale
-        else:
-            partners = examples.partners[table.partners[indices]].astype(jnp.float32) / PARTNER_SCALE
+        if not isinstance(table.partners, tuple):
+            own = isinstance(examples.partners, tuple)
+            images, scale = (
+                (examples.inputs, self.plan.normalisation.scale) if own else (examples.partners, PARTNER_SCALE)
+            )
+            partners = images[table.partners[indices]].astype(jnp.float32) / scale
         return Stored(ids, inputs, labels, table.attributes[indices], table.groups[indices], environments, partners)
 
     def inputs(self, stored: Stored, knobs: Knobs, *, draw: Draw | None = None, change: Callable | None = None):
         """(B, ...) float32 as the network sees them.
 
-        draw: for the random crop, flip and cutout of a step of training. change: (inputs in raw units over the scale,
-        that is images in [0, 1], and ids) -> inputs, before they are normalised.
+        draw: for the random crop, flip and cutout of a step of training. change: (inputs over their scale, so images in
+        [0, 1], ids) -> inputs, before they are normalised.
         """
         config, inputs, keys = self.config, stored.inputs, None
         if draw is not None and inputs.ndim == 4:
@@ -136,13 +133,12 @@ class Batches:
         return inputs
 
     def targets(self, stored: Stored, knobs: Knobs, label_at: Callable):
-        """(B, K) targets, with the label noise that each training example was given once and for all.
+        """(B, K) targets with label noise, drawn once for each example.
 
         label_at: (B,) indices into the training set -> their labels, for the noise of a regression.
         """
         noise_key = jax.random.fold_in(root_key(knobs), LABEL_NOISE)
         train_size = self.plan.train.rows.shape[-1]
-        # Keyed by the example, not by the step: an example keeps its wrong label.
         rows = batch.Rows(stored.ids, train_size)
         if not self.plan.regression:
             targets = one_hot(stored.labels, self.plan.num_classes)
@@ -156,18 +152,18 @@ class Batches:
         return labels[:, None]
 
     def _standardised(self, inputs, mean, deviation):
-        """By the training set of the replica, of which a missing value has the mean; means alone without data.normalise."""
+        """Standardised by the training set; a missing value is its mean. Without data.normalise only that is filled in."""
         filled = jnp.where(jnp.isnan(inputs), mean[None], inputs)
         return (filled - mean[None]) / deviation[None] if self.config.normalise else filled
 
     def _planted(self, inputs, stored: Stored, knobs: Knobs, **second):
-        """Every example with its cue. second: of each, what `_second` gives."""
+        """Every example with its cue. second: of `_second`."""
         shortcut, classes = self.config.shortcut, self.plan.num_classes
         shape = shortcuts.noise_shape(shortcut.kind, inputs.shape[1:], classes)
         cue_key = jax.random.fold_in(root_key(knobs), CUE)
 
         def plant(x, number, attribute, second):
-            # Keyed by the example, not by the step: the noise is part of the data.
+            # Keyed by the example: the noise is part of the data.
             noise = knobs.noise * jax.random.normal(jax.random.fold_in(cue_key, number), shape)
             return shortcuts.plant(
                 shortcut.kind, x, attribute, knobs.strength, noise,
@@ -177,9 +173,9 @@ class Batches:
         return jax.vmap(plant)(inputs, stored.ids, stored.attributes, second)
 
     def _second(self, inputs, stored: Stored, knobs: Knobs, draw: Draw | None) -> dict:
-        """The second image of each example, where the cue is made of one, and the first one's share in cat_channel.
+        """The second image of each example, where the cue is made of one, and the share of the first in cat_channel.
 
-        The share is drawn anew at every step of training, and once for an example where it is evaluated.
+        The share is drawn anew at every step of training, and once for an example in evaluation.
         """
         kind = self.config.shortcut.kind
         if not shortcuts.needs_partner(kind):
@@ -193,6 +189,6 @@ class Batches:
             keys = jax.vmap(jax.random.fold_in, (None, 0))(cue_key, stored.ids)
         else:
             keys = draw.rows.keys(step_key(knobs, AUGMENT, draw.t))
-        # Crop, flip and cutout have the first three keys that are split off; this one is apart from them and from noise.
+        # Crop, flip and cutout have the first three keys.
         share = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 3)))(keys)
         return {"partner": partner, "share": share}

@@ -1,8 +1,8 @@
-"""What memory a run will need, held against what there is before anything is allocated.
+"""The memory that a run will need, estimated from shapes before anything is allocated.
 
-An estimate from shapes alone: the data, the tables of splits, the state of every seed, and the largest of the temporary
-arrays. It is meant to catch what cannot work (a hundred thousand seeds, a layer of a billion units, K x K moments of
-60,000 classes), so it counts what is surely there and leaves out what the compiler may add.
+It counts the data, the tables of splits, the state of every seed, and the largest of the temporary arrays, but nothing that
+the compiler may add: it is to refuse what cannot work (a hundred thousand seeds, a layer of a billion units, K x K moments
+of 60,000 classes).
 """
 
 import math
@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from lamv import memory
-from lamv.errors import ConfigError, DataError
+from lamv.errors import ConfigError, DataError, listed
 from lamv.models import build
 from lamv.models.layers import watching
 
@@ -24,7 +24,7 @@ FLOAT = 4
 
 
 class Part(NamedTuple):
-    """bytes: of this part of the estimate. what: in words. way_out: what makes it smaller. of_data: whose fault it is."""
+    """A part of the estimate. way_out: how to make it smaller. of_data: whether the data is too large, not the config."""
 
     bytes: int
     what: str
@@ -35,10 +35,13 @@ class Part(NamedTuple):
 def check(rows: Sequence, session, evaluates: bool = False) -> None:
     """Raise DataError (the data is too large) or ConfigError (what is asked for is) where a run cannot fit.
 
-    rows: of lamv.config.Variant. evaluates: whether logits are kept for every example, as experiments.evaluate does. Says
-    how much is needed, by what most, and how much there is.
+    rows: of lamv.config.Variant. evaluates: whether logits are kept for every example, as experiments.evaluate does.
     """
-    there = _available()
+    there = memory.available()
+    on_device = jax.devices()[0].memory_stats() if jax.default_backend() != "cpu" else None
+    if on_device and "bytes_limit" in on_device:
+        left = on_device["bytes_limit"] - on_device.get("bytes_in_use", 0)
+        there = memory.Available(left, "free on the device")
     parts = sorted(_parts(rows, session, evaluates), reverse=True)
     needed = sum(part.bytes for part in parts)
     if needed <= there.bytes:
@@ -51,14 +54,6 @@ def check(rows: Sequence, session, evaluates: bool = False) -> None:
     )
 
 
-def _available() -> memory.Available:
-    """Of the accelerator where there is one, else of this process."""
-    of_device = jax.devices()[0].memory_stats() if jax.default_backend() != "cpu" else None
-    if not of_device or "bytes_limit" not in of_device:
-        return memory.available()
-    return memory.Available(of_device["bytes_limit"] - of_device.get("bytes_in_use", 0), "free on the device")
-
-
 def _parts(rows: Sequence, session, evaluates: bool) -> Iterable[Part]:
     stored = {id(splits := session.splits_for(row.config)): splits for row in rows}
     inputs = sum(part.inputs.nbytes for splits in stored.values() for part in splits.parts.values())
@@ -69,8 +64,8 @@ def _parts(rows: Sequence, session, evaluates: bool) -> Iterable[Part]:
         sum(size.tables for size in sizes), f"the tables of {len(rows)} rows x {seeds} seeds",
         "train fewer seeds or rows in one run",
     )  # fmt: skip
-    widths = rows[0].config.model.widths
-    model = f"{rows[0].config.model.name}{f' of widths {_few(widths)}' if widths else ''}"
+    name, widths = rows[0].config.model.name, rows[0].config.model.widths
+    model = f"{name} of widths ({listed([str(w) for w in widths], most=4)})" if widths else name
     yield Part(
         sum(size.state for size in sizes), f"the states of {len(rows)} rows x {seeds} seeds of {model}",
         "train fewer seeds, or a smaller model (model.widths)",
@@ -103,7 +98,7 @@ def _of_row(config, splits, evaluates: bool) -> _Size:
     # A gradient beside what is kept, and a copy on the host for a checkpoint.
     state = parameters * (SLOTS.get(config.optim.name, 3) + 2)
     state += examples * classes if "instance_smoothing" in (config.method.name, config.method.then) else 0
-    # A batch beyond the examples is refused where the row is made, in words of its own.
+    # A batch beyond the examples is refused where the row is made.
     batch = min(max(config.batch_size, config.eval_batch_size), examples)
     step = batch * (math.prod(shape) + 2 * units + 3 * classes)
     # Mean and scatter, of a batch, of what was before and of both together.
@@ -113,14 +108,11 @@ def _of_row(config, splits, evaluates: bool) -> _Size:
     return _Size(tables * seeds, FLOAT * state * seeds, FLOAT * step * seeds, FLOAT * moments * seeds)
 
 
-@cache
+@cache  # once for all rows with the same network: a trace of a deep one takes a second
 def _network(
     name: str, widths: tuple[int, ...], dtype: str, classes: int, shape: tuple[int, ...]
 ) -> tuple[int, int, int]:
-    """(parameters, units of all hidden layers, features), from shapes alone; zeros for a model that does not fit.
-
-    Once for all rows with the same network: a trace of a deep one takes a second.
-    """
+    """(parameters, units of all hidden layers, features), from shapes alone; zeros for a model that does not fit."""
     model = build(name, num_classes=classes, widths=widths or None, dtype=dtype)
     blank = jax.ShapeDtypeStruct((1, *shape), np.float32)
     hidden: dict[str, jax.Array] = {}
@@ -129,11 +121,7 @@ def _network(
             (_, features), variables = jax.eval_shape(
                 lambda x: model.init_with_output(jax.random.key(0), x, train=False), blank
             )
-    except (TypeError, ValueError, ConfigError):  # said where the row is made, in words of its own
+    except (TypeError, ValueError, ConfigError):  # reported where the row is made
         return 0, 0, 0
     parameters = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(variables))
     return parameters, sum(of.shape[-1] for of in hidden.values()) + features.shape[-1], features.shape[-1]
-
-
-def _few(widths: Sequence[int]) -> str:
-    return str(tuple(widths)) if len(widths) <= 4 else f"({', '.join(map(str, widths[:3]))}, ...)"

@@ -1,12 +1,12 @@
-"""Checkpoints: Orbax's CheckpointManager, and a seal that tells whether what is read is what was written.
+"""Checkpoints: Orbax's CheckpointManager, and a seal against which what is read is checked.
 
 A checkpoint of step t is `checkpoints/<t>/` with two items. `state` holds, for every row of the recipe by its number, a
-flat dict "params.first.kernel" -> array with a leading axis of seeds, so that it can be read without lamv's classes and
-on any number of devices. `meta` is JSON, the seal: format, step, fingerprint of the config, row names, digests of the data,
-dtype, shape and sha256 of every array, the lines of metrics.jsonl and timing.jsonl up to there, and a hash of itself. Orbax
-neither checksums array data nor looks whether a folder is where it was written; the seal tells both.
+flat dict "params.first.kernel" -> array with a leading axis of seeds, to be read without lamv's classes and on any number
+of devices. `meta`, JSON, is the seal: format, step, fingerprint of the config, row names, digests of the data, dtype, shape
+and sha256 of every array, the lines of metrics.jsonl and timing.jsonl so far, and a hash of itself. Orbax checks neither
+array data nor whether a folder is where it was written.
 
-The newest checkpoint that is whole is the one that counts. A damaged one is moved to `.damaged/` with a warning.
+A run goes on from the newest whole checkpoint. Damaged ones are moved to `.damaged/` with a warning.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from lamv import files, memory
 from lamv.errors import CheckpointError, NotFiniteError, StorageError, WorkdirMismatch
 from lamv.failpoints import failpoint
 
-#: Of what is written. What is read may be of an earlier one: 1 has neither digests of the data nor lines.
+#: Format that is written. Format 1, which is read too, has neither digests of the data nor lines.
 FORMAT = 2
 #: Room for what a file system, and Orbax, need beside the arrays.
 OVERHEAD, PER_CHECKPOINT = 1.1, 1 << 16
@@ -34,7 +34,7 @@ Tree = dict[str, dict[str, np.ndarray]]
 
 
 class Restored(NamedTuple):
-    """What a checkpoint holds. lines: the seals of the files that grow (lamv.train.tracking.Lines), by name."""
+    """The content of a checkpoint. lines: seals of the files that grow (lamv.train.tracking.Lines), by name."""
 
     step: int
     tree: Tree
@@ -44,19 +44,14 @@ class Restored(NamedTuple):
 class Checkpoints:
     """The checkpoints of one workdir. Every process of a run calls every method; Orbax lets process 0 write.
 
-    fingerprint: of the config (lamv.config.fingerprint); a checkpoint with another one is refused, not skipped. keep: how
-    many of the newest are kept; None to read only. data: digests of what the run reads; a checkpoint that was trained on
-    other data is refused; None: not compared.
+    fingerprint: lamv.config.fingerprint; data: digests of the data, None: not compared. Checkpoints with others are
+    refused, not skipped. keep: how many of the newest are kept; None to read only.
     """
 
     def __init__(
-        self,
-        directory: Path,
-        fingerprint: str,
-        row_names: list[str],
-        keep: int | None,
+        self, directory: Path, fingerprint: str, row_names: list[str], keep: int | None,
         data: Sequence[str] | None = None,
-    ):
+    ):  # fmt: skip
         # Imported late: it takes a second or two, which a mistake in a flag should not have to wait for.
         import orbax.checkpoint as ocp
 
@@ -66,28 +61,25 @@ class Checkpoints:
         if keep is None:
             options = ocp.CheckpointManagerOptions(read_only=True)
         else:
+            # With todelete_subdir deleting is one rename: a kill cannot leave half a checkpoint that still looks whole.
             options = ocp.CheckpointManagerOptions(
-                max_to_keep=keep,
-                create=True,
-                enable_async_checkpointing=False,
-                cleanup_tmp_directories=True,
-                # Deleting is then one rename, so that a kill cannot leave half a checkpoint which still looks whole.
+                max_to_keep=keep, create=True, enable_async_checkpointing=False, cleanup_tmp_directories=True,
                 todelete_subdir=".trash",
-            )
+            )  # fmt: skip
             self._empty_trash()
         self._manager = ocp.CheckpointManager(self._directory, options=options)
 
     @classmethod
     def reading(cls, directory: Path, fingerprint: str, row_names: list[str]) -> "Checkpoints":
-        """The checkpoints of a workdir that somebody else may be writing to. Raises CheckpointError without a folder."""
+        """To read only, while another process may be writing. Raises CheckpointError without a folder."""
         if not directory.is_dir():
             raise CheckpointError(f"there is no {directory}; train first, or give another --workdir")
         return cls(directory, fingerprint, row_names, keep=None)
 
     def check_space(self, state_bytes: int, saves: int) -> None:
-        """Raise StorageError (exit 74) where the disk has no room for the checkpoints of a run that is about to begin.
+        """Raise StorageError (exit 74) where the disk has no room for the checkpoints that are to come.
 
-        state_bytes: of the arrays of one. saves: how many will be written; there is one more at a time than are kept.
+        state_bytes: of the arrays of one. saves: how many will be written; one more than are kept exists at a time.
         """
         needed = min(saves, self._keep + 1 - len(self.steps())) * _on_disk(state_bytes)
         free = files.free(self._directory)
@@ -99,13 +91,17 @@ class Checkpoints:
             )
 
     def save(self, step: int, tree: Tree, lines: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write the checkpoint of a step and wait until it is on disk. lines: seals of the files that grow, by name.
+        """Write the checkpoint of a step and wait until it is on disk. lines: as in Restored.
 
         Raises NotFiniteError for a state that is not finite (the newest checkpoint must be one to go on from),
         StorageError where the disk is full, and CheckpointError where writing fails otherwise.
         """
         check_finite(step, tree, self._row_names)
-        meta = self._sealed(step, tree, lines)
+        meta = {
+            "format": FORMAT, "step": step, "fingerprint": self._fingerprint, "rows": self._row_names,
+            "data": self._data, "leaves": _leaves(tree), "lines": dict(lines),
+        }  # fmt: skip
+        meta["self"] = files.hash_of(meta)
         failpoint("saving")
         try:
             self._manager.save(
@@ -120,24 +116,23 @@ class Checkpoints:
         self._empty_trash()
 
     def steps(self) -> list[int]:
-        """Steps of which there is a checkpoint, whole or not, oldest first."""
+        """Steps with a checkpoint, whole or not, ascending."""
         return sorted(self._manager.all_steps())
 
     def restore(self) -> Restored | None:
-        """The newest whole checkpoint; None where there has never been one.
+        """The newest whole checkpoint; None where there is none at all.
 
-        Raises WorkdirMismatch for a checkpoint of another config or of other data, and CheckpointError where all are
-        damaged.
+        Raises WorkdirMismatch for another config or other data, and CheckpointError where all are damaged.
         """
         damaged = []
         for step in reversed(self.steps()):
             try:
-                found = self.read_sealed(step)
+                found = self.read(step)
             except WorkdirMismatch:
                 raise
             except Exception as error:
                 # Whatever Orbax, tensorstore or JSON raise over damaged files; there is no list of it.
-                logger.warning("the checkpoint of step %d is damaged (%s); trying the one before", step, _reason(error))
+                logger.warning("the checkpoint of step %d is damaged (%s); trying the one before", step, reason(error))
                 damaged.append(step)
                 continue
             self._put_aside(damaged)
@@ -149,13 +144,14 @@ class Checkpoints:
             )
         return None
 
-    def read(self, step: int) -> Tree:
-        """The arrays of one checkpoint: see `read_sealed`."""
-        return self.read_sealed(step).tree
-
-    def read_sealed(self, step: int) -> Restored:
+    def read(self, step: int) -> Restored:
         """One checkpoint, compared with its seal. Raises whatever Orbax does for one that is not whole."""
-        self._check_files(step)
+        for place, _, names in os.walk(self._directory / str(step)):
+            for name in names:
+                try:
+                    files.check_is_file(Path(place, name))  # reading a pipe or a device might never end
+                except ValueError as error:
+                    raise CheckpointError(f"{name} is no file: {error}") from None
         meta = self._manager.restore(step, args=self._args.Composite(meta=self._args.JsonRestore()))["meta"]
         if meta.get("self") != files.hash_of(meta):
             raise CheckpointError(f"the seal of the checkpoint of step {step} is broken")
@@ -185,15 +181,6 @@ class Checkpoints:
             raise CheckpointError(f"arrays of the checkpoint of step {step} do not have the digests of its seal")
         return Restored(step, tree, meta.get("lines", {}))
 
-    def _check_files(self, step: int) -> None:
-        """Raise CheckpointError for a pipe or a device among the files of a checkpoint: reading it might never end."""
-        for place, _, names in os.walk(self._directory / str(step)):
-            for name in names:
-                try:
-                    files.check_is_file(Path(place, name))
-                except ValueError as error:
-                    raise CheckpointError(f"{name} is no file: {error}") from None
-
     def close(self) -> None:
         self._manager.close()
 
@@ -201,26 +188,13 @@ class Checkpoints:
         if jax.process_index() == 0:
             shutil.rmtree(self._directory / ".trash", ignore_errors=True)
 
-    def _sealed(self, step: int, tree: Tree, lines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        meta = {
-            "format": FORMAT,
-            "step": step,
-            "fingerprint": self._fingerprint,
-            "rows": self._row_names,
-            "data": self._data,
-            "leaves": _leaves(tree),
-            "lines": dict(lines),
-        }
-        return {**meta, "self": files.hash_of(meta)}
-
     def _not_saved(self, step: int, tree: Tree, error: Exception) -> StorageError:
-        full = any(sign in str(error) for sign in ("RESOURCE_EXHAUSTED", "No space left", "Disk quota exceeded"))
-        if full:
+        if any(sign in str(error) for sign in ("RESOURCE_EXHAUSTED", "No space left", "Disk quota exceeded")):
             size = sum(array.nbytes for arrays in tree.values() for array in arrays.values())
             why = files.in_short(files.free(self._directory), _on_disk(size))
             return StorageError(f"the checkpoint of step {step} cannot be written to {self._directory}: {why}")
         return CheckpointError(
-            f"the checkpoint of step {step} could not be written to {self._directory} ({_reason(error)}); choose another"
+            f"the checkpoint of step {step} could not be written to {self._directory} ({reason(error)}); choose another"
             " workdir, or mend this one, and run the same command again"
         )
 
@@ -249,10 +223,10 @@ def check_finite(step: int, tree: Tree, row_names: Sequence[str]) -> None:
                 )
 
 
-def flat(tree) -> dict[str, np.ndarray]:
-    """A pytree of host arrays as {"path.to.leaf": array}."""
+def flat(tree) -> dict[str, Any]:
+    """The leaves of a pytree as {"path.to.leaf": leaf}."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(leaf) for path, leaf in leaves}
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
 def unflat(template, arrays: Mapping[str, np.ndarray]):
@@ -260,10 +234,7 @@ def unflat(template, arrays: Mapping[str, np.ndarray]):
 
     Raises WorkdirMismatch where names, shapes or dtypes differ: nothing is cast, nothing is left out.
     """
-    named = {
-        jax.tree_util.keystr(path, simple=True, separator="."): leaf
-        for path, leaf in jax.tree_util.tree_leaves_with_path(template)
-    }
+    named = flat(template)
     for name in sorted({*named, *arrays}):
         expected = (named[name].shape, np.dtype(named[name].dtype)) if name in named else "nothing"
         found = (arrays[name].shape, arrays[name].dtype) if name in arrays else "nothing"
@@ -279,7 +250,8 @@ def _on_disk(state_bytes: int) -> int:
     return int(OVERHEAD * state_bytes) + PER_CHECKPOINT
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """The first line of a library's message."""
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
 
 

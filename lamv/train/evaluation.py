@@ -13,6 +13,7 @@ from lamv.core.variance import decompose_replicas
 from lamv.data.resident import Examples, Plan, Table
 from lamv.errors import NotFiniteError
 from lamv.train import parallel
+from lamv.train.batches import Batch
 from lamv.train.parallel import DATA_AXIS
 from lamv.train.replica import Knobs, State
 from lamv.train.step import Program
@@ -44,8 +45,7 @@ class Tally:
 
     def add(self, sums: Sums, state: State, knobs: Knobs, table: Table, examples: Examples, count, b) -> Sums:
         """Add batch number b of a split to the sums. Its first `count` examples are real, the table may be padded."""
-        indices, mask = self.share(table, count, b)
-        seen = self.program.batches.at(examples, table, indices, knobs)
+        seen, mask = self.read(table, examples, knobs, count, b)
         logits, features = self.program.forward(state, seen.inputs)
         predictions = self.predictions(logits, seen.labels, mask, seen.groups, seen.attributes)
         # A regression has one class, for the moments.
@@ -60,13 +60,14 @@ class Tally:
             variance.merge(sums.outputs, moments(self.program.loss.outputs(logits))),
         )
 
-    def share(self, table: Table, count, b):
-        """(B,) indices into a split of this device's share of batch b, and (B,) bool, which of them are real."""
+    def read(self, table: Table, examples: Examples, knobs: Knobs, count, b, **how) -> tuple[Batch, jax.Array]:
+        """This device's share of batch b of a split, and (B,) bool: which examples are real. how: as in Batches.at."""
         devices = lax.axis_size(DATA_AXIS)
         # Rounded up to an equal share for every device; what is beyond the end is masked anyway.
         size = -(-self.program.config.eval_batch_size // devices) * devices
         indices = b * size + batch.part(size, DATA_AXIS).positions
-        return jnp.minimum(indices, table.rows.shape[0] - 1), indices < count
+        seen = self.program.batches.at(examples, table, jnp.minimum(indices, len(table.rows) - 1), knobs, **how)
+        return seen, indices < count
 
     def predictions(self, logits, labels, mask, groups, attributes):
         """The sums of these examples, of the kind that the task has."""

@@ -1,10 +1,8 @@
 """A run: when what happens. All rows of a recipe advance together, from one checkpoint to the next.
 
-Side by side, one number, the step, is the position of a run; a mistake in the last row shows in the first minute; and
-the rows can be compared while they train.
-
-Order of events, from cheap to dear: check the config, lock the workdir, read the teachers if there are any, read the
-data, check the config against it, look for a checkpoint, see that there is room for more, and only then compile.
+So one number, the step, is the position of a run; a mistake in the last row shows in the first minute; and rows can be
+compared while they train. Order, from cheap to dear: check the config, lock the workdir, read teachers and data, check the
+config against them, look for a checkpoint, see that there is room for more, and only then compile.
 """
 
 import contextlib
@@ -15,17 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
 from lamv import config as configs
 from lamv import files, stopping
+from lamv.core import methods
+from lamv.core.batch import whole
+from lamv.core.targets import one_hot
 from lamv.data import description
 from lamv.errors import CheckpointError, LamvError, Preempted, WorkdirMismatch
 from lamv.failpoints import failpoint
 from lamv.train import budget, parallel, provenance, summary, teacher, tracking
 from lamv.train.checkpoint import Checkpoints
-from lamv.train.describe import describe
 from lamv.train.progress import Progress
 from lamv.train.session import Session
 from lamv.train.variants import Stack, VariantRun, stacks
@@ -40,24 +41,23 @@ def train(
 ) -> dict[str, Any]:
     """Train every row of a recipe with every seed; returns the content of summary.json.
 
-    config: a filled lamv.config.defaults(). overrides: what the command line set; holds for all rows. devices: None for
-    all of them. A run that was interrupted goes on from its last whole checkpoint and ends with the same bits; one that
-    is done is left as it is. Processes other than the first get a summary without rows. Raises LamvError's subclasses,
-    each with its exit code.
+    config: a filled lamv.config.defaults(). overrides: what the command line set, for all rows. devices: None for all. An
+    interrupted run goes on from its last whole checkpoint and ends with the same bits; a finished one is left as it is.
+    Processes other than the first get a summary without rows. Raises LamvError's subclasses, each with its exit code.
     """
     overrides = dict(overrides or {})
     rows = configs.expand(config, overrides)
     run = configs.snapshot(config, rows)
     config = rows[0].config  # what belongs to the run is the same in all rows; overrides are in it
     parallel.agree(configs.fingerprint(run))
-    with tracking.Workdir(workdir, writes=parallel.is_main_process()) as store:
+    with tracking.Workdir(workdir, writes=jax.process_index() == 0) as store:
         store.compare(run)
         done = _done(store, run, overrides)
         if done is not None:
             logger.info("%s is done; nothing to do", store.path)
             return done
         teachers = teacher.of_rows(rows)
-        before = store.read_object("provenance.json") or {}
+        before = store.read("provenance.json") or {}
         teacher.check_same(before.get("teachers", ()), teachers.values())
         session = Session(rows, devices)
         budget.check(rows, session)
@@ -72,7 +72,12 @@ def train(
         reading = session.described(row_runs)
         _check_begun(store)
         store.claim(run)
-        _announce(row_runs, session, reading)
+        for line in description.lines(reading):
+            logger.info("%s", line)
+        logger.info("devices %s", dict(session.layout.mesh.shape))
+        for row in row_runs:
+            words = describe(row.config, row.plan.num_classes)
+            logger.info("%s: %s; %d seeds, %d steps", row.name, words, row.config.seeds, row.steps)
         checkpoints = Checkpoints(
             store.path / "checkpoints", configs.fingerprint(run), [row.name for row in rows], config.keep_checkpoints,
             data=[source.sha256 for source in session.sources],
@@ -83,7 +88,9 @@ def train(
                 now = provenance.provenance(session.sources, session.layout.mesh.shape, described, reading)
                 step = _resume(row_runs, checkpoints, store)
                 _note_changes(store, before, now, step)
-                checkpoints.check_space(_state_bytes(row_runs), _saves(row_runs, config, step))
+                states = [replicas.state for row in row_runs for replicas in row.replicas]
+                nbytes = sum(leaf.nbytes for leaf in jax.tree.leaves(states))
+                checkpoints.check_space(nbytes, _saves(row_runs, config, step))
             _run(row_runs, config, step, store, checkpoints, stop)
         return _finish(row_runs, store, run, overrides, reading)
 
@@ -93,7 +100,9 @@ def _check_begun(store: tracking.Workdir) -> None:
     folder = store.path / "checkpoints"
     if not store.writes or (folder.is_dir() and any(path.name.isdecimal() for path in folder.iterdir())):
         return
-    timed = _whole(store.timing)
+    timed: list[Any] = []
+    with contextlib.suppress(ValueError, RecursionError, LamvError):
+        timed = [line for line in store.timing.parsed() if isinstance(line, dict)]
     # Every save is an event. The folder is made before the first line.
     if any("event" in line for line in timed) or (store.metrics.any() and not timed and not folder.is_dir()):
         raise CheckpointError(
@@ -103,7 +112,7 @@ def _check_begun(store: tracking.Workdir) -> None:
 
 
 def _resume(row_runs: Sequence[VariantRun], checkpoints: Checkpoints, store: tracking.Workdir) -> int:
-    """The step to go on from, with the rows in its state and the workdir's files as they were then."""
+    """Load the newest checkpoint and bring the workdir's files back to it; returns its step."""
     started = time.perf_counter()
     restored = checkpoints.restore()
     if restored is None:
@@ -132,15 +141,8 @@ def _resume(row_runs: Sequence[VariantRun], checkpoints: Checkpoints, store: tra
     return restored.step
 
 
-def _whole(lines: tracking.Lines) -> list[Any]:
-    """Lines as far as they can be read."""
-    with contextlib.suppress(ValueError, RecursionError, LamvError):
-        return [line for line in lines.parsed() if isinstance(line, Mapping)]
-    return []
-
-
 def _note_changes(store: tracking.Workdir, before: Mapping[str, Any], now: Mapping[str, Any], step: int) -> None:
-    """Write provenance.json; say what is another than it was when the run was here last."""
+    """Write provenance.json; warn of what has changed since."""
     if not step:  # nothing was trained by what was here before
         store.write("provenance.json", now)
         return
@@ -153,12 +155,6 @@ def _note_changes(store: tracking.Workdir, before: Mapping[str, Any], now: Mappi
     if not before:
         logger.warning("provenance.json was missing and is written anew; what the run was begun with is not known")
     store.write("provenance.json", provenance.continued(before, now, step))
-
-
-def _state_bytes(row_runs: Sequence[VariantRun]) -> int:
-    """Of the arrays of a checkpoint."""
-    states = [replicas.state for row in row_runs for replicas in row.replicas]
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(states))
 
 
 def _saves(row_runs: Sequence[VariantRun], config, step: int) -> int:
@@ -187,7 +183,9 @@ def _run(
             failpoint("advanced")
             if step == due:
                 _record(active, step, config, store, progress)
-            _ask_others(stop, step)
+            # With several processes: whether one of them received a signal; the answer is the same in all at one step.
+            if jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step):
+                stop.asked = "SIGTERM"
             saves = bool(config.checkpoint_every) and step % config.checkpoint_every == 0
             if step == last or stop.asked or saves:
                 _save(step, row_runs, store, checkpoints)
@@ -205,12 +203,6 @@ def _save(step: int, row_runs: Sequence[VariantRun], store: tracking.Workdir, ch
     store.timing.append([{"step": step, "event": "saved", "seconds": round(time.perf_counter() - before, 6)}])
 
 
-def _ask_others(stop: stopping.StopRequest, step: int) -> None:
-    """With several processes: whether one of them received a signal to stop; the answer is the same in all at one step."""
-    if jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step):
-        stop.asked = "SIGTERM"
-
-
 def _advance(stack: Stack, start: int, stop: int, progress: Progress) -> None:
     before = time.perf_counter()
     stack.advance(start, stop)
@@ -221,7 +213,7 @@ def _advance(stack: Stack, start: int, stop: int, progress: Progress) -> None:
 
 
 def _piece(rows: Sequence[VariantRun], progress: Progress) -> int:
-    """How many steps to take before looking around. Processes must not differ in it, so several do not go by the clock."""
+    """Steps of the next dispatch. Processes must not differ in it, so several do not go by the clock."""
     if jax.process_count() > 1:
         return max(row.steps for row in rows)
     return progress.piece([row.name for row in rows], SECONDS_A_PIECE)
@@ -268,10 +260,7 @@ def _finish(
 
 
 def _done(store: tracking.Workdir, run: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The summary of a workdir that is done; None for one that is not, or of which something has to be made again.
-
-    Logs every file that is not as it was when the run ended.
-    """
+    """The summary of a finished workdir; None for one that is not finished, or is damaged, which is logged."""
     done = store.read_whole("DONE")
     if done is None:
         return None
@@ -287,23 +276,40 @@ def _done(store: tracking.Workdir, run: Mapping[str, Any], overrides: Mapping[st
     if summary.is_whole(stored) and summary.digest(stored) == done["summary"]:
         return stored
     logger.warning("%s is not as it was when the run ended, and is made again", store.path / "summary.json")
-    before = store.read_object("provenance.json") or {}
-    made = summary.of_run(run, overrides, store.metrics.parsed(), _mapping(before.get("reading")), done["notes"])
+    reading = (store.read("provenance.json") or {}).get("reading")
+    reading = reading if isinstance(reading, dict) else {}
+    made = summary.of_run(run, overrides, store.metrics.parsed(), reading, done["notes"])
     if summary.digest(made) != done["summary"]:  # what was read is kept in provenance.json, which has changed too
         return None
     store.write("summary.json", made)
     return made
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def describe(config, num_classes: int) -> str:
+    """What a row trains, for the log: methods with their knobs and targets, mitigation, teacher."""
+    first, *then = (_described(name, config, num_classes) for name in configs.methods_of(config))
+    words = first + "".join(f"; from step {config.method.switch} on {words}" for words in then)
+    if config.mitigation.name != "erm":
+        words += f"; mitigation {config.mitigation.name}"
+    distill = config.distill
+    if not distill.row:
+        return words
+    return f"{words}; distilled from {distill.row!r} at temperature {distill.temperature:g}, weight {distill.weight:g}"
 
 
-def _announce(row_runs: Sequence[VariantRun], session: Session, reading: Mapping[str, Any]) -> None:
-    """What was read and is about to be trained: above all, which targets the loss will see."""
-    for line in description.lines(reading):
-        logger.info("%s", line)
-    logger.info("devices %s", dict(session.layout.mesh.shape))
-    for row in row_runs:
-        words = describe(row.config, row.plan.num_classes)
-        logger.info("%s: %s; %d seeds, %d steps", row.name, words, row.config.seeds, row.steps)
+def _described(name: str, config, num_classes: int) -> str:
+    """A method with its knobs and, where the label alone decides it, the target."""
+    method = methods.METHODS[name]
+    asks = methods.knobs_of(method)
+    alone = not {"rows", "prior", "running"} & set(asks)  # a function of the label and nothing else
+    # What is left at its empty default need not be said, nor that labels are not smoothed before they are mixed.
+    said = [knob for knob in asks if knob in config.method and (config.method[knob] or knob == "smoothing")]
+    if not alone and not config.method.smoothing:
+        said = [knob for knob in said if knob not in ("smoothing", "convention")]
+    words = f"{name}({', '.join(f'{knob}={config.method[knob]}' for knob in said)})"
+    if not alone or num_classes == 1:
+        return words
+    target = one_hot(jnp.zeros(1, jnp.int32), num_classes)
+    made = methods.apply(method, jax.random.key(0), None, target, knobs=config.method.to_dict(), rows=whole(1))
+    on_label, on_other = (float(value) for value in made.targets[0][:2])
+    return f"{words}: target {on_label:.4g} on the label, {on_other:.4g} on each other class"

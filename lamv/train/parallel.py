@@ -1,8 +1,8 @@
 """A function of one replica and of one device's share of a batch, mapped over all replicas and all devices.
 
-Replicas are a leading axis R of the state, the knobs and the tables; the examples and the step numbers are common to
-them. Devices form a mesh (replica, data): replicas are spread over the first axis, each batch over the second. The
-second axis bears the name DATA_AXIS in every collective of lamv.train.step; it is bound on a single device too.
+Replicas are a leading axis R of the state, the knobs and the tables; examples and step numbers are common to them.
+Devices form a mesh (replica, data): replicas are spread over the first axis, each batch over the second, which is the
+DATA_AXIS of the collectives in lamv.train.step, also on a single device.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,10 +21,9 @@ REPLICA_AXIS, DATA_AXIS = "replica", "data"
 
 
 class Layout:
-    """Which devices a run uses, and how its replicas and batches lie on them.
+    """The devices of a run, and how replicas and batches are spread over them.
 
-    config: of any row (what it says of devices is common to all). Raises ConfigError where replicas or batches do not
-    divide evenly.
+    config: of any row (devices are common to all). Raises ConfigError where replicas or batches do not divide evenly.
     """
 
     def __init__(self, config, replicas_of_a_row: int, devices: Sequence | None = None):
@@ -38,8 +37,11 @@ class Layout:
         self.how, self.spread = parallel.map, parallel.spread
         if self.how == "pmap" and jax.process_count() > 1:
             raise ConfigError("config.parallel.map is 'pmap', must be shard_map with several processes")
-        _divides("config.parallel.spread", self.spread, "devices", len(devices))
-        _divides("config.parallel.spread", self.spread, "seeds", replicas_of_a_row)
+        for things, number in (("devices", len(devices)), ("seeds", replicas_of_a_row)):
+            if number % self.spread:
+                raise ConfigError(
+                    f"config.parallel.spread is {self.spread}, must divide the number of {things}, {number}"
+                )
         self.mesh = Mesh(np.array(devices).reshape(self.spread, -1), (REPLICA_AXIS, DATA_AXIS))
         share = len(devices) // self.spread
         if config.batch_size % share:
@@ -87,23 +89,21 @@ class Layout:
         sharding = NamedSharding(self.mesh, PartitionSpec(REPLICA_AXIS) if replicas else PartitionSpec())
         if jax.process_count() == 1:
             return jax.device_put(tree, sharding)
-        # Every process holds the whole array already: each takes its parts of its own copy, and nothing is sent.
-        return jax.tree.map(lambda leaf: _from_own_copy(np.asarray(leaf), sharding), tree)
+
+        def parts(leaf):  # of the whole array, which every process holds already: nothing is sent
+            array = np.asarray(leaf)
+            return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
+        return jax.tree.map(parts, tree)
 
     def _shard_mapped(self, function: Callable, shared: int, donate: bool) -> Callable:
-        def specs(arguments):
-            common = len(arguments) - shared
-            return tuple(PartitionSpec(REPLICA_AXIS) if i < common else PartitionSpec() for i in range(len(arguments)))
-
         def call(*arguments):
+            specs = [PartitionSpec(REPLICA_AXIS)] * (len(arguments) - shared) + [PartitionSpec()] * shared
             # check_vma=False: with it, autodiff would already sum the gradients over the data axis, silently.
             return jax.shard_map(
-                function,
-                mesh=self.mesh,
-                in_specs=specs(arguments),
-                out_specs=PartitionSpec(REPLICA_AXIS),
+                function, mesh=self.mesh, in_specs=tuple(specs), out_specs=PartitionSpec(REPLICA_AXIS),
                 check_vma=False,
-            )(*arguments)
+            )(*arguments)  # fmt: skip
 
         return jax.jit(call, donate_argnums=(0,) if donate else ())
 
@@ -120,10 +120,7 @@ class Layout:
 
 
 def together(config, seeds: int, teacher=None) -> int:
-    """How many seeds of a row are trained by one call: all of them side by side (vmap), or one for each device group.
-
-    teacher: the config of its teacher's row, whose network counts as well.
-    """
+    """How many seeds of a row are trained by one call: all of them side by side (vmap), or one for each device group."""
     how = config.parallel.replicas
     if how == "auto":
         how = "vmap" if _vectorise(config, teacher) else "loop"
@@ -131,10 +128,9 @@ def together(config, seeds: int, teacher=None) -> int:
 
 
 def compiled_loop(config, teacher=None) -> bool:
-    """Whether many steps go into one dispatch. Not for convolutions on a CPU, be they the teacher's.
+    """Whether many steps go into one dispatch. By default not for convolutions on a CPU, be they the teacher's:
 
-    There, XLA runs a convolution inside of a loop some thirty times slower than outside (benchmarks/README.md), and the
-    dispatch that the loop saves is small beside it.
+    XLA runs them inside of a loop some thirty times slower than outside there (benchmarks/README.md).
     """
     if config.parallel.dispatch == "auto":
         return _vectorise(config, teacher) or jax.default_backend() != "cpu"
@@ -147,25 +143,22 @@ def _vectorise(*configs) -> bool:
 
 def fetch(tree):
     """Device arrays as numpy arrays, whole, on every process."""
-    return jax.tree.map(_fetched, tree)
 
+    def whole(leaf) -> np.ndarray:
+        if isinstance(leaf, jax.Array) and not (leaf.is_fully_addressable or leaf.is_fully_replicated):
+            leaf = multihost_utils.process_allgather(leaf, tiled=True)
+        return np.asarray(leaf)
 
-def is_main_process() -> bool:
-    """Whether this process is the one that writes."""
-    return jax.process_index() == 0
+    return jax.tree.map(whole, tree)
 
 
 def agree(fingerprint: str) -> None:
-    """Make sure that all processes of a run were given the same config. Raises WorkdirMismatch where they were not."""
+    """Raise WorkdirMismatch unless all processes of a run were given the same config."""
     if jax.process_count() == 1:
         return
     mine = np.frombuffer(bytes.fromhex(fingerprint), np.uint8)
     if not (multihost_utils.process_allgather(mine) == mine[None]).all():
         raise WorkdirMismatch("the processes of this run were given different configs; start all with the same command")
-
-
-def _from_own_copy(array: np.ndarray, sharding: NamedSharding) -> jax.Array:
-    return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
 
 
 def _over_replicas(function: Callable, shared: int) -> Callable:
@@ -178,14 +171,3 @@ def _over_replicas(function: Callable, shared: int) -> Callable:
         return jax.tree.map(lambda leaf: leaf[None], only)
 
     return mapped
-
-
-def _fetched(value) -> np.ndarray:
-    if isinstance(value, jax.Array) and not (value.is_fully_addressable or value.is_fully_replicated):
-        value = multihost_utils.process_allgather(value, tiled=True)
-    return np.asarray(value)
-
-
-def _divides(name: str, value: int, things: str, number: int) -> None:
-    if number % value:
-        raise ConfigError(f"{name} is {value}, must divide the number of {things}, {number}")

@@ -1,4 +1,4 @@
-"""Where the numbers of a run come from: provenance.json, and what is found to have changed when the run goes on."""
+"""Where the numbers of a run come from: provenance.json, and what has changed since when a run goes on."""
 
 import hashlib
 import os
@@ -15,22 +15,17 @@ import jax
 import lamv
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scikit-learn", "ml_collections")
-#: What a run has been going on with: bits may differ where it is another one.
+#: Keys that are compared when a run goes on: bits may differ where one of them does.
 ENVIRONMENT = ("python", "packages", "code", "git_commit", "device", "xla_flags")
 #: Changes that one line names.
 NAMED = 6
+Record = Mapping[str, Any]
 
 
 def provenance(
-    sources: Iterable,
-    mesh: Mapping[str, int],
-    teachers: Sequence[Mapping[str, Any]] = (),
-    reading: Mapping[str, Any] | None = None,
+    sources: Iterable, mesh: Mapping[str, int], teachers: Sequence[Record] = (), reading: Record | None = None
 ) -> dict[str, Any]:
-    """Where numbers that are computed now come from.
-
-    teachers: lamv.train.teacher.described. reading: lamv.data.description.
-    """
+    """The content of provenance.json. teachers: lamv.train.teacher.described. reading: of lamv.data.description."""
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "python": platform.python_version(),
@@ -38,21 +33,18 @@ def provenance(
         "code": _code(),
         "git_commit": _git_commit(),
         "device": {
-            "kind": jax.devices()[0].device_kind,
-            "platform": jax.default_backend(),
-            "count": jax.device_count(),
-            "processes": jax.process_count(),
-            "mesh": dict(mesh),
+            "kind": jax.devices()[0].device_kind, "platform": jax.default_backend(), "count": jax.device_count(),
+            "processes": jax.process_count(), "mesh": dict(mesh),
         },
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "data": [source._asdict() for source in sources],
         **({"reading": dict(reading)} if reading else {}),
         **({"teachers": list(teachers)} if teachers else {}),
-    }
+    }  # fmt: skip
 
 
-def changes(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """["jax 0.10.1 -> 0.10.2", ...]: what of ENVIRONMENT differs; what is not stored is not compared."""
+def changes(stored: Record, now: Record) -> list[str]:
+    """["jax 0.10.1 -> 0.10.2", ...] of ENVIRONMENT; what is not stored is not compared."""
     before, after = (_flat({key: found[key] for key in ENVIRONMENT if key in found}) for found in (stored, now))
     return [
         f"{key} {_short(key, before[key])} -> {_short(key, after[key])}"
@@ -62,13 +54,15 @@ def changes(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def in_a_line(changed: Sequence[str]) -> str:
+    """The first of the changes, and how many more there are."""
     more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
     return f"{', '.join(changed[:NAMED])}{more}"
 
 
-def continued(stored: Mapping[str, Any], now: Mapping[str, Any], step: int) -> dict[str, Any]:
-    """The provenance of a run that goes on from a step: `now`, with a history of what it went on with until then."""
-    history = [entry for entry in _list(stored.get("history")) if isinstance(entry, Mapping)]
+def continued(stored: Record, now: Record, step: int) -> dict[str, Any]:
+    """The provenance of a run that goes on from a step: `now`, with a history of earlier environments."""
+    listed = stored.get("history")
+    history = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
     changed = changes(stored, now)
     if changed:
         kept = {key: stored[key] for key in ("command", *ENVIRONMENT) if key in stored}
@@ -76,10 +70,10 @@ def continued(stored: Mapping[str, Any], now: Mapping[str, Any], step: int) -> d
     return {**now, "history": history} if history else dict(now)
 
 
-def same_data(stored: Mapping[str, Any], sources: Iterable) -> str:
-    """A sentence on the first file that a run reads with another digest than its provenance.json has; "" without one.
+def same_data(stored: Record, sources: Iterable) -> str:
+    """A sentence on the first file whose digest is not in `stored`, the content of provenance.json; "" for none.
 
-    stored: the content of provenance.json, {} where there is none. A file that was renamed or moved is the same.
+    A file that was renamed or moved is the same.
     """
     now = {source.sha256: source.file for source in sources}
     try:
@@ -95,7 +89,7 @@ def same_data(stored: Mapping[str, Any], sources: Iterable) -> str:
     return f"{next(file for sha256, file in before.items() if sha256 not in now)} is no longer among the data"
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(tree: Record, prefix: str = "") -> dict[str, Any]:
     """Values by the last parts of their keys: "jax", "device.kind"."""
     flat = {}
     for key, value in tree.items():
@@ -107,10 +101,6 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _short(key: str, value: Any) -> str:
     text = str(value)
     return text[:12] if key in ("code", "git_commit") else text[:200] or "none"
-
-
-def _list(value: Any) -> list:
-    return value if isinstance(value, list) else []
 
 
 def _version(package: str) -> str | None:
@@ -130,10 +120,9 @@ def _code() -> str:
 
 def _git_commit() -> str | None:
     """The commit of the checkout that lamv runs from, with "+changes" where it has any; None outside of a checkout."""
-    here = Path(__file__).parent
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(here), *arguments]
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
         done = subprocess.run(command, capture_output=True, timeout=10, check=True)
         return done.stdout.decode(errors="replace").strip()
 

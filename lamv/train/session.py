@@ -28,10 +28,12 @@ class Session:
 
     def __init__(self, rows: Sequence[configs.Variant], devices: Sequence | None = None):
         config = rows[0].config
+        data = config.data
         self.layout = parallel.Layout(config, config.seeds, devices)
         self.splits = load(
-            config.data.name, config.data.path or None, config.data.verify, **configs.reading(config.data)
-        )
+            data.name, data.path or None, data.verify, image_size=data.image_size, on_broken=data.on_broken,
+            task=data.task, columns={what: name for what, name in data.columns.to_dict().items() if name},
+        )  # fmt: skip
         self.functions: dict[tuple[str, str], Callable] = {}
         self._splits: dict[tuple, Splits] = {}
         self._examples: dict[tuple, Any] = {}
@@ -72,8 +74,7 @@ class Session:
         names = {row.names for row in rows}
         notes = planted([row.config for row in rows])
         for row in rows:
-            notes += overruled(self.splits, row.config.data.shortcut.kind)
-            notes += row.missing_classes()
+            notes += overruled(self.splits, row.config.data.shortcut.kind) + row.missing_classes()
         if len(names) > 1:
             notes.append("rows differ in their classes or groups, which are numbered in the tables")
         shared = names.pop() if len(names) == 1 else Names(())
@@ -89,19 +90,17 @@ def _data_key(config) -> tuple:
 
 
 class Functions:
-    """The compiled functions of a row, each made at the first call, and shared with all rows of the same program.
+    """The compiled functions of a row, each made at the first call and shared with all rows of the same program.
 
-    key: of the program (lamv.config.program_key and what else tells programs apart). teacher: the config of the row that
-    teaches.
+    key: of the program in training. teacher: the config of a teacher's row.
     """
 
     def __init__(self, session: Session, program: Program, key: str, teacher=None):
         self.program, self.tally, self.key = program, Tally(program), key
         self._session, self._teacher = session, teacher
-        self._loops = parallel.compiled_loop(program.config)
 
     def get(self, name: str, make: Callable[[], Callable], training: bool = False) -> Callable:
-        """The function of that name; `training`: whether what is trained against is part of what it is."""
+        """The function of that name. training: whether it depends on knobs that evaluation does not look at."""
         key = name, self.key if training else configs.program_key(self.program.config, without=OF_TRAINING)
         if key not in self._session.functions:
             self._session.functions[key] = make()
@@ -121,8 +120,7 @@ class Functions:
             return self.program.step(state, knobs, *rest, stage=stage, teacher=teacher)
 
         def make():
-            at_once = parallel.compiled_loop(self.program.config, self._teacher)
-            return self._session.layout.repeated(step, shared=1, compiled_loop=at_once)
+            return self.repeated(step, shared=1, teacher=self._teacher)
 
         return self.get(f"step {stage}", make, training=True)
 
@@ -136,6 +134,7 @@ class Functions:
         """(sums, state, knobs, table, examples, count, start, stop) -> sums."""
         return self.get("tally", lambda: self.repeated(self.tally.add, shared=2))
 
-    def repeated(self, body: Callable, *, shared: int) -> Callable:
+    def repeated(self, body: Callable, *, shared: int, teacher=None) -> Callable:
         """See lamv.train.parallel.Layout.repeated."""
-        return self._session.layout.repeated(body, shared=shared, compiled_loop=self._loops)
+        at_once = parallel.compiled_loop(self.program.config, teacher)
+        return self._session.layout.repeated(body, shared=shared, compiled_loop=at_once)

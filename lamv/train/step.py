@@ -6,10 +6,12 @@ Everything random is drawn from (seed, step, position in the global batch) alone
 save but parameters and optimiser. What happens at step t depends neither on when the run was interrupted, nor on how
 many devices it runs on.
 
-The functions here are for one replica and one device's share of the batch; lamv.train.parallel maps them over both.
+Functions are of one replica and one device's share of the batch; lamv.train.parallel maps them over both.
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +21,7 @@ from jax import lax
 from lamv import models
 from lamv.config import decay_of, methods_of
 from lamv.core import batch, laws, mixing
-from lamv.core.losses import LOSSES, confidence_penalty, distillation, weight_penalty
+from lamv.core.losses import LOSSES, confidence_penalty, decays, distillation, weight_penalty
 from lamv.core.methods import METHODS, apply, knobs_of
 from lamv.core.mitigation import scale_slopes
 from lamv.data.resident import Examples, Plan, Table
@@ -27,8 +29,7 @@ from lamv.errors import ConfigError, nearest
 from lamv.models.classifier import check_ends
 from lamv.models.layers import entering, layer_names
 from lamv.train.batches import Batch, Batches, Draw, batch_indices
-from lamv.train.mitigations import MITIGATIONS, nothing_kept
-from lamv.train.optimiser import only, optimiser
+from lamv.train.mitigations import MITIGATIONS
 from lamv.train.parallel import DATA_AXIS
 from lamv.train.replica import INIT, MIX, ORDER, PAIRS, Knobs, State, root_key, step_key
 
@@ -39,10 +40,9 @@ WARM_UP = -1
 class Program:
     """What is computed for a row of a recipe: `init`, one `step` of training, `forward` in evaluation.
 
-    config: of any row of the program; its traced knobs are not looked at. plan: the data of its replicas; only shapes
-    and the normalisation enter. steps: length of training, for the schedule of the learning rate; warm_up_steps: those of
-    a first stage, which come before. teacher: the config of the row that teaches, of which only the model enters; None
-    without one. Raises ConfigError for a model that does not fit the data.
+    config: its traced knobs are not looked at. plan: of the data only shapes and the normalisation enter. steps: for the
+    schedule of the learning rate; warm_up_steps of a first stage come before. teacher: the config of a teacher's row, of
+    which only the model enters. Raises ConfigError for a model that does not fit the data.
     """
 
     def __init__(self, config, plan: Plan, steps: int, teacher=None, *, warm_up_steps: int = 0):
@@ -66,18 +66,16 @@ class Program:
         params = variables["params"]
         classes = self.plan.num_classes
         running = jnp.full((self.train_size, classes), 1 / classes) if self.remembers else ()
-        return State(
-            params, variables.get("batch_stats", {}), optimiser(self.config, self.steps, knobs).init(params),
-            jnp.float32(0), jnp.int32(0), running, nothing_kept(self.mitigation.shapes),
-        )  # fmt: skip
+        kept = {name: jnp.zeros(shape) for name, shape in self.mitigation.shapes.items()}
+        moments = optimiser(self.config, self.steps, knobs).init(params)
+        return State(params, variables.get("batch_stats", {}), moments, jnp.float32(0), jnp.int32(0), running, kept)
 
     def step(
         self, state: State, knobs: Knobs, table: Table, examples: Examples, t, *, stage: int = 0, teacher=None
     ) -> State:
-        """Step number t. table: the training set of the replica, each array (M,).
+        """The state after step t. table: the training set of the replica, each array (M,).
 
-        stage: 1 from the switch on; WARM_UP before the run itself, which is plain ERM. teacher: the variables of the
-        replica's teacher, where the program has one.
+        stage: 1 from the switch on; WARM_UP before the run itself, which is plain ERM. teacher: its variables, if any.
         """
         drawn = self.drawn(state, knobs, table, examples, t, stage=stage)
         return self.trained(state, knobs, drawn, stage=stage, teacher=teacher)
@@ -85,14 +83,14 @@ class Program:
     def drawn(self, state: State, knobs: Knobs, table: Table, examples: Examples, t, *, stage: int = 0) -> Batch:
         """The batch of step t."""
         draw = Draw(t, batch.part(self.config.batch_size, DATA_AXIS))
-        if stage == WARM_UP or not self.mitigation.draws:
+        if stage == WARM_UP or "sampling" not in self.mitigation.shapes:
             indices = batch_indices(root_key(knobs), draw, self.train_size)
         else:
             indices = self.mitigation.indices(state.mitigation, step_key(knobs, ORDER, t), draw.rows)
         return self.batches.at(examples, table, indices, knobs, draw=draw)
 
     def trained(self, state: State, knobs: Knobs, drawn: Batch, *, stage: int = 0, teacher=None) -> State:
-        """The state after a step on this batch, wherever its examples came from."""
+        """The state after a step on this batch."""
         t, number = drawn.draw.t, len(drawn.labels)
         made = self.augmented(drawn, state, knobs, stage=stage)
         only_head = stage == 1 and self.config.optim.after_switch == "head"
@@ -143,7 +141,7 @@ class Program:
         return self.model.apply(state.variables, inputs, train=False)
 
     def augmented(self, drawn: Batch, state: State, knobs: Knobs, *, stage: int, law=None) -> batch.Augmented:
-        """The batch after the method of this stage. law: of lam, in place of the method's own."""
+        """The batch after the method of this stage. law: of lam, in place of the method's."""
         if stage == WARM_UP:
             return batch.Augmented(drawn.inputs, drawn.targets)
         config, (t, rows) = self.config.method, drawn.draw
@@ -185,7 +183,7 @@ class Program:
         return running.at[indices].set(decay * running[indices] + (1 - decay) * outputs)
 
     def _initial(self, key):
-        """((logits, features), variables) of one blank example."""
+        # ((logits, features), variables) of one blank example.
         return self.model.init_with_output(key, jnp.zeros((1, *self.plan.shape)), train=False)
 
     def _check_layers(self) -> None:
@@ -206,3 +204,38 @@ def _model(config, plan: Plan):
         config.model.name, num_classes=plan.num_classes, widths=config.model.widths or None,
         dtype=config.model.dtype, axis_name=DATA_AXIS,
     )  # fmt: skip
+
+
+def optimiser(config, steps: int, knobs: Knobs) -> optax.GradientTransformation:
+    """The optimiser of a config, for a run of so many steps, with learning rate and weight decay of the replica."""
+    optim, is_sgd = config.optim, config.optim.name == "sgd"
+    chain = [optax.clip_by_global_norm(optim.clip_norm)] if optim.clip_norm else []
+    chain.append(optax.trace(optim.momentum, nesterov=optim.nesterov) if is_sgd else optax.scale_by_adam())
+    if decay_of(config) == "decoupled":
+        mask = partial(jax.tree_util.tree_map_with_path, decays)
+        chain.append(optax.add_decayed_weights(knobs.weight_decay, mask))
+    shape = schedule(optim, steps)
+    chain.append(optax.scale_by_learning_rate(lambda count: knobs.lr * shape(count)))
+    return optax.chain(*chain)
+
+
+def schedule(optim, steps: int) -> Callable:
+    """Learning rate as a fraction of its peak, by step: linear warm-up, then cosine to 0, steps down, or constant."""
+    warmup, rest = optim.warmup, max(steps - optim.warmup, 1)
+
+    def shape(t):
+        if optim.schedule == "cosine":
+            after = 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip((t - warmup) / rest, 0, 1)))
+        elif optim.schedule == "step":
+            passed = sum((t >= fraction * steps).astype(jnp.float32) for fraction in optim.milestones)
+            after = jnp.float32(optim.gamma) ** passed
+        else:
+            after = jnp.float32(1)
+        return jnp.where(t < warmup, (t + 1) / max(warmup, 1), after)
+
+    return shape
+
+
+def only(layer: str, updates):
+    """Updates with those of all other layers at 0."""
+    return {name: tree if name == layer else jax.tree.map(jnp.zeros_like, tree) for name, tree in updates.items()}

@@ -1,15 +1,15 @@
-"""The teachers of a run: rows of other runs, from whose networks its own learn.
+"""Teachers of distillation: rows of other runs.
 
 A row with `distill.row` learns from that row of the workdir `distill.teacher`, seed by seed: replica r from the teacher's
-replica r, which had the same seed and so the same cut of the data. Both must see the same inputs, of which this module
-makes sure from the teacher's config.json; network, method, optimiser and length are each row's own. What is read is the
-newest whole checkpoint; the teacher's workdir is not changed, and may be that of a run that is going on.
+replica r, which had the same seed and so the same cut of the data. Both must see the same inputs (COMMON, checked against
+the teacher's config.json); network, method, optimiser and length may differ. The newest whole checkpoint is read; the
+teacher's run may still be training.
 """
 
 import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,9 +20,9 @@ import numpy as np
 from lamv import config as configs
 from lamv.errors import ConfigError, DataError, WorkdirMismatch, nearest
 from lamv.train import tracking
-from lamv.train.checkpoint import Checkpoints, Restored, unflat
+from lamv.train.checkpoint import Checkpoints, Restored, flat, unflat
 
-#: Knobs that student and teacher have in common: which examples a seed trains on, and what a network sees of them.
+#: Knobs that student and teacher must have in common.
 COMMON = (
     "seed", "seeds", "data.name", "data.image_size", "data.classes", "data.superclasses", "data.train_size", "data.flatten",
     "data.normalise",
@@ -31,7 +31,7 @@ COMMON = (
 
 
 class Teacher(NamedTuple):
-    """A row of a run as it was at `step`.
+    """A row of a run at `step`.
 
     arrays: {"params.head.kernel": (R, ...), ...}, parameters and BatchNorm statistics of all seeds. sha256: their digest.
     """
@@ -45,7 +45,7 @@ class Teacher(NamedTuple):
 
     @property
     def program_key(self) -> str:
-        """What of the teacher is part of the program that its students are trained by: its network."""
+        """Its part of the key of its students' program: the network."""
         return json.dumps(configs.nested(self.config)["model"], sort_keys=True)
 
     def variables(self, init: Callable, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -53,29 +53,23 @@ class Teacher(NamedTuple):
         made = jax.eval_shape(partial(init, train=False), jax.random.key(0), jnp.zeros((1, *shape)))
         seeds = self.config.seeds
         template = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((seeds, *leaf.shape), leaf.dtype), dict(made))
-        wanted = {
-            jax.tree_util.keystr(path, simple=True, separator="."): leaf.shape
-            for path, leaf in jax.tree_util.tree_leaves_with_path(template)
-        }
-        for name in sorted(wanted):
-            if name in self.arrays and self.arrays[name].shape != wanted[name]:
+        for name, wanted in sorted(flat(template).items()):
+            if name in self.arrays and self.arrays[name].shape != wanted.shape:
                 raise DataError(
                     f"row {self.row!r} of {self.path} was trained on inputs or classes of another number: {name} is"
-                    f" {self.arrays[name].shape} there, and would be {wanted[name]} for this data; give a teacher that was"
+                    f" {self.arrays[name].shape} there, and would be {wanted.shape} for this data; give a teacher that was"
                     " trained on it"
                 )
         return unflat(template, self.arrays)
 
 
 def of_rows(rows: Sequence[configs.Variant]) -> dict[str, Teacher]:
-    """The teachers of those rows that have one, by the name of the student's row.
+    """The teachers by the name of the student's row. All configs are compared before any array is read.
 
-    All configs are compared before any array is read. Raises ConfigError for a teacher that does not suit its student, and
-    DataError for one that cannot be read.
+    Raises ConfigError for a teacher that does not suit its student, and DataError for one that cannot be read.
     """
     students = {row.name: row.config for row in rows if row.config.distill.row}
-    folders = {row.config.distill.teacher: None for row in rows if row.config.distill.teacher}
-    runs = {folder: _Run(folder) for folder in folders}
+    runs = {folder: _Run(folder) for folder in dict.fromkeys(row.config.distill.teacher for row in rows) if folder}
     if runs and not students:
         folder, run = next(iter(runs.items()))
         raise ConfigError(
@@ -88,8 +82,8 @@ def of_rows(rows: Sequence[configs.Variant]) -> dict[str, Teacher]:
         except ConfigError as error:
             raise ConfigError(str(error) if len(rows) == 1 else f"row {name!r}: {error}") from None
     taught = {(config.distill.teacher, config.distill.row): None for config in students.values()}
-    found = {(folder, row): runs[folder].teacher(row) for folder, row in taught}
-    return {name: found[config.distill.teacher, config.distill.row] for name, config in students.items()}
+    teachers = {(folder, row): runs[folder].teacher(row) for folder, row in taught}
+    return {name: teachers[config.distill.teacher, config.distill.row] for name, config in students.items()}
 
 
 def described(teachers: Iterable[Teacher]) -> list[dict[str, Any]]:
@@ -99,7 +93,7 @@ def described(teachers: Iterable[Teacher]) -> list[dict[str, Any]]:
 
 
 def check_same(stored: Sequence[Mapping[str, Any]], teachers: Iterable[Teacher]) -> None:
-    """Whether a run that goes on has the teachers that it began with (`described` then). Raises WorkdirMismatch."""
+    """Raise WorkdirMismatch unless a run goes on with the teachers that it began with. stored: `described` then."""
     try:
         began_with = {(teacher["row"], teacher["sha256"]): teacher["step"] for teacher in stored}
     except (KeyError, TypeError):
@@ -123,31 +117,31 @@ class _Run:
         self.path = Path(folder).expanduser()
         self._run = tracking.recorded(self.path, "config.distill.teacher")
         self.rows = {row.name: row.config for row in configs.rows_of(self._run, {})}
-        self._found: Restored | None = None
 
     def teacher(self, row: str) -> Teacher:
-        found = self._newest()
-        of_row = found.tree[str(list(self.rows).index(row))]
+        newest = self._newest
+        of_row = newest.tree[str(list(self.rows).index(row))]
         arrays = {name: of_row[name] for name in sorted(of_row) if name.startswith(("params.", "batch_stats."))}
-        return Teacher(self.path, row, self.rows[row], found.step, arrays, tracking.digest(arrays.values()))
+        return Teacher(self.path, row, self.rows[row], newest.step, arrays, tracking.digest(arrays.values()))
 
+    @cached_property
     def _newest(self) -> Restored:
         """The newest whole checkpoint."""
         folder = self.path / "checkpoints"
-        if self._found is None and folder.is_dir():
-            checkpoints = Checkpoints.reading(folder, configs.fingerprint(self._run), list(self.rows))
-            with contextlib.closing(checkpoints):
-                self._found = checkpoints.restore()
-        if self._found is None:
-            raise DataError(
-                f"config.distill.teacher is {str(self.path)!r}, which has no checkpoints; train it first, by"
-                " experiments.train"
-            )
-        return self._found
+        if folder.is_dir():
+            with contextlib.closing(
+                Checkpoints.reading(folder, configs.fingerprint(self._run), list(self.rows))
+            ) as checkpoints:
+                newest = checkpoints.restore()
+            if newest is not None:
+                return newest
+        raise DataError(
+            f"config.distill.teacher is {str(self.path)!r}, which has no checkpoints; train it first, by experiments.train"
+        )
 
 
 def _check(config, runs: Mapping[str, _Run]) -> None:
-    """Whether the row that is to teach exists and sees what this one sees."""
+    """Raise ConfigError unless the teacher's row exists and sees the same examples."""
     folder, name = config.distill.teacher, config.distill.row
     if not folder:
         raise ConfigError(

@@ -1,14 +1,14 @@
 """The workdir: every file that a run leaves, except for its checkpoints.
 
 config.json      the run as data: rows and all their knobs; a workdir belongs to one config for good
-provenance.json  versions, device, git commit, data digests, XLA flags, command; teachers; what was otherwise before
+provenance.json  versions, device, git commit, data digests, XLA flags, command; teachers; earlier environments
 metrics.jsonl    a line per logged step, row and replica; deterministic fields only, so that equal runs are equal files
 timing.jsonl     wall times, which are not
 summary.json     mean, sd, n and values of every metric at the end of training, by row
-DONE             digests of the final state, of metrics.jsonl and of what is in summary.json; equal runs have equal ones
+DONE             digests of the final state, of metrics.jsonl and of the results; equal runs have equal ones
 
-Files are replaced whole (write, fsync, rename), so a kill leaves the old one or the new one. The two that grow are brought
-back from the checkpoint that a run goes on from: see `Lines`.
+Files are replaced whole (write, fsync, rename), so a kill leaves the old one or the new one. The two that grow are
+restored from a checkpoint: see `Lines`.
 """
 
 import base64
@@ -34,7 +34,7 @@ OWN = ("config.json", "provenance.json", METRICS, TIMING, "summary.json", "DONE"
 
 
 class Workdir:
-    """A directory that this process writes to, and no other. Processes other than the first of a run read only.
+    """A directory locked for this process. Processes other than the first of a run only read.
 
     `metrics` and `timing` are its files that grow. Raises WorkdirError (exit 73) where the directory cannot be created,
     written or locked, or where others may write to it and it has links in it.
@@ -48,7 +48,7 @@ class Workdir:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             files.refuse_links(self.path)
-            # Held open while the run goes on; the kernel lets go of it however the process ends.
+            # Held open while the run goes on; the kernel releases it however the process ends.
             lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
             self._lock = open(lock, "r+", encoding="utf-8", errors="replace")  # noqa: SIM115
         except OSError as error:
@@ -102,26 +102,22 @@ class Workdir:
         if self.read("config.json") is None:
             self.write("config.json", run)
 
-    def read(self, name: str) -> Any:
-        """The content of a JSON file, or None where there is none. Raises WorkdirMismatch for what is no JSON file."""
+    def read(self, name: str) -> dict[str, Any] | None:
+        """The JSON object in a file, or None where there is no file. Raises WorkdirMismatch for anything else."""
         try:
-            return files.read_json(self.path / name)
+            content = files.read_json(self.path / name)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
             raise _not_ours(self.path / name, f"cannot be read ({_reason(error)})") from None
-
-    def read_object(self, name: str) -> dict[str, Any] | None:
-        """The JSON object in a file, or None where there is no file. Raises WorkdirMismatch for anything else."""
-        content = self.read(name)
         if content is None or isinstance(content, dict):
             return content
-        raise _not_ours(self.path / name, "holds no JSON object")
+        raise _not_ours(self.path / name, "holds no JSON object: it is not as lamv writes it")
 
     def read_whole(self, name: str) -> dict[str, Any] | None:
-        """The JSON object in a file that can be made again: None where there is none, which is said if it is damaged."""
+        """`read` of a file that can be made again: None, with a warning, where it is damaged."""
         try:
-            return self.read_object(name)
+            return self.read(name)
         except WorkdirMismatch:
             logger.warning("%s is damaged, and is made again", self.path / name)
             return None
@@ -130,17 +126,12 @@ class Workdir:
         if self.writes:
             files.write_whole(self.path / name, json.dumps(content, indent=1, sort_keys=False, allow_nan=False) + "\n")
 
-    def append(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
-        """Add lines to a JSON-lines file that no checkpoint brings back, and see them onto the disk."""
-        if self.writes:
-            files.append(self.path / name, _text(lines))
-
 
 class Lines:
-    """A JSON-lines file that grows while a run goes on, and what a checkpoint has to know of it to bring it back.
+    """A JSON-lines file that grows during a run, and its seal for checkpoints.
 
-    A checkpoint seals the lines that there are: their number, their digest, and themselves, compressed. A run that goes on
-    from there begins with exactly these, whatever the file holds by then.
+    A seal has the lines at that point: their number, their digest, and themselves, compressed. A run that goes on from a
+    checkpoint begins with exactly these, whatever the file holds by then.
     """
 
     def __init__(self, path: Path, writes: bool):
@@ -151,23 +142,21 @@ class Lines:
         """Add lines and see them onto the disk."""
         if not self._writes:
             return
-        text = _text(lines)
+        text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
         files.append(self.path, text)
         self._add(text.encode())
         failpoint("appended")
 
     def seal(self) -> dict[str, Any]:
-        return {
-            **self.digest(),
-            "zlib": base64.b64encode(b"".join(self._packed) + self._packer.copy().flush()).decode(),
-        }
+        packed = b"".join(self._packed) + self._packer.copy().flush()
+        return {**self.digest(), "zlib": base64.b64encode(packed).decode()}
 
     def digest(self) -> dict[str, Any]:
         """Number and sha256 of the lines so far."""
         return {"lines": self._lines, "sha256": self._sha.hexdigest()}
 
     def matches(self, digest: Mapping[str, Any]) -> bool:
-        """Whether the file is that of this `digest`, to the byte."""
+        """Whether the file has this `digest`, to the byte."""
         content = self._content() or b""
         return digest == {"lines": content.count(b"\n"), "sha256": hashlib.sha256(content).hexdigest()}
 
@@ -202,22 +191,22 @@ class Lines:
         """Drop the lines beyond a step, and what is no whole line: for a checkpoint without a seal of them."""
         if not self._writes:
             return
-        kept = []
-        for line in (self._content() or b"").splitlines():
+        content, kept = self._content(), []
+        for line in (content or b"").splitlines():
             try:
                 if json.loads(line)["step"] <= step:
                     kept.append(line + b"\n")
             except (KeyError, RecursionError, TypeError, ValueError):
                 continue
         self._start(b"".join(kept))
-        if self._content() is not None:
+        if content is not None:
             files.write_whole(self.path, b"".join(kept).decode())
 
     def _content(self) -> bytes | None:
-        """What the file holds, None where there is no such file. Raises WorkdirMismatch for what is no file."""
         return self._found(files.read_bytes)
 
     def _found(self, look: Callable[[Path], Any]) -> Any:
+        """`look(path)`, None where there is no such file. Raises WorkdirMismatch for what is no file."""
         try:
             return look(self.path)
         except FileNotFoundError:
@@ -236,7 +225,7 @@ class Lines:
 
 
 def recorded(workdir: Path, flag: str = "--workdir") -> dict[str, Any]:
-    """The run of a workdir as its config.json has it (lamv.config.snapshot). flag: what gave the workdir.
+    """The run in a workdir's config.json (lamv.config.snapshot). flag: what gave the workdir.
 
     Raises DataError (exit 65) for a folder that is no training run's.
     """
@@ -273,10 +262,6 @@ def digest(arrays: Iterable) -> str:
     for array in arrays:
         sha.update(array.tobytes())
     return sha.hexdigest()
-
-
-def _text(lines: Iterable[Mapping[str, Any]]) -> str:
-    return "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
 
 
 def _not_ours(path: Path, why: str) -> WorkdirMismatch:

@@ -1,7 +1,7 @@
-"""The rows of a recipe while they train: their replicas, their stages, their metrics.
+"""The rows of a recipe in training: replicas, stages, metrics.
 
-A row's seeds are trained in `Replicas`, all seeds side by side where that pays, or one seed for each device group. Rows
-of the same program (lamv.config.program_key) share its compilation, and may be trained by one call: `Stack`.
+The seeds of a row are trained as `Replicas`: all side by side where that pays, or one for each device group. Rows of the
+same program (lamv.config.program_key) share its compilation, and may be trained by one call, as a `Stack`.
 """
 
 import itertools
@@ -32,21 +32,18 @@ logger = logging.getLogger("lamv.train")
 
 
 class Stages(NamedTuple):
-    """Steps that are trained differently: `warm_up` of a first stage, then the run, with a switch of methods or at its end.
-
-    switch, steps: counted from the first step of all.
-    """
+    """Ends of the stages, in steps from the very first: a warm-up, the run up to its switch of methods, the rest."""
 
     warm_up: int
     switch: int
     steps: int
 
     def bounds(self) -> list[tuple[int, int, int]]:
-        """(stage, first step, end) of each; see Program.step."""
+        """(stage, first step, end) of each stage; see Program.step."""
         return [(WARM_UP, 0, self.warm_up), (0, self.warm_up, self.switch), (1, self.switch, self.steps)]
 
     def at(self, step: int) -> int:
-        """The stage that a state which has taken so many steps goes on with, or ended in; a warm-up ends in its own."""
+        """The stage of the step after so many, or of the last one; after a warm-up still that of the warm-up."""
         if 0 < step == self.warm_up:
             return WARM_UP
         within = min(step, self.steps - 1)
@@ -56,8 +53,8 @@ class Stages(NamedTuple):
 class Replicas:
     """Seeds of a row that one call trains: knobs, tables and state, on the devices, with a leading axis of replicas.
 
-    first: the number of the first of them in the row. teacher: the variables of their teachers, () for none. state: from
-    VariantRun.init or load on.
+    first: number of the first of them in the row. teacher: variables of their teachers, () for none. state: set by
+    VariantRun.init or load.
     """
 
     state: State
@@ -68,21 +65,21 @@ class Replicas:
 
     @property
     def network(self) -> State:
-        """The state as evaluation sees it: without what only training has, which differs by optimiser and mitigation."""
+        """The state without what only training uses, which differs by optimiser and mitigation."""
         return self.state._replace(optimiser=(), running=(), mitigation={})
 
     @property
     def numbers(self) -> range:
-        """Their numbers in the row."""
+        """Numbers of the replicas in the row."""
         return range(self.first, self.first + len(self.seeds))
 
     def of(self, tree):
-        """Their part of a tree of arrays with a leading axis of the row's replicas."""
+        """Their part of arrays with a leading axis of all replicas of the row."""
         return jax.tree.map(lambda values: values[self.first : self.first + len(self.seeds)], tree)
 
 
 class VariantRun:
-    """One row of a recipe while it trains. teacher: of a row with `distill.row`; all but training goes without it."""
+    """One row of a recipe in training. teacher: of a row with `distill.row`; only training needs it."""
 
     def __init__(self, row: configs.Variant, session: Session, teacher: Teacher | None = None):
         config = self.config = row.config
@@ -96,8 +93,14 @@ class VariantRun:
         configs.check_against_data(config, splits.num_classes, self.train_size, self.stored_shape, splits.is_regression)
         configs.check_mitigation(config, self.plan)
         own_steps = configs.steps_of(config, self.train_size)
-        self.stages = _stages(config, own_steps)
-        self.steps = self.stages.steps
+        warm_up, switch = mitigations.knob_of(config, "first_steps", 0), config.method.switch
+        if warm_up > own_steps:
+            raise ConfigError(
+                f"config.mitigation.first_steps is {warm_up}, must be at most the {own_steps} steps of the"
+                " run: the first stage has the beginning of its schedule"
+            )
+        self.steps = warm_up + own_steps
+        self.stages = Stages(warm_up, min(warm_up + switch, self.steps) if switch else self.steps, self.steps)
         taught_by = None if teacher is None else teacher.config
         self.program = Program(config, self.plan, own_steps, taught_by, warm_up_steps=self.stages.warm_up)
         self.functions = Functions(session, self.program, self._program_key(), taught_by)
@@ -117,11 +120,11 @@ class VariantRun:
         Stack([self]).advance(start, stop)
 
     def wait(self) -> None:
-        """Until what was asked for has been computed."""
+        """Block until the state is computed."""
         jax.block_until_ready([replicas.state for replicas in self.replicas])
 
     def take_loss(self, step: int) -> list[float]:
-        """Mean training loss of every seed since this was last asked. Raises NotFiniteError (exit 70)."""
+        """Mean training loss of every seed since the last call. Raises NotFiniteError (exit 70)."""
         losses = []
         for replicas in self.replicas:
             total, number = parallel.fetch((replicas.state.loss_sum, replicas.state.loss_steps))
@@ -157,7 +160,7 @@ class VariantRun:
         )  # fmt: skip
 
     def labels_of(self, table: Table, replica: int) -> np.ndarray:
-        """(M,) labels of the examples of a split (host arrays), as one replica has them."""
+        """(M,) labels of the examples of a table on the host, for one replica."""
         if len(table.labels):
             return np.asarray(table.labels[replica])
         return self._session.labels_for(self.config)[table.rows[replica]]
@@ -188,12 +191,10 @@ class VariantRun:
 
     def stacked_with(self) -> tuple | None:
         """What rows must have in common to be trained by one call; None for a row that is trained by itself."""
-        config = self.config
-        together = config.parallel.rows == "together"
-        if config.parallel.rows == "auto":
-            # Where two seeds would be, of which a single one does not tell.
-            together = parallel.together(config, 2, self._teacher and self._teacher.config) == 2
-            together = together and config.parallel.spread == 1
+        config, how = self.config, self.config.parallel
+        together = how.rows == "together"
+        if how.rows == "auto":  # where two seeds would be
+            together = how.spread == 1 and parallel.together(config, 2, self._teacher and self._teacher.config) == 2
         if not together or len(self.replicas) > 1:
             return None
         return self.functions.key, config.method.switch, id(self.examples)
@@ -217,7 +218,7 @@ class VariantRun:
 
 
 class Stack:
-    """Rows of one program, whose replicas are all trained by one call; or a single row, one `Replicas` after the other."""
+    """Rows of one program that one call trains; or a single row, one `Replicas` after the other."""
 
     def __init__(self, rows: Sequence[VariantRun]):
         for row in rows:
@@ -225,7 +226,7 @@ class Stack:
                 raise ValueError(f"row {row.name!r} learns from a teacher and was made without; see lamv.train.teacher")
         self.rows, self.steps = list(rows), rows[0].steps
         each = [row.replicas[0] for row in rows]
-        # What does not change while training is put together once.
+        # Joined once: this does not change in training.
         self._given = None if len(rows) == 1 else _joined([(one.knobs, one.teacher, one.train) for one in each])
 
     def advance(self, start: int, stop: int) -> None:
@@ -244,7 +245,7 @@ class Stack:
             self._each("ended")
 
     def wait(self) -> None:
-        """Until what was asked for has been computed."""
+        """Block until the states are computed."""
         for row in self.rows:
             row.wait()
 
@@ -266,7 +267,7 @@ class Stack:
 
 
 def stacks(rows: Sequence[VariantRun]) -> list[Stack]:
-    """The rows of a run, put together as they are trained."""
+    """The rows of a run, joined where one call trains them."""
     together: dict[Any, list[VariantRun]] = {}
     for row in rows:
         together.setdefault(row.stacked_with() or row.name, []).append(row)
@@ -275,7 +276,7 @@ def stacks(rows: Sequence[VariantRun]) -> list[Stack]:
 
 @jax.jit
 def _joined(trees: Sequence[Any]):
-    """Trees of arrays, put one behind the other along their first axis."""
+    """Trees of arrays, concatenated along their first axis."""
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *trees)
 
 
@@ -287,32 +288,20 @@ def _parted(tree, ends: tuple[int, ...]) -> list[Any]:
 
 
 def evenly(table: Table, number: int) -> Table:
-    """So many examples of a split, evenly spaced: of data in the order of their classes, the first ones are of few."""
+    """So many examples of a split, evenly spaced: data may be sorted by class."""
     size = table.rows.shape[1]
     indices = np.arange(size) if number >= size else np.linspace(0, size - 1, number).astype(np.int64)
     return jax.tree.map(lambda values: values[:, indices], table)
 
 
-def _stages(config, own_steps: int) -> Stages:
-    """Raises ConfigError for a warm-up that is longer than the run."""
-    warm_up = mitigations.knob_of(config, "first_steps", 0)
-    if warm_up > own_steps:
-        raise ConfigError(
-            f"config.mitigation.first_steps is {warm_up}, must be at most the {own_steps} steps of the"
-            " run: the first stage has the beginning of its schedule"
-        )
-    steps, switch = warm_up + own_steps, config.method.switch
-    return Stages(warm_up, min(warm_up + switch, steps) if switch else steps, steps)
-
-
 def _evaluated(plan: Plan, train_size: int) -> tuple[dict[str, int], dict[str, Table]]:
-    """Size of every evaluated split, and their tables, padded to one length so that they share a program.
+    """Sizes of the evaluated splits, and their tables, padded to one length so that they share a program.
 
-    train_size: how many examples of the training set are evaluated.
+    train_size: evaluated examples of the training set.
     """
     tables = dict(plan.tests)
     if train_size:
-        # Without what only training looks at, so that all splits have tables of one structure.
+        # Without environments, so that all splits have tables of one structure.
         tables["train"] = evenly(plan.train._replace(environments=()), train_size)
     counts = {name: table.rows.shape[1] for name, table in tables.items()}
     longest = max(counts.values())

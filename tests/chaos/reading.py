@@ -23,7 +23,7 @@ def main(workdir: Path, seed: int, times: int) -> None:
     sys.unraisablehook = lambda _: None
     folder = workdir / "checkpoints"
     checkpoints = Checkpoints.reading(folder, configs.fingerprint(run), [row["name"] for row in run["rows"]])
-    whole = checkpoints.read(STEP)
+    whole = checkpoints.read(STEP).tree
     files = sorted(
         (path for path in (folder / str(STEP)).rglob("*") if path.is_file()), key=lambda path: path.stat().st_size
     )
@@ -35,7 +35,7 @@ def main(workdir: Path, seed: int, times: int) -> None:
         content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
         path.write_bytes(content)
         try:
-            tree = checkpoints.read(STEP)
+            tree = checkpoints.read(STEP).tree
             found["harmless" if _equal(tree, whole) else "wrong"] += 1
         except (Exception, LamvError):
             found["refused"] += 1

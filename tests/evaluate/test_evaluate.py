@@ -125,7 +125,7 @@ def test_curves_say_what_the_metrics_say(workdir, lines):
 @pytest.mark.parametrize("options, words", [
     (Options(probe=("frist",)), "--probe has 'frist', which row 'ERM' lacks (did you mean 'first'?)"),
     (Options(classes=(0, 1, 10)), "must be three different numbers below 10"),
-    (Options(probe=("all",), transfer="mnits"), "--transfer is 'mnits', must be one of"),
+    (Options(probe=("all",), transfer="mnits"), "data set 'mnits' is unknown (did you mean 'mnist'?)"),
     (Options(probe=("all",), transfer="diabetes"), "--transfer is 'diabetes', must be a data set of classes"),
 ])  # fmt: skip
 def test_what_does_not_suit_the_run_is_one_line(workdir, options, words):

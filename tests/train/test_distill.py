@@ -19,7 +19,7 @@ from lamv.report import explain
 from lamv.results import runs
 from lamv.train import loop, parallel, teacher, tracking
 from lamv.train.checkpoint import Checkpoints
-from lamv.train.describe import describe
+from lamv.train.loop import describe
 from lamv.train.session import Session
 from lamv.train.variants import VariantRun
 
@@ -173,7 +173,7 @@ def arrays_of(teachers):
     checkpoints = Checkpoints.reading(
         teachers / "checkpoints", configs.fingerprint(run), [row["name"] for row in run["rows"]]
     )
-    return checkpoints.read(STEPS)["0"]
+    return checkpoints.read(STEPS).tree["0"]
 
 
 def outputs_of(arrays, replica, x):
@@ -302,7 +302,7 @@ def test_a_finished_student_needs_its_teacher_no_more(finished, tmp_path):
     rows = configs.rows_of(run, {"distill.teacher": str(tmp_path / "gone")})
     checkpoints = Checkpoints.reading(finished / "checkpoints", configs.fingerprint(run), [row.name for row in rows])
     student = VariantRun(rows[1], Session(rows, jax.devices()[:1]))
-    student.load(checkpoints.read(STEPS)["1"])
+    student.load(checkpoints.read(STEPS).tree["1"])
     found = [metrics["test/nll"] for metrics in student.evaluate(["test"])]
     assert found == pytest.approx(summary["rows"][1]["metrics"]["test/nll"]["values"], rel=1e-6)
 

@@ -14,9 +14,9 @@ from lamv.errors import ConfigError
 from lamv.evaluate import Options, evaluate
 from lamv.models import MODELS, Model
 from lamv.models.classifier import Classifier
-from lamv.train import loop, selection
+from lamv.train import loop, summary
 from lamv.train.mitigations import MITIGATIONS
-from lamv.train.refit import refit
+from lamv.train.mitigations.dfr import refit
 from lamv.train.session import Session
 from lamv.train.variants import VariantRun, stacks
 
@@ -249,7 +249,7 @@ def test_the_last_layer_is_the_one_that_the_model_declares(monkeypatch, knobs):
 @pytest.mark.parametrize(("name", "step"), [("erm", 0), ("jtt", 4), ("dfr", 7)])
 def test_a_rule_of_selection_looks_at_the_network_of_the_mitigation_alone(name, step):
     """Of 8 steps: that of a first stage, and that whose last layer is not fitted yet, are none."""
-    assert selection.counts_after(run_of(**{"mitigation.name": name}).config, 8) == step
+    assert summary.counts_after(run_of(**{"mitigation.name": name}).config, 8) == step
 
 
 # Rows side by side

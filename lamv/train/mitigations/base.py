@@ -1,13 +1,12 @@
-"""What a mitigation may do in the course of training: hooks, all of which do nothing here.
+"""The hooks of a mitigation, all of which do nothing here.
 
 In this order: `begun` before the first step; in each step `indices` (which examples), `pairs` (who may be mixed with whom),
 `memberships` and `scored` (what the loss looks at), `weighed` and `share_of_rest` (what is minimised); `second_stage`
 between two stages; `ended` after the last step. The formulas are in lamv.core.mitigation; here they meet a batch, the
 traced knobs of a replica, and the axis that a batch is spread over.
 
-`row` is a lamv.train.variants.VariantRun, `replicas` some of its seeds. What changes in the course of training is in
-`kept`, a dict of arrays with the `shapes` of the mitigation. It is in every checkpoint, so that a run which is stopped in
-either stage goes on in it:
+`row` is a lamv.train.variants.VariantRun, `replicas` some of its seeds. What changes during training is in `kept`, a dict
+of arrays with the `shapes` of the mitigation, which every checkpoint holds:
 
     counts      training examples of each group, or of what else is balanced
     log_q       log weights of the groups
@@ -28,14 +27,11 @@ from lamv.data.tables import counts
 from lamv.train import parallel
 from lamv.train.batches import Batch
 
-Shapes = dict[str, tuple[int, ...]]
-
 
 class Mitigation:
     """No mitigation: empirical risk minimisation of what the method makes of the batch.
 
-    For the rows of one program, one replica, and one device's share of a batch. axis: the mapped axis that a batch is spread
-    over. warm_up_steps: those of a first stage, before the run itself.
+    axis: the mapped axis that a batch is spread over. warm_up_steps: of a first stage, before the run itself.
     """
 
     #: Whether it weighs the rows of a batch: then the loss is no plain mean.
@@ -46,24 +42,27 @@ class Mitigation:
 
     @property
     def balances(self) -> str:
-        """What is balanced or weighed: "group", "class", "environment" or "attribute"."""
+        """What is balanced: "group", "class", "environment" or "attribute"."""
         return self.config.by
 
     @property
-    def shapes(self) -> Shapes:
-        return {}
+    def number(self) -> int:
+        """Classes, or groups, G, that are balanced."""
+        return self.plan.num_classes if self.balances == "class" else self.plan.num_groups
 
     @property
-    def draws(self) -> bool:
-        """Whether the examples of a batch are drawn by weight, and not in the order of an epoch."""
-        return "sampling" in self.shapes
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {}
 
     def begun(self, row, replicas):
         """The state before the first step."""
         state = row.functions.init(replicas.knobs)
         if not self.shapes:
             return state
-        sizes, members = _sizes(row, replicas, self.balances)
+        table = replicas.of(row.plan.train)
+        by_class = self.balances == "class"
+        members = np.stack([row.labels_of(table, r) for r in range(len(replicas.seeds))]) if by_class else table.groups
+        sizes = counts(members, self.number).astype(np.float32)  # (R, G)
         kept = parallel.fetch(state.mitigation)
         if "counts" in kept:
             kept["counts"] = self.arranged(sizes)
@@ -81,11 +80,11 @@ class Mitigation:
         return mitigation.draw_indices(key, rows, kept["sampling"])
 
     def pairs(self, key, drawn: Batch, knobs) -> batch.Rows:
-        """The rows of the batch, and who of them may be mixed with whom; the same object where there is no rule for it."""
+        """The rows of the batch with a rule for partners; the same object where there is none."""
         return drawn.draw.rows
 
     def memberships(self, drawn: Batch):
-        """(B, G) shares of each example in what the loss weighs; None where it weighs nothing."""
+        """(B, G) shares of each example in the groups that the loss looks at; None where it looks at none."""
         return None
 
     def scored(self, kept, knobs, logits, memberships):
@@ -93,7 +92,7 @@ class Mitigation:
         return logits
 
     def weighed(self, kept, knobs, made: batch.Augmented, losses, slopes: Callable, t):
-        """(losses (B,) of this device's rows as they are to be minimised, `kept` from now on); None where as they are.
+        """(losses (B,) to be minimised, None where they are unchanged; the next `kept`).
 
         slopes: () -> (B,) derivatives of the losses by a scale on the logits. Weights are computed from risks of the global
         batch, and are held fixed in the gradient: lamv.core.mitigation says why the gradient is the right one.
@@ -101,15 +100,15 @@ class Mitigation:
         return None, kept
 
     def share_of_rest(self, knobs, t):
-        """What all that is added to the loss is multiplied by."""
+        """Factor of the penalties beside the loss."""
         return 1.0
 
     def second_stage(self, row, replicas):
-        """The state with which the run itself begins, after the warm-up steps."""
+        """The state after the warm-up steps."""
         return replicas.state
 
     def notes(self, row) -> list[str]:
-        """What the mitigation came to that its name does not say."""
+        """Sentences on the outcome, for the summary."""
         return []
 
     def ended(self, row, replicas):
@@ -118,7 +117,7 @@ class Mitigation:
 
 
 class Weighing(Mitigation):
-    """What looks at the groups of the rows of a batch, and weighs their losses."""
+    """A mitigation that looks at the groups of the examples of a batch."""
 
     weighs = True
 
@@ -130,11 +129,6 @@ class Weighing(Mitigation):
             "environment": lambda: (drawn.environments, self.plan.num_environments),
         }
         return mitigation.memberships_of(*members[self.balances]())
-
-    @property
-    def number(self) -> int:
-        """How many of what is balanced there are."""
-        return self.plan.num_classes if self.balances == "class" else self.plan.num_groups
 
     def risks(self, values, made: batch.Augmented):
         """(risk, mass), (G,) each over the global batch, of values (B,) of this device's rows."""
@@ -149,19 +143,3 @@ class Weighing(Mitigation):
 def importance(made: batch.Augmented) -> jax.Array:
     """(B,) weights that a method gives its rows; 1 each where it gives none."""
     return jnp.ones(len(made.targets)) if made.weights is None else made.weights
-
-
-def nothing_kept(shapes: Shapes) -> dict[str, jax.Array]:
-    """`kept` before anything is known."""
-    return {name: jnp.zeros(shape) for name, shape in shapes.items()}
-
-
-def _sizes(row, replicas, balances: str) -> tuple[np.ndarray, np.ndarray]:
-    """(R, G) numbers of training examples by what is balanced, and (R, M) which of these each one is in."""
-    table = replicas.of(row.plan.train)
-    if balances == "class":
-        number = row.plan.num_classes
-        members = np.stack([row.labels_of(table, r) for r in range(len(replicas.seeds))])
-    else:
-        number, members = row.plan.num_groups, table.groups
-    return counts(members, number).astype(np.float32), members

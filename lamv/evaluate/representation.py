@@ -1,0 +1,96 @@
+"""What is left of examples of a few classes: features in a plane, and the information in the logits."""
+
+import math
+
+import jax
+import numpy as np
+
+from lamv.core import batch
+from lamv.core.information import mutual_information
+from lamv.core.projection import project, template_plane
+from lamv.data.resident import Table
+from lamv.evaluate.passes import Passes, Replica, Shared
+from lamv.evaluate.snapshot import Result, Snapshot, rounded
+from lamv.train.batches import Draw
+from lamv.train.parallel import DATA_AXIS
+from lamv.train.replica import step_key
+from lamv.train.variants import Replicas
+
+#: Examples of a class in a projection.
+PROJECTED = 100
+#: Examples of a class, and views of each, for the information.
+EXAMPLES, VIEWS = 200, 20
+#: More views of an example than anyone draws.
+MOST_VIEWS = 1000
+#: Standard deviation of the noise that stands for augmentation where a run has none, in the units the network sees.
+JITTER = 0.1
+#: A stream of randomness apart from those of lamv.train.replica.
+JITTER_STREAM = 100
+
+
+def projection(snapshot: Snapshot) -> list[Result]:
+    """Curves of training and test examples of three classes, in the plane through their templates (Mueller et al. 2019)."""
+    classes, kernels = snapshot.options.classes, snapshot.last_kernels
+    if kernels is None or snapshot.plan.num_classes < 3 or kernels.shape[1] < 2:
+        snapshot.note("no projection, which takes three classes and two features or more")
+        return []
+    results = [Result() for _ in snapshot.replicas.numbers]
+    for split in ("train", "test"):
+        table = snapshot.of_classes(split, classes, PROJECTED) if split in snapshot.tables else None
+        if table is None:
+            continue
+        features = snapshot.passes.activations(snapshot.replicas, table)["features"]
+        for r, (result, labels) in enumerate(zip(results, snapshot.labels(table), strict=True)):
+            templates = kernels[r].T[list(classes)]
+            try:
+                plane = template_plane(templates)
+            except ValueError:
+                snapshot.note("no projection, as its templates lie on a line")
+                continue
+            x, y = project(features[r], plane).T
+            result.curves.append({
+                "split": split, "kind": "projection", "classes": list(classes),
+                "names": [snapshot.row.names.classes[c] for c in classes],
+                "x": rounded(x), "y": rounded(y), "label": [classes.index(int(label)) for label in labels],
+                "templates": [rounded(point) for point in project(templates, plane)],
+            })  # fmt: skip
+    return results
+
+
+def information(snapshot: Snapshot) -> list[Result]:
+    """train/information (nats) of lamv.core.information, and train/information_limit, log N.
+
+    Of the difference of the logits of two classes, about which training example a view is of.
+    """
+    a, b = snapshot.options.classes[:2]
+    table = snapshot.of_classes("train", (a, b), EXAMPLES) if "train" in snapshot.tables else None
+    if table is None:
+        return []
+    results = []
+    for logits in views(snapshot.passes, snapshot.replicas, table, VIEWS):
+        result = Result()
+        try:
+            nats = mutual_information(logits[:, :, a] - logits[:, :, b])
+            result.metrics |= {"train/information": nats, "train/information_limit": math.log(table.rows.shape[1])}
+        except ValueError:
+            snapshot.note("no estimate of information, as all views of an image look alike")
+        results.append(result)
+    return results
+
+
+def views(passes: Passes, replicas: Replicas, table: Table, number: int) -> np.ndarray:
+    """Logits (R, M, number, K) of augmented views of each example: the run's crop, flip and cutout, or else noise."""
+    augment = passes.row.config.data.augment
+    augments = bool(augment.crop or augment.flip or augment.cutout)
+
+    def compute(replica: Replica, shared: Shared, b):
+        rows = batch.part(passes.batch_size, DATA_AXIS)
+        t = MOST_VIEWS * b + replica.value  # a "step" of its own for each view of each batch
+        inputs = passes.read(replica, shared, b, draw=Draw(t, rows) if augments else None).inputs
+        if not augments:
+            keys = rows.keys(step_key(replica.knobs, JITTER_STREAM, t))
+            inputs += JITTER * jax.vmap(lambda key, x: jax.random.normal(key, x.shape))(keys, inputs)
+        return {"logits": passes.logits(replica.state, inputs)}
+
+    drawn = [passes.gathered("views", compute, replicas, table, value=view)["logits"] for view in range(number)]
+    return np.stack(drawn, axis=2)

@@ -1,0 +1,88 @@
+"""Mitigations that choose which examples are drawn, and which are mixed with which.
+
+A method that does not mix by itself gets a Mixup under a rule for pairs (lamv.train.step). `subsample`, which leaves
+examples out of the training set, needs no hook: see lamv.data.resident.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from lamv.core import mitigation
+from lamv.data.resident import Table
+from lamv.train import parallel
+from lamv.train.mitigations.base import Mitigation
+
+
+class Resample(Mitigation):
+    """Examples are drawn so that all groups come up equally often."""
+
+    @property
+    def shapes(self):
+        return {"sampling": self.plan.train.rows.shape[1:]}
+
+
+class JTT(Resample):
+    """Just Train Twice (Liu et al. 2021): examples that a first stage misclassifies are drawn more often afterwards.
+
+    `sampling` is set between the stages; the first goes through the examples in the order of epochs.
+    """
+
+    def second_stage(self, row, replicas):
+        """A new network, for which the examples that the first one gets wrong count `mitigation.upweight` times."""
+        program, axis = row.program, self.axis
+
+        def body(sampling, state, knobs, table: Table, examples, count, b):
+            seen, _ = row.functions.tally.read(table, examples, knobs, count, b)
+            right = jnp.argmax(program.forward(state, seen.inputs)[0], axis=-1) == jnp.argmax(seen.targets, axis=-1)
+            weights = mitigation.jtt_weights(right, knobs.mitigation["upweight"])
+            indices, weights = lax.all_gather((seen.indices, weights), axis, tiled=True)
+            return sampling.at[indices].set(weights)
+
+        run = row.functions.get("misclassified", lambda: row.functions.repeated(body, shared=2))
+        state, batches = replicas.state, -(-row.train_size // row.config.eval_batch_size)
+        sampling = run(
+            state.mitigation["sampling"], replicas.network, replicas.knobs, replicas.train, row.examples,
+            np.int32(row.train_size), 0, batches,
+        )  # fmt: skip
+        fresh = row.functions.init(replicas.knobs)
+        return fresh._replace(loss_sum=state.loss_sum, loss_steps=state.loss_steps, mitigation={"sampling": sampling})
+
+    def notes(self, row) -> list[str]:
+        """A first stage that errs nowhere leaves ERM."""
+        weights = np.concatenate([parallel.fetch(each.state.mitigation["sampling"]) for each in row.replicas])
+        seeds = [str(row.config.seed + r) for r, own in enumerate(weights) if np.all(own == own[0])]
+        if not seeds:
+            return []
+        return [
+            f"{row.name}: the first stage of jtt erred on no training example, or on all, of seed {', '.join(seeds)}:"
+            " none counts more than another, and the row is ERM; give it other mitigation.first_steps"
+        ]
+
+
+class LISA(Resample):
+    """Pairs of one label and different attributes, or the reverse, from balanced batches (Yao et al. 2022)."""
+
+    @property
+    def balances(self) -> str:
+        return "group"
+
+    def pairs(self, key, drawn, knobs):
+        rows = drawn.draw.rows
+        return rows._replace(allowed=mitigation.lisa(key, rows, drawn.labels, drawn.attributes, knobs["mix_ratio"]))
+
+
+class WithinGroups(Mitigation):
+    """Partners have the same label and the same attribute."""
+
+    def pairs(self, key, drawn, knobs):
+        rows = drawn.draw.rows
+        return rows._replace(allowed=mitigation.within_groups(rows, drawn.groups))
+
+
+class AcrossAttributes(Mitigation):
+    """Partners have another attribute."""
+
+    def pairs(self, key, drawn, knobs):
+        rows = drawn.draw.rows
+        return rows._replace(allowed=mitigation.across_attributes(rows, drawn.attributes))
