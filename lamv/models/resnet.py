@@ -3,7 +3,7 @@
 - resnet18, 34 (basic blocks), 50, 101 (bottlenecks): the ImageNet networks of He et al. 2015 (arXiv:1512.03385) with
   the stem that is customary on CIFAR; widths 64 to 512, projection shortcuts.
 - resnet20, 32, 44, 56, 110: the CIFAR networks of the same paper (section 4.2); widths 16 to 64, shortcuts without
-  parameters.
+  parameters. resnet8 and 14 are smaller ones of the same make, for a CPU.
 - preact_resnet18: He et al. 2016 (arXiv:1603.05027), with BatchNorm and ReLU before the pooling.
 """
 
@@ -65,9 +65,5 @@ RESNETS = {
     "resnet50": partial(ResNet, stage_sizes=(3, 4, 6, 3), block=BottleneckBlock),
     "resnet101": partial(ResNet, stage_sizes=(3, 4, 23, 3), block=BottleneckBlock),
     "preact_resnet18": partial(ResNet, stage_sizes=(2, 2, 2, 2), block=PreActBlock, preactivation=True),
-    "resnet20": cifar_resnet(20),
-    "resnet32": cifar_resnet(32),
-    "resnet44": cifar_resnet(44),
-    "resnet56": cifar_resnet(56),
-    "resnet110": cifar_resnet(110),
+    **{f"resnet{depth}": cifar_resnet(depth) for depth in (8, 14, 20, 32, 44, 56, 110)},
 }

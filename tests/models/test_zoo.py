@@ -22,6 +22,8 @@ PARAMETERS = {
     "resnet50": 23_520_842,
     "resnet101": 42_512_970,
     "preact_resnet18": 11_172_170,
+    "resnet8": 75_290,  # what each pair of blocks adds from here to resnet20: 97,216
+    "resnet14": 172_506,
     "resnet20": 269_722,
     "resnet32": 464_154,
     "resnet44": 658_586,
@@ -30,7 +32,7 @@ PARAMETERS = {
     "wide_resnet28_10": 36_479_194,
 }
 FEATURES = {"linear": 3072, "mlp": 64, "cnn": 64, "resnet18": 512, "resnet34": 512, "resnet50": 2048, "resnet101": 2048}
-FEATURES |= {"preact_resnet18": 512, "wide_resnet28_10": 640} | {f"resnet{d}": 64 for d in (20, 32, 44, 56, 110)}
+FEATURES |= {"preact_resnet18": 512, "wide_resnet28_10": 640} | {f"resnet{d}": 64 for d in (8, 14, 20, 32, 44, 56, 110)}
 
 
 @cache
