@@ -61,12 +61,10 @@ def read(path: Path, task: str, columns: Mapping[str, Any]) -> Splits:
         scope = f"means, deviations and the values of texts are those of the {np.count_nonzero(trains):,} training rows"
     else:
         scope = "means and deviations are those of the rows that a seed trains on; the values of texts are those of all rows"
-    indices = {part: at for part in ("train", "valid", "test", "all") if (at := np.flatnonzero(parts == part)).size}
-    labels = labels.cut(indices.values())
-    groups, attributes = (values and values.cut(indices.values()) for values in (groups, attributes))
+    indices = {part: np.flatnonzero(parts == part) for part in ("train", "valid", "test", "all") if part in parts}
     splits = {
-        part: split_of(str(path), inputs.values[at], labels, groups, attributes, i)._replace(ids=at.astype(np.int64))
-        for i, (part, at) in enumerate(indices.items())
+        part: split_of(str(path), inputs.values[rows], labels, groups, attributes, 0, rows)._replace(ids=rows)
+        for part, rows in indices.items()
     }
     notes = (*frame.notes, *(values.note for values in (labels, groups, attributes) if values), *inputs.notes, scope)
     return Splits(
