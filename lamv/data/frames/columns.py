@@ -109,7 +109,7 @@ def _of_texts(name: str, codes: np.ndarray, values, categories: bool) -> Series:
 
 
 def _distinct(codes: np.ndarray, values) -> tuple[np.ndarray, Any]:
-    """The same once more, without the space around values, and without those that say that there is none."""
+    """The same without the space around values, and without those that stand for a missing one."""
     trimmed = compute.utf8_trim_whitespace(values)
     if values.null_count or not trimmed.equals(values):  # then some may be there twice
         again, values = _encoded(trimmed)
@@ -129,7 +129,6 @@ def _of_numbers(name: str, kind: str, array, type) -> Series:
 
 
 def _numbers(values) -> np.ndarray:
-    """(V,) float64."""
     if pa.types.is_timestamp(values.type):
         return values.cast(pa.int64()).to_numpy(zero_copy_only=False) / MICROSECONDS_A_DAY
     return values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
