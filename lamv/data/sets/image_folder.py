@@ -84,12 +84,8 @@ def _inner(path: Path) -> Path:
     folder = path
     for _ in range(MOST_LEVELS):
         names, folders = _entries(folder)
-        if (
-            len(folders) != 1
-            or part_of(folders[0])
-            or METADATA in map(str.casefold, names)
-            or any(map(is_image, names))
-        ):
+        has_list = METADATA in map(str.casefold, names)
+        if len(folders) != 1 or part_of(folders[0]) or has_list or any(map(is_image, names)):
             return folder
         inner, has_folders = _entries(folder / folders[0])
         # With photographs of its own and no list of them, it is the folder of a class.
