@@ -198,8 +198,8 @@ def _parsed(path: Path, content: bytes, names: Sequence[str], delimiter: str):
     for number, values in ragged[:1]:
         at = f"line {number}" if lines else f"row {number - 1}"
         raise DataError(
-            f"{shown(path)}: {at} has {values} values{and_more(ragged)}, and the first line {len(names)} names; there must be"
-            " one for each, and quotes around values that hold a separator"
+            f"{shown(path)}: {at} has {values} values{and_more(ragged)}, and the first line {len(names)} names; there must"
+            " be one for each, and quotes around values that hold a separator"
         )
     return array, lines
 
