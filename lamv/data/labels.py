@@ -75,7 +75,7 @@ def whole(array: np.ndarray) -> bool:
 
 
 def note_on_whole_floats(what: str) -> str:
-    """A note for floats that are taken for numbers to be predicted, and may have been meant as classes."""
+    """A note for whole floats, which are taken for regression and may have been meant as classes."""
     return (
         f"{what} are floats, all of them whole: they are numbers to be predicted; if these are classes,"
         " --config.data.task=classification"

@@ -41,7 +41,7 @@ def read_idx(path: Path, axes: int) -> tuple[np.ndarray, str]:
 
 
 def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    # Told by the first bytes: browsers and mirrors unpack files without taking the .gz off their names.
+    # By its first bytes: browsers and mirrors unpack files without taking the .gz off their names.
     with open(path, "rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
     return gzip.open(path) if zipped else open(path, "rb")

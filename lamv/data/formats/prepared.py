@@ -100,7 +100,7 @@ def _check_info(name: str, info_file: Path) -> None:
 def _read_part(builder: Any, part: str, image_shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     source = builder.as_data_source(part)
     prepared = builder.info.splits[part].num_examples
-    # Parquet sources can end after the first of their row groups and say nothing of it.
+    # Parquet sources can end silently after their first row group.
     if len(source) != prepared:
         command = HOW_TO_PREPARE.format(name=builder.name)
         raise DataError(

@@ -42,7 +42,7 @@ def attempt(name: str, path: Path, image_size: int) -> tuple[np.ndarray, Facts] 
         return decode(path, image_size)
     except UnidentifiedImageError:
         return f"is no image of a kind that is read ({', '.join(FORMATS)})"
-    except Exception as error:  # each of Pillow's readers has its own ways to say that a file is damaged
+    except Exception as error:  # Pillow's readers raise errors of many classes
         if isinstance(error, MemoryError) or getattr(error, "errno", None) in UNREADABLE:
             why = getattr(error, "strerror", None) or one_line(error)
             raise DataError(f"{name}: {shown(path)}: cannot be read ({why}); mend that, and start again") from error

@@ -20,9 +20,8 @@ MOST_LEVELS, MOST_WAYS = 64, 16
 
 
 class Tree(NamedTuple):
-    """What lies below a folder, by relative "/"-separated name: size and time (ns) of files, and the folders.
-
-    gone: photographs that are links to nothing, with what to say of them.
+    """What is below a folder, by relative "/"-separated name: size and time (ns) of files; folders; gone: photographs that
+    are links to nothing, with the message.
     """
 
     files: dict[str, tuple[int, int]]

@@ -1,7 +1,6 @@
-"""A list of photographs held against the folder that they are in, and read.
+"""A list of photographs, compared with the folder that they are in, and read.
 
-A reader says which files there are and what they show (`Listing`). Everything that can be known without decoding is
-checked first: names, parts, classes, files that are missing, files that are not listed.
+Everything that can be known without decoding is checked first: names, parts, classes, missing files, unlisted files.
 
 on_broken: "error" refuses a data set with a photograph that cannot be read. "skip" leaves such photographs out, listed ones
 that are missing among them, as long as they are at most half and no class and no part loses all of its photographs.

@@ -103,7 +103,7 @@ def _shapes(path: Path) -> Shapes:
                 total += declared
     except (DataError, OSError):
         raise
-    except Exception as error:  # zipfile, zlib and struct each have their own ways to say that bytes are missing
+    except Exception as error:  # zipfile, zlib and struct raise errors of many classes
         raise DataError(f"{path}: {_no_npz(path)} ({one_line(error)}); save plain arrays with numpy.savez") from error
     if short := memory.shortage(2 * total):
         raise DataError(f"{path}: reading its arrays takes {short}; save fewer examples, or smaller ones")

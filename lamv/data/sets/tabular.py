@@ -4,9 +4,8 @@
     39,51000,red,yes
     17,,blue,no
 
-One column, "label", is to be learned. Where there are columns "split" (train, valid, test), "group" or "attribute", they
-say to which part and group a row belongs. Columns of other names are named by data.columns.label and so on. All others
-are the inputs, see lamv.data.frames.inputs.
+The column "label" is to be learned; optional columns are "split" (train, valid, test), "group" and "attribute". Other names
+for these are given in data.columns.label and so on. All other columns are inputs, see lamv.data.frames.inputs.
 """
 
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from lamv.data.sets.image_folder import PARTS, part_of
 from lamv.data.splits import Source, Splits
 from lamv.errors import DataError, and_more, brief, nearest, shown
 
-#: What a column can be but an input; each has its own name unless data.columns says another.
+#: What a column can be other than an input.
 ROLES = ("label", "split", "group", "attribute")
 
 
