@@ -11,8 +11,8 @@ column split, all photographs are one part, which the seed cuts into train and t
 Or without metadata.csv, a folder for every class: train/CLASS/..., test/CLASS/... and perhaps valid/CLASS/..., or CLASS/...
 alone, which the seed cuts. Folders of classes may hold folders.
 
-PARTS has the names of parts, in capitals or not, also as in train_set or "Training Data". A folder that holds nothing but the
-folder of such a data set stands for it. A layout that is nearly one of these is refused, not read as another.
+PARTS has the names of parts, in capitals or not, also as in train_set or "Training Data". A folder that holds nothing but
+the folder of such a data set stands for it. A layout that is nearly one of these is refused, not read as another.
 
 Labels and groups are words or numbers, numbered as in lamv.data.labels.
 """
