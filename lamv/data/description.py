@@ -116,20 +116,16 @@ def planted(configs: Sequence) -> list[str]:
 
 
 def overruled(splits: Splits, cue: str) -> list[str]:
-    """What the data has and a planted cue takes the place of."""
-    has = [name for name in ("attributes", "groups") if (joined(splits, name) != NONE).any()]
-    if cue == "none" or not has:
-        return []
-    return [f"the {has[0]} that come with the data are not used: the planted {cue} makes the groups"]
+    """A sentence where a planted cue takes the place of attributes or groups of the data."""
+    has = [name for name in ("attributes", "groups") if cue != "none" and (joined(splits, name) != NONE).any()]
+    return [f"the {name} that come with the data are not used: the planted {cue} makes the groups" for name in has[:1]]
 
 
 def missing_classes(labels: Sequence[np.ndarray], names: Sequence[str], seeds: Sequence[int]) -> list[str]:
     """A sentence where the training set that a seed drew, labels (M,) each, is without some class."""
     for drawn, seed in zip(labels, seeds, strict=True):
-        none = np.flatnonzero(np.bincount(drawn, minlength=len(names)) == 0)
-        if none.size:
-            missing = listed([names[c] for c in none])
-            return [
-                f"the training set of seed {seed} has no example of {missing}; train on more, or on these classes only"
-            ]
+        none = [names[c] for c in np.flatnonzero(np.bincount(drawn, minlength=len(names)) == 0)]
+        if none:
+            rest = "train on more, or on these classes only"
+            return [f"the training set of seed {seed} has no example of {listed(none)}; {rest}"]
     return []

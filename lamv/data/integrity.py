@@ -1,9 +1,8 @@
-"""Whether a file is the one that its publisher serves, by its sha256.
+"""Whether data files are the published ones, by their sha256.
 
-The contents of IDX files have digests too, because distributors recompress: Debian's Fashion-MNIST files differ from the
-publisher's only in the gzip header (with the original name and time there, the official digest comes out, which is how the
-digests of the contents were established). The digest of the digits is of the arrays that scikit-learn 1.9 returns, images
-then labels.
+Distributors recompress: Debian's Fashion-MNIST files differ from the publisher's in the gzip header only (with the original
+name and time there, they have the official digests). IDX files are therefore known by the digests of their contents as well.
+The digest of the digits is of the arrays that scikit-learn 1.9 returns, images then labels.
 """
 
 import hashlib
@@ -54,22 +53,27 @@ logger = logging.getLogger("lamv.data")
 
 
 def sha256_of(path: Path) -> str:
-    """The hex sha256 of a file's bytes."""
+    """The hex sha256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def identify(dataset: str, file: str, digest: str, content_digest: str | None = None) -> Source:
-    """A file, and whether it is official by its own sha256 or, where given, by that of its decompressed bytes."""
+    """A file of a data set with official digests, known by its sha256 or by that of its decompressed contents."""
     expected = _official_digests(dataset, file)
     official = digest in expected or content_digest in expected
     return Source(file, digest, official if expected else None)
 
 
-def first_of(folder: Path, names: Sequence[str], kind: str = "file") -> Path | None:
-    """The first of these names in a folder that is a file (or, of kind "folder", a folder); None where none is there.
+def unverified(path: Path) -> Source:
+    """A file without an official digest."""
+    return Source(path.name, sha256_of(path), official=None)
 
-    Raises DataError for a name that is neither there as one nor missing, such as a pipe or a link to nothing.
+
+def first_of(folder: Path, names: Sequence[str], kind: str = "file") -> Path | None:
+    """The first of these names that is a file (or a folder, for that `kind`) in a folder; None where none exists.
+
+    Raises DataError where there is no such file, but something else by one of the names, such as a pipe or a dangling link.
     """
     paths = [folder / name for name in names]
     path = next(filter(Path.is_dir if kind == "folder" else Path.is_file, paths), None)
@@ -79,18 +83,13 @@ def first_of(folder: Path, names: Sequence[str], kind: str = "file") -> Path | N
     return path
 
 
-def unverified(path: Path) -> Source:
-    """A file of which no official digest is known."""
-    return Source(path.name, sha256_of(path), official=None)
-
-
 def enforce(splits: Splits, verify: str) -> None:
-    """Warns once about files that are not official ("warn"); raises DataError for all not known to be ("official")."""
+    """Under "warn", logs one warning for all files that are not official; under "official", raises DataError for the first
+    file that is not known to be."""
     others = [source for source in splits.sources if source.official is False]
     if verify == "official":
-        unknown = [source for source in splits.sources if source.official is None]
-        for source in others + unknown:
-            raise DataError(_not_official(splits.name, source))
+        for source in others + [source for source in splits.sources if source.official is None]:
+            raise DataError(f"{splits.name}: {_not_official(splits.name, source)}")
     elif others:
         different = ", ".join(f"{source.file} (sha256 {source.sha256})" for source in others)
         logger.warning("%s: not the official files, results may not compare with others': %s", splits.name, different)
@@ -100,20 +99,18 @@ def _official_digests(dataset: str, file: str) -> dict[str, str]:
     known = OFFICIAL.get(dataset, {})
     stem = file.removesuffix(".gz").replace(".idx", "-idx")
     same_file = {digest: name for digest, name in known.items() if name.removesuffix(".gz") == stem}
-    # An archive that was renamed is still the official one; an IDX file in another's place is not.
+    # A renamed archive is still the official one; an IDX file in another's place is not.
     return same_file or known
 
 
 def _not_official(dataset: str, source: Source) -> str:
     expected = " or ".join(f"{digest} ({name})" for digest, name in _official_digests(dataset, source.file).items())
-    if source.official is None and expected:
-        return (
-            f"{dataset}: no official sha256 is known for {source.file} in this layout; give the official archive or files,"
-            f" or set verify=warn: {expected}"
-        )
-    if source.official is None:
-        return f"{dataset}: {source.file} has sha256 {source.sha256}, and no official one exists; set verify=warn"
+    has = f"{source.file} has sha256 {source.sha256}"
+    if source.official is False:
+        return f"{has}, the official is {expected}; fetch the official file, or set verify=warn"
+    if not expected:
+        return f"{has}, and no official one exists; set verify=warn"
     return (
-        f"{dataset}: {source.file} has sha256 {source.sha256}, the official is {expected}; fetch the official file, or set"
-        " verify=warn"
+        f"no official sha256 is known for {source.file} in this layout; give the official archive or files, or set"
+        f" verify=warn: {expected}"
     )

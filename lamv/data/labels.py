@@ -6,8 +6,8 @@ by size, False before True, strings by letter, but strings that are all numbers 
 
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,10 +24,6 @@ class Coded(NamedTuple):
     codes: list[np.ndarray]
     names: tuple[str, ...]
     note: str
-
-    def cut(self, rows: Iterable[np.ndarray]) -> "Coded":
-        """Those of one part as those of the parts that have these rows of it."""
-        return self._replace(codes=[self.codes[0][at] for at in rows])
 
 
 def coded(where: str, what: str, arrays: Sequence[np.ndarray]) -> Coded:
@@ -56,12 +52,18 @@ def coded(where: str, what: str, arrays: Sequence[np.ndarray]) -> Coded:
 
 
 def split_of(
-    file: str, inputs: np.ndarray, labels: Coded, groups: Coded | None, attributes: Coded | None, at: int
+    file: str,
+    inputs: np.ndarray,
+    labels: Coded,
+    groups: Coded | None,
+    attributes: Coded | None,
+    at: int,
+    rows: Any = ...,
 ) -> Split:
-    """The part at that position of `codes`; labels without names are numbers to be predicted. Raises as make_split does."""
-    codes = [values.codes[at] if values and values.codes[at].size else None for values in (groups, attributes)]
+    """These rows of the part at that position of `codes`. Raises as make_split does."""
+    codes = [values.codes[at][rows] if values and values.codes[at].size else None for values in (groups, attributes)]
     number = len(attributes.names) if attributes else 0
-    values = labels.codes[at]
+    values = labels.codes[at][rows]
     if labels.names:
         return make_split(file, inputs, values, len(labels.names), *codes, number)
     return make_split(file, inputs, np.zeros(len(values), np.int32), 1, *codes, number)._replace(labels=values)
@@ -73,7 +75,7 @@ def whole(array: np.ndarray) -> bool:
 
 
 def note_on_whole_floats(what: str) -> str:
-    """A note for floats that are taken for numbers to be predicted, and may have been meant as classes."""
+    """A note for whole floats, which are taken for regression and may have been meant as classes."""
     return (
         f"{what} are floats, all of them whole: they are numbers to be predicted; if these are classes,"
         " --config.data.task=classification"

@@ -3,7 +3,6 @@
 dominoes puts an image of another data set above each example, cat_channel one of the same data set beside it.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -65,8 +64,8 @@ def beside(splits: Splits, others: Splits, classes: Sequence[int] = ()) -> WithP
         name: Split(fitted(part.inputs, others.normalisation.scale, shape), part.labels, part.ids)
         for name, part in others.parts.items()
     }
-    fields = {field.name: getattr(splits, field.name) for field in dataclasses.fields(Splits)}
-    return WithPartners(**fields, partners=Splits(others.name, parts, others.class_names, sources=others.sources))
+    partners = Splits(others.name, parts, others.class_names, sources=others.sources)
+    return WithPartners(**vars(splits), partners=partners)
 
 
 def fitted(images: np.ndarray, scale: float, shape: tuple[int, ...]) -> np.ndarray:

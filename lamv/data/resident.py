@@ -1,7 +1,7 @@
-"""A data set on the device, once: all examples in one array, and splits as tables of row numbers.
+"""A data set on the device: all examples in one array, once, and the view of them that a run has.
 
-A replica (a seed with its settings) may have its own cut into training and test set and its own planted cue, yet the
-examples exist once: what differs is a table. A batch is a vector of row numbers, gathered inside the jitted step.
+Replicas (seeds with their settings) share the examples. Each has a training and a test set and a planted cue: arrays of
+indices and attributes. A batch is a vector of indices, gathered inside the jitted step.
 
 Axis letters: N examples, R replicas, M examples of a split.
 """
@@ -24,7 +24,7 @@ from lamv.errors import ConfigError
 class Examples(NamedTuple):
     """inputs (N, H, W, C) uint8 or (N, D) float32, as stored; labels (N,) int32, or float32 for regression.
 
-    partners: (P, H, W, C) uint8 over lamv.data.partners.SCALE, images of another data set, where the cue is made of them.
+    partners: (P, H, W, C) uint8 over lamv.data.partners.SCALE, the images of another data set that a cue is made of, or ().
     """
 
     inputs: Array
@@ -33,19 +33,22 @@ class Examples(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Which examples each replica of a program trains and is tested on, and what a network sees of them.
+    """The examples on which the replicas of a program train and are tested, and what a network sees of them.
 
-    shape: of one example as the network sees it, flattened and with its cue; raw_shape: before it is normalised and
-    flattened, with a cue that acts on images. normalisation: for raw_shape. cue: which inputs of the flattened example
-    carry the cue, (prod(shape),) bool; None where there is none, or where all inputs carry it. class_frequencies: (K,)
-    shares of the classes in the part that training sets are drawn from, before labels are flipped, so that they are the
-    same for every seed. regression: whether labels are numbers to be predicted; then there is one class. validation: the
-    split "valid" where there is one, else the examples of an official training part that `train_size` leaves out, with
-    the cue as in training; None where it leaves none. num_attributes: A, 0 where there are none. num_environments: of the
-    training set, 0 where it is not divided. group_counts: (R, num_groups) sizes of the groups in the training
-    sets, before a mitigation takes examples away. standardise: (mean, deviation), (R, D) float32 each, by which a replica
-    standardises its inputs after that (Splits.standardise), or (). grouped: the splits, "train" among them, of which some
-    example is in a group.
+    tests: by the name of the split, "valid" among them where there is one.
+    normalisation: of examples of raw_shape. raw_shape: of an example with a cue that acts on images. shape: as the network
+        sees it, flattened (if at all) and with any cue.
+    cue: (prod(shape),) bool, the inputs that carry the cue; None without a cue, and where all inputs carry it.
+    class_frequencies: (K,) shares of the classes in the part that training sets are drawn from, before labels are flipped;
+        so they are the same for every seed.
+    num_classes: 1 for regression. num_attributes: 0 without attributes. num_environments: of the training set, 0 where it
+        is not divided.
+    validation: "valid", or without it the examples of an official training part that `train_size` leaves out, with the cue
+        as in training; None where there are none.
+    group_counts: (R, num_groups) sizes of the groups in the training sets, before a mitigation subsamples them.
+    grouped: the splits, "train" among them, of which some example is in a group.
+    standardise: mean and standard deviation, (R, D) float32 each, of the inputs in a replica's training set, for data that
+        is standardised by it (Splits.standardise); else ().
     """
 
     train: Table
@@ -67,19 +70,19 @@ class Plan(NamedTuple):
 
 
 def examples_of(splits: Splits) -> Examples:
-    """All parts of a data set in one array, in order; what the tables of `plan` point into."""
+    """All parts of a data set in one array, in order."""
     partners = joined(splits.partners, "inputs") if isinstance(splits, WithPartners) else ()
     return Examples(joined(splits, "inputs"), joined(splits, "labels"), partners)
 
 
 def plan(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> Plan:
-    """Tables for replicas with these configs and seeds (equal lengths R); they differ in traced knobs only.
+    """The view of replicas with these configs and seeds (equal lengths R); the configs differ in traced knobs only.
 
-    Where a shortcut is planted, the test set comes in the placements of lamv.core.shortcuts: "test" (cue as in
-    training, or of test_reliability), "test_aligned", "test_random", "test_conflicting", "test_absent"; else only "test".
-    (cat_channel has "test", without a second image, and "test_aligned".) "valid" comes last, where something validates.
-    Labels are flipped first, so that cues and groups are those of the flipped ones. The group of an example is y * A + a
-    with a cue or an attribute of the data, and else the data's own group. Raises ConfigError for a cue that does not fit.
+    With a shortcut, the test set comes in the placements of lamv.core.shortcuts: "test" (cue as in training, or of
+    test_reliability), "test_aligned", "test_random", "test_conflicting" and "test_absent" (cat_channel: "test", without a
+    second image, and "test_aligned"); otherwise there is only "test". "valid" comes last. Labels are flipped first, so cues
+    and groups follow the flipped ones. The group of an example is y * A + a with a cue or an attribute of the data, else the
+    data's own group. Raises ConfigError for a cue or a mitigation that does not fit the data.
     """
     config = configs[0]
     _check(splits, config)
@@ -103,64 +106,59 @@ def plan(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> Plan:
     validation = table("left_out", "as_train", LEFT_OUT) if len(cuts[0].left_out) else None
     if len(cuts[0].valid):
         validation = tests["valid"] = table("valid", "as_train", VALID)
-    grouped = frozenset(name for name, of in {"train": train, **tests}.items() if np.any(of.groups < tables.num_groups))
+    labels = splits.parts[splits.training_part].labels
+    sizes = [len(labels)] if splits.is_regression else np.bincount(labels, minlength=splits.num_classes)
+    # The normalisation repeats for the channels of a second image.
+    mean, std = splits.normalisation.mean, splits.normalisation.std
+    times = raw_shape[-1] // len(mean) if len(mean) > 1 else 1
     return Plan(
-        train, tests, _normalisation(splits, raw_shape), splits.num_classes, tables.num_groups, shape, cue,
-        _class_frequencies(splits), splits.is_regression, validation, raw_shape, tables.num_attributes,
-        len(config.data.shortcut.environments), group_counts, grouped, _standardise(splits, train),
+        train, tests, splits.normalisation._replace(mean=mean * times, std=std * times), splits.num_classes,
+        tables.num_groups, shape, cue, (np.array(sizes) / len(labels)).astype(np.float32), splits.is_regression, validation,
+        raw_shape, tables.num_attributes, len(config.data.shortcut.environments), group_counts,
+        frozenset(name for name, of in {"train": train, **tests}.items() if np.any(of.groups < tables.num_groups)),
+        _standardise(splits, train),
     )  # fmt: skip
 
 
 def _check(splits: Splits, config) -> None:
-    """Whether the data has what the knobs ask of it."""
-    shortcut = config.data.shortcut
-    if splits.is_regression:
-        for knob, asked, why in (
-            ("data.shortcut.kind", shortcut.kind != "none", "'none'"),
-            ("data.label_flip", config.data.label_flip, "0"),
-            ("mitigation.name", mitigations.subsampled_by(config) == "class", "'erm'"),
-        ):
-            if asked:
-                raise ConfigError(
-                    f"config.{knob} must be {why} for {splits.name}: it needs classes, and there are none"
-                )
+    """ConfigError where the data lacks what the knobs need."""
+    shortcut, by = config.data.shortcut, mitigations.subsampled_by(config)
+    for knob, asked, must_be in (
+        ("data.shortcut.kind", shortcut.kind != "none", "'none'"),
+        ("data.label_flip", config.data.label_flip, "0"),
+        ("mitigation.name", by == "class", "'erm'"),
+    ):
+        if asked and splits.is_regression:
+            raise ConfigError(
+                f"config.{knob} must be {must_be} for {splits.name}: it needs classes, and there are none"
+            )
     if shortcut.kind == "dominoes" and not isinstance(splits, WithPartners):
         raise ConfigError(
             "config.data.shortcut.kind is 'dominoes', but there are no images to be put above; name their data set in"
             " data.shortcut.images"
         )
-    no_groups = shortcut.kind == "none" and splits.parts[splits.training_part].groups is None
-    if mitigations.subsampled_by(config) == "group" and no_groups:
+    if by == "group" and shortcut.kind == "none" and splits.parts[splits.training_part].groups is None:
         raise ConfigError(
             f"config.mitigation.name is {config.mitigation.name!r}, but the data has no groups: plant a cue, or give the"
             " data an attribute/group column"
         )
 
 
-def _shapes(splits: Splits, config) -> tuple[tuple, tuple, np.ndarray | None]:
-    """Shape of an example in raw units and as the network sees it, and the cue's inputs; see Plan."""
-    kind, classes = config.data.shortcut.kind, splits.num_classes
-    shape, cue = next(iter(splits.parts.values())).inputs.shape[1:], None
+def _shapes(splits: Splits, config) -> tuple[tuple[int, ...], tuple[int, ...], np.ndarray | None]:
+    """raw_shape, shape and cue of the view. A cue that acts on images comes before they are flattened, others after."""
+    kind, cue, shapes = config.data.shortcut.kind, None, []
+    shape = next(iter(splits.parts.values())).inputs.shape[1:]
     try:
-        if shortcuts.acts_on_images(kind):
-            cue = shortcuts.cue_inputs(kind, shape, classes)
-            shape = shortcuts.planted_shape(kind, shape, classes)
-        raw_shape = shape
-        if config.data.flatten:
-            shape = (math.prod(shape),)
-        if kind != "none" and not shortcuts.acts_on_images(kind):
-            cue = shortcuts.cue_inputs(kind, shape, classes)
-            shape = shortcuts.planted_shape(kind, shape, classes)
+        for images in (True, False):
+            if kind != "none" and shortcuts.acts_on_images(kind) == images:
+                cue = shortcuts.cue_inputs(kind, shape, splits.num_classes)
+                shape = shortcuts.planted_shape(kind, shape, splits.num_classes)
+            shapes.append(tuple(shape))
+            if config.data.flatten:
+                shape = (math.prod(shape),)
     except ValueError as error:
         raise ConfigError(f"config.data.shortcut.kind is {kind!r}: {error}") from None
-    return tuple(raw_shape), tuple(shape), cue
-
-
-def _normalisation(splits: Splits, raw_shape: tuple[int, ...]) -> Normalisation:
-    """The data's own, repeated for the channels of a second image; a single value holds for any number of them."""
-    own, channels = splits.normalisation, raw_shape[-1]
-    times = channels // len(own.mean) if len(own.mean) > 1 else 1
-    return own._replace(mean=own.mean * times, std=own.std * times)
+    return *shapes, cue
 
 
 def _standardise(splits: Splits, train: Table) -> tuple[np.ndarray, np.ndarray] | tuple:
@@ -172,14 +170,8 @@ def _standardise(splits: Splits, train: Table) -> tuple[np.ndarray, np.ndarray] 
     mean = np.zeros((len(train.rows), len(which)), np.float32)
     deviation = np.ones_like(mean)
     for replica, rows in enumerate(train.rows):
-        own = np.ma.masked_invalid(inputs[rows])
-        mean[replica, which] = own.mean(axis=0).filled(0)
-        found = own.std(axis=0).filled(0)
-        deviation[replica, which] = np.where(found > 0, found, 1)
+        trained = np.ma.masked_invalid(inputs[rows])
+        mean[replica, which] = trained.mean(axis=0).filled(0)
+        deviations = trained.std(axis=0).filled(0)
+        deviation[replica, which] = np.where(deviations > 0, deviations, 1)
     return mean, deviation
-
-
-def _class_frequencies(splits: Splits) -> np.ndarray:
-    labels = splits.parts[splits.training_part].labels
-    sizes = [len(labels)] if splits.is_regression else np.bincount(labels, minlength=splits.num_classes)
-    return (np.array(sizes) / len(labels)).astype(np.float32)

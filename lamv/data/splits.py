@@ -6,7 +6,7 @@ Axis letters: N examples, H W C image height, width, channels, D input dimension
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -72,7 +72,7 @@ class Splits:
     parts: dict[str, Split]
     class_names: tuple[str, ...]
     normalisation: Normalisation = Normalisation()
-    sources: tuple[Source, ...] = field(default=())
+    sources: tuple[Source, ...] = ()
     attribute_names: tuple[str, ...] = ()
     own_group_names: tuple[str, ...] = ()
     crossing: str = "{label}, {attribute}"
@@ -125,31 +125,22 @@ def make_split(
 ) -> Split:
     """A Split of `inputs` in their order, once labels, groups and attributes fit them.
 
-    With attributes and without groups, groups are y * num_attributes + a. Raises DataError, naming `file`, for no
-    examples, unequal counts, a label outside [0, num_classes), more groups than int32 can number, or groups
-    that are not y * num_attributes + a although there are attributes.
+    With attributes, groups are y * num_attributes + a. Raises DataError, naming `file`, for no examples, unequal counts,
+    a label outside [0, num_classes), or more groups than int32 can number.
     """
     if not len(inputs):
         raise DataError(f"{file}: holds no examples; at least 1 is needed")
     for what, values in (("labels", labels), ("groups", groups), ("attributes", attributes)):
         if values is not None and len(values) != len(inputs):
             raise DataError(f"{file}: {len(values)} {what} for {len(inputs)} inputs; the counts must be equal")
-    outside = np.flatnonzero((labels < 0) | (labels >= num_classes))
-    if outside.size:
-        first = outside[0]
+    for first in np.flatnonzero((labels < 0) | (labels >= num_classes))[:1]:
         raise DataError(f"{file}: label {labels[first]} of example {first} is outside 0..{num_classes - 1}")
     if attributes is not None:
         if num_classes * num_attributes >= 2**31:
             raise DataError(
                 f"{file}: {num_attributes} attributes of {num_classes} classes make too many groups; below 2^31 are allowed"
             )
-        crossed = labels.astype(np.int64) * num_attributes + attributes
-        groups = crossed if groups is None else groups
-        for first in np.flatnonzero(groups != crossed)[:1]:
-            raise DataError(
-                f"{file}: group {groups[first]} of example {first} is not y * A + a = {crossed[first]} with"
-                f" A = {num_attributes} attributes; leave the groups out"
-            )
+        groups = labels.astype(np.int64) * num_attributes + attributes
     ids = np.arange(len(inputs), dtype=np.int64)
     groups, attributes = (None if values is None else values.astype(np.int32) for values in (groups, attributes))
     return Split(inputs, labels.astype(np.int32), ids, groups, attributes)

@@ -1,4 +1,4 @@
-"""The tables of a split: which examples a replica has in it, and what a seed draws for each of them.
+"""The examples that each replica has in a split, and what its seed draws for them.
 
 Axis letters: N examples, R replicas, M examples of a split, K classes, A attributes.
 """
@@ -18,21 +18,21 @@ from lamv.errors import ConfigError
 
 #: On the host, or on the device.
 Array = np.ndarray | jax.Array
-#: Streams of random numbers, one for each thing that a seed draws: never renumber, only add. 0 are the attributes of the
-#: training set, 1 to 5 those of the test set by placement.
+#: Streams of random numbers, one for each thing that a seed draws: never renumber, only add. 0: attributes of the training
+#: set; 1 to 5: of the test set, by placement.
 LEFT_OUT, VALID = 6, 7
 FLIPS, ENVIRONMENTS, PAIRS, SUBSAMPLE = 20, 21, 22, 23
-#: Partners of the split whose attributes are of stream s have stream PARTNERS + s.
+#: Plus the stream of the attributes of the same split.
 PARTNERS = 40
 
 
 class Table(NamedTuple):
-    """A split of every replica: which examples, what the cue says of them, which group they are in; (R, M) int32 each.
+    """A split of every replica, (R, M) int32 each.
 
-    rows: row numbers in Examples. attributes: see lamv.core.shortcuts, ABSENT where there is no cue. groups: in
-    [0, num_groups), or num_groups for "in no group". What a run does not need is (): labels, where they are not those of
-    the examples; environments, of the training set; partners, row numbers of the images that a cue is made of, in
-    Examples.partners or, where that is (), in Examples.inputs.
+    rows: indices into Examples. attributes: see lamv.core.shortcuts, ABSENT where there is no cue. groups: in
+    [0, num_groups), or num_groups for "in no group". () where a run does not need it: labels that are not those of the
+    examples; environments, of the training set; partners, indices into Examples.partners or, where that is (), into
+    Examples.inputs.
     """
 
     rows: Array
@@ -46,22 +46,21 @@ class Table(NamedTuple):
 class Tables:
     """Makes the tables of replicas with these configs and seeds; see `plan`.
 
-    labels: by replica, (N,) of all examples, as this replica has them; clean: as they are stored.
+    labels: by replica, (N,) of all examples, flipped; clean: (N,) as they are stored.
     """
 
     def __init__(self, splits: Splits, configs: Sequence, seeds: Sequence[int]):
         self._splits, self._shortcuts, self._seeds = splits, [config.data.shortcut for config in configs], seeds
         self._kind, self._classes = configs[0].data.shortcut.kind, splits.num_classes
-        self.clean = joined(splits, "labels")
         self._flips = any(config.data.label_flip for config in configs)
+        self.clean = joined(splits, "labels")
         self.labels = [self.clean] * len(seeds)
         if self._flips:
             self.labels = [
                 _flipped(self.clean, self._classes, config.data.label_flip, _generator(seed, FLIPS))
                 for config, seed in zip(configs, seeds, strict=True)
             ]
-        self._own_groups = joined(splits, "groups")
-        self._own_attributes = joined(splits, "attributes")
+        self._own_groups, self._own_attributes = joined(splits, "groups"), joined(splits, "attributes")
         if self._kind != "none":
             self.num_attributes = self._classes
         else:
@@ -73,12 +72,14 @@ class Tables:
         """One split. part: of the cut, "train", "test", "valid" or "left_out"; stream: of its attributes."""
         rows = np.stack(rows_of_replica).astype(np.int32)
         replicas = range(len(rows))
+        labels = np.stack([self.labels[r][rows[r]] for r in replicas])
         environments = self._environments(rows.shape[1]) if part == "train" else ()
         attributes = self._own_attributes[rows].astype(np.int32)
         if self._kind != "none":
             reliabilities = [self._reliability(r, part, environments) for r in replicas]
-            attributes = np.stack([self._attributes(r, rows[r], placement, stream, reliabilities[r]) for r in replicas])
-        labels = np.stack([self.labels[r][rows[r]] for r in replicas])
+            attributes = np.stack(
+                [self._attributes(r, labels[r], placement, stream, reliabilities[r]) for r in replicas]
+            )
         if self.num_attributes:
             groups = groups_of(labels, attributes, self.num_attributes, self.num_groups)
         else:
@@ -90,7 +91,7 @@ class Tables:
         return Table(rows, attributes, groups.astype(np.int32), labels if self._flips else (), environments, partners)
 
     def subsampled(self, table: Table, by: str) -> Table:
-        """As many examples of each group or class that there is, the same number for all replicas."""
+        """Equally many examples of each group or class that occurs, the same number for all replicas."""
         members, number = table.groups, self.num_groups
         if by == "class":
             number = self._classes
@@ -111,12 +112,10 @@ class Tables:
         return jax.tree.map(lambda values: np.take_along_axis(values, np.stack(indices), axis=1), table)
 
     def _environments(self, number: int) -> np.ndarray | tuple:
-        """(R, number) int32: the training set divided evenly, by the seed; () where there is one environment only."""
+        """(R, number) int32: the training set divided evenly, by the seed; () where it is not divided."""
         many = len(self._shortcuts[0].environments)
-        if not many:
-            return ()
-        drawn = [_generator(seed, ENVIRONMENTS).permutation(number) % many for seed in self._seeds]
-        return np.stack(drawn).astype(np.int32)
+        drawn = [_generator(seed, ENVIRONMENTS).permutation(number) % many for seed in self._seeds if many]
+        return np.stack(drawn).astype(np.int32) if many else ()
 
     def _reliability(self, replica: int, part: str, environments) -> float | np.ndarray:
         shortcut = self._shortcuts[replica]
@@ -128,18 +127,17 @@ class Tables:
             return given
         return among.mean() if len(among) else shortcut.reliability
 
-    def _attributes(self, replica: int, rows, placement: str, stream: int, reliability) -> np.ndarray:
-        labels, seed = self.labels[replica][rows], self._seeds[replica]
+    def _attributes(self, replica: int, labels, placement: str, stream: int, reliability) -> np.ndarray:
+        seed = self._seeds[replica]
         if self._kind == "cat_channel":
             pairs = shortcuts.draw_pairs(_generator(seed, PAIRS), self._classes)
-            return np.full(len(rows), shortcuts.ABSENT, np.int32) if placement == "absent" else pairs[labels]
+            return np.full(len(labels), shortcuts.ABSENT, np.int32) if placement == "absent" else pairs[labels]
         return shortcuts.draw_attributes(
             _generator(seed, stream), labels, self._classes, placement=placement, reliability=reliability
         )
 
     def _partners(self, replica: int, rows, attributes, part: str, stream: int) -> np.ndarray:
-        """cat_channel: from the split itself. dominoes: from the other data set, its test part for tests, else its training
-        part."""
+        """From the split itself (cat_channel), or from the test or the training part of the other data set (dominoes)."""
         seed = self._seeds[replica]
         candidates, labels, whose = rows, self.clean, self._splits.name
         if isinstance(self._splits, WithPartners):
@@ -152,8 +150,8 @@ class Tables:
 
 
 def counts(members: Array, number: int) -> np.ndarray:
-    """(R, number) how often each of 0 to number - 1 is among the members (R, M) of each replica; others are not counted."""
-    return np.stack([np.bincount(own, minlength=number)[:number] for own in members])
+    """(R, number) how often each of 0 to number - 1 occurs in the members (R, M) of each replica."""
+    return np.stack([np.bincount(of_replica, minlength=number)[:number] for of_replica in members])
 
 
 def _flipped(labels: np.ndarray, num_classes: int, probability: float, rng: np.random.Generator) -> np.ndarray:

@@ -56,7 +56,7 @@ def read_tar_gz(path: Path, wanted: Collection[str]) -> dict[str, bytes]:
                         files[name] = content.read()
             while stream.read(1 << 20):
                 pass
-    except Exception as error:  # gzip, zlib and tarfile each have their own ways to say that bytes are wrong
+    except Exception as error:  # gzip, zlib and tarfile raise errors of many classes
         if isinstance(error, DataError) or getattr(error, "errno", None):
             raise
         raise DataError(f"{path}: damaged .tar.gz ({one_line(error)}); fetch the file again") from error

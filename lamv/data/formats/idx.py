@@ -16,23 +16,8 @@ import numpy as np
 
 from lamv.errors import DataError, one_line
 
-UNSIGNED_BYTE = 0x08
-
 # Five times the largest official file. A header may claim 2^32 images, and a gzip file of a few MB may back it.
 MAX_BYTES = 1 << 28
-
-
-def read_shape(path: Path, axes: int) -> tuple[int, ...]:
-    """The shape that an IDX file claims in its header. Raises DataError as read_idx does."""
-    try:
-        with _open(path) as file:
-            shape = _parse_header(path, file.read(4 * (1 + axes)), axes)
-            zipped = isinstance(file, gzip.GzipFile)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}: damaged gzip data ({one_line(error)}); fetch the file again") from error
-    if not zipped:
-        _check_length(path, shape, path.stat().st_size - 4 * (1 + axes))
-    return shape
 
 
 def read_idx(path: Path, axes: int) -> tuple[np.ndarray, str]:
@@ -49,26 +34,21 @@ def read_idx(path: Path, axes: int) -> tuple[np.ndarray, str]:
             body = file.read(math.prod(shape) + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: damaged gzip data ({one_line(error)}); fetch the file again") from error
-    _check_length(path, shape, len(body))
-    digest = hashlib.sha256(header + body).hexdigest()
-    return np.frombuffer(body, np.uint8).reshape(shape), digest
-
-
-def _check_length(path: Path, shape: tuple[int, ...], length: int) -> None:
-    if length != math.prod(shape):
-        number = f"only {length}" if length < math.prod(shape) else "more"
+    if len(body) != math.prod(shape):
+        number = f"only {len(body)}" if len(body) < math.prod(shape) else "more"
         raise DataError(f"{path}: {number} bytes after the header; its shape {shape} needs {math.prod(shape)}")
+    return np.frombuffer(body, np.uint8).reshape(shape), hashlib.sha256(header + body).hexdigest()
 
 
 def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    # Told by the first bytes: browsers and mirrors unpack files without taking the .gz off their names.
+    # By its first bytes: browsers and mirrors unpack files without taking the .gz off their names.
     with open(path, "rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
     return gzip.open(path) if zipped else open(path, "rb")
 
 
 def _parse_header(path: Path, header: bytes, axes: int) -> tuple[int, ...]:
-    magic = bytes([0, 0, UNSIGNED_BYTE, axes])
+    magic = bytes([0, 0, 0x08, axes])  # 0x08: unsigned bytes
     if header[:4] != magic:
         begin = header[:4].hex() or "nothing"
         raise DataError(f"{path}: begins with {begin}; an IDX file of bytes in {axes} axes begins with {magic.hex()}")

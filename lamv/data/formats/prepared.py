@@ -6,8 +6,6 @@ that in a separate environment.
 
 import json
 import logging
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,15 +59,19 @@ def read(
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise DataError(f"{version_dir}: pip install tensorflow-datasets to read it ({one_line(error)})") from error
+    absl = logging.getLogger("absl")
+    level = absl.level
+    absl.setLevel(logging.ERROR)  # holds back advice on installing other image decoders
     try:
-        with _quiet():
-            builder = tfds.builder_from_directory(version_dir)
-            class_names = builder.info.features["label"].names
-            parts = {part: _read_part(builder, part, image_shape) for part in ("train", "test")}
+        builder = tfds.builder_from_directory(version_dir)
+        class_names = builder.info.features["label"].names
+        parts = {part: _read_part(builder, part, image_shape) for part in ("train", "test")}
     except DataError:
         raise
     except Exception as error:  # each file format has errors of its own
         raise DataError(f"{version_dir}: cannot be read, prepare it again ({one_line(error)})") from error
+    finally:
+        absl.setLevel(level)
     class_names = check_class_names(str(info_file), class_names, num_classes)
     splits = {
         part: make_split(f"{version_dir} ({part})", images, labels, num_classes)
@@ -98,7 +100,7 @@ def _check_info(name: str, info_file: Path) -> None:
 def _read_part(builder: Any, part: str, image_shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     source = builder.as_data_source(part)
     prepared = builder.info.splits[part].num_examples
-    # Parquet sources can end after the first of their row groups and say nothing of it.
+    # Parquet sources can end silently after their first row group.
     if len(source) != prepared:
         command = HOW_TO_PREPARE.format(name=builder.name)
         raise DataError(
@@ -116,15 +118,3 @@ def _read_part(builder: Any, part: str, image_shape: tuple[int, ...]) -> tuple[n
             )
         images[i], labels[i] = image, example["label"]
     return images, labels
-
-
-@contextmanager
-def _quiet() -> Generator[None]:
-    """Holds back tensorflow-datasets' advice on installing other image decoders."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -31,8 +31,8 @@ MICROSECONDS_A_DAY = 86_400_000_000
 
 
 class Series(NamedTuple):
-    """kind: "whole" or "real" numbers, "yes" (booleans, yes and no), "date", "text", "category" (texts of which the file
-    says so), "digits" (with leading zeros, like postcodes), or "" where values of this type are not read.
+    """kind: "whole" or "real" numbers, "yes" (booleans, yes and no), "date", "text", "category" (texts, by their
+    type in the file), "digits" (with leading zeros, like postcodes), or "" where values of this type are not read.
 
     codes: (N,) int32, the position of each value in `values`, -1 where it is missing. values: the distinct values as they
     are stored, an Arrow array. numbers: the same as float64 (dates: days since 1970-01-01), () for texts.
@@ -86,7 +86,7 @@ def _encoded(array) -> tuple[np.ndarray, Any]:
 
 
 def _of_texts(name: str, codes: np.ndarray, values, categories: bool) -> Series:
-    """categories: the file says so, and numbers among them are names."""
+    """categories: by their type in the file; numbers among them are names."""
     codes, values = _distinct(codes, values.cast(pa.string()))
     if categories or not len(values):
         return Series(name, "category", codes, values)
@@ -109,7 +109,7 @@ def _of_texts(name: str, codes: np.ndarray, values, categories: bool) -> Series:
 
 
 def _distinct(codes: np.ndarray, values) -> tuple[np.ndarray, Any]:
-    """The same once more, without the space around values, and without those that say that there is none."""
+    """The same without the space around values, and without those that stand for a missing one."""
     trimmed = compute.utf8_trim_whitespace(values)
     if values.null_count or not trimmed.equals(values):  # then some may be there twice
         again, values = _encoded(trimmed)
@@ -129,7 +129,6 @@ def _of_numbers(name: str, kind: str, array, type) -> Series:
 
 
 def _numbers(values) -> np.ndarray:
-    """(V,) float64."""
     if pa.types.is_timestamp(values.type):
         return values.cast(pa.int64()).to_numpy(zero_copy_only=False) / MICROSECONDS_A_DAY
     return values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)

@@ -19,7 +19,7 @@ from pyarrow import parquet
 
 from lamv import memory
 from lamv.data.integrity import sha256_of
-from lamv.errors import DataError, brief, listed, one_line, shown
+from lamv.errors import DataError, and_more, brief, listed, one_line, shown
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 #: Where the offsets of an array of texts end.
@@ -153,22 +153,19 @@ def _lines(content: bytes) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
 
 
-def _records(path: Path, content: bytes, delimiter: str):
-    """The rows, the names among them, as Python reads a CSV; DataError for quotes without an end."""
+def _count(path: Path, content: bytes, delimiter: str) -> int:
+    """The rows, the names among them, that Python's reader finds; DataError for quotes without an end."""
     reader = csv.reader(_lines(content), delimiter=delimiter, strict=True)
-    begin = 0
-    while True:
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise DataError(
-                f"{shown(path)}: the row that begins in line {begin + 1} has a quote that ends wrongly or not at all"
-                f" ({error}); write a quote within a value as two of them"
-            ) from None
-        begin = reader.line_num
-        yield record
+    rows = begin = 0
+    try:
+        for record in reader:
+            rows, begin = rows + bool(record), reader.line_num
+    except csv.Error as error:
+        raise DataError(
+            f"{shown(path)}: the row that begins in line {begin + 1} has a quote that ends wrongly or not at all ({error});"
+            " write a quote within a value as two of them"
+        ) from None
+    return rows
 
 
 def _parsed(path: Path, content: bytes, names: Sequence[str], delimiter: str):
@@ -193,17 +190,16 @@ def _parsed(path: Path, content: bytes, names: Sequence[str], delimiter: str):
         raise DataError(f"{shown(path)}: cannot be read as CSV ({one_line(error)})") from error
     # Arrow forgives a quote without its end, and makes one value of all that follows.
     rows = array.num_rows + len(ragged)
-    if b'"' in content and sum(1 for record in _records(path, content, delimiter) if record) != rows + 1:
+    if b'"' in content and _count(path, content, delimiter) != rows + 1:
         raise DataError(
             f"{shown(path)}: its quotes can be read in two ways; write a quote within a value as two of them"
         )
     lines = content.count(b"\n") == rows + 1
     for number, values in ragged[:1]:
         at = f"line {number}" if lines else f"row {number - 1}"
-        more = f" (and {len(ragged) - 1} more)" if len(ragged) > 1 else ""
         raise DataError(
-            f"{shown(path)}: {at} has {values} values{more}, and the first line {len(names)} names; there must be one for"
-            " each, and quotes around values that hold a separator"
+            f"{shown(path)}: {at} has {values} values{and_more(ragged)}, and the first line {len(names)} names; there must"
+            " be one for each, and quotes around values that hold a separator"
         )
     return array, lines
 

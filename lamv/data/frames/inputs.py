@@ -37,10 +37,8 @@ class Inputs(NamedTuple):
 
 
 class _Encoded(NamedTuple):
-    """The inputs that a column becomes. numbers: (N,) float32, the first of them, or None.
-
-    codes: (N,) which of the others is 1, -1 for none; or None where there are no others. filled: how many values were
-    missing. unknown: how many values do not occur in training.
+    """The inputs that a column becomes. numbers: (N,) float32, the first of them, or None. codes: (N,) which of the others
+    is 1, -1 for none; None without others. filled: number of missing values; unknown: of those not in the training rows.
     """
 
     kind: str
@@ -85,14 +83,19 @@ def encode(frame: Frame, names: Sequence[str], trains: np.ndarray, fill: bool = 
             f" ({drop_flag('NAME')})"
         )
     notes = (_summary(len(names), width, encoded), *reasons, *_notes(encoded))
-    inputs = tuple(name for column in encoded.values() for name in column.names)
-    numbers = tuple(
-        at == 0 and column.numbers is not None for column in encoded.values() for at in range(len(column.names))
-    )
-    values = _filled(frame.rows, width, encoded)
+    values, inputs, numbers = np.zeros((frame.rows, width), np.float32), [], []
+    for column in encoded.values():
+        first, of_numbers = len(inputs), column.numbers is not None
+        if of_numbers:
+            values[:, first] = column.numbers
+        if column.codes is not None:
+            ones = np.flatnonzero(column.codes >= 0)
+            values[ones, first + of_numbers + column.codes[ones]] = 1
+        inputs += column.names
+        numbers += [of_numbers and at == 0 for at in range(len(column.names))]
     if fill:
         values[np.isnan(values)] = 0.0
-    return Inputs(values, inputs, numbers, notes)
+    return Inputs(values, tuple(inputs), tuple(numbers), notes)
 
 
 def _encoded(frame: Frame, column: Series, trains: np.ndarray) -> _Encoded:
@@ -165,24 +168,12 @@ def _category(column: Series, trains: np.ndarray) -> _Encoded:
     return _Encoded(column.kind, names, None, codes, int(missing.sum()), int(np.sum((codes < 0) & ~missing)))
 
 
-def _filled(rows: int, width: int, encoded: Mapping[str, _Encoded]) -> np.ndarray:
-    values, first = np.zeros((rows, width), np.float32), 0
-    for column in encoded.values():
-        if column.numbers is not None:
-            values[:, first] = column.numbers
-        if column.codes is not None:
-            ones = np.flatnonzero(column.codes >= 0)
-            values[ones, first + (column.numbers is not None) + column.codes[ones]] = 1
-        first += len(column.names)
-    return values
-
-
 def _summary(number: int, width: int, encoded: Mapping[str, _Encoded]) -> str:
-    kinds = [column.kind for column in encoded.values() if column.numbers is not None]
+    numbers = sum(column.numbers is not None for column in encoded.values())
     texts = sum(column.kind in TEXTS for column in encoded.values())
     indicators = sum(column.codes is not None and column.kind not in TEXTS for column in encoded.values())
     counts = (
-        (len(kinds), "of numbers, standardised"),
+        (numbers, "of numbers, standardised"),
         (texts, "of texts, one-hot"),
         (indicators, "to say where a number is missing"),
     )

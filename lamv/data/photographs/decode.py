@@ -12,12 +12,11 @@ eighth of their size, which would be up to 1.5 times faster and give other pixel
 import contextlib
 import errno
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from lamv.errors import one_line
+from lamv.errors import DataError, one_line, shown
 
 # Pillow reads more, but some of that by running other programs.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
@@ -31,38 +30,27 @@ _NOT_NOW = ("EACCES", "EPERM", "ENOENT", "EIO", "ESTALE", "EMFILE", "ENFILE", "E
 UNREADABLE = frozenset(getattr(errno, name) for name in _NOT_NOW)
 
 
-class Facts(NamedTuple):
-    """How many photographs have transparent pixels, several frames, or fewer pixels than asked for.
+Facts = tuple[int, int, int, int]  # transparent pixels (0 or 1), several frames (0 or 1), width and height, upright
 
-    smallest, largest: (pixels, width, height), upright; () of no photograph.
+
+def attempt(name: str, path: Path, image_size: int) -> tuple[np.ndarray, Facts] | str:
+    """What `decode` returns, or why the photograph is broken. name: of the data set, for messages.
+
+    Raises DataError where the file may be whole, but cannot be read now: permissions, a disk that fails, too little memory.
     """
-
-    transparent: int = 0
-    frames: int = 0
-    enlarged: int = 0
-    smallest: tuple[int, ...] = ()
-    largest: tuple[int, ...] = ()
-
-    def joined(self, other: "Facts") -> "Facts":
-        """The facts of both sets of photographs."""
-        return Facts(
-            self.transparent + other.transparent,
-            self.frames + other.frames,
-            self.enlarged + other.enlarged,
-            min(filter(None, (self.smallest, other.smallest)), default=()),
-            max(self.largest, other.largest),
-        )
+    try:
+        return decode(path, image_size)
+    except UnidentifiedImageError:
+        return f"is no image of a kind that is read ({', '.join(FORMATS)})"
+    except Exception as error:  # Pillow's readers raise errors of many classes
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) in UNREADABLE:
+            why = getattr(error, "strerror", None) or one_line(error)
+            raise DataError(f"{name}: {shown(path)}: cannot be read ({why}); mend that, and start again") from error
+        return f"cannot be decoded ({one_line(error)})"
 
 
-class Square(NamedTuple):
-    """One photograph, (image_size, image_size, 3) uint8, and its facts."""
-
-    pixels: np.ndarray
-    facts: Facts
-
-
-def decode(path: Path, image_size: int) -> Square:
-    """One photograph. Raises ValueError, or what Pillow raises, if it is broken."""
+def decode(path: Path, image_size: int) -> tuple[np.ndarray, Facts]:
+    """(image_size, image_size, 3) uint8, and the facts. Raises ValueError, or what Pillow raises, if it is broken."""
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise ValueError(f"{size} bytes; at most {MAX_BYTES} are read")
@@ -75,14 +63,12 @@ def decode(path: Path, image_size: int) -> Square:
         # An orientation that cannot be read is none.
         with contextlib.suppress(Exception):
             ImageOps.exif_transpose(image, in_place=True)
-        width, height = image.size
         pixels, transparent = on_white(image, image_size)
         frames = False
         # The first frame is whole, whatever follows it. is_animated looks no further than at the second.
         with contextlib.suppress(Exception):
             frames = bool(getattr(image, "is_animated", False))
-    shape = (width * height, width, height)
-    return Square(pixels, Facts(int(transparent), int(frames), int(min(width, height) < image_size), shape, shape))
+        return pixels, (int(transparent), int(frames), *image.size)
 
 
 def on_white(image: Image.Image, image_size: int) -> tuple[np.ndarray, bool]:
@@ -96,12 +82,3 @@ def on_white(image: Image.Image, image_size: int) -> tuple[np.ndarray, bool]:
             square = np.asarray(ImageOps.fit(image.convert("RGBa"), shape, bilinear)).astype(np.int32)
             return np.minimum(square[..., :3] + 255 - square[..., 3:], 255).astype(np.uint8), True
     return np.asarray(ImageOps.fit(image.convert("RGB"), shape, bilinear)), False
-
-
-def reason(error: Exception) -> str | None:
-    """Why a photograph that raised this error is broken; None where its file may be whole but cannot be read now."""
-    if isinstance(error, UnidentifiedImageError):
-        return f"is no image of a kind that is read ({', '.join(FORMATS)})"
-    if isinstance(error, MemoryError) or getattr(error, "errno", None) in UNREADABLE:
-        return None
-    return f"cannot be decoded ({one_line(error)})"

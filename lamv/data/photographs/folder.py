@@ -20,9 +20,8 @@ MOST_LEVELS, MOST_WAYS = 64, 16
 
 
 class Tree(NamedTuple):
-    """What lies below a folder, by relative "/"-separated name: size and time (ns) of files, and the folders.
-
-    gone: photographs that are links to nothing, with what to say of them.
+    """What is below a folder, by relative "/"-separated name: size and time (ns) of files; folders; gone: photographs that
+    are links to nothing, with the message.
     """
 
     files: dict[str, tuple[int, int]]
@@ -52,8 +51,12 @@ def walk(name: str, folder: Path, on_broken: str) -> Tree:
                     raise DataError(f"{name}: {shown(folder / file)}: the name is not UTF-8; rename it")
                 real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
                 mode = _mode_of(entry)
-                if mode is not None and entry.is_symlink():
-                    _check_link(name, folder / file, real, root, way)
+                inside = real.startswith(os.path.join(root, "")) and real not in way
+                if mode is not None and entry.is_symlink() and not inside:
+                    raise DataError(
+                        f"{name}: {shown(folder / file)}: is a link to {shown(real)}, outside the folder or around in a"
+                        " circle; put the files themselves there"
+                    )
                 if mode is None or not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
                     odd[file] = f"is {kind_of(Path(entry.path))}"
                 elif stat.S_ISREG(mode):
@@ -68,9 +71,8 @@ def walk(name: str, folder: Path, on_broken: str) -> Tree:
         tree.gone.update({file: why for file, why in odd.items() if why.startswith("is a link") and is_image(file)})
     odd = {file: why for file, why in odd.items() if file not in tree.gone}
     for file in sorted(odd)[:1]:
-        way_out = (
-            "fetch the files first (git annex get, dvc pull)" if odd[file].startswith("is a link") else "take it away"
-        )
+        fetch = "fetch the files first (git annex get, dvc pull)"
+        way_out = fetch if odd[file].startswith("is a link") else "take it away"
         raise DataError(f"{name}: {shown(folder / file)} {odd[file]}{and_more(odd)}; {way_out}")
     return tree
 
@@ -83,12 +85,6 @@ def _mode_of(entry: os.DirEntry) -> int | None:
         if entry.is_symlink() and not os.path.exists(entry.path):
             return None
         raise
-
-
-def _check_link(name: str, path: Path, real: str, root: str, way: tuple[str, ...]) -> None:
-    if real in way or not real.startswith(os.path.join(root, "")):
-        what = f"is a link to {shown(real)}, outside the folder or around in a circle"
-        raise DataError(f"{name}: {shown(path)}: {what}; put the files themselves there")
 
 
 def _check_folder(name: str, path: Path, level: int, ways: int) -> None:

@@ -1,7 +1,6 @@
-"""A list of photographs held against the folder that they are in, and read.
+"""A list of photographs, compared with the folder that they are in, and read.
 
-A reader says which files there are and what they show (`Listing`). Everything that can be known without decoding is
-checked first: names, parts, classes, files that are missing, files that are not listed.
+Everything that can be known without decoding is checked first: names, parts, classes, missing files, unlisted files.
 
 on_broken: "error" refuses a data set with a photograph that cannot be read. "skip" leaves such photographs out, listed ones
 that are missing among them, as long as they are at most half and no class and no part loses all of its photographs.
@@ -16,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 
 from lamv.data.photographs import cache
-from lamv.data.photographs.decode import Facts
 from lamv.data.photographs.folder import Tree, is_image
 from lamv.data.splits import Normalisation, Source, Splits, make_split
 from lamv.errors import DataError, and_more, brief, listed, nearest, shown
@@ -70,35 +68,36 @@ def read_listing(name: str, listing: Listing, image_size: int, on_broken: str) -
     left_out = _absent(name, listing, files, on_broken)
     _check_left_out(name, listing, files, parts, left_out)
     order = [at for part in PARTS for at in np.flatnonzero(parts == part).tolist() if at not in left_out]
-    photographs = [cache.Photograph(files[at], *listing.tree.files[files[at]]) for at in order]
-    decoded = cache.read(name, listing.folder, photographs, image_size, on_broken)
-    left_out |= {order[index]: why for index, why in decoded.broken.items()}
+    photographs = [(files[at], *listing.tree.files[files[at]]) for at in order]
+    pixels, sha256, outcomes = cache.read(name, listing.folder, photographs, image_size, on_broken)
+    left_out |= {at: why for at, why in zip(order, outcomes, strict=True) if isinstance(why, str)}
     _check_left_out(name, listing, files, parts, left_out)
     kept = np.array([at for at in order if at not in left_out])
     splits, start = {}, 0
     for part in PARTS:
         ids = kept[parts[kept] == part]
         if ids.size:
-            inputs, start = decoded.pixels[start : start + len(ids)], start + len(ids)
+            inputs, start = pixels[start : start + len(ids)], start + len(ids)
             attributes = None if listing.attributes is None else listing.attributes[ids]
             splits[part] = make_split(
                 str(listing.folder), inputs, listing.labels[ids], len(listing.class_names), attributes=attributes,
                 num_attributes=len(listing.attribute_names),
             )._replace(ids=ids.astype(np.int64))  # fmt: skip
-    notes = [*listing.notes, *_notes(decoded.facts, len(kept), image_size)]
+    facts = np.array([facts for facts in outcomes if not isinstance(facts, str)])
+    notes = [*listing.notes, *_notes(facts, image_size)]
     names = [shown(files[at]) for at in sorted(left_out)]
     reasons = tuple(f"{file}: {left_out[at]}" for file, at in zip(names, sorted(left_out), strict=True))
     if names:
         were = "was" if len(names) == 1 else "were"
         notes.append(f"{len(names)} of {len(files)} photographs {were} left out (data.on_broken=skip): {listed(names)}")
         logger.warning("%s: left out: %s%s", name, reasons[0], and_more(reasons))
-    pixels = Source(f"{listing.folder.name}/ decoded to {image_size}x{image_size}", decoded.sha256, official=None)
+    source = Source(f"{listing.folder.name}/ decoded to {image_size}x{image_size}", sha256, official=None)
     return Splits(
         name=name,
         parts=splits,
         class_names=listing.class_names,
         normalisation=NORMALISATION,
-        sources=(*listing.sources, pixels),
+        sources=(*listing.sources, source),
         attribute_names=listing.attribute_names,
         crossing=listing.crossing,
         notes=tuple(notes),
@@ -222,19 +221,21 @@ def _check_left_out(
             )
 
 
-def _notes(facts: Facts, number: int, image_size: int) -> Iterator[str]:
-    """What photographs are like, a sentence each."""
-    (_, *small), (_, *large) = facts.smallest, facts.largest
+def _notes(facts: np.ndarray, image_size: int) -> Iterator[str]:
+    """What photographs are like, a sentence each. facts: (N, 4), see lamv.data.photographs.decode."""
+    transparent, frames, width, height = facts.T
+    number, order = len(facts), np.lexsort((height, width, width * height))
+    small, large = facts[order[0], 2:].tolist(), facts[order[-1], 2:].tolist()
     if not small == large == [image_size, image_size]:
         sizes = f"{small[0]}x{small[1]}" + ("" if small == large else f" to {large[0]}x{large[1]}")
         note = f"photographs of {sizes} pixels, their middle squares scaled to {image_size}x{image_size}"
-        if facts.enlarged:
-            note += f"; {facts.enlarged} of {number} are smaller and were enlarged"
+        if enlarged := np.count_nonzero(np.minimum(width, height) < image_size):
+            note += f"; {enlarged} of {number} are smaller and were enlarged"
         yield note
-    if facts.transparent:
-        yield f"transparent pixels, in {facts.transparent} of {number} photographs, were composited on white"
-    if facts.frames:
-        yield f"of several frames or pages, in {facts.frames} of {number} photographs, the first was read"
+    if transparent.any():
+        yield f"transparent pixels, in {transparent.sum()} of {number} photographs, were composited on white"
+    if frames.any():
+        yield f"of several frames or pages, in {frames.sum()} of {number} photographs, the first was read"
 
 
 def _refuse(start: str, culprits: Collection[str | Path], what: str, way_out: str) -> None:

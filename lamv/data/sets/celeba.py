@@ -7,8 +7,9 @@ Needed are the aligned and cropped photographs (178 x 218), list_attr_celeba and
 read in their published form (.txt) and, where that is not there, as the .csv files of common mirrors.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,8 +34,6 @@ PLACES = {
 SPLITS = {"0": "train", "1": "valid", "2": "test"}
 SIGNS = {"-1": 0, "0": 0, "1": 1}  # some mirrors write 0 for -1
 
-Row = tuple[str, dict[str, str]]  # its position for messages, and its fields
-
 
 def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
     """parts={"train", "valid", "test"}: inputs (N, image_size, image_size, 3) uint8; LABEL and ATTRIBUTE are 1 where so.
@@ -44,11 +43,8 @@ def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
     do not name the same files.
     """
     attributes, partition, folder = (_find(path, what) for what in PLACES)
-    signs, parts = {}, {}
-    for where, row in _attributes(attributes):
-        _add(signs, where, row["image_id"], [chosen(where, name, row[name], SIGNS) for name in (LABEL, ATTRIBUTE)])
-    for where, row in _rows(partition, ("image_id", "partition"), "a file and its part, 0, 1 or 2, are needed"):
-        _add(parts, where, row["image_id"], chosen(where, "partition", row["partition"], SPLITS))
+    signs = _by_file(attributes, {LABEL: SIGNS, ATTRIBUTE: SIGNS}, named=True)
+    parts = _by_file(partition, {"partition": SPLITS})
     for one, other, names in (
         (attributes, partition, signs.keys() - parts),
         (partition, attributes, parts.keys() - signs),
@@ -62,7 +58,7 @@ def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
         folder=folder,
         tree=walk("celeba", folder, on_broken),
         files=list(signs),
-        parts=[parts[file] for file in signs],
+        parts=[parts[file][0] for file in signs],
         labels=labels,
         attributes=males,
         class_names=(f"not {LABEL}", LABEL),
@@ -82,41 +78,43 @@ def _find(path: Path, what: str) -> Path:
     return there
 
 
-def _add(to: dict, where: str, file: str, value: object) -> None:
-    if file in to:
-        raise DataError(f"{where}: {file!r} is listed twice; list it once")
-    to[file] = value
+def _by_file(path: Path, meanings: Mapping[str, Mapping[str, Any]], named: bool = False) -> dict[str, list]:
+    """What a list says in these columns, for each file."""
+    values = {}
+    for where, row in _rows(path, ("image_id", *meanings), named):
+        if row["image_id"] in values:
+            raise DataError(f"{where}: {row['image_id']!r} is listed twice; list it once")
+        values[row["image_id"]] = [chosen(where, name, row[name], meanings[name]) for name in meanings]
+    return values
 
 
-def _attributes(path: Path) -> Iterator[Row]:
+def _rows(path: Path, columns: Sequence[str], named: bool = False) -> Iterator[tuple[str, dict[str, str]]]:
+    """The rows of a list with these columns, each with its position for messages.
+
+    named: a .txt begins with the number of its rows, and the names of all columns but the first.
+    """
     if path.suffix == ".csv":
-        yield from csv_rows(path, ("image_id", LABEL, ATTRIBUTE))
+        yield from csv_rows(path, columns)
         return
-    lines = _lines(path)
-    _, count = next(lines, ("", [""]))
-    _, names = next(lines, ("", []))
-    for name in (LABEL, ATTRIBUTE):
-        if name not in names:
-            raise DataError(f"{path}: {name} is missing in its second line, which names the attributes; fetch it again")
-    number = 0
-    for row in _rows(path, ("image_id", *names), f"a file and {len(names)} attributes are needed", lines):
+    lines, names, count, number = _lines(path), columns, [], 0
+    if named:
+        _, count = next(lines, ("", [""]))
+        names = (columns[0], *next(lines, ("", []))[1])
+        for name in columns:
+            if name not in names:
+                raise DataError(
+                    f"{path}: {name} is missing in its second line, which names the attributes; fetch it again"
+                )
+    for where, fields in lines:
         number += 1
-        yield row
-    if count != [str(number)] or not number:
+        if len(fields) != len(names):
+            what = f"{len(names) - 1} attributes" if named else "its part, 0, 1 or 2,"
+            raise DataError(f"{where}: has {len(fields)} fields; a file and {what} are needed")
+        yield where, dict(zip(names, fields, strict=True))
+    if named and (count != [str(number)] or not number):
         raise DataError(
             f"{path}: its first line counts {' '.join(count)!r} photographs, and {number} follow; fetch it again"
         )
-
-
-def _rows(path: Path, names: Sequence[str], needed: str, lines: Iterable | None = None) -> Iterator[Row]:
-    """The rows of a list with these columns, of a .txt from the given line on."""
-    if path.suffix == ".csv":
-        yield from csv_rows(path, names)
-        return
-    for where, fields in lines or _lines(path):
-        if len(fields) != len(names):
-            raise DataError(f"{where}: has {len(fields)} fields; {needed}")
-        yield where, dict(zip(names, fields, strict=True))
 
 
 def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from lamv.data.formats import archive, pickles, prepared
 from lamv.data.integrity import identify, sha256_of, unverified
-from lamv.data.splits import Normalisation, Source, Split, Splits, check_class_names, make_split
+from lamv.data.splits import Normalisation, Splits, check_class_names, make_split
 from lamv.errors import DataError, shown
 from lamv.files import kind_of
 
@@ -37,17 +37,15 @@ class Version(NamedTuple):
     read_batch: Callable[[str, bytes], Batch]
     read_names: Callable[[str, bytes], list[str]]
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        return (*self.train, self.test, self.names)
-
 
 class Dataset(NamedTuple):
+    """CIFAR-10 or CIFAR-100. class_names: for want of the file with their names; () where that is needed."""
+
     name: str
     versions: tuple[Version, ...]
-    num_classes: int
     normalisation: Normalisation
-    class_names: tuple[str, ...] | None  # what to call the classes where the file with their names is gone
+    num_classes: int
+    class_names: tuple[str, ...] = ()
 
 
 def read_cifar10(path: Path) -> Splits:
@@ -65,24 +63,34 @@ def read_cifar100(path: Path) -> Splits:
 
 
 def _read(path: Path, dataset: Dataset) -> Splits:
-    if version_dir := prepared.find(dataset.name, path):
-        return prepared.read(dataset.name, version_dir, IMAGE_SHAPE, dataset.num_classes, dataset.normalisation)
+    name, number, normalisation = dataset.name, dataset.num_classes, dataset.normalisation
+    if version_dir := prepared.find(name, path):
+        return prepared.read(name, version_dir, IMAGE_SHAPE, number, normalisation)
     path = _locate(path, dataset)
-    version = _version_of(path, dataset)
-    version, files, sources = _read_folder(path, version) if version else _read_archive(path, dataset)
+    if version := _version_of(path, dataset):
+        files = archive.read_folder(path, (*version.train, version.test, version.names))
+        sources = tuple(unverified(path / file) for file in files)
+    else:
+        version, files = _read_archive(path, dataset)
+        sources = (identify(name, path.name, sha256_of(path)),)
     for file in (*version.train, version.test):
         if file not in files:
-            raise DataError(f"{path}: {file} is missing; {version.folder} holds {', '.join(version.files)}")
-    return Splits(
-        name=dataset.name,
-        parts={
-            "train": _read_part(path, version, version.train, files, dataset.num_classes),
-            "test": _read_part(path, version, (version.test,), files, dataset.num_classes),
-        },
-        class_names=_class_names(path, version, files, dataset),
-        normalisation=dataset.normalisation,
-        sources=sources,
-    )
+            needed = ", ".join((*version.train, version.test, version.names))
+            raise DataError(f"{path}: {file} is missing; {version.folder} holds {needed}")
+    parts = {}
+    for part, of_part in (("train", version.train), ("test", (version.test,))):
+        batches = [(f"{path}/{file}", *version.read_batch(f"{path}/{file}", files[file])) for file in of_part]
+        for batch in batches:
+            make_split(*batch, number)  # names the file of a label that is out of range
+        _, images, labels = zip(*batches, strict=True)
+        parts[part] = make_split(str(path), np.concatenate(images), np.concatenate(labels), number)
+    class_names = dataset.class_names
+    if version.names in files:
+        file = f"{path}/{version.names}"
+        class_names = check_class_names(file, version.read_names(file, files[version.names]), number)
+    elif not class_names:
+        raise DataError(f"{path}: {version.names} is missing; it names the {number} classes")
+    return Splits(name, parts, class_names, normalisation, sources)
 
 
 def _locate(path: Path, dataset: Dataset) -> Path:
@@ -104,48 +112,23 @@ def _locate(path: Path, dataset: Dataset) -> Path:
 
 
 def _version_of(folder: Path, dataset: Dataset) -> Version | None:
+    """The version of which a folder holds a file of examples."""
     for version in dataset.versions:
         if any((folder / file).is_file() for file in (*version.train, version.test)):
             return version
     return None
 
 
-Files = tuple[Version, dict[str, bytes], tuple[Source, ...]]
-
-
-def _read_folder(folder: Path, version: Version) -> Files:
-    files = archive.read_folder(folder, version.files)
-    return version, files, tuple(unverified(folder / file) for file in files)
-
-
-def _read_archive(path: Path, dataset: Dataset) -> Files:
-    wanted = [f"{version.folder}/{file}" for version in dataset.versions for file in version.files]
+def _read_archive(path: Path, dataset: Dataset) -> tuple[Version, dict[str, bytes]]:
+    wanted = [f"{v.folder}/{file}" for v in dataset.versions for file in (*v.train, v.test, v.names)]
     members = archive.read_tar_gz(path, wanted)
     for version in dataset.versions:
         folder = f"{version.folder}/"
         files = {name.removeprefix(folder): data for name, data in members.items() if name.startswith(folder)}
         if files:
-            return version, files, (identify(dataset.name, path.name, sha256_of(path)),)
+            return version, files
     allowed = " or ".join(f"{version.folder}/" for version in dataset.versions)
     raise DataError(f"{path}: is no archive of {dataset.name}: it holds no {allowed}")
-
-
-def _read_part(
-    path: Path, version: Version, names: tuple[str, ...], files: dict[str, bytes], num_classes: int
-) -> Split:
-    paths = {f"{path}/{name}": files[name] for name in names}
-    batches = [make_split(file, *version.read_batch(file, data), num_classes) for file, data in paths.items()]
-    inputs, labels = (np.concatenate(arrays) for arrays in zip(*(batch[:2] for batch in batches), strict=True))
-    return make_split(str(path), inputs, labels, num_classes)
-
-
-def _class_names(path: Path, version: Version, files: dict[str, bytes], dataset: Dataset) -> tuple[str, ...]:
-    if version.names in files:
-        file = f"{path}/{version.names}"
-        return check_class_names(file, version.read_names(file, files[version.names]), dataset.num_classes)
-    if dataset.class_names is None:
-        raise DataError(f"{path}: {version.names} is missing; it names the {dataset.num_classes} classes")
-    return dataset.class_names
 
 
 def _images(rows: np.ndarray) -> np.ndarray:
@@ -195,55 +178,35 @@ def _entry(file: str, content: dict[str, Any], key: str) -> Any:
 
 
 CIFAR10 = Dataset(
-    name="cifar10",
-    versions=(
+    "cifar10",
+    (
         Version(
-            archive="cifar-10-binary.tar.gz",
-            folder="cifar-10-batches-bin",
-            train=tuple(f"data_batch_{i}.bin" for i in range(1, 6)),
-            test="test_batch.bin",
-            names="batches.meta.txt",
-            read_batch=partial(_binary_batch, label_bytes=1),
-            read_names=_binary_names,
+            "cifar-10-binary.tar.gz", "cifar-10-batches-bin", tuple(f"data_batch_{i}.bin" for i in range(1, 6)),
+            "test_batch.bin", "batches.meta.txt", partial(_binary_batch, label_bytes=1), _binary_names,
         ),
         Version(
-            archive="cifar-10-python.tar.gz",
-            folder="cifar-10-batches-py",
-            train=tuple(f"data_batch_{i}" for i in range(1, 6)),
-            test="test_batch",
-            names="batches.meta",
-            read_batch=partial(_pickled_batch, label_key="labels"),
-            read_names=partial(_pickled_names, names_key="label_names"),
+            "cifar-10-python.tar.gz", "cifar-10-batches-py", tuple(f"data_batch_{i}" for i in range(1, 6)),
+            "test_batch", "batches.meta", partial(_pickled_batch, label_key="labels"),
+            partial(_pickled_names, names_key="label_names"),
         ),
     ),
-    num_classes=10,
-    normalisation=Normalisation(255.0, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    class_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-)
+    Normalisation(255.0, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    10,
+    ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+)  # fmt: skip
 
 CIFAR100 = Dataset(
-    name="cifar100",
-    versions=(
+    "cifar100",
+    (
         Version(
-            archive="cifar-100-binary.tar.gz",
-            folder="cifar-100-binary",
-            train=("train.bin",),
-            test="test.bin",
-            names="fine_label_names.txt",
-            read_batch=partial(_binary_batch, label_bytes=2),
-            read_names=_binary_names,
+            "cifar-100-binary.tar.gz", "cifar-100-binary", ("train.bin",), "test.bin", "fine_label_names.txt",
+            partial(_binary_batch, label_bytes=2), _binary_names,
         ),
         Version(
-            archive="cifar-100-python.tar.gz",
-            folder="cifar-100-python",
-            train=("train",),
-            test="test",
-            names="meta",
-            read_batch=partial(_pickled_batch, label_key="fine_labels"),
-            read_names=partial(_pickled_names, names_key="fine_label_names"),
+            "cifar-100-python.tar.gz", "cifar-100-python", ("train",), "test", "meta",
+            partial(_pickled_batch, label_key="fine_labels"), partial(_pickled_names, names_key="fine_label_names"),
         ),
     ),
-    num_classes=100,
-    normalisation=Normalisation(255.0, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
-    class_names=None,
-)
+    Normalisation(255.0, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+    100,
+)  # fmt: skip

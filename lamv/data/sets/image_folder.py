@@ -11,8 +11,8 @@ column split, all photographs are one part, which the seed cuts into train and t
 Or without metadata.csv, a folder for every class: train/CLASS/..., test/CLASS/... and perhaps valid/CLASS/..., or CLASS/...
 alone, which the seed cuts. Folders of classes may hold folders.
 
-Parts are called as PARTS says, in capitals or not, also as in train_set or "Training Data". What holds nothing but one
-folder that holds such a data set stands for it. A layout that is nearly one of these is refused, not read as another.
+PARTS has the names of parts, in capitals or not, also as in train_set or "Training Data". A folder that holds nothing but
+the folder of such a data set stands for it. A layout that is nearly one of these is refused, not read as another.
 
 Labels and groups are words or numbers, numbered as in lamv.data.labels.
 """
@@ -38,18 +38,9 @@ from lamv.files import kind_of
 
 METADATA = "metadata.csv"
 PARTS = {
-    "train": "train",
-    "training": "train",
-    "valid": "valid",
-    "validation": "valid",
-    "val": "valid",
-    "dev": "valid",
-    "development": "valid",
-    "test": "test",
-    "testing": "test",
-    "eval": "test",
-    "evaluation": "test",
-}
+    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
+    "development": "valid", "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
+}  # fmt: skip
 # What may follow the name of a part: train_set, "Test Images".
 AFTER = ("", "set", "data", "split", "images")
 ALLOWED = "train, valid (val, dev) or test (eval)"
@@ -85,9 +76,7 @@ def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
 def part_of(name: str) -> str | None:
     """The part that a name of a folder, or a value of the column split, means; None where it means none."""
     key = re.sub(r"[\s_.-]+", "", name.casefold())
-    return next(
-        (PARTS[key.removesuffix(end)] for end in AFTER if key.endswith(end) and key.removesuffix(end) in PARTS), None
-    )
+    return next((PARTS[stem] for stem in map(key.removesuffix, AFTER) if stem in PARTS), None)
 
 
 def _inner(path: Path) -> Path:
@@ -95,11 +84,12 @@ def _inner(path: Path) -> Path:
     folder = path
     for _ in range(MOST_LEVELS):
         names, folders = _entries(folder)
-        if len(folders) != 1 or part_of(folders[0]) or _has_metadata(names) or any(map(is_image, names)):
+        has_list = METADATA in map(str.casefold, names)
+        if len(folders) != 1 or part_of(folders[0]) or has_list or any(map(is_image, names)):
             return folder
         inner, has_folders = _entries(folder / folders[0])
         # With photographs of its own and no list of them, it is the folder of a class.
-        if not _has_metadata(inner) and (any(map(is_image, inner)) or not has_folders):
+        if METADATA not in map(str.casefold, inner) and (any(map(is_image, inner)) or not has_folders):
             return folder
         folder = folder / folders[0]
     return folder
@@ -110,10 +100,6 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
     entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
     entries = [entry for entry in entries if entry.name != "__MACOSX" and entry.name.lower() not in LITTER]
     return [entry.name for entry in entries], [e.name for e in entries if e.is_dir(follow_symlinks=False)]
-
-
-def _has_metadata(names: Sequence[str]) -> bool:
-    return any(name.casefold() == METADATA for name in names)
 
 
 def _metadata(folder: Path) -> Path | None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lamv.data.formats import prepared
-from lamv.data.formats.idx import read_idx, read_shape
+from lamv.data.formats.idx import read_idx
 from lamv.data.integrity import first_of, identify, sha256_of
 from lamv.data.splits import Normalisation, Source, Split, Splits, make_split
 from lamv.errors import DataError, shown
@@ -42,17 +42,15 @@ def _read(name: str, path: Path, class_names: tuple[str, ...], normalisation: No
 def _read_part(name: str, folder: Path, prefix: str, num_classes: int) -> tuple[Split, tuple[Source, Source]]:
     images_file = _find(folder, f"{prefix}-images-idx3-ubyte")
     labels_file = _find(folder, f"{prefix}-labels-idx1-ubyte")
-    # The headers first: what does not fit together is not read.
-    images_shape, labels_shape = read_shape(images_file, axes=3), read_shape(labels_file, axes=1)
-    if images_shape[1:] != IMAGE_SHAPE[:2]:
-        raise DataError(f"{images_file}: images of {images_shape[1]}x{images_shape[2]} pixels; {name} has 28x28")
-    if images_shape[0] != labels_shape[0]:
-        raise DataError(
-            f"{labels_file}: {labels_shape[0]} labels for {images_shape[0]} inputs, as {images_file} has the shape"
-            f" {images_shape}; the counts must be equal"
-        )
     images, images_digest = read_idx(images_file, axes=3)
     labels, labels_digest = read_idx(labels_file, axes=1)
+    if images.shape[1:] != IMAGE_SHAPE[:2]:
+        raise DataError(f"{images_file}: images of {images.shape[1]}x{images.shape[2]} pixels; {name} has 28x28")
+    if len(images) != len(labels):
+        raise DataError(
+            f"{labels_file}: {len(labels)} labels for {len(images)} inputs, as {images_file} has the shape {images.shape};"
+            " the counts must be equal"
+        )
     sources = (
         identify(name, images_file.name, sha256_of(images_file), images_digest),
         identify(name, labels_file.name, sha256_of(labels_file), labels_digest),

@@ -16,7 +16,7 @@ import numpy as np
 from lamv import memory
 from lamv.data.integrity import unverified
 from lamv.data.labels import Coded, coded, from_one_hot, note_on_whole_floats, split_of, whole
-from lamv.data.splits import Normalisation, Split, Splits, check_class_names
+from lamv.data.splits import Normalisation, Splits, check_class_names
 from lamv.errors import DataError, listed, nearest, one_line, shown
 
 KINDS = ("inputs", "labels", "groups", "attributes")
@@ -47,7 +47,6 @@ def read(path: Path, task: str) -> Splits:
         raise DataError(f"npz: {shown(path)} is no file; give the .npz file")
     shapes = _shapes(path)
     parts = _parts(path, shapes)
-    _check_counts(path, shapes, parts)
     arrays = _load(path)
     labels = _labels(path, arrays, parts, task)
     groups, attributes = (_coded(path, arrays, parts, kind) for kind in ("groups", "attributes"))
@@ -58,15 +57,18 @@ def read(path: Path, task: str) -> Splits:
     for at, part in enumerate(parts):
         inputs = _inputs(path, _name(part, "inputs"), arrays[_name(part, "inputs")])
         splits[part] = split_of(str(path), inputs, labels, groups, attributes, at)
-    _check_alike(path, splits)
-    channels = inputs.shape[-1]
+    examples = {part: split.inputs.shape[1:] for part, split in splits.items()}
+    if len(set(examples.values())) > 1:
+        different = " and ".join(f"{shape} in {part}" for part, shape in examples.items())
+        raise DataError(f"{path}: one example is {different}; the shapes must be equal")
+    channels, normalisation = inputs.shape[-1], Normalisation()
+    if inputs.ndim == 4:
+        normalisation = Normalisation(255.0, (0.0,) * channels, (1.0,) * channels)
     return Splits(
         name="npz",
         parts=splits,
         class_names=labels.names or ("value",),
-        normalisation=Normalisation(255.0, (0.0,) * channels, (1.0,) * channels)
-        if inputs.ndim == 4
-        else Normalisation(),
+        normalisation=normalisation,
         sources=(unverified(path),),
         attribute_names=attributes.names if attributes else (),
         own_group_names=groups.names if groups else (),
@@ -79,7 +81,7 @@ def _name(part: str, kind: str) -> str:
 
 
 def _shapes(path: Path) -> Shapes:
-    """The shape of each array by the headers in the file, once they agree with its size and fit into memory."""
+    """The shape of each array by its header, once these agree with the file and all arrays fit into memory."""
     shapes, total = {}, 0
     try:
         with zipfile.ZipFile(path) as archive:
@@ -92,16 +94,16 @@ def _shapes(path: Path) -> Shapes:
                     raise DataError(
                         f"{path}: array {name!r} holds Python objects, which could run code; save plain arrays"
                     )
-                wrong = "is there twice" if name in shapes else ""
-                if not wrong and declared != member.file_size:
-                    wrong = f"should be {declared} bytes long, not {member.file_size}"
-                if wrong:
-                    raise DataError(f"{path}: damaged .npz file (array {name!r} {wrong}); save it again")
+                if name in shapes:
+                    raise DataError(f"{path}: damaged .npz file (array {name!r} is there twice); save it again")
+                if declared != member.file_size:
+                    wrong = f"{name!r} should be {declared} bytes long, not {member.file_size}"
+                    raise DataError(f"{path}: damaged .npz file (array {wrong}); save it again")
                 shapes[name] = shape
                 total += declared
     except (DataError, OSError):
         raise
-    except Exception as error:  # zipfile, zlib and struct each have their own ways to say that bytes are missing
+    except Exception as error:  # zipfile, zlib and struct raise errors of many classes
         raise DataError(f"{path}: {_no_npz(path)} ({one_line(error)}); save plain arrays with numpy.savez") from error
     if short := memory.shortage(2 * total):
         raise DataError(f"{path}: reading its arrays takes {short}; save fewer examples, or smaller ones")
@@ -137,7 +139,7 @@ def _load(path: Path) -> Arrays:
 
 
 def _parts(path: Path, shapes: Shapes) -> tuple[str, ...]:
-    """The parts that the file holds, once its arrays are all known by name and none is missing."""
+    """The parts that the file holds, once all arrays are known by name, none is missing and their lengths agree."""
     official = [_name(part, kind) for part in PARTS for kind in KINDS]
     cut = any(name in shapes for name in official)
     allowed = (*(official if cut else KINDS), NAMES)
@@ -152,11 +154,6 @@ def _parts(path: Path, shapes: Shapes) -> tuple[str, ...]:
     for name in (_name(part, kind) for part in parts for kind in ("inputs", "labels")):
         if name not in shapes:
             raise DataError(f"{path}: array {name!r} is missing; the file holds {', '.join(shapes) or 'nothing'}")
-    return parts
-
-
-def _check_counts(path: Path, shapes: Shapes, parts: Sequence[str]) -> None:
-    """Whether there are as many labels, groups and attributes as inputs; known before anything is read."""
     for part in parts:
         inputs = _name(part, "inputs")
         for name in (_name(part, kind) for kind in KINDS):
@@ -165,10 +162,11 @@ def _check_counts(path: Path, shapes: Shapes, parts: Sequence[str]) -> None:
                     f"{path}: array {name!r} has the shape {shapes[name]} and '{inputs}' {shapes[inputs]}; the first axis,"
                     " of the examples, must be equally long"
                 )
+    return parts
 
 
 def _labels(path: Path, arrays: Arrays, parts: Sequence[str], task: str) -> Coded:
-    """Labels of each part: classes, or float32 (N,) to be predicted, which have no names."""
+    """Classes, or float32 (N,) to be predicted, without names."""
     flat = []
     for name in (_name(part, "labels") for part in parts):
         flat.append(arrays[name] if arrays[name].ndim == 1 else from_one_hot(str(path), name, arrays[name]))
@@ -185,7 +183,12 @@ def _labels(path: Path, arrays: Arrays, parts: Sequence[str], task: str) -> Code
                 f"{path}: array {NAMES!r} has no meaning with float labels; leave it out, or, if these are classes,"
                 " --config.data.task=classification"
             )
-        numbers = [_numbers(f"{path}: array '{_name(p, 'labels')}'", a) for p, a in zip(parts, flat, strict=True)]
+        numbers = []
+        for part, array in zip(parts, flat, strict=True):
+            where = f"{path}: array '{_name(part, 'labels')}'"
+            if array.dtype.kind not in "iufb":
+                raise DataError(f"{where} is {array.dtype}; regression needs numbers")
+            numbers.append(_as_float32(where, array))
         return Coded(numbers, (), note_on_whole_floats("labels") if whole_floats else "")
     if all(real):
         if not whole_floats:
@@ -195,17 +198,13 @@ def _labels(path: Path, arrays: Arrays, parts: Sequence[str], task: str) -> Code
     return _named(path, classes, arrays[NAMES], flat[0].dtype.kind in "UT") if NAMES in arrays else classes
 
 
-def _numbers(where: str, array: np.ndarray) -> np.ndarray:
-    """(N,) float32 to be predicted."""
-    if array.dtype.kind not in "iufb":
-        raise DataError(f"{where} is {array.dtype}; regression needs numbers")
+def _as_float32(where: str, array: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         values = array.astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(values))
+    bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
     if bad.size:
-        raise DataError(
-            f"{where} has values that are not finite as float32, example {bad[0]} is {array[bad[0]]}; mend or drop those"
-        )
+        value = f"is {array[bad[0]]}, not" if array.ndim == 1 else "is not"
+        raise DataError(f"{where}: example {bad[0]} {value} finite as float32; mend or drop such examples")
     return values
 
 
@@ -276,16 +275,4 @@ def _inputs(path: Path, name: str, array: np.ndarray) -> np.ndarray:
         return array if array.ndim == 4 else array[..., None]
     if array.ndim != 2 or array.dtype.kind not in "iufb":
         raise DataError(f"{kind}; uint8 images (N, H, W, C) or (N, H, W), or real vectors (N, D), are needed")
-    with np.errstate(over="ignore"):
-        vectors = array.astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if bad.size:
-        raise DataError(f"{kind}; example {bad[0]} is not finite as float32")
-    return vectors
-
-
-def _check_alike(path: Path, splits: Mapping[str, Split]) -> None:
-    shapes = {part: split.inputs.shape[1:] for part, split in splits.items()}
-    if len(set(shapes.values())) > 1:
-        different = " and ".join(f"{shape} in {part}" for part, shape in shapes.items())
-        raise DataError(f"{path}: one example is {different}; the shapes must be equal")
+    return _as_float32(kind, array)

@@ -4,9 +4,8 @@
     39,51000,red,yes
     17,,blue,no
 
-One column, "label", is to be learned. Where there are columns "split" (train, valid, test), "group" or "attribute", they
-say to which part and group a row belongs. Columns of other names are named by data.columns.label and so on. All others
-are the inputs, see lamv.data.frames.inputs.
+The column "label" is to be learned; optional columns are "split" (train, valid, test), "group" and "attribute". Other names
+for these are given in data.columns.label and so on. All other columns are inputs, see lamv.data.frames.inputs.
 """
 
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from lamv.data.sets.image_folder import PARTS, part_of
 from lamv.data.splits import Source, Splits
 from lamv.errors import DataError, and_more, brief, nearest, shown
 
-#: What a column can be but an input; each has its own name unless data.columns says another.
+#: What a column can be other than an input.
 ROLES = ("label", "split", "group", "attribute")
 
 
@@ -61,12 +60,10 @@ def read(path: Path, task: str, columns: Mapping[str, Any]) -> Splits:
         scope = f"means, deviations and the values of texts are those of the {np.count_nonzero(trains):,} training rows"
     else:
         scope = "means and deviations are those of the rows that a seed trains on; the values of texts are those of all rows"
-    indices = {part: at for part in ("train", "valid", "test", "all") if (at := np.flatnonzero(parts == part)).size}
-    labels = labels.cut(indices.values())
-    groups, attributes = (values and values.cut(indices.values()) for values in (groups, attributes))
+    indices = {part: np.flatnonzero(parts == part) for part in ("train", "valid", "test", "all") if part in parts}
     splits = {
-        part: split_of(str(path), inputs.values[at], labels, groups, attributes, i)._replace(ids=at.astype(np.int64))
-        for i, (part, at) in enumerate(indices.items())
+        part: split_of(str(path), inputs.values[rows], labels, groups, attributes, 0, rows)._replace(ids=rows)
+        for part, rows in indices.items()
     }
     notes = (*frame.notes, *(values.note for values in (labels, groups, attributes) if values), *inputs.notes, scope)
     return Splits(

@@ -22,7 +22,8 @@ from PIL import Image
 
 from lamv import data
 from lamv.data.photographs import cache as photograph_cache
-from lamv.data.photographs.decode import decode
+from lamv.data.photographs import decode as decoder
+from lamv.data.photographs.decode import attempt, decode
 from lamv.errors import DataError, WorkdirError
 
 
@@ -44,7 +45,7 @@ def decoded(monkeypatch):
         names.append(path.name)
         return original(path, image_size)
 
-    monkeypatch.setattr(photograph_cache, "decode", counted)
+    monkeypatch.setattr(decoder, "decode", counted)
     return names
 
 
@@ -53,7 +54,7 @@ def load(folder, image_size=8, **options):
 
 
 def square(path, image_size):
-    return decode(path, image_size).pixels
+    return decode(path, image_size)[0]
 
 
 def pixels(folder, image_size=8):
@@ -117,7 +118,6 @@ def test_broken_photographs(refused, folder, cache, kind):
     for name in ("b/17.png", "a/04.png", "d/19.png"):
         (folder / name).write_bytes(content)
     refused("image_folder", folder, "a/04.png", "(and 2 more), of 20", BROKEN[kind])
-    assert not list(cache.glob("*.npy")) and not list(cache.glob("*.jsonl")), "nothing that can never be finished stays"
     for name in ("b/17.png", "d/19.png"):
         (folder / name).unlink()
     assert "more" not in refused("image_folder", folder, "a/04.png", "of 18")
@@ -233,15 +233,13 @@ def test_any_change_of_a_photograph_is_one_line_or_a_photograph(tmp_path_factory
             content[at:at] = random.randbytes(random.randint(1, 30))
     folder = tmp_path_factory.mktemp("set")
     (folder / "1").write_bytes(content)
-    job = photograph_cache.Job("x", folder, [], 4, folder / "stem")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        outcome = photograph_cache.attempt(job, photograph_cache.Photograph("1", 0, 0))
+        outcome = attempt("x", folder / "1", 4)
     if isinstance(outcome, str):
         assert outcome.startswith(("is no image", "cannot be decoded (")) and "\n" not in outcome
     else:
-        assert outcome.pixels.shape == (4, 4, 3)
+        assert outcome[0].shape == (4, 4, 3)
 
 
 # Broken photographs that are left out
@@ -272,7 +270,7 @@ def check_left_out(folder, splits):
     part = splits.parts["all"]
     assert part.ids.tolist() == kept and part.labels.tolist() == ["abcd".index(names[row][0]) for row in kept]
     for inputs, row in zip(part.inputs, kept, strict=True):
-        np.testing.assert_array_equal(inputs, decode(files[row], 8).pixels)
+        np.testing.assert_array_equal(inputs, square(files[row], 8))
     assert all(line.startswith(start) for line, start in zip(splits.left_out, LEFT_OUT, strict=True))
     assert "3 of 20 photographs were left out (data.on_broken=skip): a/04.png, b/17.png, d/07.png" in splits.notes
     assert splits.sources[-1].sha256 == hashlib.sha256(np.ascontiguousarray(part.inputs)).hexdigest()
@@ -282,12 +280,8 @@ def test_broken_photographs_are_left_out(broken, decoded, cache, caplog):
     check_left_out(broken, load(broken, on_broken="skip"))
     assert "image_folder: left out: a/04.png: is no image" in caplog.text and "(and 2 more)" in caplog.text
     assert len(decoded) == 20
-    (file,) = cache.glob("*.npy")
-    assert np.load(file).shape == (17, 8, 8, 3) and {path.suffix for path in cache.iterdir()} == {
-        ".json",
-        ".npy",
-        ".lock",
-    }
+    (file,) = cache.glob("*.pixels")
+    assert file.stat().st_size == 17 * 8 * 8 * 3, "broken photographs take no room"
     caplog.clear()
     check_left_out(broken, load(broken, on_broken="skip"))
     assert "left out: a/04.png: is no image" in caplog.text and len(decoded) == 20
@@ -298,10 +292,7 @@ def test_what_was_left_out_is_refused_where_all_are_asked_for(broken, decoded, r
         "image_folder", broken, "a/04.png", "(and 2 more), of 20", "--config.data.on_broken=skip", image_size=8
     )
     check_left_out(broken, load(broken, on_broken="skip"))
-    assert len(decoded) == 40
-    assert refused("image_folder", broken, image_size=8) == line
-    check_left_out(broken, load(broken, on_broken="skip"))
-    assert len(decoded) == 40
+    assert refused("image_folder", broken, image_size=8) == line and len(decoded) == 20
 
 
 def test_a_whole_set_is_the_same_either_way(folder, decoded):
@@ -311,35 +302,23 @@ def test_a_whole_set_is_the_same_either_way(folder, decoded):
     )
 
 
-@pytest.mark.parametrize("damage", ["nothing", "pixels", "torn line", "another row"])
-@pytest.mark.parametrize("chunks", [1, 3, 5])
+@pytest.mark.parametrize("damage", ["nothing", "pixels", "torn line"])
+@pytest.mark.parametrize("chunks", [1, 3])
 def test_what_is_left_out_is_known_after_an_interruption(broken, decoded, cache, monkeypatch, damage, chunks):
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(photograph_cache.Progress, "advance", killed_after(chunks))
-        load(broken, on_broken="skip")
-    (partial,), (done,) = cache.glob("*.partial.npy"), cache.glob("*.partial.jsonl")
-    harm(partial, done, damage)
-    if damage == "another row":
-        done.write_text(done.read_text().replace('"broken": {"1"', '"broken": {"2"'))
+    interrupt(broken, monkeypatch, chunks, on_broken="skip")
+    harm(cache, damage)
     check_left_out(broken, load(broken, on_broken="skip"))
 
 
-def test_killed_while_the_gaps_are_closed(broken, decoded, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(Killed))
-        load(broken, on_broken="skip")
-    check_left_out(broken, load(broken, on_broken="skip"))
-
-
-@pytest.mark.parametrize("old, new", [('"1": "is no image', '"2": "is no image'), ("[0, 0, 0,", "[9, 0, 0,")])
+@pytest.mark.parametrize("old, new", [("is no image", "has no image"), ("[0, 0, 9,", "[1, 0, 9,")])
 def test_a_record_that_was_changed_is_noticed(broken, decoded, cache, caplog, old, new):
     load(broken, on_broken="skip")
-    (record,) = cache.glob("*.json")
+    (record,) = cache.glob("*.jsonl")
     assert old in record.read_text()
     record.write_text(record.read_text().replace(old, new))
     caplog.clear()
     check_left_out(broken, load(broken, on_broken="skip"))
-    assert "is damaged; decoding the photographs again" in caplog.text
+    assert "is damaged; decoding 20 photographs again" in caplog.text
 
 
 def test_too_many_broken_photographs(folder, refused):
@@ -374,10 +353,10 @@ def test_what_cannot_be_read_now_is_not_broken(folder, refused, cache, monkeypat
         return decode(path, image_size)
 
     with monkeypatch.context() as patch:
-        patch.setattr(photograph_cache, "decode", failing)
+        patch.setattr(decoder, "decode", failing)
         why = getattr(error, "strerror", None) or "MemoryError"
         refused("image_folder", folder, "a/04.png: cannot be read", why, on_broken=on_broken)
-    assert not list(cache.glob("*.json")) and len(pixels(folder, 64)) == 20
+    assert len(pixels(folder, 64)) == 20
 
 
 # The cache
@@ -398,10 +377,10 @@ def test_pixels_are_mapped_read_only_and_their_digest_is_a_source(folder, cache,
     assert type(inputs) is np.ndarray and not inputs.flags.writeable and not inputs.flags.owndata
     (source,) = splits.sources
     assert source.sha256 == hashlib.sha256(np.ascontiguousarray(inputs)).hexdigest() and "8x8" in source.file
-    (record,) = cache.glob("*.json")
-    assert json.loads(record.read_text())["sha256"] == source.sha256
-    np.testing.assert_array_equal(np.load(record.with_suffix(".npy")), inputs)
-    assert {path.suffix for path in cache.iterdir()} == {".json", ".npy", ".lock"}
+    (record,) = cache.glob("*.jsonl")
+    assert json.loads(record.read_text().splitlines()[-1])["sha256"] == source.sha256
+    assert record.with_suffix(".pixels").read_bytes() == inputs.tobytes()
+    assert {path.suffix for path in cache.iterdir()} == {".jsonl", ".pixels", ".lock"}
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700
 
 
@@ -440,111 +419,105 @@ def test_another_folder_is_another_set(tmp_path):
 
 
 RECORDS = {
-    "record": b'{"sha', "empty record": b"", "no object": b"[1]", "no text": b"\xff", "deep record": b"[" * 100_000,
-    "long number": b'{"broken": {}, "seal": ' + b"9" * 5000 + b"}", "wrong types": b'{"broken": [3], "facts": 1}',
-    "deep in a record": b'{"broken": {}, "seal": 1, "x": ' + b"[" * 900 + b"]" * 900 + b"}",
+    "cut record": b'{"sha\n', "no object": b"[1]\n", "no text": b"\xff\n", "deep record": b"[" * 100_000 + b"\n",
+    "long number": b'{"photographs": [], "self": ' + b"9" * 5000 + b"}\n", "wrong types": b'{"photographs": 3}\n',
+    "deep in a record": b'{"photographs": [], "self": 1, "x": ' + b"[" * 900 + b"]" * 900 + b"}\n",
 }  # fmt: skip
+DAMAGE = {"last byte": 4, "cut": 4, "first byte": 20, "no record": 20, "empty record": 20} | dict.fromkeys(RECORDS, 20)
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "header", "no record", *RECORDS])
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_cache_is_noticed_and_mended(folder, cache, decoded, caplog, damage):
-    before = pixels(folder).copy()
-    (file,), (record,) = cache.glob("*.npy"), cache.glob("*.json")
+    before = pixels(folder)
+    expected = before.copy()
+    (file,), (record,) = cache.glob("*.pixels"), cache.glob("*.jsonl")
     content = bytearray(file.read_bytes())
-    if damage == "flip":
-        content[-100] ^= 1
-    content = content[:-9] if damage == "cut" else b"x" + content[1:] if damage == "header" else content
-    file.unlink()  # rather than written to: `before` may still be mapped
-    file.write_bytes(content)
+    if damage in ("last byte", "first byte"):
+        content[-1 if damage == "last byte" else 0] ^= 1
+        file.write_bytes(content)  # in place: `before` is mapped
+    if damage == "cut":
+        os.truncate(file, len(content) - 9)
     if damage == "no record":
         record.unlink()
-    if damage in RECORDS:
-        record.write_bytes(RECORDS[damage])
+    if damage == "empty record" or damage in RECORDS:
+        record.write_bytes(RECORDS.get(damage, b""))
     caplog.clear()
-    np.testing.assert_array_equal(pixels(folder), before)
-    assert len(decoded) == 40 and ("damaged" in caplog.text) == (damage != "no record")
+    np.testing.assert_array_equal(pixels(folder), expected)
+    assert len(decoded) == 20 + DAMAGE[damage] and ("damaged" in caplog.text) == (
+        damage not in ("no record", "empty record")
+    )
+    np.testing.assert_array_equal(before, expected, err_msg="what another process has mapped is mended too")
     caplog.clear()
-    np.testing.assert_array_equal(pixels(folder), before)
-    assert len(decoded) == 40 and "damaged" not in caplog.text
+    np.testing.assert_array_equal(pixels(folder), expected)
+    assert len(decoded) == 20 + DAMAGE[damage] and "damaged" not in caplog.text
 
 
 class Killed(BaseException):
     """Ends a decoding as a signal would."""
 
 
-def killed_after(chunks):
-    """What to put in place of Progress.advance, so that decoding stops once that many chunks are stored."""
-    left = iter(range(chunks - 1))
+def interrupt(folder, monkeypatch, chunks, **options):
+    """Loads a folder, and is killed once that many chunks are stored."""
+    first = sorted(folder.glob("*/*.png"))[4 * chunks]
+    counted = decoder.decode
 
-    def advance(self, task, photographs):
-        if next(left, None) is None:
+    def killed(path, image_size):
+        if path == first:
             raise Killed
+        return counted(path, image_size)
 
-    return advance
-
-
-def harm(partial, done, damage):
-    if damage == "pixels":
-        content = bytearray(partial.read_bytes())
-        content[200] ^= 1
-        partial.write_bytes(content)
-    if damage == "torn line":
-        done.write_text(done.read_text()[:-30])
-    if damage == "no pixels":
-        partial.unlink()
-    if damage == "no lines":
-        done.unlink()
-
-
-@pytest.mark.parametrize(
-    "damage, again", [("nothing", 8), ("pixels", 12), ("torn line", 12), ("no pixels", 20), ("no lines", 20)]
-)
-def test_an_interrupted_decoding_goes_on(folder, cache, decoded, monkeypatch, damage, again):
-    expected = np.stack([square(path, 8) for path in sorted(folder.glob("*/*.png"))])
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(photograph_cache.Progress, "advance", killed_after(3))
-        load(folder)
-    (partial,), (done,) = cache.glob("*.partial.npy"), cache.glob("*.partial.jsonl")
-    assert len(done.read_text().splitlines()) == 3 and not list(cache.glob("*.json"))
-    harm(partial, done, damage)
+        patch.setattr(decoder, "decode", killed)
+        load(folder, **options)
+
+
+def harm(cache, damage):
+    (pixels,), (records,) = cache.glob("*.pixels"), cache.glob("*.jsonl")
+    if damage == "pixels":
+        content = bytearray(pixels.read_bytes())
+        content[len(content) // 2] ^= 1
+        pixels.write_bytes(content)
+    if damage == "torn line":
+        records.write_text(records.read_text()[:-30])
+    if damage == "no line break":
+        records.write_text(records.read_text()[:-1])
+    if damage == "no pixels":
+        pixels.unlink()
+    if damage == "no lines":
+        records.unlink()
+
+
+AGAIN = {"nothing": 8, "pixels": 16, "torn line": 12, "no line break": 12, "no pixels": 20, "no lines": 20}
+
+
+@pytest.mark.parametrize("damage", AGAIN)
+def test_an_interrupted_decoding_goes_on(folder, cache, decoded, monkeypatch, damage):
+    expected = np.stack([square(path, 8) for path in sorted(folder.glob("*/*.png"))])
+    interrupt(folder, monkeypatch, 3)
+    (records,) = cache.glob("*.jsonl")
+    assert len(records.read_text().splitlines()) == 3
+    harm(cache, damage)
     decoded.clear()
     splits = load(folder)
     np.testing.assert_array_equal(splits.parts["all"].inputs, expected)
-    assert len(decoded) == again and splits.sources[0].sha256 == hashlib.sha256(expected).hexdigest()
-    assert {path.suffix for path in cache.iterdir()} == {".json", ".npy", ".lock"}
+    assert len(decoded) == AGAIN[damage] and splits.sources[0].sha256 == hashlib.sha256(expected).hexdigest()
+    assert len(load(folder).parts["all"].inputs) == 20 and len(decoded) == AGAIN[damage]
 
 
 def test_a_broken_photograph_stays_broken_after_an_interruption(folder, decoded, monkeypatch):
     (folder / "a" / "04.png").write_bytes(b"")
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(photograph_cache.Progress, "advance", killed_after(3))
-        load(folder)
+    interrupt(folder, monkeypatch, 3)
     decoded.clear()
     with pytest.raises(DataError, match="a/04.png is no image"):
         load(folder)
     assert len(decoded) == 8, "the two chunks that were still to come"
 
 
-def test_killed_when_only_the_name_of_the_pixels_is_missing(folder, cache, decoded, monkeypatch):
-    replace = os.replace
-
-    def killed(source, target):
-        if str(target).endswith(".npy"):
-            raise Killed
-        replace(source, target)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(os, "replace", killed)
-        load(folder)
-    assert pixels(folder).shape == (20, 8, 8, 3) and len(decoded) == 20
-    assert not list(cache.glob("*.partial.*"))
-
-
 def test_whoever_comes_second_waits_and_decodes_nothing(folder, cache, decoded, caplog):
     caplog.set_level("INFO", "lamv.data")
     pixels(folder)
-    for file in cache.glob("*.[jn]*"):
-        file.unlink()
+    for ending in ("jsonl", "pixels"):
+        next(cache.glob(f"*.{ending}")).unlink()
     (lock,) = cache.glob("*.lock")
     decoded.clear()
     with ThreadPoolExecutor(2) as threads, open(lock, "a") as held:
@@ -605,10 +578,10 @@ def test_a_cache_of_another_user_is_refused(folder, cache):
     assert "is another user's" in refused_by_the_cache(folder)
 
 
-@pytest.mark.parametrize("ending", [".lock", ".partial.npy", ".partial.jsonl"])
+@pytest.mark.parametrize("ending", [".lock", ".pixels", ".jsonl"])
 def test_a_link_in_the_cache_is_not_followed(folder, cache, tmp_path, ending):
     pixels(folder, 8)
-    (stem,) = (path.name.removesuffix(".npy") for path in cache.glob("*.npy"))
+    (stem,) = (path.stem for path in cache.glob("*.pixels"))
     for file in cache.iterdir():
         file.unlink()
     outside = tmp_path / "outside"
@@ -619,23 +592,14 @@ def test_a_link_in_the_cache_is_not_followed(folder, cache, tmp_path, ending):
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "socket"])
-@pytest.mark.parametrize("ending", [".lock", ".partial.npy", ".partial.jsonl"])
+@pytest.mark.parametrize("ending", [".lock", ".pixels", ".jsonl"])
 def test_what_is_no_file_in_the_cache_is_not_waited_for(folder, cache, put, ending, kind):
     pixels(folder, 8)
-    (stem,) = (path.name.removesuffix(".npy") for path in cache.glob("*.npy"))
+    (stem,) = (path.stem for path in cache.glob("*.pixels"))
     for file in cache.iterdir():
         file.unlink()
     put(kind, cache / f"{stem}{ending}")
     assert f"it is a {kind}" in refused_by_the_cache(folder)
-
-
-@pytest.mark.parametrize("ending", [".json", ".npy"])
-def test_a_pipe_in_the_place_of_the_cached_file_is_replaced(folder, cache, put, ending):
-    before = pixels(folder, 8).copy()
-    (file,) = cache.glob(f"*{ending}")
-    file.unlink()
-    put("pipe", file)
-    np.testing.assert_array_equal(pixels(folder, 8), before)
 
 
 def test_the_cache_and_what_it_lies_in_are_for_their_owner_alone(tmp_path, folder, monkeypatch):
