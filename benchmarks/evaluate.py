@@ -40,7 +40,7 @@ def main() -> None:
         run = VariantRun(row, Session([row]))
     run.init()
     passes, [replicas] = Passes(run), run.replicas
-    table = jax.tree.map(lambda values: values[:, : IMAGES.value], run.plan.train)
+    table = jax.tree.map(lambda values: values[:, : IMAGES.value], run.view.train)
     replica, shared, batches = passes.arguments(replicas, table)
 
     def bare(logits, replica, shared, b):

@@ -201,22 +201,22 @@ def _check_student(config) -> None:
             )
 
 
-def check_mitigation(config, plan) -> None:
-    """Raise ConfigError unless the data suits mitigation and model selection. plan: lamv.data.resident.Plan."""
+def check_mitigation(config, view) -> None:
+    """Raise ConfigError unless the data suits mitigation and model selection. view: lamv.data.resident.DataView."""
     name, rule = config.mitigation.name, config.select.rule
     where = f"config.mitigation.name is {name!r}"
-    if name != "erm" and plan.regression:
+    if name != "erm" and view.regression:
         raise ConfigError(f"{where}, must be erm for {config.data.name}: its labels are numbers, not classes")
     known = mitigations.of(config)
     need, looks_at = known.needs(config.mitigation)
-    has = {"group": plan.num_groups, "attribute": plan.num_attributes,
-           "environment": plan.num_environments or plan.num_attributes}  # fmt: skip
-    if looks_at == "valid" and "valid" not in plan.tests:
+    has = {"group": view.num_groups, "attribute": view.num_attributes,
+           "environment": view.num_environments or view.num_attributes}  # fmt: skip
+    if looks_at == "valid" and "valid" not in view.tests:
         raise ConfigError(
             f"{where}, which fits the last layer on validation examples, but there are none; set config.data.valid_size, or"
             " --config.mitigation.refit_on=train"
         )
-    if need and not (has[need] and looks_at in plan.grouped):
+    if need and not (has[need] and looks_at in view.grouped):
         column = "group or attribute" if need == "group" else "attribute"
         examples = "training" if looks_at == "train" else "validation"
         raise ConfigError(
@@ -225,11 +225,11 @@ def check_mitigation(config, plan) -> None:
             + (", or balance by class (--config.mitigation.by=class)" if "by" in known.knobs else "")
         )
     split, _, metric = RULES[rule].metric.partition("/")
-    if split and split not in plan.tests:
+    if split and split not in view.tests:
         raise ConfigError(
             f"config.select.rule is {rule!r}, but there are no validation examples; set config.data.valid_size"
         )
-    if "group" in metric and split not in plan.grouped:
+    if "group" in metric and split not in view.grouped:
         raise ConfigError(
             f"config.select.rule is {rule!r}, but {config.data.name} has no group or attribute column in {split}; use"
             " valid_accuracy"

@@ -16,8 +16,8 @@ from lamv.catalog import mitigations
 from lamv.core import shortcuts
 from lamv.data.cuts import cut
 from lamv.data.partners import WithPartners
+from lamv.data.split_index import LEFT_OUT, VALID, Array, Indexer, SplitIndex, counts
 from lamv.data.splits import Normalisation, Splits, joined
-from lamv.data.tables import LEFT_OUT, VALID, Array, Table, Tables, counts
 from lamv.errors import ConfigError
 
 
@@ -32,7 +32,7 @@ class Examples(NamedTuple):
     partners: Array | tuple = ()
 
 
-class Plan(NamedTuple):
+class DataView(NamedTuple):
     """The examples on which the replicas of a program train and are tested, and what a network sees of them.
 
     tests: by the name of the split, "valid" among them where there is one.
@@ -51,8 +51,8 @@ class Plan(NamedTuple):
         is standardised by it (Splits.standardise); else ().
     """
 
-    train: Table
-    tests: dict[str, Table]
+    train: SplitIndex
+    tests: dict[str, SplitIndex]
     normalisation: Normalisation
     num_classes: int
     num_groups: int
@@ -60,7 +60,7 @@ class Plan(NamedTuple):
     cue: np.ndarray | None
     class_frequencies: np.ndarray
     regression: bool
-    validation: Table | None
+    validation: SplitIndex | None
     raw_shape: tuple[int, ...]
     num_attributes: int
     num_environments: int
@@ -75,7 +75,7 @@ def examples_of(splits: Splits) -> Examples:
     return Examples(joined(splits, "inputs"), joined(splits, "labels"), partners)
 
 
-def plan(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> Plan:
+def data_view(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> DataView:
     """The view of replicas with these configs and seeds (equal lengths R); the configs differ in traced knobs only.
 
     With a shortcut, the test set comes in the placements of lamv.core.shortcuts: "test" (cue as in training, or of
@@ -88,34 +88,34 @@ def plan(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> Plan:
     _check(splits, config)
     raw_shape, shape, cue = _shapes(splits, config)
     cuts = [cut(splits, seed, config.data.train_size, config.data.valid_size) for seed in seeds]
-    tables = Tables(splits, configs, seeds)
+    indexer = Indexer(splits, configs, seeds)
 
-    def table(part: str, placement: str, stream: int) -> Table:
-        return tables.table([getattr(one, part) for one in cuts], part, placement, stream)
+    def index(part: str, placement: str, stream: int) -> SplitIndex:
+        return indexer.index([getattr(one, part) for one in cuts], part, placement, stream)
 
     cued = config.data.shortcut.kind != "none"
     placements = shortcuts.split_placements(config.data.shortcut.kind) if cued else {"test": "as_train"}
     tests = {
-        name: table("test", placement, 1 + shortcuts.PLACEMENTS.index(placement))
+        name: index("test", placement, 1 + shortcuts.PLACEMENTS.index(placement))
         for name, placement in placements.items()
     }
-    train = table("train", "as_train", 0)
-    group_counts = counts(train.groups, tables.num_groups)
+    train = index("train", "as_train", 0)
+    group_counts = counts(train.groups, indexer.num_groups)
     if by := mitigations.subsampled_by(config):
-        train = tables.subsampled(train, by)
-    validation = table("left_out", "as_train", LEFT_OUT) if len(cuts[0].left_out) else None
+        train = indexer.subsampled(train, by)
+    validation = index("left_out", "as_train", LEFT_OUT) if len(cuts[0].left_out) else None
     if len(cuts[0].valid):
-        validation = tests["valid"] = table("valid", "as_train", VALID)
+        validation = tests["valid"] = index("valid", "as_train", VALID)
     labels = splits.parts[splits.training_part].labels
     sizes = [len(labels)] if splits.is_regression else np.bincount(labels, minlength=splits.num_classes)
     # The normalisation repeats for the channels of a second image.
     mean, std = splits.normalisation.mean, splits.normalisation.std
     times = raw_shape[-1] // len(mean) if len(mean) > 1 else 1
-    return Plan(
+    return DataView(
         train, tests, splits.normalisation._replace(mean=mean * times, std=std * times), splits.num_classes,
-        tables.num_groups, shape, cue, (np.array(sizes) / len(labels)).astype(np.float32), splits.is_regression, validation,
-        raw_shape, tables.num_attributes, len(config.data.shortcut.environments), group_counts,
-        frozenset(name for name, of in {"train": train, **tests}.items() if np.any(of.groups < tables.num_groups)),
+        indexer.num_groups, shape, cue, (np.array(sizes) / len(labels)).astype(np.float32), splits.is_regression, validation,
+        raw_shape, indexer.num_attributes, len(config.data.shortcut.environments), group_counts,
+        frozenset(name for name, of in {"train": train, **tests}.items() if np.any(of.groups < indexer.num_groups)),
         _standardise(splits, train),
     )  # fmt: skip
 
@@ -161,7 +161,7 @@ def _shapes(splits: Splits, config) -> tuple[tuple[int, ...], tuple[int, ...], n
     return *shapes, cue
 
 
-def _standardise(splits: Splits, train: Table) -> tuple[np.ndarray, np.ndarray] | tuple:
+def _standardise(splits: Splits, train: SplitIndex) -> tuple[np.ndarray, np.ndarray] | tuple:
     """Mean and deviation of what each replica trains on, (R, D) each; 0 and 1 for inputs that stay as they are."""
     if not any(splits.standardise):
         return ()

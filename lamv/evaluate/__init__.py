@@ -143,7 +143,7 @@ class Evaluation:
             snapshot = Snapshot(self.passes, replicas, self.options, step, self.notes, self.other_data)
             of_replicas = [Result() for _ in snapshot.replicas.numbers]
             for evaluator in EVALUATORS:
-                if evaluator.runs(self.options, snapshot.plan.regression, last):
+                if evaluator.runs(self.options, snapshot.view.regression, last):
                     measured = evaluator.measure(snapshot) or [Result() for _ in of_replicas]
                     for result, new in zip(of_replicas, measured, strict=True):
                         result.metrics.update(self._finite(new.metrics))
@@ -167,7 +167,7 @@ class Evaluation:
                     f"--probe has {layer!r}, which row {self.row.name!r} lacks{nearest(layer, layers)}; its layers:"
                     f" {', '.join(layers)}, or all"
                 )
-        classes, number = self.options.classes, self.row.plan.num_classes
+        classes, number = self.options.classes, self.row.view.num_classes
         if number >= 3 and (len(set(classes)) != 3 or not all(0 <= c < number for c in classes)):
             raise ConfigError(
                 f"--classes is {classes}, must be three different numbers below {number}; for example 0,1,2"

@@ -18,7 +18,7 @@ import numpy as np
 from jax import lax
 
 from lamv.core import batch, collapse, metrics, variance
-from lamv.data.resident import Examples, Table
+from lamv.data.resident import Examples, SplitIndex
 from lamv.models.layers import entering, hidden_widths, watching
 from lamv.train import parallel
 from lamv.train.batches import Batch
@@ -45,7 +45,7 @@ class Replica(NamedTuple):
 
     state: Any
     knobs: Any
-    table: Table
+    table: SplitIndex
     value: Any = ()
 
 
@@ -60,9 +60,9 @@ class Passes:
     """The passes of one row; they return numpy arrays with a leading axis of replicas."""
 
     def __init__(self, row: VariantRun):
-        self.row, self.program, self.plan, self.tally = row, row.program, row.plan, row.functions.tally
-        self.num_classes = self.plan.num_classes  # 1 for a regression, whose moments are those of a single class
-        hidden = hidden_widths(self.program.model, self.plan.shape)
+        self.row, self.program, self.view, self.tally = row, row.program, row.view, row.functions.tally
+        self.num_classes = self.view.num_classes  # 1 for a regression, whose moments are those of a single class
+        hidden = hidden_widths(self.program.model, self.view.shape)
         self.widths = {f"layers/{name}": width for name, width in hidden.items()}
         self.widths |= {"features": self.program.feature_size, "logits": self.num_classes, "outputs": self.num_classes}
         devices = row.layout.mesh.shape[DATA_AXIS]
@@ -73,7 +73,7 @@ class Passes:
         """Names of the layers, in order of depth; features, logits and outputs come last."""
         return [where.removeprefix("layers/") for where in self.widths]
 
-    def statistics(self, replicas: Replicas, table: Table, centres=None) -> Statistics:
+    def statistics(self, replicas: Replicas, table: SplitIndex, centres=None) -> Statistics:
         """One pass over a split. centres: (R, K, D) for `nearest`; None: no centre is near."""
         if centres is None:
             centres = np.zeros((len(replicas.seeds), self.num_classes, self.program.feature_size), np.float32)
@@ -84,7 +84,9 @@ class Passes:
         statistics = parallel.fetch(run(empty(replica.table), replica, shared, 0, batches))
         return statistics._replace(logits=statistics.logits[:, : table.rows.shape[1]])
 
-    def activations(self, replicas: Replicas, table: Table, examples: Examples | None = None) -> dict[str, np.ndarray]:
+    def activations(
+        self, replicas: Replicas, table: SplitIndex, examples: Examples | None = None
+    ) -> dict[str, np.ndarray]:
         """Of every layer, {where: (R, M, D)}. examples: those of another data set."""
 
         def compute(replica: Replica, shared: Shared, b):
@@ -93,7 +95,7 @@ class Passes:
         return self.gathered("activations", compute, replicas, table, wheres=tuple(self.widths), examples=examples)
 
     def gathered(
-        self, name: str, compute: Callable, replicas: Replicas, table: Table, *, value=None,
+        self, name: str, compute: Callable, replicas: Replicas, table: SplitIndex, *, value=None,
         wheres: Sequence[str] = ("logits",), examples: Examples | None = None,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """{where: (R, M, D)} of `compute(replica, shared, b)` -> {where: (B, D)} over a split. value: Replica.value."""
@@ -125,7 +127,7 @@ class Passes:
         functions = self.row.functions
         return functions.get(f"pass: {name}", lambda: functions.repeated(body, shared=1), training=method)
 
-    def arguments(self, replicas: Replicas, table: Table, value=(), examples=None) -> tuple[Replica, Shared, int]:
+    def arguments(self, replicas: Replicas, table: SplitIndex, value=(), examples=None) -> tuple[Replica, Shared, int]:
         """(replica, shared, number of batches) of a pass over a split; the table is padded to whole batches."""
         missing = -table.rows.shape[1] % self.batch_size
         padded = jax.tree.map(lambda values: np.pad(values, ((0, 0), (0, missing)), mode="edge"), table)
@@ -158,7 +160,7 @@ class Passes:
     def _add_batch(self, sums: Statistics, replica: Replica, shared: Shared, b) -> Statistics:
         seen, mask = self.tally.read(replica.table, shared.examples, replica.knobs, shared.count, b)
         values = self.forward(replica.state, seen.inputs)
-        classes = jnp.zeros_like(seen.labels, jnp.int32) if self.plan.regression else seen.labels
+        classes = jnp.zeros_like(seen.labels, jnp.int32) if self.view.regression else seen.labels
         predictions = self.tally.predictions(values["logits"], seen.labels, mask, seen.groups, seen.attributes)
         geometry = collapse.geometry(values["features"], classes, self.num_classes, mask)
         nearest = collapse.nearest_class(
@@ -180,7 +182,7 @@ class Passes:
             stored({"logits": sums.logits}, b, {"logits": values["logits"]})["logits"],
         )
 
-    def _empty(self, table: Table) -> Statistics:
+    def _empty(self, table: SplitIndex) -> Statistics:
         none = jnp.zeros(0, jnp.int32)
         return Statistics(
             self.tally.predictions(jnp.zeros((0, self.num_classes)), none, none, none, none),

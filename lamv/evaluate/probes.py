@@ -19,7 +19,7 @@ import numpy as np
 from lamv import data
 from lamv.core import shortcuts
 from lamv.data.cuts import cut
-from lamv.data.resident import Examples, Table
+from lamv.data.resident import Examples, SplitIndex
 from lamv.data.splits import joined
 from lamv.errors import ConfigError, DataError
 from lamv.evaluate.snapshot import Options, OtherData, Result, Snapshot, max_examples
@@ -32,7 +32,7 @@ FEW = 1 << 22  # units times examples, up to which a fit runs on one thread
 
 def probes(snapshot: Snapshot) -> list[Result]:
     """probe/DATA/LAYER/{accuracy,train_accuracy}."""
-    if snapshot.plan.regression:
+    if snapshot.view.regression:
         snapshot.note("no probe, as the labels are numbers")
         return []
     passes, replicas, other = snapshot.passes, snapshot.replicas, snapshot.other_data
@@ -137,7 +137,7 @@ def other_data(options: Options, row: VariantRun) -> OtherData | None:
     splits = data.load(name, path or None, "warn")
     if splits.is_regression:
         raise ConfigError(f"--transfer is {name!r}, must be a data set of classes; a probe tells classes apart")
-    if any(splits.standardise) or row.plan.standardise:
+    if any(splits.standardise) or row.view.standardise:
         raise ConfigError(
             f"--transfer is {name!r}, must be of images: a table is standardised by its own training rows"
         )
@@ -146,7 +146,7 @@ def other_data(options: Options, row: VariantRun) -> OtherData | None:
     tables = {}
     for split, rows in (("train", parts.train), ("test", parts.test)):
         rows = rows[: max_examples(row.config, options)][None].astype(np.int32)
-        tables[split] = Table(rows, np.full_like(rows, shortcuts.ABSENT), np.zeros_like(rows))
+        tables[split] = SplitIndex(rows, np.full_like(rows, shortcuts.ABSENT), np.zeros_like(rows))
     examples = row.layout.place(Examples(inputs, np.zeros(len(inputs), np.int32)), replicas=False)
     return OtherData(name, tables, examples, joined(splits, "labels"))
 
@@ -166,5 +166,5 @@ def _like_own(inputs: np.ndarray, scale: float, name: str, row: VariantRun) -> n
             f"--transfer is {name!r}, whose examples have shape {inputs.shape[1:]}, must have {tuple(shape)} or less,"
             f" like those of {row.config.data.name}; choose another data set"
         )
-    own_scale = row.plan.normalisation.scale
+    own_scale = row.view.normalisation.scale
     return inputs if own_scale == scale else (inputs / scale * own_scale).astype(np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 from lamv.core import batch
 from lamv.core.information import mutual_information
 from lamv.core.projection import project, template_plane
-from lamv.data.resident import Table
+from lamv.data.resident import SplitIndex
 from lamv.evaluate.passes import Passes, Replica, Shared
 from lamv.evaluate.snapshot import Result, Snapshot, rounded
 from lamv.train.batches import Draw
@@ -31,7 +31,7 @@ JITTER_STREAM = 100
 def projection(snapshot: Snapshot) -> list[Result]:
     """Curves of training and test examples of three classes, in the plane through their templates (Mueller et al. 2019)."""
     classes, kernels = snapshot.options.classes, snapshot.last_kernels
-    if kernels is None or snapshot.plan.num_classes < 3 or kernels.shape[1] < 2:
+    if kernels is None or snapshot.view.num_classes < 3 or kernels.shape[1] < 2:
         snapshot.note("no projection, which takes three classes and two features or more")
         return []
     results = [Result() for _ in snapshot.replicas.numbers]
@@ -78,7 +78,7 @@ def information(snapshot: Snapshot) -> list[Result]:
     return results
 
 
-def views(passes: Passes, replicas: Replicas, table: Table, number: int) -> np.ndarray:
+def views(passes: Passes, replicas: Replicas, table: SplitIndex, number: int) -> np.ndarray:
     """Logits (R, M, number, K) of augmented views of each example: the run's crop, flip and cutout, or else noise."""
     augment = passes.row.config.data.augment
     augments = bool(augment.crop or augment.flip or augment.cutout)

@@ -11,7 +11,7 @@ import numpy as np
 from lamv.core import attacks, corruptions, selection
 from lamv.core.losses import cross_entropy
 from lamv.core.targets import one_hot
-from lamv.data.resident import Table
+from lamv.data.resident import SplitIndex
 from lamv.evaluate.passes import Passes, Replica, Shared
 from lamv.evaluate.snapshot import Result, Snapshot
 from lamv.train import parallel
@@ -38,7 +38,7 @@ def under_corruption(snapshot: Snapshot) -> list[Result]:
     return _measured(snapshot, "corruption", corruptions.CORRUPTIONS, snapshot.options.corruptions, corrupted)
 
 
-def attacked(passes: Passes, replicas: Replicas, table: Table, kind: str, eps: float) -> np.ndarray:
+def attacked(passes: Passes, replicas: Replicas, table: SplitIndex, kind: str, eps: float) -> np.ndarray:
     """Logits (R, M, K) at inputs moved by at most eps a coordinate (eps in raw units, as images in [0, 1])."""
     scale, low, high = _input_range(passes)
     unroll = not parallel.compiled_loop(passes.row.config)
@@ -60,7 +60,7 @@ def attacked(passes: Passes, replicas: Replicas, table: Table, kind: str, eps: f
     return passes.gathered(f"attacked {kind}", compute, replicas, table, value=np.float32(eps))["logits"]
 
 
-def corrupted(passes: Passes, replicas: Replicas, table: Table, kind: str, level: float) -> np.ndarray:
+def corrupted(passes: Passes, replicas: Replicas, table: SplitIndex, kind: str, level: float) -> np.ndarray:
     """Logits (R, M, K) at images with a corruption of lamv.core.corruptions."""
     corrupt = corruptions.CORRUPTIONS[kind]
 
@@ -93,14 +93,14 @@ def _measured(
 
 def _input_range(passes: Passes) -> list[np.ndarray]:
     """eps = 1 in the units that the network sees, and the range of valid inputs there; per coordinate."""
-    plan, normalises = passes.plan, passes.row.config.data.normalise
-    stored = plan.raw_shape
-    deviation = np.broadcast_to(np.asarray(plan.normalisation.std if normalises else 1.0, np.float32), stored)
-    mean = np.broadcast_to(np.asarray(plan.normalisation.mean if normalises else 0.0, np.float32), stored)
+    view, normalises = passes.view, passes.row.config.data.normalise
+    stored = view.raw_shape
+    deviation = np.broadcast_to(np.asarray(view.normalisation.std if normalises else 1.0, np.float32), stored)
+    mean = np.broadcast_to(np.asarray(view.normalisation.mean if normalises else 0.0, np.float32), stored)
     images = len(stored) == 3
     low = (0 - mean) / deviation if images else np.full(stored, -np.inf, np.float32)
     high = (1 - mean) / deviation if images else np.full(stored, np.inf, np.float32)
-    return [_as_seen(plan.shape, *ends) for ends in ((1 / deviation, 1.0), (low, -np.inf), (high, np.inf))]
+    return [_as_seen(view.shape, *ends) for ends in ((1 / deviation, 1.0), (low, -np.inf), (high, np.inf))]
 
 
 def _as_seen(shape: tuple[int, ...], values: np.ndarray, beyond: float) -> np.ndarray:

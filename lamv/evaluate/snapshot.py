@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from lamv.data.resident import Examples, Table
+from lamv.data.resident import Examples, SplitIndex
 from lamv.evaluate.passes import Passes
 from lamv.train import parallel
 from lamv.train.variants import Replicas, evenly
@@ -48,7 +48,7 @@ class OtherData(NamedTuple):
     """A data set to probe on: tables of its "train" and "test" for one replica, (1, M), and labels (N,)."""
 
     name: str
-    tables: dict[str, Table]
+    tables: dict[str, SplitIndex]
     examples: Examples
     labels: np.ndarray
 
@@ -65,32 +65,32 @@ class Snapshot:
         self, passes: Passes, replicas: Replicas, options: Options, step: int,
         notes: dict[str, None], other_data: OtherData | None = None,
     ):  # fmt: skip
-        self.passes, self.row, self.plan, self.replicas = passes, passes.row, passes.plan, replicas
+        self.passes, self.row, self.view, self.replicas = passes, passes.row, passes.view, replicas
         self.options, self.step, self.notes, self.other_data = options, step, notes, other_data
-        tables = {"train": self.plan.train._replace(environments=()), "validation": self.plan.validation}
-        if "valid" in self.plan.tests:
+        tables = {"train": self.view.train._replace(environments=()), "validation": self.view.validation}
+        if "valid" in self.view.tests:
             del tables["validation"]  # the same examples
         limit = max_examples(self.row.config, options)
         tables = {split: evenly(table, limit) for split, table in tables.items() if table is not None and limit}
-        tables = replicas.of({**tables, **self.plan.tests})
+        tables = replicas.of({**tables, **self.view.tests})
         self.held_out = tables.pop("validation", None) or tables.get("valid")
         # In this order again, which jax has sorted by name.
-        self.tables: dict[str, Table] = {
-            split: tables[split] for split in ("train", *self.plan.tests) if split in tables
+        self.tables: dict[str, SplitIndex] = {
+            split: tables[split] for split in ("train", *self.view.tests) if split in tables
         }
 
     @cached_property
     def last_kernels(self) -> np.ndarray | None:
         """(R, D, K) kernels of the last layer; None for a regression."""
-        if self.plan.regression:
+        if self.view.regression:
             return None
         return parallel.fetch(self.replicas.state.params[self.row.program.model.last]["kernel"])
 
-    def labels(self, table: Table) -> list[np.ndarray]:
+    def labels(self, table: SplitIndex) -> list[np.ndarray]:
         """(M,) labels of the examples of a table, for each replica."""
         return [self.row.labels_of(table, r) for r in range(len(self.replicas.numbers))]
 
-    def of_classes(self, split: str, classes: Sequence[int], most: int) -> Table | None:
+    def of_classes(self, split: str, classes: Sequence[int], most: int) -> SplitIndex | None:
         """The first examples of these classes, equally many of each in all replicas; None where a class has none."""
         table = self.tables[split]
         indices = [[np.flatnonzero(labels == c)[:most] for c in classes] for labels in self.labels(table)]

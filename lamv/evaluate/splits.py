@@ -61,13 +61,13 @@ def splits(snapshot: Snapshot) -> list[Result]:
             predictions, geometry = jax.tree.map(
                 lambda leaf, r=r: leaf[r], (statistics.predictions, statistics.geometry)
             )
-            measured = prediction_metrics(snapshot.plan, predictions, snapshot.replicas.numbers[r])
+            measured = prediction_metrics(snapshot.view, predictions, snapshot.replicas.numbers[r])
             if kernels is not None:
                 sample = Sample(logits, labels, geometry, kernels[r], held_out[r])
                 for measure in SPLIT_METRICS:
                     measured |= measure(sample)
                 if not snapshot.options.brief:
-                    curves = group_curves(predictions, snapshot.plan.num_attributes)
+                    curves = group_curves(predictions, snapshot.view.num_attributes)
                     if split == "test":
                         curves += [curve for make in SPLIT_CURVES for curve in make(sample)]
                         result.examples.update(of_examples(sample))
@@ -179,7 +179,7 @@ SPLIT_CURVES = (reliability_curves, risk_curves)
 
 def _held_out(snapshot: Snapshot) -> list[tuple[np.ndarray, np.ndarray] | None]:
     """(logits, labels) of each replica on examples left out of training, if any."""
-    if snapshot.held_out is None or snapshot.plan.regression:
+    if snapshot.held_out is None or snapshot.view.regression:
         return [None] * len(snapshot.replicas.numbers)
     logits = snapshot.passes.statistics(snapshot.replicas, snapshot.held_out).logits
     return list(zip(logits, snapshot.labels(snapshot.held_out), strict=True))

@@ -13,7 +13,7 @@ import numpy as np
 from lamv.core import batch, images, shortcuts
 from lamv.core.targets import flip, one_hot
 from lamv.data.partners import SCALE as PARTNER_SCALE
-from lamv.data.resident import Examples, Plan, Table
+from lamv.data.resident import DataView, Examples, SplitIndex
 from lamv.train.replica import AUGMENT, CUE, LABEL_NOISE, ORDER, Knobs, root_key, step_key
 
 
@@ -71,11 +71,11 @@ def batch_indices(key, draw: Draw, train_size: int):
 class Batches:
     """The batches of the replicas of a program."""
 
-    def __init__(self, config, plan: Plan):
-        self.config, self.plan = config.data, plan
+    def __init__(self, config, view: DataView):
+        self.config, self.view = config.data, view
 
     def at(
-        self, examples: Examples, table: Table, indices, knobs: Knobs, *, draw: Draw | None = None,
+        self, examples: Examples, table: SplitIndex, indices, knobs: Knobs, *, draw: Draw | None = None,
         change: Callable | None = None,
     ) -> Batch:  # fmt: skip
         """The batch of these indices into a split; see `inputs` for draw and change."""
@@ -86,7 +86,7 @@ class Batches:
             indices, inputs, stored.labels, targets, stored.attributes, stored.groups, stored.environments, draw
         )
 
-    def gather(self, examples: Examples, table: Table, indices) -> Stored:
+    def gather(self, examples: Examples, table: SplitIndex, indices) -> Stored:
         """From the arrays on the device. table: a split of the replica, each array (M,)."""
         ids = table.rows[indices]
         inputs = examples.inputs[ids]
@@ -96,7 +96,7 @@ class Batches:
         if not isinstance(table.partners, tuple):
             own = isinstance(examples.partners, tuple)
             images, scale = (
-                (examples.inputs, self.plan.normalisation.scale) if own else (examples.partners, PARTNER_SCALE)
+                (examples.inputs, self.view.normalisation.scale) if own else (examples.partners, PARTNER_SCALE)
             )
             partners = images[table.partners[indices]].astype(jnp.float32) / scale
         return Stored(ids, inputs, labels, table.attributes[indices], table.groups[indices], environments, partners)
@@ -113,7 +113,7 @@ class Batches:
             inputs = jax.vmap(lambda k, x: images.random_crop(k, x, padding=config.augment.crop))(keys[:, 0], inputs)
             if config.augment.flip:
                 inputs = jax.vmap(images.random_flip)(keys[:, 1], inputs)
-        normalisation = self.plan.normalisation
+        normalisation = self.view.normalisation
         inputs = inputs.astype(jnp.float32) / normalisation.scale
         if change is not None:
             inputs = change(inputs, stored.ids)
@@ -138,10 +138,10 @@ class Batches:
         label_at: (B,) indices into the training set -> their labels, for the noise of a regression.
         """
         noise_key = jax.random.fold_in(root_key(knobs), LABEL_NOISE)
-        train_size = self.plan.train.rows.shape[-1]
+        train_size = self.view.train.rows.shape[-1]
         rows = batch.Rows(stored.ids, train_size)
-        if not self.plan.regression:
-            targets = one_hot(stored.labels, self.plan.num_classes)
+        if not self.view.regression:
+            targets = one_hot(stored.labels, self.view.num_classes)
             return flip(noise_key, targets, knobs.label_noise, rows=rows) if self.config.label_noise else targets
         labels = stored.labels
         if self.config.label_noise:
@@ -158,7 +158,7 @@ class Batches:
 
     def _planted(self, inputs, stored: Stored, knobs: Knobs, **second):
         """Every example with its cue. second: of `_second`."""
-        shortcut, classes = self.config.shortcut, self.plan.num_classes
+        shortcut, classes = self.config.shortcut, self.view.num_classes
         shape = shortcuts.noise_shape(shortcut.kind, inputs.shape[1:], classes)
         cue_key = jax.random.fold_in(root_key(knobs), CUE)
 

@@ -10,7 +10,7 @@ from jax import lax
 
 from lamv.core import batch, metrics, variance
 from lamv.core.variance import decompose_replicas
-from lamv.data.resident import Examples, Plan, Table
+from lamv.data.resident import DataView, Examples, SplitIndex
 from lamv.errors import NotFiniteError
 from lamv.train import parallel
 from lamv.train.batches import Batch
@@ -31,11 +31,11 @@ class Tally:
     """Sums over a split, batch by batch; for one replica and one device's share of a batch, as Program is."""
 
     def __init__(self, program: Program):
-        self.program, self.plan = program, program.plan
+        self.program, self.view = program, program.view
 
     def nothing(self, knobs: Knobs) -> Sums:
         """The sums of no example, where a pass starts."""
-        classes = self.plan.num_classes
+        classes = self.view.num_classes
         nobody = jnp.zeros(0, jnp.int32)
         return Sums(
             self.predictions(jnp.zeros((0, classes)), nobody, nobody, nobody, nobody),
@@ -43,16 +43,16 @@ class Tally:
             variance.empty(classes, classes),
         )
 
-    def add(self, sums: Sums, state: State, knobs: Knobs, table: Table, examples: Examples, count, b) -> Sums:
+    def add(self, sums: Sums, state: State, knobs: Knobs, table: SplitIndex, examples: Examples, count, b) -> Sums:
         """Add batch number b of a split to the sums. Its first `count` examples are real, the table may be padded."""
         seen, mask = self.read(table, examples, knobs, count, b)
         logits, features = self.program.forward(state, seen.inputs)
         predictions = self.predictions(logits, seen.labels, mask, seen.groups, seen.attributes)
         # A regression has one class, for the moments.
-        labels = jnp.zeros_like(seen.labels, jnp.int32) if self.plan.regression else seen.labels
+        labels = jnp.zeros_like(seen.labels, jnp.int32) if self.view.regression else seen.labels
 
         def moments(values):
-            return variance.merge_over(variance.class_moments(values, labels, self.plan.num_classes, mask), DATA_AXIS)
+            return variance.merge_over(variance.class_moments(values, labels, self.view.num_classes, mask), DATA_AXIS)
 
         return Sums(
             jax.tree.map(lambda old, new: old + lax.psum(new, DATA_AXIS), sums.predictions, predictions),
@@ -60,7 +60,7 @@ class Tally:
             variance.merge(sums.outputs, moments(self.program.loss.outputs(logits))),
         )
 
-    def read(self, table: Table, examples: Examples, knobs: Knobs, count, b, **how) -> tuple[Batch, jax.Array]:
+    def read(self, table: SplitIndex, examples: Examples, knobs: Knobs, count, b, **how) -> tuple[Batch, jax.Array]:
         """This device's share of batch b of a split, and (B,) bool: which examples are real. how: as in Batches.at."""
         devices = lax.axis_size(DATA_AXIS)
         # Rounded up to an equal share for every device; what is beyond the end is masked anyway.
@@ -71,12 +71,12 @@ class Tally:
 
     def predictions(self, logits, labels, mask, groups, attributes):
         """The sums of these examples, of the kind that the task has."""
-        if self.plan.regression:
+        if self.view.regression:
             return metrics.regression_sums(self.program.loss.outputs(logits), labels, mask)
         # Only a planted cue says a class: an attribute that comes with the data is of its own kind.
         # (And in cat_channel, another class than the label.)
         cue = attributes if self.program.config.data.shortcut.kind not in ("none", "cat_channel") else None
-        return metrics.prediction_sums(logits, labels, mask, groups, self.plan.num_groups, cue=cue)
+        return metrics.prediction_sums(logits, labels, mask, groups, self.view.num_groups, cue=cue)
 
 
 def split_metrics(run, replicas, split: str) -> list[dict[str, float]]:
@@ -87,7 +87,7 @@ def split_metrics(run, replicas, split: str) -> list[dict[str, float]]:
     ratios = weight_norm_ratios(run, replicas.state) if split == "test" else None
     results = []
     for r, seed in enumerate(replicas.seeds):
-        values = prediction_metrics(run.plan, jax.tree.map(itemgetter(r), predictions), replicas.first + r)
+        values = prediction_metrics(run.view, jax.tree.map(itemgetter(r), predictions), replicas.first + r)
         for where, parts in moments.items():
             values |= {f"{where}/{name}": float(value[r]) for name, value in parts.items()}
         if ratios is not None:
@@ -102,11 +102,11 @@ def split_metrics(run, replicas, split: str) -> list[dict[str, float]]:
     return results
 
 
-def prediction_metrics(plan: Plan, predictions, replica: int) -> dict[str, float]:
+def prediction_metrics(view: DataView, predictions, replica: int) -> dict[str, float]:
     """The metrics of the sums of one replica, of the kind that the task has."""
-    if plan.regression:
+    if view.regression:
         return metrics.regression_metrics(predictions)
-    return metrics.prediction_metrics(predictions, plan.group_counts[replica], plan.num_attributes)
+    return metrics.prediction_metrics(predictions, view.group_counts[replica], view.num_attributes)
 
 
 def weight_norm_ratios(run, state: State) -> list[dict[str, float]] | None:
@@ -114,7 +114,7 @@ def weight_norm_ratios(run, state: State) -> list[dict[str, float]] | None:
 
     None where there is no cue, where all inputs carry it, or where there is no such layer.
     """
-    model, cue = run.program.model, run.plan.cue
+    model, cue = run.program.model, run.view.cue
     if cue is None or model.first is None:
         return None
     kernels = parallel.fetch(state.params[model.first]["kernel"])

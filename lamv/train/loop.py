@@ -76,7 +76,7 @@ def train(
             logger.info("%s", line)
         logger.info("devices %s", dict(session.layout.mesh.shape))
         for row in row_runs:
-            words = describe(row.config, row.plan.num_classes)
+            words = describe(row.config, row.view.num_classes)
             logger.info("%s: %s; %d seeds, %d steps", row.name, words, row.config.seeds, row.steps)
         checkpoints = Checkpoints(
             store.path / "checkpoints", configs.fingerprint(run), [row.name for row in rows], config.keep_checkpoints,
@@ -234,7 +234,7 @@ def _record(rows: Sequence[VariantRun], step: int, config, store: tracking.Workd
         ]
         if evaluates or ends:
             # A row whose numbers may be those of this step wants all of them.
-            measured = row.evaluate(list(row.plan.tests) if row.config.select.rule == "last" and not ends else None)
+            measured = row.evaluate(list(row.view.tests) if row.config.select.rule == "last" and not ends else None)
             lines = [line | new for line, new in zip(lines, measured, strict=True)]
         store.metrics.append(lines)
         store.timing.append([{"step": step, "row": row.name, **progress.take_timing(row.name)}])

@@ -24,7 +24,7 @@ from lamv.core import batch, laws, mixing
 from lamv.core.losses import LOSSES, confidence_penalty, decays, distillation, weight_penalty
 from lamv.core.methods import METHODS, apply, knobs_of
 from lamv.core.mitigation import scale_slopes
-from lamv.data.resident import Examples, Plan, Table
+from lamv.data.resident import DataView, Examples, SplitIndex
 from lamv.errors import ConfigError, nearest
 from lamv.models.classifier import check_ends
 from lamv.models.layers import entering, layer_names
@@ -40,38 +40,38 @@ WARM_UP = -1
 class Program:
     """What is computed for a row of a recipe: `init`, one `step` of training, `forward` in evaluation.
 
-    config: its traced knobs are not looked at. plan: of the data only shapes and the normalisation enter. steps: for the
+    config: its traced knobs are not looked at. view: of the data only shapes and the normalisation enter. steps: for the
     schedule of the learning rate; warm_up_steps of a first stage come before. teacher: the config of a teacher's row, of
     which only the model enters. Raises ConfigError for a model that does not fit the data.
     """
 
-    def __init__(self, config, plan: Plan, steps: int, teacher=None, *, warm_up_steps: int = 0):
-        self.config, self.plan, self.steps, self.warm_up_steps = config, plan, steps, warm_up_steps
-        self.batches = Batches(config, plan)
-        self.model, self.teacher = _model(config, plan), None if teacher is None else _model(teacher, plan)
+    def __init__(self, config, view: DataView, steps: int, teacher=None, *, warm_up_steps: int = 0):
+        self.config, self.view, self.steps, self.warm_up_steps = config, view, steps, warm_up_steps
+        self.batches = Batches(config, view)
+        self.model, self.teacher = _model(config, view), None if teacher is None else _model(teacher, view)
         self.methods = [METHODS[name] for name in methods_of(config)]
         self.loss = LOSSES[config.loss.name]
         self.remembers = any("running" in knobs_of(method) for method in self.methods)
-        self.train_size = plan.train.rows.shape[1]
-        self.mitigation = MITIGATIONS[config.mitigation.name](config, plan, axis=DATA_AXIS, warm_up_steps=warm_up_steps)
+        self.train_size = view.train.rows.shape[1]
+        self.mitigation = MITIGATIONS[config.mitigation.name](config, view, axis=DATA_AXIS, warm_up_steps=warm_up_steps)
         # Traced now, so that a model which does not fit the data says so before anything is written or compiled.
         (_, features), variables = jax.eval_shape(self._initial, jax.random.key(0))
         self.feature_size = features.shape[-1]
-        check_ends(config.model.name, self.model, variables["params"], math.prod(plan.shape), self.feature_size)
+        check_ends(config.model.name, self.model, variables["params"], math.prod(view.shape), self.feature_size)
         self._check_layers()
 
     def init(self, knobs: Knobs) -> State:
         """The state before the first step."""
         variables = self._initial(jax.random.fold_in(root_key(knobs), INIT))[1]
         params = variables["params"]
-        classes = self.plan.num_classes
+        classes = self.view.num_classes
         running = jnp.full((self.train_size, classes), 1 / classes) if self.remembers else ()
         kept = {name: jnp.zeros(shape) for name, shape in self.mitigation.shapes.items()}
         moments = optimiser(self.config, self.steps, knobs).init(params)
         return State(params, variables.get("batch_stats", {}), moments, jnp.float32(0), jnp.int32(0), running, kept)
 
     def step(
-        self, state: State, knobs: Knobs, table: Table, examples: Examples, t, *, stage: int = 0, teacher=None
+        self, state: State, knobs: Knobs, table: SplitIndex, examples: Examples, t, *, stage: int = 0, teacher=None
     ) -> State:
         """The state after step t. table: the training set of the replica, each array (M,).
 
@@ -80,7 +80,7 @@ class Program:
         drawn = self.drawn(state, knobs, table, examples, t, stage=stage)
         return self.trained(state, knobs, drawn, stage=stage, teacher=teacher)
 
-    def drawn(self, state: State, knobs: Knobs, table: Table, examples: Examples, t, *, stage: int = 0) -> Batch:
+    def drawn(self, state: State, knobs: Knobs, table: SplitIndex, examples: Examples, t, *, stage: int = 0) -> Batch:
         """The batch of step t."""
         draw = Draw(t, batch.part(self.config.batch_size, DATA_AXIS))
         if stage == WARM_UP or "sampling" not in self.mitigation.shapes:
@@ -151,7 +151,7 @@ class Program:
         def predict(inputs):
             return self.loss.outputs(self.forward(state, inputs)[0])
 
-        offered = {"prior": self.plan.class_frequencies, "predict": predict}
+        offered = {"prior": self.view.class_frequencies, "predict": predict}
         if self.remembers:
             offered["running"] = state.running[drawn.indices]
         pairs_key = step_key(knobs, PAIRS, t)
@@ -184,13 +184,13 @@ class Program:
 
     def _initial(self, key):
         # ((logits, features), variables) of one blank example.
-        return self.model.init_with_output(key, jnp.zeros((1, *self.plan.shape)), train=False)
+        return self.model.init_with_output(key, jnp.zeros((1, *self.view.shape)), train=False)
 
     def _check_layers(self) -> None:
         """The layers that are to be mixed exist. Raises ConfigError."""
         if not any("layers" in knobs_of(method) for method in self.methods):
             return
-        known = ["input", *layer_names(self.model, self.plan.shape)]
+        known = ["input", *layer_names(self.model, self.view.shape)]
         for layer in self.config.method.layers:
             if layer not in known:
                 raise ConfigError(
@@ -199,9 +199,9 @@ class Program:
                 )
 
 
-def _model(config, plan: Plan):
+def _model(config, view: DataView):
     return models.build(
-        config.model.name, num_classes=plan.num_classes, widths=config.model.widths or None,
+        config.model.name, num_classes=view.num_classes, widths=config.model.widths or None,
         dtype=config.model.dtype, axis_name=DATA_AXIS,
     )  # fmt: skip
 

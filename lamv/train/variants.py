@@ -18,7 +18,7 @@ from lamv import config as configs
 from lamv.catalog import mitigations
 from lamv.core import metrics
 from lamv.data.description import missing_classes, names_of
-from lamv.data.resident import Plan, Table, plan
+from lamv.data.resident import DataView, SplitIndex, data_view
 from lamv.errors import ConfigError, NotFiniteError
 from lamv.train import parallel
 from lamv.train.checkpoint import flat, unflat
@@ -86,12 +86,12 @@ class VariantRun:
         self.name, self.layout, self._session, self._teacher = row.name, session.layout, session, teacher
         splits = session.splits_for(config)
         seeds = [config.seed + replica for replica in range(config.seeds)]
-        self.plan: Plan = plan(splits, [config] * len(seeds), seeds)
-        self.train_size = self.plan.train.rows.shape[1]
+        self.view: DataView = data_view(splits, [config] * len(seeds), seeds)
+        self.train_size = self.view.train.rows.shape[1]
         self.names = names_of(splits, config.data.shortcut.kind)
         self.stored_shape = next(iter(splits.parts.values())).inputs.shape[1:]
         configs.check_against_data(config, splits.num_classes, self.train_size, self.stored_shape, splits.is_regression)
-        configs.check_mitigation(config, self.plan)
+        configs.check_mitigation(config, self.view)
         own_steps = configs.steps_of(config, self.train_size)
         warm_up, switch = mitigations.knob_of(config, "first_steps", 0), config.method.switch
         if warm_up > own_steps:
@@ -102,9 +102,9 @@ class VariantRun:
         self.steps = warm_up + own_steps
         self.stages = Stages(warm_up, min(warm_up + switch, self.steps) if switch else self.steps, self.steps)
         taught_by = None if teacher is None else teacher.config
-        self.program = Program(config, self.plan, own_steps, taught_by, warm_up_steps=self.stages.warm_up)
+        self.program = Program(config, self.view, own_steps, taught_by, warm_up_steps=self.stages.warm_up)
         self.functions = Functions(session, self.program, self._program_key(), taught_by)
-        self._counts, tables = _evaluated(self.plan, min(config.data.eval_train_size, self.train_size))
+        self._counts, tables = _evaluated(self.view, min(config.data.eval_train_size, self.train_size))
         size = parallel.together(config, len(seeds), taught_by)
         self.replicas = [
             self._placed(seeds[first : first + size], first, tables) for first in range(0, len(seeds), size)
@@ -159,7 +159,7 @@ class VariantRun:
             self.examples, np.int32(count), 0, batches,
         )  # fmt: skip
 
-    def labels_of(self, table: Table, replica: int) -> np.ndarray:
+    def labels_of(self, table: SplitIndex, replica: int) -> np.ndarray:
         """(M,) labels of the examples of a table on the host, for one replica."""
         if len(table.labels):
             return np.asarray(table.labels[replica])
@@ -167,9 +167,9 @@ class VariantRun:
 
     def missing_classes(self) -> list[str]:
         """A sentence where some seed's training set is without a class."""
-        if self.plan.regression:
+        if self.view.regression:
             return []
-        labels = [self.labels_of(self.plan.train, replica) for replica in range(self.config.seeds)]
+        labels = [self.labels_of(self.view.train, replica) for replica in range(self.config.seeds)]
         seeds = range(self.config.seed, self.config.seed + self.config.seeds)
         return missing_classes(labels, self.names.classes, seeds)
 
@@ -204,14 +204,14 @@ class VariantRun:
         key = f"{configs.program_key(self.config, without=('method.switch', 'select.'))} {self.train_size} {self.steps}"
         return key if self._teacher is None else key + self._teacher.program_key
 
-    def _placed(self, seeds: Sequence[int], first: int, tables: Mapping[str, Table]) -> Replicas:
+    def _placed(self, seeds: Sequence[int], first: int, tables: Mapping[str, SplitIndex]) -> Replicas:
         """These seeds of the row, on the devices."""
         knobs = jax.tree.map(lambda *values: np.stack(values), *(traced_knobs(self.config, seed) for seed in seeds))
         teacher, model = self._teacher, self.program.teacher
-        taught_by = teacher.variables(model.init, self.plan.shape) if teacher and model else ()
+        taught_by = teacher.variables(model.init, self.view.shape) if teacher and model else ()
         standardise, *rest = jax.tree.map(
             lambda values: values[first : first + len(seeds)],
-            (self.plan.standardise, self.plan.train, dict(tables), taught_by),
+            (self.view.standardise, self.view.train, dict(tables), taught_by),
         )
         placed = self.layout.place((knobs._replace(standardise=standardise), *rest), replicas=True)
         return Replicas(seeds, first, *placed)
@@ -287,22 +287,22 @@ def _parted(tree, ends: tuple[int, ...]) -> list[Any]:
     return [jax.tree.map(lambda leaf, a=first, b=end: leaf[a:b], tree) for first, end in bounds]
 
 
-def evenly(table: Table, number: int) -> Table:
+def evenly(table: SplitIndex, number: int) -> SplitIndex:
     """So many examples of a split, evenly spaced: data may be sorted by class."""
     size = table.rows.shape[1]
     indices = np.arange(size) if number >= size else np.linspace(0, size - 1, number).astype(np.int64)
     return jax.tree.map(lambda values: values[:, indices], table)
 
 
-def _evaluated(plan: Plan, train_size: int) -> tuple[dict[str, int], dict[str, Table]]:
+def _evaluated(view: DataView, train_size: int) -> tuple[dict[str, int], dict[str, SplitIndex]]:
     """Sizes of the evaluated splits, and their tables, padded to one length so that they share a program.
 
     train_size: evaluated examples of the training set.
     """
-    tables = dict(plan.tests)
+    tables = dict(view.tests)
     if train_size:
         # Without environments, so that all splits have tables of one structure.
-        tables["train"] = evenly(plan.train._replace(environments=()), train_size)
+        tables["train"] = evenly(view.train._replace(environments=()), train_size)
     counts = {name: table.rows.shape[1] for name, table in tables.items()}
     longest = max(counts.values())
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from lamv import config as configs
 from lamv import data
-from lamv.data.resident import plan
+from lamv.data.resident import data_view
 from lamv.data.splits import Normalisation, Source, Split, Splits
 
 NAMES = ("zero", "one", "two", "three")
@@ -28,7 +28,7 @@ TAG = {"data.shortcut.kind": "tag"}
 
 def planned(splits=UNCUT, seeds=(0,), knobs=None):
     (row,) = configs.expand(configs.defaults(), {"steps": 1, **(knobs or {})})
-    return plan(splits, [row.config] * len(seeds), seeds)
+    return data_view(splits, [row.config] * len(seeds), seeds)
 
 
 DIGITS = data.load("digits")

@@ -70,10 +70,10 @@ def test_superclasses_that_do_not_fit_are_refused_in_one_line(superclasses):
 def test_groups_of_attributes_follow_the_labels():
     selected = select_classes(with_attributes(), (3, 1, 0), (1, 0, 1))
     for knobs in ({}, {"data.label_flip": 0.5}):
-        tables = planned(selected, knobs=knobs)
-        labels = clean_labels(selected, tables.train.rows) if not knobs else tables.train.labels
-        np.testing.assert_array_equal(tables.train.groups, labels * 3 + tables.train.attributes)
-        assert tables.num_groups == 6
+        view = planned(selected, knobs=knobs)
+        labels = clean_labels(selected, view.train.rows) if not knobs else view.train.labels
+        np.testing.assert_array_equal(view.train.groups, labels * 3 + view.train.attributes)
+        assert view.num_groups == 6
     np.testing.assert_array_equal(
         selected.parts["all"].groups, selected.parts["all"].labels * 3 + selected.parts["all"].attributes
     )

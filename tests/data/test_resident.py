@@ -14,7 +14,7 @@ from lamv.data.resident import examples_of
 from lamv.data.splits import Normalisation, Split, Splits
 from lamv.errors import ConfigError
 
-# Tables
+# Split indices
 
 
 def test_examples_are_all_parts_in_order():
@@ -24,30 +24,30 @@ def test_examples_are_all_parts_in_order():
 
 
 def test_every_replica_has_the_cut_of_its_seed():
-    tables = planned(seeds=(3, 8), knobs={"data.train_size": 12})
-    assert tables.train.rows.shape == (2, 12) and tables.tests["test"].rows.shape == (2, 18)
+    view = planned(seeds=(3, 8), knobs={"data.train_size": 12})
+    assert view.train.rows.shape == (2, 12) and view.tests["test"].rows.shape == (2, 18)
     for r, seed in enumerate((3, 8)):
         train, test, *_ = cut(UNCUT, seed, 12)
-        np.testing.assert_array_equal(tables.train.rows[r], train)
-        np.testing.assert_array_equal(tables.tests["test"].rows[r], test)
+        np.testing.assert_array_equal(view.train.rows[r], train)
+        np.testing.assert_array_equal(view.tests["test"].rows[r], test)
 
 
 def test_without_a_cue_there_is_one_test_set_and_no_group():
-    tables = planned()
-    assert list(tables.tests) == ["test"] and tables.num_groups == 0 and tables.cue is None
-    assert tables.shape == (2, 3, 1) and tables.num_classes == 4
-    assert tables.num_attributes == tables.num_environments == 0 and tables.group_counts.shape == (1, 0)
-    for table in (tables.train, tables.tests["test"]):
-        assert np.all(table.attributes == ABSENT) and np.all(table.groups == 0)
-        assert {values.dtype for values in table[:3]} == {np.dtype(np.int32)}
-        assert table[3:] == ((), (), ())
+    view = planned()
+    assert list(view.tests) == ["test"] and view.num_groups == 0 and view.cue is None
+    assert view.shape == (2, 3, 1) and view.num_classes == 4
+    assert view.num_attributes == view.num_environments == 0 and view.group_counts.shape == (1, 0)
+    for index in (view.train, view.tests["test"]):
+        assert np.all(index.attributes == ABSENT) and np.all(index.groups == 0)
+        assert {values.dtype for values in index[:3]} == {np.dtype(np.int32)}
+        assert index[3:] == ((), (), ())
 
 
 def test_the_groups_of_the_data_are_used_where_there_is_no_cue():
     groups = np.array([5, 2] * 15, np.int32)
-    tables = planned(Splits("grouped", {"all": part(30, groups=groups)}, NAMES))
-    assert tables.num_groups == 6
-    np.testing.assert_array_equal(tables.train.groups, groups[tables.train.rows])
+    view = planned(Splits("grouped", {"all": part(30, groups=groups)}, NAMES))
+    assert view.num_groups == 6
+    np.testing.assert_array_equal(view.train.groups, groups[view.train.rows])
 
 
 @pytest.mark.parametrize(
@@ -59,22 +59,22 @@ def test_the_groups_of_the_data_are_used_where_there_is_no_cue():
     ],
 )
 def test_the_shape_is_what_the_network_sees(knobs, shape, where):
-    tables = planned(knobs=knobs)
-    assert tables.shape == shape
+    view = planned(knobs=knobs)
+    assert view.shape == shape
     if where is None:
-        assert tables.cue is None
+        assert view.cue is None
     else:
-        np.testing.assert_array_equal(np.flatnonzero(tables.cue), where)
+        np.testing.assert_array_equal(np.flatnonzero(view.cue), where)
 
 
 def test_placements_of_the_cue_in_the_test_sets():
     big = Splits("big", {"all": part(6000, shape=(1, 4, 1))}, NAMES)
-    tables = planned(big, (0, 1), TAG | {"data.shortcut.reliability": 0.8})
-    assert list(tables.tests) == ["test", "test_aligned", "test_random", "test_conflicting", "test_absent"]
+    view = planned(big, (0, 1), TAG | {"data.shortcut.reliability": 0.8})
+    assert list(view.tests) == ["test", "test_aligned", "test_random", "test_conflicting", "test_absent"]
     labels = big.parts["all"].labels
     agreement = {
-        name: (table.attributes == labels[table.rows]).mean(axis=1)
-        for name, table in {"train": tables.train, **tables.tests}.items()
+        name: (index.attributes == labels[index.rows]).mean(axis=1)
+        for name, index in {"train": view.train, **view.tests}.items()
     }
     expected = {
         "train": (0.8, 0.04),
@@ -86,20 +86,20 @@ def test_placements_of_the_cue_in_the_test_sets():
     }
     for name, (share, within) in expected.items():
         np.testing.assert_allclose(agreement[name], share, rtol=0, atol=within, err_msg=name)
-    assert np.all(tables.tests["test_absent"].attributes == ABSENT)
-    for table in tables.tests.values():
-        np.testing.assert_array_equal(table.rows, tables.tests["test"].rows, err_msg="a placement moves no example")
+    assert np.all(view.tests["test_absent"].attributes == ABSENT)
+    for index in view.tests.values():
+        np.testing.assert_array_equal(index.rows, view.tests["test"].rows, err_msg="a placement moves no example")
 
 
 def test_a_group_is_label_times_classes_plus_attribute():
-    tables = planned(knobs=TAG | {"data.shortcut.reliability": 0.5})
-    assert tables.num_groups == 16
+    view = planned(knobs=TAG | {"data.shortcut.reliability": 0.5})
+    assert view.num_groups == 16
     labels = UNCUT.parts["all"].labels
-    for name, table in {"train": tables.train, **tables.tests}.items():
+    for name, index in {"train": view.train, **view.tests}.items():
         if name == "test_absent":
-            np.testing.assert_array_equal(table.groups, 16, err_msg="no cue, no group: the index past the last one")
+            np.testing.assert_array_equal(index.groups, 16, err_msg="no cue, no group: the index past the last one")
         else:
-            np.testing.assert_array_equal(table.groups, labels[table.rows] * 4 + table.attributes)
+            np.testing.assert_array_equal(index.groups, labels[index.rows] * 4 + index.attributes)
 
 
 def test_attributes_are_drawn_by_the_seed():
@@ -126,12 +126,12 @@ def test_a_cue_that_does_not_fit_is_refused_in_one_line(splits, kind, words):
 # What must not change
 
 
-def digest(tables):
+def digest(view):
     found = hashlib.sha256()
-    for name, table in {"train": tables.train, **tables.tests, "validation": tables.validation}.items():
-        if table is not None:
+    for name, index in {"train": view.train, **view.tests, "validation": view.validation}.items():
+        if index is not None:
             found.update(name.encode())
-            for values in table[:3]:
+            for values in index[:3]:
                 assert values.dtype == np.int32
                 found.update(np.ascontiguousarray(values).tobytes())
     return found.hexdigest()
@@ -167,22 +167,22 @@ def digits_in_parts():
         ("official", (), {"data.train_size": 600}, "fe06827543c7f6fb13d92f66f5db595c47581d3c80e6ba769f512ae16b4f0b5d"),
     ],
 )
-def test_tables_are_recorded(parts, classes, knobs, expected):
+def test_split_indices_are_recorded(parts, classes, knobs, expected):
     splits = select_classes(DIGITS if parts == "all" else digits_in_parts(), classes)
     assert digest(planned(splits, (0, 1, 7), knobs)) == expected, (
-        "tables at the defaults of all other knobs are not what they were: results recorded so far are no longer those of"
+        "split indices at the defaults of all other knobs are not what they were: results recorded so far are no longer those of"
         " their seeds. Either a stream of random numbers was renumbered, or numpy's generators changed"
     )
 
 
-def test_validation_is_the_last_split_and_moves_no_other_table():
+def test_validation_is_the_last_split_and_moves_no_other_split():
     knobs = TAG | {"data.train_size": 12, "data.shortcut.reliability": 0.5}
     without, found = planned(OFFICIAL, (0, 1), knobs), planned(OFFICIAL, (0, 1), knobs | {"data.valid_size": 8})
     assert list(found.tests) == [*without.tests, "valid"]
     assert found.validation is found.tests["valid"]
-    for name, table in {"train": without.train, **without.tests}.items():
+    for name, index in {"train": without.train, **without.tests}.items():
         now = found.train if name == "train" else found.tests[name]
-        for before, after in zip(table[:3], now[:3], strict=True):
+        for before, after in zip(index[:3], now[:3], strict=True):
             np.testing.assert_array_equal(before, after)
     np.testing.assert_array_equal(found.validation.rows, without.validation.rows)
 
@@ -201,29 +201,27 @@ def test_dominoes_have_an_image_of_the_class_that_they_should_above():
     splits = beside(Splits("big", {"all": part(2000)}, NAMES, Normalisation(255.0)), OTHERS)
     images = examples_of(splits).partners
     assert images.shape == (28, 2, 3, 1) and images.dtype == np.uint8
-    tables = planned(splits, (0, 1), DOMINOES | {"data.valid_size": 200})
-    assert (
-        tables.shape == tables.raw_shape == (4, 3, 1) and tables.cue.reshape(4, 3)[:2].all() and tables.cue.sum() == 6
-    )
-    for name, table in {"train": tables.train, **tables.tests}.items():
+    view = planned(splits, (0, 1), DOMINOES | {"data.valid_size": 200})
+    assert view.shape == view.raw_shape == (4, 3, 1) and view.cue.reshape(4, 3)[:2].all() and view.cue.sum() == 6
+    for name, index in {"train": view.train, **view.tests}.items():
         if name == "test_absent":
-            np.testing.assert_array_equal(table.partners, 0)
+            np.testing.assert_array_equal(index.partners, 0)
             continue
-        of_train = images[table.partners][..., 0, 0, 0] < 16
+        of_train = images[index.partners][..., 0, 0, 0] < 16
         np.testing.assert_array_equal(of_train, np.full_like(of_train, not name.startswith("test")), err_msg=name)
-        np.testing.assert_array_equal(images[table.partners][..., 0, 0, 0] % 4, table.attributes, err_msg=name)
+        np.testing.assert_array_equal(images[index.partners][..., 0, 0, 0] % 4, index.attributes, err_msg=name)
         few = 16 if not name.startswith("test") else 12
-        counts = np.bincount(table.partners.reshape(-1), minlength=28)
+        counts = np.bincount(index.partners.reshape(-1), minlength=28)
         assert (counts > 0).sum() == few, "every image is put above some example"
-    assert not np.array_equal(tables.train.partners[0], tables.train.partners[1])
+    assert not np.array_equal(view.train.partners[0], view.train.partners[1])
 
 
 def test_dominoes_of_a_data_set_without_parts_are_cut_by_the_seed():
     splits = beside(Splits("big", {"all": part(600)}, NAMES, Normalisation(255.0)), Splits("o", {"all": part(40)}, NAMES,
                     Normalisation(255.0)))  # fmt: skip
-    tables = planned(splits, (0, 1, 2), DOMINOES)
+    view = planned(splits, (0, 1, 2), DOMINOES)
     for r in range(3):
-        above = {name: set(table.partners[r]) for name, table in {"train": tables.train, **tables.tests}.items()}
+        above = {name: set(index.partners[r]) for name, index in {"train": view.train, **view.tests}.items()}
         for name in ("test", "test_aligned", "test_random", "test_conflicting"):
             assert not above["train"] & above[name]
 
@@ -235,27 +233,27 @@ def test_dominoes_without_another_data_set_are_refused_in_one_line():
 
 def test_cat_channel_pairs_classes_by_the_seed():
     splits = Splits("big", {"all": part(400)}, NAMES, Normalisation(255.0, (0.5,), (0.2,)))
-    tables = planned(splits, range(12), {"data.shortcut.kind": "cat_channel", "data.valid_size": 40})
-    assert list(tables.tests) == ["test", "test_aligned", "valid"] and tables.shape == (2, 3, 2)
+    view = planned(splits, range(12), {"data.shortcut.kind": "cat_channel", "data.valid_size": 40})
+    assert list(view.tests) == ["test", "test_aligned", "valid"] and view.shape == (2, 3, 2)
     pairings = set()
     for r in range(12):
-        for table in (tables.train, tables.tests["test_aligned"], tables.tests["valid"]):
-            labels = table.rows[r] % 4
-            pairing = np.array([table.attributes[r][labels == label][0] for label in range(4)])
-            np.testing.assert_array_equal(table.attributes[r], pairing[labels])
-            np.testing.assert_array_equal(table.partners[r] % 4, table.attributes[r])
-            assert set(table.partners[r]) <= set(table.rows[r]), "training and test images stay apart"
+        for index in (view.train, view.tests["test_aligned"], view.tests["valid"]):
+            labels = index.rows[r] % 4
+            pairing = np.array([index.attributes[r][labels == label][0] for label in range(4)])
+            np.testing.assert_array_equal(index.attributes[r], pairing[labels])
+            np.testing.assert_array_equal(index.partners[r] % 4, index.attributes[r])
+            assert set(index.partners[r]) <= set(index.rows[r]), "training and test images stay apart"
             pairings.add(tuple(pairing))
     assert pairings == {(1, 0, 3, 2), (2, 3, 0, 1), (3, 2, 1, 0)}
-    test = tables.tests["test"]
+    test = view.tests["test"]
     assert np.all(test.attributes == ABSENT) and np.all(test.groups == 16)
-    np.testing.assert_array_equal(test.rows, tables.tests["test_aligned"].rows)
+    np.testing.assert_array_equal(test.rows, view.tests["test_aligned"].rows)
 
 
 def test_the_second_image_is_normalised_as_the_first():
     colours = Splits("colours", {"all": part(40, shape=(2, 3, 3))}, NAMES, Normalisation(255.0, (1, 2, 3), (4, 5, 6)))
-    tables = planned(colours, knobs={"data.shortcut.kind": "cat_channel"})
-    assert tables.normalisation == Normalisation(255.0, (1, 2, 3, 1, 2, 3), (4, 5, 6, 4, 5, 6))
+    view = planned(colours, knobs={"data.shortcut.kind": "cat_channel"})
+    assert view.normalisation == Normalisation(255.0, (1, 2, 3, 1, 2, 3), (4, 5, 6, 4, 5, 6))
     assert planned(colours, knobs=TAG).normalisation == colours.normalisation
 
 
@@ -271,11 +269,11 @@ def test_the_second_image_is_normalised_as_the_first():
 )
 def test_a_cue_of_images_is_planted_before_they_are_flattened(shape, kind, flatten, expected, raw):
     splits = Splits("s", {"all": part(40, shape=shape)}, NAMES)
-    tables = planned(splits, knobs={"data.shortcut.kind": kind, "data.flatten": flatten})
-    assert (tables.shape, tables.raw_shape) == (expected, raw)
-    assert (tables.cue is None) == (kind in ("colour", "frequency"))
-    if tables.cue is not None:
-        assert tables.cue.shape == (np.prod(expected),)
+    view = planned(splits, knobs={"data.shortcut.kind": kind, "data.flatten": flatten})
+    assert (view.shape, view.raw_shape) == (expected, raw)
+    assert (view.cue is None) == (kind in ("colour", "frequency"))
+    if view.cue is not None:
+        assert view.cue.shape == (np.prod(expected),)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_own_inputs_of_a_method_without_a_law_are_those_of_training(mlp):
     own = augmented(passes, mlp.replicas[0], STEPS, 10_000)
     assert own["targets"].shape == (2, 192, 10), "an epoch of whole batches at the most"
     assert set(np.unique(own["targets"])) == {0.0, 1.0}
-    values, labels = by_hand(mlp, mlp.plan.train)
+    values, labels = by_hand(mlp, mlp.view.train)
     # Each example of the training set comes at most once, so counts of classes cannot exceed those of the set.
     assert np.all(own["targets"].sum(axis=1) <= np.stack([np.bincount(y, minlength=10) for y in labels]))
     distance = np.abs(own["outputs"][0][:, None] - values["outputs"][0][None]).max(axis=-1)

@@ -26,7 +26,7 @@ def variances_of(moments, replica):
 
 def test_a_pass_sums_up_what_every_layer_puts_out(mlp):
     [replicas] = mlp.replicas
-    table = mlp.plan.tests["test"]
+    table = mlp.view.tests["test"]
     statistics = Passes(mlp).statistics(replicas, table)
     values, labels = by_hand(mlp, table)
     assert list(Passes(mlp).widths) == list(values) and set(statistics.moments) == set(values)
@@ -41,7 +41,7 @@ def test_a_pass_sums_up_what_every_layer_puts_out(mlp):
 
 def test_the_nearest_class_mean_is_counted_against_the_centres_given(mlp):
     [replicas] = mlp.replicas
-    table, passes = mlp.plan.tests["test"], Passes(mlp)
+    table, passes = mlp.view.tests["test"], Passes(mlp)
     values, labels = by_hand(mlp, table)
     centres = np.stack(
         [[h[y == c].mean(axis=0) for c in range(10)] for h, y in zip(values["features"], labels, strict=True)]
@@ -59,14 +59,14 @@ def test_the_nearest_class_mean_is_counted_against_the_centres_given(mlp):
 ], ids=str)  # fmt: skip
 def test_devices_batches_and_padding_change_nothing(mlp, changes):
     [replicas] = mlp.replicas
-    reference = Passes(mlp).statistics(replicas, mlp.plan.tests["test"])
+    reference = Passes(mlp).statistics(replicas, mlp.view.tests["test"])
     row = small(**changes)
     other = VariantRun(row, Session([row]))
     other.load(mlp.arrays())
     for part, replicas in zip(
         (slice(0, 2),) if len(other.replicas) == 1 else (slice(0, 1), slice(1, 2)), other.replicas, strict=True
     ):
-        table = jax.tree.map(lambda values, part=part: values[part], other.plan.tests["test"])
+        table = jax.tree.map(lambda values, part=part: values[part], other.view.tests["test"])
         statistics = Passes(other).statistics(replicas, table)
         expected = jax.tree.map(lambda values, part=part: values[part], reference)
         assert statistics.logits.shape == expected.logits.shape
@@ -75,7 +75,7 @@ def test_devices_batches_and_padding_change_nothing(mlp, changes):
 
 def test_the_order_of_examples_changes_no_sum(mlp):
     [replicas] = mlp.replicas
-    table = mlp.plan.tests["test"]
+    table = mlp.view.tests["test"]
     order = np.random.default_rng(0).permutation(table.rows.shape[1])
     shuffled = jax.tree.map(lambda values: values[:, order], table)
     one, other = Passes(mlp).statistics(replicas, table), Passes(mlp).statistics(replicas, shuffled)
@@ -97,15 +97,15 @@ def test_a_pass_is_compiled_once_for_all_states_and_all_rows_of_a_program(mlp, m
         run.init()
         for stop in (1, 2):  # two states of the row
             run.advance(stop - 1, stop)
-            for table in (run.plan.tests["test"], run.plan.tests["test"]):
+            for table in (run.view.tests["test"], run.view.tests["test"]):
                 Passes(run).statistics(run.replicas[0], table)
     assert len(traced) == 1
 
 
 def test_what_is_kept_is_what_the_last_layer_reads_and_writes(mlp):
     [replicas] = mlp.replicas
-    kept = Passes(mlp).activations(replicas, mlp.plan.tests["test"])
-    values, _ = by_hand(mlp, mlp.plan.tests["test"])
+    kept = Passes(mlp).activations(replicas, mlp.view.tests["test"])
+    values, _ = by_hand(mlp, mlp.view.tests["test"])
     assert set(kept) == set(values)
     for where, value in values.items():
         np.testing.assert_allclose(kept[where], value, rtol=1e-4, atol=1e-4)

@@ -26,7 +26,7 @@ def test_examples_of_three_classes_are_projected_with_their_templates(monkeypatc
 
 def test_the_views_of_an_image_differ_and_do_not_depend_on_the_others(mlp):
     [replicas], passes = mlp.replicas, Passes(mlp)
-    table = jax.tree.map(lambda values: values[:, :20], mlp.plan.tests["test"])
+    table = jax.tree.map(lambda values: values[:, :20], mlp.view.tests["test"])
     drawn = views(passes, replicas, table, 3)
     assert drawn.shape == (2, 20, 3, 10)
     assert np.all(np.abs(drawn[:, :, 0] - drawn[:, :, 1]).max(axis=-1) > 0)

@@ -16,7 +16,7 @@ def test_attacks_and_corruptions_of_size_nothing_change_nothing_and_larger_ones_
         **{"model.name": "cnn", "model.widths": (4, 8), "data.flatten": False, "data.normalise": True, "seeds": 1}
     )
     [replicas], passes = run.replicas, Passes(run)
-    table = jax.tree.map(lambda values: values[:, :64], run.plan.tests["test"])
+    table = jax.tree.map(lambda values: values[:, :64], run.view.tests["test"])
     labels = np.asarray(run.examples.labels)[table.rows[0]]
     clean = passes.statistics(replicas, table).logits
 
@@ -32,5 +32,5 @@ def test_attacks_and_corruptions_of_size_nothing_change_nothing_and_larger_ones_
     for kind in ("noise", "contrast"):
         np.testing.assert_allclose(corrupted(passes, replicas, table, kind, 0.0), clean, rtol=1e-4, atol=1e-4)
         assert np.abs(corrupted(passes, replicas, table, kind, 0.5) - clean).max() > 0.1
-    assert hidden_layers(run.program.model, run.plan.shape) == ["conv0"]
+    assert hidden_layers(run.program.model, run.view.shape) == ["conv0"]
     assert passes.activations(replicas, table)["layers/conv0"].shape[-1] in (4, 64)

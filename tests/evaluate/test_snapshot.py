@@ -19,7 +19,7 @@ def test_splits_are_those_of_the_replicas_and_limited_but_for_the_test():
     second = snapshot(small(**{"parallel.replicas": "loop", "data.valid_size": 50}), examples=30)
     assert list(second.replicas.numbers) == [1] and list(second.tables) == ["train", "test", "valid"]
     assert second.tables["train"].rows.shape == (1, 30) and second.held_out is second.tables["valid"]
-    np.testing.assert_array_equal(second.tables["test"].rows, second.plan.tests["test"].rows[1:])
+    np.testing.assert_array_equal(second.tables["test"].rows, second.view.tests["test"].rows[1:])
     assert snapshot(small(), examples=0).held_out is None and list(snapshot(small(), examples=0).tables) == ["test"]
 
 

@@ -16,20 +16,20 @@ def test_groups_have_a_table_with_intervals_and_reliance_is_measured(monkeypatch
     monkeypatch.setattr(lamv.evaluate, "EVALUATORS", lamv.evaluate.EVALUATORS[:2])
     knobs = {"data.shortcut.kind": "tag", "data.shortcut.reliability": 0.8, "data.classes": (1, 3, 8)}
     evaluation, results = evaluated(recipe({"ERM": {}}, seeds=2, **{"data.train_size": 300, **knobs}))
-    plan = evaluation.row.plan
+    view = evaluation.row.view
     for replica, one in enumerate(results):
         tables = {curve["split"]: curve for curve in one.curves if curve["kind"] == "groups"}
         assert set(tables) == {"train", "test", "test_aligned", "test_random", "test_conflicting"}, "absent: no groups"
         for split, table in tables.items():
             y, a, count, correct, low, high = np.array(table["groups"]).T
-            groups = (plan.train if split == "train" else plan.tests[split]).groups[replica]
+            groups = (view.train if split == "train" else view.tests[split]).groups[replica]
             np.testing.assert_array_equal(np.bincount(groups, minlength=9)[(3 * y + a).astype(int)], count)
             assert count.sum() == len(groups) and table["left_out"] == 0
             assert one.metrics[f"{split}/accuracy"] == pytest.approx(correct.sum() / count.sum())
             assert one.metrics[f"{split}/worst_group_accuracy"] == pytest.approx(np.min(correct / count))
             assert one.metrics[f"{split}/groups_left_out"] == 9 - len(count)
             assert np.all((low <= correct / count) & (correct / count <= high) & (low < high))
-        shares = np.bincount(plan.train.groups[replica], minlength=9)
+        shares = np.bincount(view.train.groups[replica], minlength=9)
         _, _, count, correct, _, _ = np.array(tables["test_random"]["groups"]).T
         assert len(count) == 9
         assert one.metrics["test_random/adjusted_accuracy"] == pytest.approx(shares @ (correct / count) / shares.sum())
@@ -55,8 +55,8 @@ def test_examples_left_out_of_training_fit_the_temperature(tmp_path):
     config = recipe({"ERM": {}}, seeds=1, **{"data.name": "npz", "data.path": str(tmp_path / "own.npz"),
                     "data.flatten": False, "data.train_size": 300, "model.widths": (16,)})  # fmt: skip
     evaluation, [result] = evaluated(config, brief=True)
-    left_out = evaluation.row.plan.validation
-    assert left_out.rows.shape == (1, 100) and not set(left_out.rows[0]) & set(evaluation.row.plan.train.rows[0])
+    left_out = evaluation.row.view.validation
+    assert left_out.rows.shape == (1, 100) and not set(left_out.rows[0]) & set(evaluation.row.view.train.rows[0])
     logits = evaluation.passes.statistics(evaluation.row.replicas[0], left_out).logits[0]
     assert result.metrics["test/temperature"] == pytest.approx(
         fit_temperature(logits, labels[left_out.rows[0]]), rel=1e-6

@@ -11,7 +11,7 @@ from lamv.core import batch
 from lamv.core.image_cues import gratings, palette
 from lamv.core.shortcuts import ABSENT
 from lamv.data.partners import beside
-from lamv.data.resident import examples_of, plan
+from lamv.data.resident import data_view, examples_of
 from lamv.data.splits import Normalisation, Split, Splits
 from lamv.train import parallel
 from lamv.train.batches import Draw
@@ -46,9 +46,9 @@ class Planted:
             {"steps": 9, "batch_size": 8, "model.name": "linear"} | (shortcut if kind != "none" else {}) | named,
         )
         self.config, self.examples = row.config, examples_of(splits)
-        self.plan = plan(splits, [row.config], [seed])
-        self.program, self.knobs = Program(row.config, self.plan, 9), traced_knobs(row.config, seed)
-        self.tables = jax.tree.map(lambda values: values[0], {"train": self.plan.train, **self.plan.tests})
+        self.view = data_view(splits, [row.config], [seed])
+        self.program, self.knobs = Program(row.config, self.view, 9), traced_knobs(row.config, seed)
+        self.tables = jax.tree.map(lambda values: values[0], {"train": self.view.train, **self.view.tests})
         self._evaluated = jax.jit(lambda table, places: self._inputs(table, places, None))
         self._trained = jax.jit(lambda table, places, t: self._inputs(table, places, Draw(t, batch.whole(len(places)))))
 
@@ -79,7 +79,7 @@ def test_colour_comes_before_normalisation_and_flattening(flatten, normalise):
     if normalise:
         expected = (expected - 0.4) / 0.2
     found = seen("train", PLACES)
-    assert found.shape[1:] == seen.plan.shape == ((192,) if flatten else (8, 8, 3))
+    assert found.shape[1:] == seen.view.shape == ((192,) if flatten else (8, 8, 3))
     np.testing.assert_allclose(found.reshape(8, 8, 8, 3), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -210,7 +210,7 @@ def test_a_run_trains_and_is_tested_with_all_that_can_be_planned():
     run.advance(0, 2)
     (found,) = run.evaluate(["test"])
     assert all(np.isfinite(value) for value in found.values())
-    splits = list(run.plan.tests)
+    splits = list(run.view.tests)
     assert "test/weight_norm_ratio" in found and splits[0] == "test" and splits[-1] == "valid"
 
 

@@ -95,7 +95,7 @@ SESSIONS = {}
 def inputs_of(run, replica):
     """(256, 64) pixels and (256,) labels of the training set of a replica."""
     [part] = read_digits().parts.values()
-    rows = run.plan.train.rows[replica]
+    rows = run.view.train.rows[replica]
     return part.inputs[rows].reshape(256, 64).astype(np.float32) / 16, part.labels[rows]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lamv import config as configs
-from lamv.data.resident import Table
+from lamv.data.resident import SplitIndex
 from lamv.errors import ConfigError
 from lamv.evaluate import Options, evaluate
 from lamv.models import MODELS, Model
@@ -108,7 +108,7 @@ def test_weights_of_groups_that_count_alike_are_those_of_balanced_groups(name, c
 
 def test_subsampled_training_sets_have_groups_of_one_size():
     run = run_of(**{"mitigation.name": "subsample"})
-    for groups in run.plan.train.groups:
+    for groups in run.view.train.groups:
         assert len(set(np.bincount(groups, minlength=4))) == 1
     assert run.train_size < 200
 
@@ -133,7 +133,7 @@ def test_a_subsampled_row_beside_another_is_trained_as_by_itself():
 def test_resampling_draws_all_groups_alike():
     run = run_of(**{"mitigation.name": "resample"})
     weights = run.arrays()["mitigation.sampling"]
-    for own, groups in zip(weights, run.plan.train.groups, strict=True):
+    for own, groups in zip(weights, run.view.train.groups, strict=True):
         np.testing.assert_allclose(np.bincount(groups, own, minlength=4), 0.25, rtol=1e-5)
 
 
@@ -147,7 +147,7 @@ def test_the_second_stage_of_jtt_upweights_what_the_first_got_wrong_and_starts_a
     first = run.arrays()
     assert changed(fresh, first)
     [replicas] = run.replicas
-    table = Table(*(values if isinstance(values, tuple) else np.asarray(values) for values in replicas.train))
+    table = SplitIndex(*(values if isinstance(values, tuple) else np.asarray(values) for values in replicas.train))
     logits = [
         run.program.forward(
             jax.tree.map(lambda leaf, r=r: leaf[r], replicas.state),
@@ -204,7 +204,7 @@ def test_dfr_replaces_the_last_layer_by_one_fitted_to_balanced_features(split):
     plain, refitted = trained(**knobs), trained(**knobs, **{"mitigation.name": "dfr"})
     before, after = plain.arrays(), refitted.arrays()
     np.testing.assert_array_equal(before["params.first.kernel"], after["params.first.kernel"])
-    table = plain.plan.train if split == "train" else plain.plan.tests["valid"]
+    table = plain.view.train if split == "train" else plain.view.tests["valid"]
     [replicas] = plain.replicas
     features = refitted.program.mitigation.features(plain, replicas, table)
     for r in range(2):

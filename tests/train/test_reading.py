@@ -133,14 +133,14 @@ def test_a_table_is_standardised_by_what_each_seed_trains_on(tmp_path):
 
     found = np.asarray(jax.vmap(inputs)(replicas.knobs, replicas.train))
     for seed, own in enumerate(found):
-        chosen = np.asarray(row.plan.train.rows[seed])
+        chosen = np.asarray(row.view.train.rows[seed])
         there = chosen % 9 != 0
         known = age[chosen[there]]
         np.testing.assert_allclose(own[there, 0], (known - known.mean()) / known.std(), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(own[~there, 0], 0, atol=1e-6)
         np.testing.assert_array_equal(own[:, 1], ~there)  # age is missing
         np.testing.assert_array_equal(own[:, 2], chosen % 2 == 0)
-    assert np.any(row.plan.standardise[0][0] != row.plan.standardise[0][1]), "seeds train on different rows"
+    assert np.any(row.view.standardise[0][0] != row.view.standardise[0][1]), "seeds train on different rows"
 
 
 def test_own_photographs_in_the_recipe_of_the_demo_get_its_tag_and_it_is_said(train):

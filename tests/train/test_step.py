@@ -13,7 +13,7 @@ from lamv import config as configs
 from lamv.core import batch
 from lamv.core.laws import beta
 from lamv.core.mixing import draw_lam, draw_partner
-from lamv.data.resident import examples_of, plan
+from lamv.data.resident import data_view, examples_of
 from lamv.data.splits import Normalisation, Split, Splits
 from lamv.errors import ConfigError
 from lamv.train import parallel
@@ -59,8 +59,8 @@ class Run:
     def __init__(self, knobs, seeds=None, compiled_loop=True):
         self.config = config_of(knobs)
         seeds = [self.config.seed] if seeds is None else seeds
-        self.plan = plan(SPLITS, [self.config] * len(seeds), seeds)
-        self.program = Program(self.config, self.plan, self.config.steps)
+        self.view = data_view(SPLITS, [self.config] * len(seeds), seeds)
+        self.program = Program(self.config, self.view, self.config.steps)
         self.knobs = self.knobs_of(self.config, seeds)
         self.traces = 0
         layout = parallel.Layout(self.config, len(seeds), jax.devices()[:1])
@@ -91,7 +91,7 @@ class Run:
         knobs = self.knobs if knobs is None else knobs
         state = self.init(knobs) if state is None else state
         for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
-            state = self._steps[stage](state, knobs, self.plan.train, examples_of(SPLITS), start, stop)
+            state = self._steps[stage](state, knobs, self.view.train, examples_of(SPLITS), start, stop)
         return jax.tree.map(np.asarray, state)
 
 
@@ -408,7 +408,7 @@ def test_the_running_mean_of_predictions_by_hand():
 def test_noise_on_labels_stays_with_the_example():
     run = Run(GOLDEN | {"data.label_noise": 0.9, "method.name": "erm"})
     examples = jax.tree.map(jnp.asarray, examples_of(SPLITS))
-    table = jax.tree.map(lambda values: jnp.asarray(values[0]), run.plan.train)
+    table = jax.tree.map(lambda values: jnp.asarray(values[0]), run.view.train)
 
     @jax.jit
     def targets(places, knobs):
@@ -487,7 +487,7 @@ def test_optimisers_are_those_of_optax(knobs, theirs):
 
 def test_images_are_augmented_in_training_and_nowhere_else():
     augment = {"data.augment.crop": 1, "data.augment.flip": True, "data.augment.cutout": 1}
-    table = plan(SPLITS, [config_of(PLAIN)], [0]).train
+    table = data_view(SPLITS, [config_of(PLAIN)], [0]).train
     places, rows = jnp.arange(4), batch.whole(4)
 
     def inputs_of(knobs, draw=None):

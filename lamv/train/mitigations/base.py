@@ -22,8 +22,8 @@ import numpy as np
 from jax import lax
 
 from lamv.core import batch, mitigation
-from lamv.data.resident import Plan
-from lamv.data.tables import counts
+from lamv.data.resident import DataView
+from lamv.data.split_index import counts
 from lamv.train import parallel
 from lamv.train.batches import Batch
 
@@ -37,8 +37,8 @@ class Mitigation:
     #: Whether it weighs the rows of a batch: then the loss is no plain mean.
     weighs = False
 
-    def __init__(self, config, plan: Plan, *, axis: str, warm_up_steps: int = 0):
-        self.config, self.plan, self.axis, self.warm_up_steps = config.mitigation, plan, axis, warm_up_steps
+    def __init__(self, config, view: DataView, *, axis: str, warm_up_steps: int = 0):
+        self.config, self.view, self.axis, self.warm_up_steps = config.mitigation, view, axis, warm_up_steps
 
     @property
     def balances(self) -> str:
@@ -48,7 +48,7 @@ class Mitigation:
     @property
     def number(self) -> int:
         """Classes, or groups, G, that are balanced."""
-        return self.plan.num_classes if self.balances == "class" else self.plan.num_groups
+        return self.view.num_classes if self.balances == "class" else self.view.num_groups
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -59,7 +59,7 @@ class Mitigation:
         state = row.functions.init(replicas.knobs)
         if not self.shapes:
             return state
-        table = replicas.of(row.plan.train)
+        table = replicas.of(row.view.train)
         by_class = self.balances == "class"
         members = np.stack([row.labels_of(table, r) for r in range(len(replicas.seeds))]) if by_class else table.groups
         sizes = counts(members, self.number).astype(np.float32)  # (R, G)
@@ -123,10 +123,10 @@ class Weighing(Mitigation):
 
     def memberships(self, drawn: Batch):
         members = {
-            "class": lambda: (drawn.labels, self.plan.num_classes),
-            "group": lambda: (drawn.groups, self.plan.num_groups),
-            "attribute": lambda: (drawn.attributes, self.plan.num_attributes),
-            "environment": lambda: (drawn.environments, self.plan.num_environments),
+            "class": lambda: (drawn.labels, self.view.num_classes),
+            "group": lambda: (drawn.groups, self.view.num_groups),
+            "attribute": lambda: (drawn.attributes, self.view.num_attributes),
+            "environment": lambda: (drawn.environments, self.view.num_environments),
         }
         return mitigation.memberships_of(*members[self.balances]())
 

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamv.data.resident import Table
+from lamv.data.resident import SplitIndex
 from lamv.errors import DataError
 from lamv.train import parallel
 from lamv.train.mitigations.base import Mitigation
@@ -39,26 +39,26 @@ class DFR(Mitigation):
 
     def ended(self, row, replicas):
         split = self.config.refit_on
-        table = replicas.of(row.plan.train if split == "train" else row.plan.tests[split])
+        table = replicas.of(row.view.train if split == "train" else row.view.tests[split])
         features = self.features(row, replicas, table)
         layers = []
         for r, seed in enumerate(replicas.seeds):
             kernel, bias, _ = refit(
-                features[r], row.labels_of(table, r), table.groups[r], classes=row.plan.num_classes,
+                features[r], row.labels_of(table, r), table.groups[r], classes=row.view.num_classes,
                 subsets=self.config.subsets, seed=seed,
             )  # fmt: skip
             layers.append({"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)})
         fitted = row.layout.place(jax.tree.map(lambda *leaves: np.stack(leaves), *layers), replicas=True)
         return replicas.state._replace(params={**replicas.state.params, row.program.model.last: fitted})
 
-    def features(self, row, replicas, table: Table) -> np.ndarray:
+    def features(self, row, replicas, table: SplitIndex) -> np.ndarray:
         """(R, M, D) features of the examples of a table, in evaluation."""
         program, count, axis = row.program, table.rows.shape[1], self.axis
         devices = row.layout.mesh.shape[axis]
         size = -(-row.config.eval_batch_size // devices) * devices
         batches = -(-count // size)
 
-        def body(kept, state, knobs, table: Table, examples, count, b):
+        def body(kept, state, knobs, table: SplitIndex, examples, count, b):
             seen, _ = row.functions.tally.read(table, examples, knobs, count, b)
             features = lax.all_gather(program.forward(state, seen.inputs)[1].astype(jnp.float32), axis, tiled=True)
             return lax.dynamic_update_slice(kept, features, (b * size, 0))

@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 
 from lamv.core import mitigation
-from lamv.data.resident import Table
+from lamv.data.resident import SplitIndex
 from lamv.train import parallel
 from lamv.train.mitigations.base import Mitigation
 
@@ -19,7 +19,7 @@ class Resample(Mitigation):
 
     @property
     def shapes(self):
-        return {"sampling": self.plan.train.rows.shape[1:]}
+        return {"sampling": self.view.train.rows.shape[1:]}
 
 
 class JTT(Resample):
@@ -32,7 +32,7 @@ class JTT(Resample):
         """A new network, for which the examples that the first one gets wrong count `mitigation.upweight` times."""
         program, axis = row.program, self.axis
 
-        def body(sampling, state, knobs, table: Table, examples, count, b):
+        def body(sampling, state, knobs, table: SplitIndex, examples, count, b):
             seen, _ = row.functions.tally.read(table, examples, knobs, count, b)
             right = jnp.argmax(program.forward(state, seen.inputs)[0], axis=-1) == jnp.argmax(seen.targets, axis=-1)
             weights = mitigation.jtt_weights(right, knobs.mitigation["upweight"])

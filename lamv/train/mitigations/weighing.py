@@ -42,7 +42,7 @@ class _Penalised(Weighing):
 
     @property
     def balances(self) -> str:
-        return "environment" if self.plan.num_environments else "attribute"
+        return "environment" if self.view.num_environments else "attribute"
 
     def penalty(self, knobs, t):
         """The factor of the penalty at step t."""
@@ -81,17 +81,17 @@ class LogitAdjustment(Weighing):
 
     @property
     def shapes(self):
-        by_attribute = (self.plan.num_attributes, self.plan.num_classes)
+        by_attribute = (self.view.num_attributes, self.view.num_classes)
         return {"counts": by_attribute if self.balances == "group" else (self.number,)}
 
     def arranged(self, sizes: np.ndarray) -> np.ndarray:
         if self.balances != "group":
             return sizes
-        return sizes.reshape(-1, self.plan.num_classes, self.plan.num_attributes).swapaxes(1, 2)  # (R, A, K)
+        return sizes.reshape(-1, self.view.num_classes, self.view.num_attributes).swapaxes(1, 2)  # (R, A, K)
 
     def scored(self, kept, knobs, logits, memberships):
         if memberships is None:
             return logits
         offsets = mitigation.logit_offsets(kept["counts"], knobs["tau"])
-        shares = mitigation.attribute_shares(memberships, self.plan.num_attributes) if offsets.ndim == 2 else None
+        shares = mitigation.attribute_shares(memberships, self.view.num_attributes) if offsets.ndim == 2 else None
         return mitigation.adjusted_logits(logits, offsets, shares)

@@ -41,7 +41,7 @@ def test_least_squares_learns_and_is_measured_by_its_error():
     assert "test/accuracy" not in after and after["test/rmse"] < 0.85 < before["test/rmse"]
     state = run.arrays()
     kernel, bias = (state[f"params.first.{name}"][0] for name in ("kernel", "bias"))
-    part, table = data.load("diabetes").parts["all"], run.plan.tests["test"].rows[0]
+    part, table = data.load("diabetes").parts["all"], run.view.tests["test"].rows[0]
     error = part.inputs[table] @ kernel[:, 0] + bias[0] - part.labels[table]
     assert after["test/rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-5)
     assert after["test/mae"] == pytest.approx(np.mean(np.abs(error)), rel=1e-5)

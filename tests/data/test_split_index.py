@@ -15,15 +15,15 @@ BIG = Splits("big", {"all": part(6000, shape=(1, 4, 1))}, NAMES)
 
 
 def test_labels_are_flipped_to_another_class_as_often_as_asked():
-    tables = planned(BIG, (0, 1), {"data.label_flip": 0.3})
-    for table in (tables.train, tables.tests["test"]):
-        change = (table.labels - clean_labels(BIG, table.rows)) % 4
+    view = planned(BIG, (0, 1), {"data.label_flip": 0.3})
+    for index in (view.train, view.tests["test"]):
+        change = (index.labels - clean_labels(BIG, index.rows)) % 4
         number = change.shape[1]
         for own in change:
             assert np.mean(own != 0) == pytest.approx(0.3, abs=5 * np.sqrt(0.21 / number))
             counts = np.bincount(own, minlength=4)[1:]
             assert np.all(np.abs(counts - 0.1 * number) < 5 * np.sqrt(0.09 * number)), "to all others equally often"
-        assert table.labels.dtype == np.int32 and not np.array_equal(change[0], change[1])
+        assert index.labels.dtype == np.int32 and not np.array_equal(change[0], change[1])
 
 
 def test_an_example_has_the_same_label_wherever_it_is():
@@ -31,18 +31,18 @@ def test_an_example_has_the_same_label_wherever_it_is():
     seen = {}
     for size in (2000, 4000):
         for kind in ("none", "tag"):
-            tables = planned(BIG, (5,), {"data.label_flip": 0.4, "data.train_size": size, "data.valid_size": 500,
+            view = planned(BIG, (5,), {"data.label_flip": 0.4, "data.train_size": size, "data.valid_size": 500,
                                          "data.shortcut.kind": kind})  # fmt: skip
-            for table in (tables.train, *tables.tests.values()):
-                for row, label in zip(table.rows[0].tolist(), table.labels[0].tolist(), strict=True):
+            for index in (view.train, *view.tests.values()):
+                for row, label in zip(index.rows[0].tolist(), index.labels[0].tolist(), strict=True):
                     assert seen.setdefault(row, label) == label
     assert len(seen) == 6000
 
 
 def test_cue_and_group_follow_the_flipped_label():
-    tables = planned(BIG, (3,), TAG | {"data.label_flip": 0.3})
-    np.testing.assert_array_equal(tables.tests["test_aligned"].attributes, tables.tests["test_aligned"].labels)
-    np.testing.assert_array_equal(tables.train.groups, 4 * tables.train.labels + tables.train.attributes)
+    view = planned(BIG, (3,), TAG | {"data.label_flip": 0.3})
+    np.testing.assert_array_equal(view.tests["test_aligned"].attributes, view.tests["test_aligned"].labels)
+    np.testing.assert_array_equal(view.train.groups, 4 * view.train.labels + view.train.attributes)
 
 
 # The protocol of coloured MNIST (Arjovsky et al. 2019, section 5.2), on the digits
@@ -61,34 +61,34 @@ def colored(**more):
 
 def test_coloured_digits_have_the_accuracies_of_their_protocol():
     """Shape alone reaches 75 % everywhere; colour alone 90 and 80 % in training, and 10 % in the test set."""
-    splits, tables = colored()
-    assert tables.num_environments == 2 and tables.shape == (8, 8, 2) and tables.num_groups == 4
-    train, test = tables.train, tables.tests["test"]
-    for table, reliability in ((train, (0.9, 0.8)), (test, 0.1)):
-        number = table.rows.size
-        shape = np.mean(clean_labels(splits, table.rows) == table.labels)
+    splits, view = colored()
+    assert view.num_environments == 2 and view.shape == (8, 8, 2) and view.num_groups == 4
+    train, test = view.train, view.tests["test"]
+    for index, reliability in ((train, (0.9, 0.8)), (test, 0.1)):
+        number = index.rows.size
+        shape = np.mean(clean_labels(splits, index.rows) == index.labels)
         assert shape == pytest.approx(0.75, abs=5 * np.sqrt(0.75 * 0.25 / number))
-        if table is test:
-            of_colour = {0: np.mean(table.attributes == table.labels)}
+        if index is test:
+            of_colour = {0: np.mean(index.attributes == index.labels)}
             reliability = (reliability,)
         else:
-            agrees = table.attributes == table.labels
-            of_colour = {e: agrees[table.environments == e].mean() for e in range(2)}
+            agrees = index.attributes == index.labels
+            of_colour = {e: agrees[index.environments == e].mean() for e in range(2)}
         for e, share in of_colour.items():
             error = np.sqrt(reliability[e] * (1 - reliability[e]) * len(reliability) / number)
             assert share == pytest.approx(reliability[e], abs=5 * error)
 
 
 def test_environments_divide_the_training_set_evenly_by_the_seed():
-    _, tables = colored(**{"data.shortcut.environments": (1.0, 0.5, 0.0), "data.train_size": 1000})
-    environments = tables.train.environments
+    _, view = colored(**{"data.shortcut.environments": (1.0, 0.5, 0.0), "data.train_size": 1000})
+    environments = view.train.environments
     assert environments.dtype == np.int32 and environments.shape == (20, 1000)
     for own in environments:
         assert sorted(np.bincount(own)) == [333, 333, 334]
     assert len(np.unique(environments, axis=0)) == 20
-    agrees = tables.train.attributes == tables.train.labels
+    agrees = view.train.attributes == view.train.labels
     assert agrees[environments == 0].all() and not agrees[environments == 2].any()
-    assert all(table.environments == () for table in tables.tests.values())
+    assert all(index.environments == () for index in view.tests.values())
 
 
 def test_validation_and_test_may_have_reliabilities_of_their_own():
@@ -96,27 +96,27 @@ def test_validation_and_test_may_have_reliabilities_of_their_own():
     own = one | {"data.shortcut.test_reliability": 0.1, "data.shortcut.valid_reliability": 0.5}
     mixed = {"data.shortcut.environments": (1.0, 0.6)}
     for more, train, test, valid in ((one, 0.9, 0.9, 0.9), (own, 0.9, 0.1, 0.5), (mixed, 0.8, 0.8, 0.8)):
-        tables = planned(BIG, (0, 1, 2), knobs | more)
-        splits = {"train": tables.train, **tables.tests}
+        view = planned(BIG, (0, 1, 2), knobs | more)
+        splits = {"train": view.train, **view.tests}
         for name, expected in (("train", train), ("test", test), ("valid", valid), ("test_aligned", 1.0)):
             share = np.mean(splits[name].attributes == clean_labels(BIG, splits[name].rows))
             assert share == pytest.approx(expected, abs=5 * np.sqrt(0.25 / splits[name].rows.size)), name
 
 
-def test_attributes_of_the_data_are_in_the_tables():
-    tables = planned(with_attributes(), (0, 1))
-    assert (tables.num_attributes, tables.num_groups) == (3, 12)
-    for table in (tables.train, tables.tests["test"]):
-        np.testing.assert_array_equal(table.attributes, table.rows // 4 % 3)
-        np.testing.assert_array_equal(table.groups, table.rows % 4 * 3 + table.attributes)
-    counts = np.stack([np.bincount(own, minlength=12) for own in tables.train.groups])
-    np.testing.assert_array_equal(tables.group_counts, counts)
+def test_attributes_of_the_data_are_in_the_split_indices():
+    view = planned(with_attributes(), (0, 1))
+    assert (view.num_attributes, view.num_groups) == (3, 12)
+    for index in (view.train, view.tests["test"]):
+        np.testing.assert_array_equal(index.attributes, index.rows // 4 % 3)
+        np.testing.assert_array_equal(index.groups, index.rows % 4 * 3 + index.attributes)
+    counts = np.stack([np.bincount(own, minlength=12) for own in view.train.groups])
+    np.testing.assert_array_equal(view.group_counts, counts)
 
 
 def test_a_planted_cue_comes_before_the_attributes_of_the_data():
-    tables = planned(with_attributes(), knobs=TAG)
-    assert (tables.num_attributes, tables.num_groups) == (4, 16)
-    np.testing.assert_array_equal(tables.train.attributes, tables.train.rows % 4)
+    view = planned(with_attributes(), knobs=TAG)
+    assert (view.num_attributes, view.num_groups) == (4, 16)
+    np.testing.assert_array_equal(view.train.attributes, view.train.rows % 4)
 
 
 # Balanced subsets
@@ -126,30 +126,30 @@ def test_a_planted_cue_comes_before_the_attributes_of_the_data():
 def test_a_subsample_has_equally_many_of_each_group_or_class(by, members):
     splits = with_attributes(300)
     whole = planned(splits, (0, 1, 2), {"data.train_size": 120})
-    tables = planned(
+    view = planned(
         splits, (0, 1, 2),
         {"data.train_size": 120, "mitigation.name": "subsample", "mitigation.by": by, "data.label_flip": 0.2},
     )  # fmt: skip
-    own = tables.train.groups if by == "group" else tables.train.labels
+    own = view.train.groups if by == "group" else view.train.labels
     counts = np.stack([np.bincount(of, minlength=members) for of in own])
     assert np.unique(counts).size == 1 and counts[0, 0] > 1
     for r in range(3):
-        assert set(tables.train.rows[r]) < set(whole.train.rows[r]) and np.all(np.diff(tables.train.rows[r]) > 0)
-        np.testing.assert_array_equal(tables.train.attributes[r], tables.train.rows[r] // 4 % 3)
+        assert set(view.train.rows[r]) < set(whole.train.rows[r]) and np.all(np.diff(view.train.rows[r]) > 0)
+        np.testing.assert_array_equal(view.train.attributes[r], view.train.rows[r] // 4 % 3)
     # What groups are weighted by is their size in the data, whatever is done about it.
     everyone = planned(splits, (0, 1, 2), {"data.train_size": 120, "data.label_flip": 0.2})
-    np.testing.assert_array_equal(tables.group_counts, everyone.group_counts)
-    np.testing.assert_array_equal(tables.tests["test"].rows, whole.tests["test"].rows)
+    np.testing.assert_array_equal(view.group_counts, everyone.group_counts)
+    np.testing.assert_array_equal(view.tests["test"].rows, whole.tests["test"].rows)
 
 
 def test_a_subsample_takes_all_of_the_smallest_group():
-    tables = planned(BIG, (0,), TAG | {"data.shortcut.reliability": 0.99, "mitigation.name": "subsample"})
+    view = planned(BIG, (0,), TAG | {"data.shortcut.reliability": 0.99, "mitigation.name": "subsample"})
     whole = planned(BIG, (0,), TAG | {"data.shortcut.reliability": 0.99})
     occupied = whole.group_counts[whole.group_counts > 0]
-    sizes = np.bincount(tables.train.groups[0])
+    sizes = np.bincount(view.train.groups[0])
     assert np.all(sizes[sizes > 0] == occupied.min()) and (sizes > 0).sum() == len(occupied)
     again = planned(BIG, (0,), TAG | {"data.shortcut.reliability": 0.99, "mitigation.name": "subsample"})
-    np.testing.assert_array_equal(tables.train.rows, again.train.rows)
+    np.testing.assert_array_equal(view.train.rows, again.train.rows)
 
 
 @pytest.mark.parametrize(

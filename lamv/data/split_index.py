@@ -26,7 +26,7 @@ FLIPS, ENVIRONMENTS, PAIRS, SUBSAMPLE = 20, 21, 22, 23
 PARTNERS = 40
 
 
-class Table(NamedTuple):
+class SplitIndex(NamedTuple):
     """A split of every replica, (R, M) int32 each.
 
     rows: indices into Examples. attributes: see lamv.core.shortcuts, ABSENT where there is no cue. groups: in
@@ -43,8 +43,8 @@ class Table(NamedTuple):
     partners: Array | tuple = ()
 
 
-class Tables:
-    """Makes the tables of replicas with these configs and seeds; see `plan`.
+class Indexer:
+    """Makes the split indices of replicas with these configs and seeds; see lamv.data.resident.data_view.
 
     labels: by replica, (N,) of all examples, flipped; clean: (N,) as they are stored.
     """
@@ -68,7 +68,7 @@ class Tables:
         own_groups = max(len(splits.own_group_names), int(self._own_groups.max()) + 1)
         self.num_groups = self._classes * self.num_attributes or own_groups
 
-    def table(self, rows_of_replica: Sequence[np.ndarray], part: str, placement: str, stream: int) -> Table:
+    def index(self, rows_of_replica: Sequence[np.ndarray], part: str, placement: str, stream: int) -> SplitIndex:
         """One split. part: of the cut, "train", "test", "valid" or "left_out"; stream: of its attributes."""
         rows = np.stack(rows_of_replica).astype(np.int32)
         replicas = range(len(rows))
@@ -88,14 +88,16 @@ class Tables:
         partners = ()
         if shortcuts.needs_partner(self._kind):
             partners = np.stack([self._partners(r, rows[r], attributes[r], part, stream) for r in replicas])
-        return Table(rows, attributes, groups.astype(np.int32), labels if self._flips else (), environments, partners)
+        return SplitIndex(
+            rows, attributes, groups.astype(np.int32), labels if self._flips else (), environments, partners
+        )
 
-    def subsampled(self, table: Table, by: str) -> Table:
+    def subsampled(self, index: SplitIndex, by: str) -> SplitIndex:
         """Equally many examples of each group or class that occurs, the same number for all replicas."""
-        members, number = table.groups, self.num_groups
+        members, number = index.groups, self.num_groups
         if by == "class":
             number = self._classes
-            members = self.clean[table.rows] if isinstance(table.labels, tuple) else table.labels
+            members = self.clean[index.rows] if isinstance(index.labels, tuple) else index.labels
         sizes = counts(members, number)
         occupied = (sizes > 0).sum(axis=1)
         if len(set(occupied)) > 1:
@@ -104,12 +106,12 @@ class Tables:
                 " examples, must be equally many; train one seed at a time, or balance by class"
             )
         smallest = sizes[sizes > 0].min()
-        indices = []
+        kept_of = []
         for seed, of_seed in zip(self._seeds, members, strict=True):
             order = _generator(seed, SUBSAMPLE).permutation(len(of_seed))
             kept = [order[of_seed[order] == member][:smallest] for member in np.unique(of_seed) if member < number]
-            indices.append(np.sort(np.concatenate(kept)))
-        return jax.tree.map(lambda values: np.take_along_axis(values, np.stack(indices), axis=1), table)
+            kept_of.append(np.sort(np.concatenate(kept)))
+        return jax.tree.map(lambda values: np.take_along_axis(values, np.stack(kept_of), axis=1), index)
 
     def _environments(self, number: int) -> np.ndarray | tuple:
         """(R, number) int32: the training set divided evenly, by the seed; () where it is not divided."""
