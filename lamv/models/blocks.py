@@ -11,17 +11,26 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from lamv.models import batch_norm, convolution
+from lamv.models.held import held
+
 
 def conv_layer(dtype: jnp.dtype) -> Callable[..., nn.Module]:
     """`conv(width, kernel=3, stride=1, name=...)`: no bias, which the BatchNorm that follows would subtract again."""
+    layer = convolution_layer()
     kaiming = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
     def conv(width: int, kernel: int = 3, stride: int = 1, *, name: str) -> nn.Conv:
         size = (kernel, kernel)
         padding = kernel // 2  # not "SAME", which pads a stride-2 convolution on one side only
-        return nn.Conv(width, size, stride, padding, use_bias=False, kernel_init=kaiming, dtype=dtype, name=name)
+        return layer(width, size, stride, padding, use_bias=False, kernel_init=kaiming, dtype=dtype, name=name)
 
     return conv
+
+
+def convolution_layer() -> Callable[..., nn.Conv]:
+    """flax's, which on a CPU convolves in a way that is fast there."""
+    return partial(nn.Conv, conv_general_dilated=convolution.on_cpu if jax.default_backend() == "cpu" else None)
 
 
 def norm_layer(train: bool, axis_name: str | None, dtype: jnp.dtype) -> Callable[..., nn.Module]:
@@ -29,9 +38,13 @@ def norm_layer(train: bool, axis_name: str | None, dtype: jnp.dtype) -> Callable
 
     A running statistic keeps .9 of its value a step: what PyTorch calls a momentum of .1.
     """
-    return partial(
-        nn.BatchNorm, use_running_average=not train, momentum=0.9, epsilon=1e-5, axis_name=axis_name, dtype=dtype
-    )
+    layer = batch_norm.BatchNorm if jax.default_backend() == "cpu" else nn.BatchNorm
+    return partial(layer, use_running_average=not train, momentum=0.9, epsilon=1e-5, axis_name=axis_name, dtype=dtype)
+
+
+def relu(x: jax.Array) -> jax.Array:
+    """max(x, 0), for several readers: the next convolution, its gradient and a sum."""
+    return held(nn.relu(x))
 
 
 class Block(nn.Module):
@@ -59,7 +72,7 @@ class BasicBlock(Block):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         branch = self.conv(self.width, stride=self.stride, name="conv1")(x)
-        branch = nn.relu(self.norm(name="norm1")(branch))
+        branch = relu(self.norm(name="norm1")(branch))
         branch = self.conv(self.width, name="conv2")(branch)
         branch = self.norm(name="norm2")(branch)
         if self.changes_shape(x, self.width):
@@ -68,7 +81,7 @@ class BasicBlock(Block):
                 x = self.norm(name="shortcut_norm")(x)
             else:
                 x = subsample_and_pad(x, self.width, self.stride)
-        return nn.relu(x + branch)
+        return relu(x + branch)
 
 
 class BottleneckBlock(Block):
@@ -77,15 +90,15 @@ class BottleneckBlock(Block):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         branch = self.conv(self.width, kernel=1, name="conv1")(x)
-        branch = nn.relu(self.norm(name="norm1")(branch))
+        branch = relu(self.norm(name="norm1")(branch))
         branch = self.conv(self.width, stride=self.stride, name="conv2")(branch)
-        branch = nn.relu(self.norm(name="norm2")(branch))
+        branch = relu(self.norm(name="norm2")(branch))
         branch = self.conv(4 * self.width, kernel=1, name="conv3")(branch)
         branch = self.norm(name="norm3")(branch)
         if self.changes_shape(x, 4 * self.width):
             x = self.conv(4 * self.width, kernel=1, stride=self.stride, name="shortcut")(x)
             x = self.norm(name="shortcut_norm")(x)
-        return nn.relu(x + branch)
+        return relu(x + branch)
 
 
 class PreActBlock(Block):
@@ -96,13 +109,13 @@ class PreActBlock(Block):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        active = nn.relu(self.norm(name="norm1")(x))
+        active = relu(self.norm(name="norm1")(x))
         branch = self.conv(self.width, stride=self.stride, name="conv1")(active)
-        branch = nn.relu(self.norm(name="norm2")(branch))
+        branch = relu(self.norm(name="norm2")(branch))
         branch = self.conv(self.width, name="conv2")(branch)
         if self.changes_shape(x, self.width):
             x = self.conv(self.width, kernel=1, stride=self.stride, name="shortcut")(active)
-        return x + branch
+        return held(x + branch)
 
 
 def subsample_and_pad(x: jax.Array, width: int, stride: int) -> jax.Array:

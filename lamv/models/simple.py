@@ -1,12 +1,15 @@
 """Small models without BatchNorm: a linear classifier, a multi-layer perceptron and a small convolutional network."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from lamv.models.blocks import convolution_layer, relu
 from lamv.models.classifier import Classifier, require_images
+from lamv.models.held import held
 
 he_normal = nn.initializers.he_normal()  # variance 2 / fan_in: keeps the scale of activations through ReLUs
 
@@ -52,10 +55,10 @@ class CNN(Classifier, kw_only=True):
     def __call__(self, inputs: jax.Array, *, train: bool) -> tuple[jax.Array, jax.Array]:
         require_images(inputs)
         *conv_widths, dense_width = self.widths
-        x = inputs
+        x = held(inputs)
+        conv = partial(convolution_layer(), kernel_init=he_normal, dtype=self.dtype)
         for depth, width in enumerate(conv_widths):
-            conv = nn.Conv(width, (3, 3), 2, padding=1, kernel_init=he_normal, dtype=self.dtype, name=f"conv{depth}")
-            x = nn.relu(conv(x))
+            x = relu(conv(width, (3, 3), 2, padding=1, name=f"conv{depth}")(x))
         x = nn.relu(nn.Dense(dense_width, kernel_init=he_normal, dtype=self.dtype, name="dense")(flatten(x)))
         features = x.astype(jnp.float32)
         logits = nn.Dense(self.num_classes, name="head")(features)
