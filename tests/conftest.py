@@ -22,6 +22,9 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
+# Commands that tests start would compile every module of lamv anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 import jax  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
