@@ -1,6 +1,6 @@
 """Milliseconds of a training step of lamv's engine, by dispatch (compiled loop or step by step) and by replicas.
 
-    python -m benchmarks.train_step [--model=resnet20] [--dtype=float32] [--method=mixup] [--seeds=1] [--steps=50]
+    python -m benchmarks.dispatch [--model=resnet20] [--dtype=float32] [--method=mixup] [--seeds=1] [--steps=50]
 
 Random 32 x 32 images, batch 128, crop and flip on. Every variant runs in the same process, in turns, three times; the
 best time of each counts, since other work on the machine can only add to it. Results, with device and versions, are in
