@@ -1,53 +1,97 @@
-"""Milliseconds of a training step of lamv's engine, by dispatch (compiled loop or step by step) and by replicas.
+"""A training step of lamv beside the same step in PyTorch, on a CPU.
 
-    python -m benchmarks.train_step [--model=resnet20] [--dtype=float32] [--method=mixup] [--seeds=1] [--steps=50]
+    python -m benchmarks.train_step [--models=resnet20,resnet18] [--threads=1] [--turns=7] [--json=FILE] [--pytorch=PYTHON]
 
-Random 32 x 32 images, batch 128, crop and flip on. Every variant runs in the same process, in turns, three times; the
-best time of each counts, since other work on the machine can only add to it. Results, with device and versions, are in
-benchmarks/README.md.
+Each is a process of its own that takes as many steps as it is told; they take turns, so that other work on the machine
+slows both alike, and the ratio of each turn counts: its median is what is printed, for wall time and for seconds of the
+processor. PyTorch runs eagerly and, with --compiled, compiled as well; the faster of the two counts. --pytorch is an
+interpreter that has torch, where this one does not. Above 1, lamv is slower.
 """
 
+import json
+import os
+import statistics
+import subprocess
 import sys
-import tempfile
+from typing import Any
 
 from absl import flags
 
+from benchmarks import timing
 from experiments import launch
+from lamv import xla
 
-launch.use_fast_convolutions()
+xla.prepare()
 
-MODEL = flags.DEFINE_string("model", "resnet20", "Name of the network.")
-DTYPE = flags.DEFINE_string("dtype", "float32", "Of the computation.")
-METHOD = flags.DEFINE_string("method", "mixup", "Label augmentation.")
-SEEDS = flags.DEFINE_integer("seeds", 1, "Number of replicas.")
-STEPS = flags.DEFINE_integer("steps", 50, "Steps of one timing.")
-VARIANTS = flags.DEFINE_list("variants", ["loop", "step"], "Of parallel.dispatch.")
-REPLICAS = flags.DEFINE_list("replicas", ["loop"], "Of parallel.replicas.")
+BATCHES = {"linear": 500, "mlp": 256, "cnn": 128, "resnet20": 128, "resnet18": 128}
+MODELS = flags.DEFINE_list("models", list(BATCHES), "What is trained.")
+DTYPE = flags.DEFINE_string("dtype", "float32", "Of lamv's computation.")
+THREADS = flags.DEFINE_integer("threads", 2, "Processors that each may use.", lower_bound=1)
+TURNS = flags.DEFINE_integer("turns", 7, "Turns that each takes.", lower_bound=1)
+SECONDS = flags.DEFINE_float("seconds", 2.0, "Length of a turn, about.")
+COMPILED = flags.DEFINE_bool("compiled", False, "Whether to compile PyTorch's as well.")
+PYTORCH = flags.DEFINE_string("pytorch", sys.executable, "An interpreter that has torch.")
+
+
+class Steps:
+    """A process that takes training steps when it is told to. Raises RuntimeError where it cannot begin."""
+
+    def __init__(self, command: list[str], threads: int):
+        # PyTorch's threads spin while they wait, which takes the processor from whoever has his turn.
+        quiet = {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": str(threads)}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": os.environ | quiet}
+        processors = sorted(os.sched_getaffinity(0))[:threads]
+        self.process = subprocess.Popen(["taskset", "-c", ",".join(map(str, processors)), *command], **pipes)
+        self.about = self._answer(command)
+
+    def take(self, number: int) -> dict[str, float]:
+        """Milliseconds a step of the wall clock and of the processor, over so many steps."""
+        print(number, file=self.process.stdin, flush=True)
+        return {clock: 1e3 * seconds / number for clock, seconds in self._answer(self.process.args).items()}
+
+    def end(self) -> None:
+        self.process.communicate()
+
+    def _answer(self, command) -> dict[str, Any]:
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{' '.join(command)} ended with exit code {self.process.wait()}")
+        return json.loads(line)
+
+
+def compare(model: str) -> dict[str, Any]:
+    """The entry of `results` of one model."""
+    batch, threads = BATCHES[model], THREADS.value
+    commands = {"lamv": [sys.executable, "-m", "benchmarks.lamv_steps", model, str(batch), DTYPE.value]}
+    for how in ("eager", "compiled") if COMPILED.value else ("eager",):
+        commands[how] = [PYTORCH.value, "benchmarks/pytorch_steps.py", model, str(batch), str(threads), how]
+    rivals = {name: Steps(command, threads) for name, command in commands.items()}
+    sizes = {name: rival.about["parameters"] for name, rival in rivals.items()}
+    if len(set(sizes.values())) > 1:
+        raise RuntimeError(f"{model} has {sizes} parameters: they must be equally many")
+    numbers = {name: max(1, round(1e3 * SECONDS.value / rival.take(1)["wall"])) for name, rival in rivals.items()}
+    turns = [{name: rival.take(numbers[name]) for name, rival in rivals.items()} for _ in range(TURNS.value)]
+    for rival in rivals.values():
+        rival.end()
+    return {"model": model, "batch": batch, **summary(turns), "pytorch_version": rivals["eager"].about["version"]}
+
+
+def summary(turns: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
+    """Medians over the turns, and of the ratios within each; PyTorch's faster way is what is compared with."""
+
+    def median(name: str, clock: str = "wall") -> float:
+        return statistics.median(turn[name][clock] for turn in turns)
+
+    best = min((name for name in turns[0] if name != "lamv"), key=median)
+    ratios = {
+        clock: statistics.median(turn["lamv"][clock] / turn[best][clock] for turn in turns) for clock in ("wall", "cpu")
+    }
+    times = {"lamv_ms": median("lamv"), "pytorch_ms": median(best)}
+    return {**times, "ratio": ratios["wall"], "cpu_ratio": ratios["cpu"], "pytorch": best}
 
 
 def main() -> None:
-    import jax
-
-    from benchmarks import timing
-    from lamv import config as configs
-    from lamv.train.session import Session
-    from lamv.train.variants import VariantRun
-
-    with tempfile.TemporaryDirectory() as folder:
-        config = timing.recipe(folder, MODEL.value, DTYPE.value)
-        config.seeds, config.method.name = SEEDS.value, METHOD.value
-        runs = {}
-        for dispatch in VARIANTS.value:
-            for replicas in REPLICAS.value:
-                changes = {"parallel.dispatch": dispatch, "parallel.replicas": replicas}
-                [row] = configs.expand(config, changes)
-                run = runs[f"dispatch={dispatch} replicas={replicas}"] = VariantRun(row, Session([row]))
-                timing.first_two(run)
-    best = timing.best_of_three(runs, STEPS.value)
-    what = f"{MODEL.value} {DTYPE.value} {METHOD.value}, batch 128, seeds {SEEDS.value}"
-    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {what}")
-    for name, seconds in best.items():
-        print(f"  {name:32} {1e3 * seconds:9.3f} ms a step, {SEEDS.value * 128 / seconds:10.0f} images/s")
+    timing.report([compare(model) for model in MODELS.value], TURNS.value)
 
 
 if __name__ == "__main__":

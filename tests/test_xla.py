@@ -1,5 +1,6 @@
 """lamv.xla: flags for the CPU, and a cache of compiled programs that only its user can write."""
 
+import ctypes
 import os
 import stat
 import subprocess
@@ -31,6 +32,7 @@ def home(monkeypatch, tmp_path):
     for name in (xla.COMPILED, "XLA_FLAGS"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
+    monkeypatch.setattr("ctypes.CDLL", lambda _: None)  # the allocator of the tests stays as it is
     return tmp_path
 
 
@@ -96,3 +98,25 @@ def test_flags_that_are_set_stay(home, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "")
     xla.prepare()
     assert os.environ["XLA_FLAGS"] == ""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the allocator is not glibc's")
+def test_freed_memory_is_kept_unless_one_asks(home, monkeypatch):
+    """Pages that were freed are there at the next step: fewer faults than with the allocator as it comes."""
+    program = """
+import resource
+from lamv import xla
+xla.prepare()
+import numpy as np
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    np.ones(8_000_000)  # 64 MB, which glibc would map and give back each time
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+    def faults(flags):
+        monkeypatch.setenv("LAMV_XLA_FLAGS", flags)
+        monkeypatch.setenv("LAMV_CACHE", "0")
+        return int(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
+
+    assert faults("1") < faults("0") / 2
