@@ -164,7 +164,8 @@ def _completed(job: Job) -> tuple[list[Outcome], Any]:
 def _attempts(job: Job, begin: int) -> Generator[list]:
     """What `attempt` returns for each CHUNK photographs from `begin` on; the next are being decoded meanwhile."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    pool, total, last = ThreadPoolExecutor(min(cores, MOST_THREADS)), len(job.photographs), time.monotonic()
+    pool, total = ThreadPoolExecutor(min(cores, MOST_THREADS)), len(job.photographs)
+    start = last = time.monotonic()
 
     def begun(first: int) -> Iterator:
         paths = [job.folder / name for name, *_ in job.photographs[first : first + CHUNK]]
@@ -177,9 +178,10 @@ def _attempts(job: Job, begin: int) -> Generator[list]:
             for first in range(begin, total, CHUNK):
                 outcomes, ahead = ahead, begun(first + CHUNK)
                 yield list(outcomes)
-                if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
-                    last = time.monotonic()
-                    logger.info("%s: %d of %d photographs decoded", job.name, min(first + CHUNK, total), total)
+                now, done = time.monotonic(), min(first + CHUNK, total)
+                if now - last >= SECONDS_BETWEEN_LINES:
+                    last, left = now, (now - start) / (done - begin) * (total - done)
+                    logger.info("%s: %d of %d photographs decoded, about %.0f s left", job.name, done, total, left)
         finally:
             pool.shutdown(cancel_futures=True)
 
