@@ -4,7 +4,7 @@
 
 Two whole runs, each into a folder of its own: the demo (configs/digits_tag.py), and ResNet-20 on random 32 x 32 images with
 a checkpoint and an evaluation every half of its steps. Every function that is there for reliability alone is timed while
-they go on; what Orbax takes to write the arrays is not counted, as any checkpoint takes that. benchmarks/README.md says what
+they go on; what Orbax takes to write the arrays is not counted, as any checkpoint takes that. docs/performance.md says what
 has been measured.
 """
 

@@ -4,7 +4,7 @@
 
 Six in ten are finished and evaluated, three finished, the rest running or broken; each has four methods of three seeds,
 a recipe of its own for each ten workdirs. Time on the clock of the command, imports and figures included.
-benchmarks/README.md says what has been measured.
+docs/performance.md says what has been measured.
 """
 
 import subprocess

@@ -130,7 +130,7 @@ def together(config, seeds: int, teacher=None) -> int:
 def compiled_loop(config, teacher=None) -> bool:
     """Whether many steps go into one dispatch. By default not for convolutions on a CPU, be they the teacher's:
 
-    XLA runs them inside of a loop some thirty times slower than outside there (benchmarks/README.md).
+    XLA runs them inside of a loop some thirty times slower than outside there (docs/performance.md).
     """
     if config.parallel.dispatch == "auto":
         return _vectorise(config, teacher) or jax.default_backend() != "cpu"
