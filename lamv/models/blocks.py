@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from lamv.models import batch_norm, convolution
-from lamv.models.held import held
+from lamv.models.held import held, held_values
 
 
 def conv_layer(dtype: jnp.dtype) -> Callable[..., nn.Module]:
@@ -43,8 +43,8 @@ def norm_layer(train: bool, axis_name: str | None, dtype: jnp.dtype) -> Callable
 
 
 def relu(x: jax.Array) -> jax.Array:
-    """max(x, 0), for several readers: the next convolution, its gradient and a sum."""
-    return held(nn.relu(x))
+    """max(x, 0), for the convolutions that follow and their gradients."""
+    return held_values(nn.relu(x))
 
 
 class Block(nn.Module):
@@ -81,7 +81,7 @@ class BasicBlock(Block):
                 x = self.norm(name="shortcut_norm")(x)
             else:
                 x = subsample_and_pad(x, self.width, self.stride)
-        return relu(x + branch)
+        return held(nn.relu(x + branch))
 
 
 class BottleneckBlock(Block):
@@ -98,7 +98,7 @@ class BottleneckBlock(Block):
         if self.changes_shape(x, 4 * self.width):
             x = self.conv(4 * self.width, kernel=1, stride=self.stride, name="shortcut")(x)
             x = self.norm(name="shortcut_norm")(x)
-        return relu(x + branch)
+        return held(nn.relu(x + branch))
 
 
 class PreActBlock(Block):

@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from lamv.models.blocks import BasicBlock, Block, BottleneckBlock, PreActBlock, conv_layer, norm_layer, relu
+from lamv.models.blocks import BasicBlock, Block, BottleneckBlock, PreActBlock, conv_layer, norm_layer
 from lamv.models.classifier import Classifier, require_images
 from lamv.models.held import held
 
@@ -36,13 +36,13 @@ class ResNet(Classifier, kw_only=True):
 
         x = conv(self.stem_width, name="stem")(held(inputs))
         if not self.preactivation:
-            x = relu(norm(name="stem_norm")(x))
+            x = held(nn.relu(norm(name="stem_norm")(x)))
         for stage, (size, width) in enumerate(zip(self.stage_sizes, self.stage_widths, strict=True), start=1):
             for index in range(size):
                 stride = 2 if stage > 1 and index == 0 else 1
                 x = self.block(width, stride, conv, norm, name=f"stage{stage}_block{index}")(x)
         if self.preactivation:
-            x = relu(norm(name="final_norm")(x))
+            x = nn.relu(norm(name="final_norm")(x))
 
         features = jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
         logits = nn.Dense(self.num_classes, name="head")(features)
