@@ -23,7 +23,7 @@ LAYOUT = ("NHWC", "HWIO", "NHWC")
 Pair = tuple[int, int]
 
 
-class Geometry(NamedTuple):
+class Window(NamedTuple):
     """How a kernel goes over an image; a number each for rows and columns.
 
     spacing: of the image's pixels, with zeros between (1: none); reach: of the kernel's, likewise.
@@ -61,12 +61,12 @@ def on_cpu(
         sizes = [dilated(size, by) for size, by in zip(kernel.shape, reach, strict=False)]
         padding = lax.padtype_to_pads(images.shape[1:3], sizes, strides, padding)
     rows, columns = padding
-    return convolve(images, kernel, Geometry(pair(strides), (pair(rows), pair(columns)), spacing, reach))
+    return convolve(images, kernel, Window(pair(strides), (pair(rows), pair(columns)), spacing, reach))
 
 
-def convolve(images: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
+def convolve(images: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """(N, H, W, C), (h, w, C, O) -> (N, H', W', O)."""
-    return convolve_p.bind(images, kernel, geometry=geometry)
+    return convolve_p.bind(images, kernel, window=window)
 
 
 def pair(numbers: Sequence[int]) -> Pair:
@@ -79,74 +79,74 @@ def dilated(size: int, by: int) -> int:
     return (size - 1) * by + 1
 
 
-def _convolve(images, kernel, *, geometry: Geometry):
-    strides, padding, spacing, reach = geometry
+def _convolve(images, kernel, *, window: Window):
+    strides, padding, spacing, reach = window
     return lax.conv_general_dilated(images, kernel, strides, padding, spacing, reach, LAYOUT)
 
 
-def _shape(images, kernel, *, geometry: Geometry):
-    out = jax.eval_shape(lambda images, kernel: _convolve(images, kernel, geometry=geometry), images, kernel)
+def _shape(images, kernel, *, window: Window):
+    out = jax.eval_shape(lambda images, kernel: _convolve(images, kernel, window=window), images, kernel)
     return images.update(shape=out.shape, dtype=out.dtype, weak_type=False)
 
 
-def _derivative(arguments, tangents, *, geometry: Geometry):
+def _derivative(arguments, tangents, *, window: Window):
     """Of a bilinear function. The division has the output's gradient computed once, for both of the rules below."""
     images, kernel = arguments
     dimages, dkernel = tangents
-    out = convolve(images, kernel, geometry)
-    parts = [] if isinstance(dimages, ad.Zero) else [convolve(dimages, kernel, geometry)]
-    parts += [] if isinstance(dkernel, ad.Zero) else [convolve(images, dkernel, geometry)]
+    out = convolve(images, kernel, window)
+    parts = [] if isinstance(dimages, ad.Zero) else [convolve(dimages, kernel, window)]
+    parts += [] if isinstance(dkernel, ad.Zero) else [convolve(images, dkernel, window)]
     return out, sum(parts) / ones_for(out)
 
 
-def _gradient_of_images(cotangent, images, kernel, *, geometry: Geometry):
+def _gradient_of_images(cotangent, images, kernel, *, window: Window):
     """Every output spread over the pixels that it came from: the flipped kernel over outputs that lie a stride apart."""
-    strides, padding, spacing, reach = geometry
-    sizes = _extents(images.aval.shape, kernel.shape, cotangent.shape, geometry)
-    padding = tuple((window - 1 - low, image - out + low) for image, window, out, (low, _) in sizes)
+    strides, padding, spacing, reach = window
+    sizes = _extents(images.aval.shape, kernel.shape, cotangent.shape, window)
+    padding = tuple((extent - 1 - low, image - out + low) for image, extent, out, (low, _) in sizes)
     flipped = jnp.swapaxes(kernel[::-1, ::-1], 2, 3)
-    return convolve(cotangent, flipped, Geometry(spacing, padding, strides, reach))
+    return convolve(cotangent, flipped, Window(spacing, padding, strides, reach))
 
 
-def _gradient_of_kernel(cotangent, images, kernel, *, geometry: Geometry):
+def _gradient_of_kernel(cotangent, images, kernel, *, window: Window):
     """The outputs as a kernel that goes over the images, with channels for examples and examples for channels."""
-    strides, padding, spacing, reach = geometry
-    sizes = _extents(images.shape, kernel.aval.shape, cotangent.shape, geometry)
-    padding = tuple((low, out + window - 1 - image - low) for image, window, out, (low, _) in sizes)
+    strides, padding, spacing, reach = window
+    sizes = _extents(images.shape, kernel.aval.shape, cotangent.shape, window)
+    padding = tuple((low, out + extent - 1 - image - low) for image, extent, out, (low, _) in sizes)
     gradient = convolve(
         jnp.transpose(images, (3, 1, 2, 0)),
         jnp.transpose(cotangent, (1, 2, 0, 3)),
-        Geometry(reach, padding, spacing, strides),
+        Window(reach, padding, spacing, strides),
     )
     return jnp.transpose(gradient, (1, 2, 0, 3))
 
 
-def _extents(images: Sequence[int], kernel: Sequence[int], out: Sequence[int], geometry: Geometry) -> list:
+def _extents(images: Sequence[int], kernel: Sequence[int], out: Sequence[int], window: Window) -> list:
     """[(pixels that the images, the kernel and the output span, the padding)], of rows and of columns."""
-    strides, padding, spacing, reach = geometry
+    strides, padding, spacing, reach = window
     return [
         (dilated(images[1 + i], spacing[i]), dilated(kernel[i], reach[i]), dilated(out[1 + i], strides[i]), padding[i])
         for i in (0, 1)
     ]
 
 
-def _one_after_another(arguments, axes, *, geometry: Geometry):
+def _one_after_another(arguments, axes, *, window: Window):
     """vmap. Images that share a kernel are one larger batch; else a loop over the kernels."""
     images, kernels = arguments
     images_axis, kernels_axis = axes
     if kernels_axis is None:
         images = jnp.moveaxis(images, images_axis, 0)
-        out = convolve(images.reshape(-1, *images.shape[2:]), kernels, geometry)
+        out = convolve(images.reshape(-1, *images.shape[2:]), kernels, window)
         return out.reshape(*images.shape[:2], *out.shape[1:]), 0
     kernels = jnp.moveaxis(kernels, kernels_axis, 0)
     if images_axis is None:
-        return lax.map(lambda kernel: convolve(images, kernel, geometry), kernels), 0
+        return lax.map(lambda kernel: convolve(images, kernel, window), kernels), 0
     images = jnp.moveaxis(images, images_axis, 0)
-    return lax.map(lambda both: convolve(*both, geometry), (images, kernels)), 0
+    return lax.map(lambda both: convolve(*both, window), (images, kernels)), 0
 
 
 convolve_p = Primitive("convolve")
-convolve_p.def_impl(jax.jit(_convolve, static_argnames="geometry"))
+convolve_p.def_impl(jax.jit(_convolve, static_argnames="window"))
 convolve_p.def_abstract_eval(_shape)
 ad.defbilinear(convolve_p, _gradient_of_images, _gradient_of_kernel)
 ad.primitive_jvps[convolve_p] = _derivative
