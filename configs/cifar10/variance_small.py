@@ -18,7 +18,7 @@ def get_config():
         " error, and the variance of features and outputs within the classes and in total."
     )
     config.seeds = 3
-    config.steps = 5280  # 15 epochs of 351 steps, and what makes eight equal parts
+    config.epochs, config.steps = None, 5280  # fifteen epochs of 351 steps, and what makes eight equal parts
     config.log_every = 110
     config.eval_every = 0
     config.checkpoint_every = 660
