@@ -128,9 +128,10 @@ def together(config, seeds: int, teacher=None) -> int:
 
 
 def compiled_loop(config, teacher=None) -> bool:
-    """Whether many steps go into one dispatch. By default not for convolutions on a CPU, be they the teacher's:
+    """Whether many steps go into one dispatch. Not for convolutions on a CPU, be they the teacher's.
 
-    XLA runs them inside of a loop some thirty times slower than outside there (docs/performance.md).
+    There, a dispatch is small beside a convolution, so that the loop gains nothing (docs/performance.md); and with a model
+    whose convolutions are flax's own, which XLA runs some thirty times slower inside of a loop, it would lose a lot.
     """
     if config.parallel.dispatch == "auto":
         return _vectorise(config, teacher) or jax.default_backend() != "cpu"
