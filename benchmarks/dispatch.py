@@ -42,7 +42,7 @@ def main() -> None:
     seconds = timing.interleaved(ways, TURNS.value)
     first = next(iter(seconds.values()))
     results = [
-        {"dispatch": dispatch, "replicas": replicas, "ms": timing.milliseconds(times, STEPS.value),
+        {"dispatch": dispatch, "replicas": replicas, "ms": 1e3 * timing.median(times, STEPS.value),
          "over_first": timing.ratio(times, first)}
         for (dispatch, replicas), times in seconds.items()
     ]  # fmt: skip

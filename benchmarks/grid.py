@@ -35,7 +35,7 @@ def main() -> None:
     for name, times in seconds.items():
         scale = SEEDS * len(ALPHAS) if name == "pytorch" else 1
         faster = timing.ratio(scale * times, seconds["together"])
-        results.append({"way": name, "seconds": scale * timing.milliseconds(times, 1) / 1e3, "over_together": faster})
+        results.append({"way": name, "seconds": scale * timing.median(times), "over_together": faster})
     timing.report(results, TURNS.value)
 
 

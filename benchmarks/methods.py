@@ -28,6 +28,7 @@ DEPTHS = {"resnet": ("input", "stage2_block0", "stage3_block0"), "mlp": ("input"
 def main() -> None:
     from lamv import config as configs
     from lamv.core.methods import METHODS as KNOWN
+    from lamv.core.methods import knobs_of
     from lamv.train.session import Session
     from lamv.train.variants import VariantRun
 
@@ -35,13 +36,18 @@ def main() -> None:
     depths = next((layers for family, layers in DEPTHS.items() if family in MODEL.value), ("input",))
     with tempfile.TemporaryDirectory() as folder:
         config = timing.recipe(folder, MODEL.value, DTYPE.value)
-        config.rows = {name: {"method.name": name, "method.smoothing": 0.1, "method.layers": depths} for name in names}
+        knobs = {"smoothing": 0.1, "layers": depths}
+        config.rows = {
+            name: {"method.name": name}
+            | {f"method.{knob}": knobs[knob] for knob in knobs if knob in knobs_of(KNOWN[name])}
+            for name in names
+        }
         rows = configs.expand(config)
         session = Session(rows)
         ways = {row.name: timing.Advancing([VariantRun(row, session)], STEPS.value) for row in rows}
     seconds = timing.interleaved(ways, TURNS.value)
     results = [
-        {"method": name, "ms": timing.milliseconds(times, STEPS.value), "over_erm": timing.ratio(times, seconds["erm"])}
+        {"method": name, "ms": 1e3 * timing.median(times, STEPS.value), "over_erm": timing.ratio(times, seconds["erm"])}
         for name, times in seconds.items()
     ]
     timing.report(results, TURNS.value)

@@ -36,9 +36,9 @@ def ratio(seconds: np.ndarray, against: np.ndarray) -> float:
     return float(np.median(seconds / against))
 
 
-def milliseconds(seconds: np.ndarray, steps: int) -> float:
-    """The median time of one of so many steps."""
-    return 1e3 * float(np.median(seconds)) / steps
+def median(seconds: np.ndarray, steps: int = 1) -> float:
+    """The median, in seconds of one of so many steps."""
+    return float(np.median(seconds)) / steps
 
 
 def report(results: Sequence[Mapping[str, Any]], n: int) -> None:
