@@ -19,6 +19,7 @@ _left = int(_number) if _number.isdecimal() else 1
 
 
 def failpoint(name: str) -> None:
+    """Come by the point of that name in POINTS."""
     global _left
     if name != _name:
         return

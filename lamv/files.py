@@ -209,6 +209,15 @@ def user_cache() -> Path:
         raise WorkdirError("there is no home folder to keep a cache in; set LAMV_CACHE to a folder") from None
 
 
+def private_folder(*names: str) -> Path:
+    """A folder below `user_cache`, by the names on the way to it; what is missing is made for this user alone (0700)."""
+    folder = user_cache()
+    for name in ("", *names):  # one by one: mkdir gives its mode to the last folder alone
+        folder = folder / name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
 def refuse_foreign(folder: Path, variable: str) -> None:
     """Raise WorkdirError for a cache that another user owns, may write to or may replace: its content is trusted.
 

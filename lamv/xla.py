@@ -63,11 +63,8 @@ def _keep_compiled() -> None:
     if COMPILED in os.environ or os.environ.get("LAMV_CACHE") == "0":
         return
     try:
-        cache = files.user_cache()
-        files.refuse_foreign(cache, "LAMV_CACHE")
-        folder = cache / "compiled" / _target()
-        for made in (cache, folder.parent, folder):  # mkdir gives its mode to the last folder alone
-            made.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.refuse_foreign(files.user_cache(), "LAMV_CACHE")
+        folder = files.private_folder("compiled", _target())
     except (OSError, LamvError) as error:
         logger.warning("compiled programs are not kept for the next run: %s", error)
         return

@@ -5,7 +5,7 @@
     python -m experiments.evaluate --workdir=runs/variance_small --checkpoints=all
 
 Fifteen epochs of 45,000 examples (5,000 are kept for temperatures), weight decay 5e-4, eight checkpoints. The same command
-goes on where it stopped; docs/cifar10.md has what came out, with the hours.
+goes on where it stopped. Not run yet: no numbers are expected, and nothing is claimed.
 """
 
 from configs.cifar_common import recipe

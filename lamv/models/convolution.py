@@ -70,6 +70,7 @@ def convolve(images: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
 
 
 def pair(numbers: Sequence[int]) -> Pair:
+    """Two numbers, of rows and of columns, as a tuple of ints, which can be hashed."""
     first, second = numbers
     return int(first), int(second)
 

@@ -66,4 +66,5 @@ class CNN(Classifier, kw_only=True):
 
 
 def flatten(x: jax.Array) -> jax.Array:
+    """(N, ...) as (N, D)."""
     return x.reshape(len(x), -1)

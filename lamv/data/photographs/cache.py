@@ -84,8 +84,7 @@ def read(
     try:
         outcomes, digest, *_ = _kept(job)
         if len(outcomes) < len(photographs):
-            for made in (cache.parent, cache):  # mkdir gives its mode to the last folder alone
-                made.mkdir(mode=0o700, parents=True, exist_ok=True)
+            files.private_folder("images")
             with _locked(job):
                 outcomes, digest = _completed(job)
         broken = {index: why for index, why in enumerate(outcomes) if isinstance(why, str)}
