@@ -6,9 +6,14 @@ import shutil
 import tempfile
 from importlib.metadata import version
 
-# What tests compile they run for a few steps: most of their time is compilation, which level 0 and the older way to compile
-# fusions make a third of what it is. XLA aborts over a flag that it does not know; 0.12 no longer has the older way.
-FLAGS = ["--xla_force_host_platform_device_count=8", "--xla_backend_optimization_level=0"]
+# What tests compile they run for a few steps: most of their time is compilation, which level 0, one module of LLVM for a
+# program instead of many, and the older way to compile fusions make a quarter of what it is. XLA aborts over a flag that it
+# does not know; 0.12 no longer has the older way.
+FLAGS = [
+    "--xla_force_host_platform_device_count=8",
+    "--xla_backend_optimization_level=0",
+    "--xla_cpu_parallel_codegen_split_count=1",
+]
 if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 12):
     FLAGS.append("--xla_cpu_use_fusion_emitters=false")
 os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *FLAGS]).strip()

@@ -14,10 +14,12 @@ INIT, ORDER, AUGMENT, MIX, CUE, LABEL_NOISE, PAIRS = range(7)
 class Knobs(NamedTuple):
     """The traced knobs of a replica, as scalars; see `traced` in lamv.knobs.
 
-    standardise: (mean, deviation), (D,) each, of its training set, where inputs are standardised by that; else ().
+    steps: of the schedule of the learning rate; traced, so that a run of another length needs no compilation. standardise:
+    (mean, deviation), (D,) each, of its training set, where inputs are standardised by that; else ().
     """
 
     seed: jax.Array
+    steps: jax.Array
     lr: jax.Array
     weight_decay: jax.Array
     confidence_penalty: jax.Array
@@ -52,8 +54,8 @@ class State(NamedTuple):
         return {"params": self.params} | ({"batch_stats": self.batch_stats} if self.batch_stats else {})
 
 
-def traced_knobs(config, seed: int) -> Knobs:
-    """The traced knobs of a config, as numpy scalars, for the replica with this seed."""
+def traced_knobs(config, seed: int, steps: int) -> Knobs:
+    """The traced knobs of a config, as numpy scalars, for the replica with this seed, in a run of so many steps."""
     loss, shortcut = config.loss, config.data.shortcut
     values = (
         config.optim.lr, config.optim.weight_decay, loss.confidence_penalty, loss.entropy_threshold,
@@ -64,7 +66,7 @@ def traced_knobs(config, seed: int) -> Knobs:
         keys = [knob.key for knob in KNOBS if knob.traced and knob.key.startswith(f"{part}.")]
         return {name: np.float32(config[part][name]) for _, name in (key.split(".") for key in keys)}
 
-    scalars: list[Any] = [np.uint32(seed), *(np.float32(value) for value in values)]
+    scalars: list[Any] = [np.uint32(seed), np.int32(steps), *(np.float32(value) for value in values)]
     parts = {part: traced_in(part) for part in ("method", "mitigation", "distill")}
     return Knobs(*scalars, **parts)
 

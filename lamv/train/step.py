@@ -40,13 +40,13 @@ WARM_UP = -1
 class Program:
     """What is computed for a row of a recipe: `init`, one `step` of training, `forward` in evaluation.
 
-    config: its traced knobs are not looked at. view: of the data only shapes and the normalisation enter. steps: for the
-    schedule of the learning rate; warm_up_steps of a first stage come before. teacher: the config of a teacher's row, of
-    which only the model enters. Raises ConfigError for a model that does not fit the data.
+    config: its traced knobs are not looked at. view: of the data only shapes and the normalisation enter. teacher: the
+    config of a teacher's row, of which only the model enters. warm_up_steps: of a first stage, before the schedule of the
+    learning rate. Raises ConfigError for a model that does not fit the data.
     """
 
-    def __init__(self, config, view: DataView, steps: int, teacher=None, *, warm_up_steps: int = 0):
-        self.config, self.view, self.steps, self.warm_up_steps = config, view, steps, warm_up_steps
+    def __init__(self, config, view: DataView, teacher=None, *, warm_up_steps: int = 0):
+        self.config, self.view, self.warm_up_steps = config, view, warm_up_steps
         self.batches = Batches(config, view)
         self.model, self.teacher = _model(config, view), None if teacher is None else _model(teacher, view)
         self.methods = [METHODS[name] for name in methods_of(config)]
@@ -67,7 +67,7 @@ class Program:
         classes = self.view.num_classes
         running = jnp.full((self.train_size, classes), 1 / classes) if self.remembers else ()
         kept = {name: jnp.zeros(shape) for name, shape in self.mitigation.shapes.items()}
-        moments = optimiser(self.config, self.steps, knobs).init(params)
+        moments = optimiser(self.config, knobs).init(params)
         return State(params, variables.get("batch_stats", {}), moments, jnp.float32(0), jnp.int32(0), running, kept)
 
     def step(
@@ -125,7 +125,7 @@ class Program:
         gradient, loss = lax.pmean((gradient, loss), DATA_AXIS)
         if only_head:
             gradient = only(self.model.last, gradient)
-        updates, moments = optimiser(self.config, self.steps, knobs).update(gradient, state.optimiser, state.params)
+        updates, moments = optimiser(self.config, knobs).update(gradient, state.optimiser, state.params)
         if only_head:  # momentum and decay would still move what has no gradient
             updates = only(self.model.last, updates)
         params = optax.apply_updates(state.params, updates)
@@ -206,22 +206,22 @@ def _model(config, view: DataView):
     )  # fmt: skip
 
 
-def optimiser(config, steps: int, knobs: Knobs) -> optax.GradientTransformation:
-    """The optimiser of a config, for a run of so many steps, with learning rate and weight decay of the replica."""
+def optimiser(config, knobs: Knobs) -> optax.GradientTransformation:
+    """The optimiser of a config, with the learning rate, its schedule's steps and the weight decay of the replica."""
     optim, is_sgd = config.optim, config.optim.name == "sgd"
     chain = [optax.clip_by_global_norm(optim.clip_norm)] if optim.clip_norm else []
     chain.append(optax.trace(optim.momentum, nesterov=optim.nesterov) if is_sgd else optax.scale_by_adam())
     if decay_of(config) == "decoupled":
         mask = partial(jax.tree_util.tree_map_with_path, decays)
         chain.append(optax.add_decayed_weights(knobs.weight_decay, mask))
-    shape = schedule(optim, steps)
+    shape = schedule(optim, knobs.steps)
     chain.append(optax.scale_by_learning_rate(lambda count: knobs.lr * shape(count)))
     return optax.chain(*chain)
 
 
-def schedule(optim, steps: int) -> Callable:
+def schedule(optim, steps) -> Callable:
     """Learning rate as a fraction of its peak, by step: linear warm-up, then cosine to 0, steps down, or constant."""
-    warmup, rest = optim.warmup, max(steps - optim.warmup, 1)
+    warmup, rest = optim.warmup, jnp.maximum(steps - optim.warmup, 1)
 
     def shape(t):
         if optim.schedule == "cosine":

@@ -102,7 +102,7 @@ class VariantRun:
         self.steps = warm_up + own_steps
         self.stages = Stages(warm_up, min(warm_up + switch, self.steps) if switch else self.steps, self.steps)
         taught_by = None if teacher is None else teacher.config
-        self.program = Program(config, self.view, own_steps, taught_by, warm_up_steps=self.stages.warm_up)
+        self.program = Program(config, self.view, taught_by, warm_up_steps=self.stages.warm_up)
         self.functions = Functions(session, self.program, self._program_key(), taught_by)
         self._counts, tables = _evaluated(self.view, min(config.data.eval_train_size, self.train_size))
         size = parallel.together(config, len(seeds), taught_by)
@@ -206,7 +206,8 @@ class VariantRun:
 
     def _placed(self, seeds: Sequence[int], first: int, tables: Mapping[str, SplitIndex]) -> Replicas:
         """These seeds of the row, on the devices."""
-        knobs = jax.tree.map(lambda *values: np.stack(values), *(traced_knobs(self.config, seed) for seed in seeds))
+        each = [traced_knobs(self.config, seed, self.steps - self.stages.warm_up) for seed in seeds]
+        knobs = jax.tree.map(lambda *values: np.stack(values), *each)
         teacher, model = self._teacher, self.program.teacher
         taught_by = teacher.variables(model.init, self.view.shape) if teacher and model else ()
         standardise, *rest = jax.tree.map(

@@ -47,7 +47,7 @@ class Planted:
         )
         self.config, self.examples = row.config, examples_of(splits)
         self.view = data_view(splits, [row.config], [seed])
-        self.program, self.knobs = Program(row.config, self.view, 9), traced_knobs(row.config, seed)
+        self.program, self.knobs = Program(row.config, self.view), traced_knobs(row.config, seed, 9)
         self.tables = jax.tree.map(lambda values: values[0], {"train": self.view.train, **self.view.tests})
         self._evaluated = jax.jit(lambda table, places: self._inputs(table, places, None))
         self._trained = jax.jit(lambda table, places, t: self._inputs(table, places, Draw(t, batch.whole(len(places)))))

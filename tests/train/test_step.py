@@ -60,7 +60,7 @@ class Run:
         self.config = config_of(knobs)
         seeds = [self.config.seed] if seeds is None else seeds
         self.view = data_view(SPLITS, [self.config] * len(seeds), seeds)
-        self.program = Program(self.config, self.view, self.config.steps)
+        self.program = Program(self.config, self.view)
         self.knobs = self.knobs_of(self.config, seeds)
         self.traces = 0
         layout = parallel.Layout(self.config, len(seeds), jax.devices()[:1])
@@ -75,7 +75,12 @@ class Run:
 
     @staticmethod
     def knobs_of(config, seeds):
-        return jax.tree.map(lambda *values: np.stack(values), *(traced_knobs(config, seed) for seed in seeds))
+        each = [traced_knobs(config, seed, config.steps) for seed in seeds]
+        return jax.tree.map(lambda *values: np.stack(values), *each)
+
+    def knobs_for(self, seed):
+        """Those of one replica, without a leading axis."""
+        return traced_knobs(self.config, seed, self.config.steps)
 
     def start(self):
         """The state, on the host, before the first step."""
@@ -234,7 +239,7 @@ def test_golden_run(golden):
 def test_golden_run_in_numpy(golden):
     """The same steps from the definitions; only what is drawn (start, order, noise, partner, lam) is the library's."""
     run, state = golden
-    knobs = traced_knobs(run.config, GOLDEN["seed"])
+    knobs = run.knobs_for(GOLDEN["seed"])
     kernel, bias = (value.astype(np.float64) for value in layer(run.start()))
     kernel_velocity, bias_velocity, losses = 0.0, 0.0, []
     one_hot = np.eye(3)
@@ -329,6 +334,7 @@ def test_rows_that_differ_in_traced_knobs_share_a_compilation(name, changes):
     assert traces > 0
     run.advance(0, 2, knobs=Run.knobs_of(second, [17]))
     run.advance(0, 3, knobs=Run.knobs_of(first, [0]))
+    run.advance(0, 3, knobs=Run.knobs_of(config_of(base | {"steps": 77}), [0]))
     assert run.traces == traces, "a knob or a bound of the loop has become part of the program; pass it as an array"
 
 
@@ -395,7 +401,7 @@ def test_only_the_head_learns_after_the_switch():
 
 def test_the_running_mean_of_predictions_by_hand():
     run = Run(GOLDEN | {"method.name": "instance_smoothing", "method.smoothing": 0.3, "optim.lr": 1e-30})
-    knobs = traced_knobs(run.config, GOLDEN["seed"])
+    knobs = run.knobs_for(GOLDEN["seed"])
     kernel, bias = layer(run.start())
     running = np.full((10, 3), 1 / 3)
     for t in range(3):
@@ -414,9 +420,9 @@ def test_noise_on_labels_stays_with_the_example():
     def targets(places, knobs):
         return run.program.batches.at(examples, table, places, knobs).targets
 
-    noisy = np.asarray(targets(jnp.tile(jnp.arange(10), 400), traced_knobs(run.config, 3))).reshape(400, 10, 3)
+    noisy = np.asarray(targets(jnp.tile(jnp.arange(10), 400), run.knobs_for(3))).reshape(400, 10, 3)
     assert np.all(noisy == noisy[0]), "an example changed its label from one step to the next"
-    others = [np.asarray(targets(jnp.arange(10), traced_knobs(run.config, seed))).argmax(1) for seed in range(400)]
+    others = [np.asarray(targets(jnp.arange(10), run.knobs_for(seed))).argmax(1) for seed in range(400)]
     flipped = np.mean(np.stack(others) != TARGETS[np.asarray(table.rows)])
     assert abs(flipped - 0.6) < 5 * np.sqrt(0.24 / 4000), "0.9 are drawn anew, two thirds of those to another class"
 
@@ -474,7 +480,7 @@ def test_what_must_be_the_same_is_so_to_the_bit(pair):
 def test_optimisers_are_those_of_optax(knobs, theirs):
     settings = {"optim.lr": 0.2, "optim.weight_decay": 0.1, "optim.schedule": "constant"} | knobs
     run = Run(PLAIN | settings)
-    ours = optimiser(run.config, run.config.steps, traced_knobs(run.config, 0))
+    ours = optimiser(run.config, run.knobs_for(0))
     params = {"kernel": jnp.arange(6.0).reshape(2, 3), "bias": jnp.ones(3)}
     states = [ours.init(params), theirs.init(params)]
     for step in range(3):
@@ -493,7 +499,7 @@ def test_images_are_augmented_in_training_and_nowhere_else():
     def inputs_of(knobs, draw=None):
         run = Run({"model.name": "linear", "steps": 3, "batch_size": 4} | knobs)
         own = jax.tree.map(lambda values: values[0], table)
-        return run.program.batches.at(examples_of(SPLITS), own, places, traced_knobs(run.config, 0), draw=draw).inputs
+        return run.program.batches.at(examples_of(SPLITS), own, places, run.knobs_for(0), draw=draw).inputs
 
     plain = (IMAGES[table.rows[0][:4]] / 16 - 0.4) / 0.3
     np.testing.assert_allclose(inputs_of(augment), plain, rtol=1e-5, atol=1e-6)
