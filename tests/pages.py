@@ -2,7 +2,15 @@
 
 import html.parser
 
+import pytest
+from matplotlib.figure import Figure
+
 HOSTILE = '<script>alert("$x$")</script> & \'"'
+
+
+def undraw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every figure asked for and put together, and show nothing: drawing is most of the time of a page."""
+    monkeypatch.setattr(Figure, "savefig", lambda fig, out, **_: out.write("<svg></svg>"))
 
 
 class Page(html.parser.HTMLParser):

@@ -7,7 +7,15 @@ import pytest
 from lamv import report
 from lamv.results import analysis
 from tests import workdirs
+from tests.pages import undraw
 from tests.workdirs import FOUR_METHODS, evaluated, four_methods
+
+
+@pytest.fixture(autouse=True)
+def undrawn_unless_marked(request):
+    """Pages that a test writes are without drawings, but for those marked `drawn` and those of wider fixtures."""
+    if "drawn" not in request.keywords:
+        undraw(request.getfixturevalue("monkeypatch"))
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,15 @@
 """Figures of numbers that are few, wide apart, or below zero."""
 
+import pytest
+
 from lamv import report
 from lamv.report.figures import accuracy
 from lamv.report.figures import variance as variance_figures
 from lamv.results import runs
 from tests import workdirs
 from tests.workdirs import four_methods
+
+pytestmark = pytest.mark.drawn
 
 
 def test_too_few_rows_have_no_correlation(tmp_path):

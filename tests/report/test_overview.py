@@ -10,7 +10,7 @@ from lamv.errors import WorkdirError
 from lamv.report import overview
 from lamv.results import runs
 from tests import workdirs
-from tests.pages import HOSTILE, Page
+from tests.pages import HOSTILE, Page, undraw
 
 METHODS = {"ERM": "erm", "LS .1": "label_smoothing", "Mixup": "mixup"}
 MANY = 60
@@ -50,7 +50,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def text(folder):
-    return report.write_overview(folder, runs.find(folder)).read_text()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        undraw(monkeypatch)
+        return report.write_overview(folder, runs.find(folder)).read_text()
 
 
 @pytest.fixture(scope="module")

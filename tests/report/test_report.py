@@ -1,7 +1,6 @@
 """The page: self-contained, safe against names, there for runs in any state; and its command."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from lamv.results import runs
 from lamv.results.records import curve
 from tests import workdirs
 from tests.pages import HOSTILE, Page
+from tests.warm import Warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +35,7 @@ def finished(tmp_path):
     return workdirs.write(tmp_path / "run", workdirs.summary(*two_rows()))
 
 
+@pytest.mark.drawn
 def test_the_page_loads_nothing_and_runs_nothing(finished):
     page = page_of(finished)
     assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
@@ -51,6 +52,7 @@ def test_every_figure_has_a_caption_and_a_text_for_those_who_cannot_see_it(finis
     assert "LS .1: aligned cue 98.0 %" in labels[0] and "random cue 30.0 %" in labels[0]
 
 
+@pytest.mark.drawn
 def test_ids_are_unique_and_every_reference_has_its_target(finished):
     page = page_of(finished)
     ids = [value for _, name, value in page.attributes if name == "id"]
@@ -73,6 +75,7 @@ def test_the_same_files_give_the_same_page(finished):
     assert sorted(p.name for p in finished.iterdir() if "tmp" in p.name) == []
 
 
+@pytest.mark.drawn
 def test_names_are_text_wherever_they_are_shown(tmp_path):
     made = workdirs.summary(
         workdirs.row(HOSTILE, workdirs.measured()), workdirs.row("a\n$\\frac$\x00", workdirs.measured())
@@ -145,9 +148,7 @@ def test_a_file_that_cannot_be_written_is_an_error(finished):
         report.write(finished, finished / "file" / "report.html")
 
 
-def command(*arguments):
-    run = [sys.executable, "-m", "experiments.report", *map(str, arguments)]
-    return subprocess.run(run, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"MPLBACKEND": "agg"})
+command = Warm("experiments.report")
 
 
 def test_the_command_reports_one_run(finished, tmp_path):

@@ -64,6 +64,7 @@ def test_every_metric_that_is_shown_is_explained(workdir):
     assert "corruptions" in text and "NC3" not in text, "it was not measured"
 
 
+@pytest.mark.drawn
 def test_the_same_files_give_the_same_bytes(workdir):
     names = (report.FILE, "report.md", "report.tex")
     first = [(workdir / name).read_bytes() for name in names]

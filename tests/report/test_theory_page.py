@@ -3,8 +3,6 @@
 import json
 import math
 import re
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from lamv.report.figures import from_data
 from lamv.results.records import spread
 from tests import pages, workdirs
 from tests.pages import HOSTILE
+from tests.warm import Warm
 
 ROOT = Path(__file__).parents[2]
 CHECKS = (
@@ -152,6 +151,7 @@ def test_the_same_files_give_the_same_page(made):
     assert report.write(made).read_bytes() == report.write(made).read_bytes()
 
 
+@pytest.mark.drawn
 def test_names_are_text_wherever_they_are_shown(tmp_path):
     figures = [lines(title=HOSTILE, name=HOSTILE, y_label=HOSTILE, caption=HOSTILE)]
     figures[0]["series"][0]["name"] = HOSTILE
@@ -161,6 +161,7 @@ def test_names_are_text_wherever_they_are_shown(tmp_path):
     assert "The one check holds." in page.text
 
 
+@pytest.mark.drawn
 def test_a_figure_that_cannot_be_drawn_is_told_and_the_rest_is_there(tmp_path):
     broken = [{"kind": "pie", "title": "a"}, lines(series=[{"name": "a", "x": [1, 2], "y": [1]}]), {"kind": "bars"}, 3]
     page = Page(report.write(write(tmp_path, figures=[*broken, bars()])).read_text())
@@ -178,6 +179,7 @@ def test_what_has_no_place_on_a_logarithmic_axis_is_said(x, y, words):
     assert not failed and words in drawn.drawn.caption
 
 
+@pytest.mark.drawn
 def test_looks_tell_series_apart_without_colour():
     """Eight measured lines: each has a marker of its own."""
     series = [{"name": str(n), "x": [1, 2], "y": [n, n]} for n in range(8)]
@@ -221,9 +223,7 @@ def test_the_text_table_marks_what_falls_short(made):
     assert len(re.findall("^falls short", text, re.MULTILINE)) == 2
 
 
-def command(*arguments):
-    run = [sys.executable, "-m", "experiments.report", *map(str, arguments)]
-    return subprocess.run(run, cwd=ROOT, capture_output=True, text=True)
+command = Warm("experiments.report")
 
 
 def test_the_command_reports_experiments_among_runs(tmp_path):

@@ -22,11 +22,11 @@ from lamv import config as configs
 from lamv import report
 from lamv.errors import DataError, StorageError, WorkdirError
 from lamv.report import overview, sections
-from lamv.report.figures import accuracy, from_data, predictions, shortcuts, style, variance
+from lamv.report.figures import from_data
 from lamv.results import analysis, runs, shapes
 from lamv.results import experiment as experiment_files
 from tests import workdirs
-from tests.pages import Page
+from tests.pages import Page, undraw
 from tests.report import test_theory_page
 
 ROOT = Path(__file__).parents[2]
@@ -180,9 +180,8 @@ def bases(tmp_path_factory):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Pages without drawings: every figure is asked for, and shows nothing."""
-    for module in (style, accuracy, variance, predictions, shortcuts):
-        monkeypatch.setattr(module, "as_svg", lambda fig: "<svg></svg>")
+    """Pages without drawings."""
+    undraw(monkeypatch)
 
 
 @pytest.fixture
