@@ -12,13 +12,14 @@ from lamv.core.laws import uniform
 from lamv.core.methods import METHODS, apply
 from lamv.core.mitigation import across_attributes, lisa, within_groups
 from lamv.core.mixing import draw_partner, draw_partner_near, draw_partner_within
-from lamv.core.targets import one_hot
 
 KEY = jax.random.key(3)
-LABELS = jnp.array([0, 0, 0, 1, 1, 1, 0, 1])
-ATTRIBUTES = jnp.array([0, 1, 0, 1, 0, 1, 1, 1])
+LABELS = np.array([0, 0, 0, 1, 1, 1, 0, 1])
+ATTRIBUTES = np.array([0, 1, 0, 1, 0, 1, 1, 1])
 GROUPS = 2 * LABELS + ATTRIBUTES
 COMBINING = [name for name, method in METHODS.items() if method.combines]
+#: The same as targets and memberships.
+BY_LABEL, BY_GROUP = np.eye(2, dtype=np.float32)[LABELS], np.eye(4, dtype=np.float32)[GROUPS]
 KNOBS = {
     "smoothing": 0.0, "convention": "uniform", "alpha": 1.0, "law": uniform(0.1, 0.9), "target_law": None,
     "lam_per": "example", "ways": 3, "layers": ("input",), "weight": 0.5, "bandwidth": 0.7, "noise_rate": 0.2,
@@ -28,10 +29,13 @@ INPUTS = np.random.default_rng(0).normal(size=(8, 40)).astype(np.float32)
 
 
 def augmented(name, rows, inputs, targets, memberships, **knobs):
-    """What a method makes of the batch, without what it does to hidden activations."""
+    """What a method makes of the batch, without what it does to hidden activations.
+
+    Not compiled: of one shape, most operations are those of other methods, and are compiled once for all of them.
+    """
     offered = {
-        "prior": jnp.full(targets.shape[1], 1 / targets.shape[1]),
-        "running": jnp.full(targets.shape, 1 / targets.shape[1]),
+        "prior": np.full(targets.shape[1], 1 / targets.shape[1], np.float32),
+        "running": np.full(targets.shape, 1 / targets.shape[1], np.float32),
         "predict": lambda inputs: jnp.sin(inputs[:, : targets.shape[1]]),
     }
     made = apply(
@@ -55,7 +59,7 @@ def on_parts(function, parts, *values):
     """The function of Rows and of a batch that is spread over `parts` devices, put together again."""
     cut = [value.reshape(parts, len(value) // parts, *value.shape[1:]) for value in values]
     made = jax.jit(jax.vmap(lambda *values: function(batch.part(8, "data"), *values), axis_name="data"))(*cut)
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), made)
+    return jax.tree.map(lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[2:]), made)
 
 
 # Memberships
@@ -63,9 +67,9 @@ def on_parts(function, parts, *values):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_memberships_change_nothing_else(name):
-    run = jax.jit(partial(augmented, name, batch.whole(8)))
-    without = run(INPUTS, one_hot(LABELS, 2), None)
-    made = run(INPUTS, one_hot(LABELS, 2), one_hot(GROUPS, 4))
+    run = partial(augmented, name, batch.whole(8))
+    without = run(INPUTS, BY_LABEL, None)
+    made = run(INPUTS, BY_LABEL, BY_GROUP)
     assert without.memberships is None
     for one, other in zip(made[:3], without[:3], strict=True):
         assert (one is None) == (other is None)
@@ -77,18 +81,19 @@ def test_memberships_change_nothing_else(name):
 @pytest.mark.parametrize("name", COMBINING)
 def test_memberships_are_mixed_as_targets_are(name):
     """Where a group is a class, the memberships are the targets; where it is two, they are sums of targets."""
-    classes = jnp.arange(8) % 4
-    made = augmented(name, batch.whole(8), INPUTS, one_hot(classes, 4), one_hot(classes, 4))
+    classes = np.arange(8) % 4
+    by_class, by_pair = np.eye(4, dtype=np.float32)[classes], np.eye(2, dtype=np.float32)[classes // 2]
+    made = augmented(name, batch.whole(8), INPUTS, by_class, by_class)
     np.testing.assert_array_equal(made.memberships, made.targets)
-    pairs = augmented(name, batch.whole(8), INPUTS, one_hot(classes, 4), one_hot(classes // 2, 2)).memberships
+    pairs = augmented(name, batch.whole(8), INPUTS, by_class, by_pair).memberships
     np.testing.assert_allclose(pairs, np.asarray(made.targets).reshape(-1, 2, 2).sum(axis=2), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", COMBINING)
 def test_labels_are_smoothed_and_memberships_are_not(name):
-    made = augmented(name, batch.whole(8), INPUTS, one_hot(LABELS, 2), one_hot(LABELS, 2), smoothing=0.5)
-    plain = augmented(name, batch.whole(8), INPUTS, one_hot(LABELS, 2), one_hot(LABELS, 2))
-    assert np.all(made.targets >= 0.25 - 1e-6)
+    made = augmented(name, batch.whole(8), INPUTS, BY_LABEL, BY_LABEL, smoothing=0.5)
+    plain = augmented(name, batch.whole(8), INPUTS, BY_LABEL, BY_LABEL)
+    assert np.all(np.asarray(made.targets) >= 0.25 - 1e-6)
     assert np.any(np.asarray(plain.memberships) < 0.25)
     if name not in ("c_mixup", "rc_mixup"):  # partners of smoothed targets are chosen by those
         np.testing.assert_array_equal(made.memberships, plain.memberships)
@@ -96,15 +101,16 @@ def test_labels_are_smoothed_and_memberships_are_not(name):
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name not in COMBINING])
 def test_methods_of_labels_alone_leave_memberships_as_they_came(name):
-    memberships = one_hot(GROUPS, 4)
-    made = augmented(name, batch.whole(8), INPUTS, one_hot(LABELS, 2), memberships, smoothing=0.9)
+    memberships = BY_GROUP
+    made = augmented(name, batch.whole(8), INPUTS, BY_LABEL, memberships, smoothing=0.9)
     assert made.memberships is memberships
 
 
 def test_both_halves_of_regmixup_have_memberships():
-    made = augmented("regmixup", batch.whole(8), INPUTS, one_hot(LABELS, 2), one_hot(GROUPS, 4))
-    np.testing.assert_array_equal(made.memberships[:8], one_hot(GROUPS, 4))
-    assert np.any((made.memberships[8:] > 0) & (made.memberships[8:] < 1))
+    made = augmented("regmixup", batch.whole(8), INPUTS, BY_LABEL, BY_GROUP)
+    np.testing.assert_array_equal(made.memberships[:8], BY_GROUP)
+    mixed = np.asarray(made.memberships[8:])
+    assert np.any((mixed > 0) & (mixed < 1))
 
 
 # Draws among the allowed
@@ -113,16 +119,16 @@ def test_both_halves_of_regmixup_have_memberships():
 def allowed_by(seed, size):
     allowed = np.random.default_rng(seed).random((size, size)) < 0.4
     allowed[2] = False
-    return jnp.asarray(allowed)
+    return allowed
 
 
 @pytest.mark.parametrize("parts", [1, 2, 8])
 def test_partners_do_not_depend_on_the_number_of_devices(parts):
-    targets = one_hot(LABELS, 2)
+    targets = BY_LABEL
 
     def draws(rows, allowed, labels, targets):
         rows = rows._replace(allowed=allowed)
-        among = jnp.arange(8) != 5
+        among = np.arange(8) != 5
         return (draw_partner(KEY, rows), draw_partner_within(KEY, rows, labels),
                 draw_partner_near(KEY, rows, targets, 1.0), draw_partner_near(KEY, rows, targets, 1.0, among))  # fmt: skip
 
@@ -139,7 +145,7 @@ def test_partners_are_uniform_among_the_allowed(draw):
     of = {
         "anyone": lambda key: draw_partner(key, rows),
         "within": lambda key: draw_partner_within(key, rows, LABELS),
-        "near": lambda key: draw_partner_near(key, rows, one_hot(LABELS, 2), 1e6),
+        "near": lambda key: draw_partner_near(key, rows, BY_LABEL, 1e6),
     }[draw]
     partners = np.asarray(jax.jit(jax.vmap(of))(jax.random.split(KEY, 4000)))
     counts = (partners[..., None] == np.arange(8)).sum(axis=0)
@@ -154,15 +160,15 @@ def test_partners_are_uniform_among_the_allowed(draw):
 
 
 def test_the_nearest_of_the_allowed_are_the_likeliest():
-    targets = jnp.array([[0.0], [1.0], [3.0]])
-    rows = batch.whole(3)._replace(allowed=~jnp.eye(3, dtype=bool))
+    targets = np.float32([[0.0], [1.0], [3.0]])
+    rows = batch.whole(3)._replace(allowed=~np.eye(3, dtype=bool))
     draw = jax.jit(jax.vmap(lambda key: draw_partner_near(key, rows, targets, 1.0)))
     partners = np.asarray(draw(jax.random.split(KEY, 4000)))
     np.testing.assert_allclose((partners[:, 0] == 1).mean(), 0.982014, atol=0.01, err_msg="without itself")
 
 
 def test_everyone_allowed_is_everyone():
-    rows = batch.whole(5)._replace(allowed=jnp.ones((5, 5), bool))
+    rows = batch.whole(5)._replace(allowed=np.ones((5, 5), bool))
     partners = np.asarray(jax.jit(jax.vmap(lambda key: draw_partner(key, rows)))(jax.random.split(KEY, 5000)))
     counts = (partners[..., None] == np.arange(5)).sum(axis=0)
     assert np.all(np.abs(counts - 1000) < 5 * np.sqrt(1000))
@@ -214,25 +220,27 @@ def test_rules_do_not_depend_on_the_number_of_devices(name):
 def test_every_method_that_combines_obeys_the_rules(name, pairing):
     rows = paired(pairing, batch.whole(8), **eight())
     # Memberships tell the examples apart, and so do targets, except where pairs are of one class.
-    targets = one_hot(LABELS, 2) if name == "same_class_mixup" else jnp.eye(8)
-    parts = np.asarray(augmented(name, rows, INPUTS, targets, jnp.eye(8)).memberships)[-8:] > 0
+    targets = BY_LABEL if name == "same_class_mixup" else np.eye(8, dtype=np.float32)
+    parts = np.asarray(augmented(name, rows, INPUTS, targets, np.eye(8, dtype=np.float32)).memberships)[-8:] > 0
     allowed = np.asarray(rows.allowed) | np.eye(8, dtype=bool)
     assert np.all(allowed[parts]), "a partner that the rule forbids"
     assert np.any(parts & ~np.eye(8, dtype=bool)), "nobody has anything of anybody else"
 
 
 def test_a_lone_group_is_left_as_it_is():
-    groups = jnp.array([0, 0, 1])
-    rows = paired("lisa", batch.whole(3), labels=groups, attributes=groups, groups=groups)
-    assert not rows.allowed.any()
-    inputs = jnp.arange(6.0).reshape(3, 2)
-    made = augmented("mixup", rows, inputs, one_hot(groups, 2), None)
-    np.testing.assert_allclose(made.inputs, inputs, rtol=1e-6)
-    np.testing.assert_allclose(made.targets, one_hot(groups, 2), rtol=1e-6)
+    groups = np.array([0, 0, 0, 0, 0, 0, 0, 1])
+    rows = paired("lisa", batch.whole(8), labels=groups, attributes=groups, groups=groups)
+    assert not np.any(rows.allowed)
+    targets = np.eye(2, dtype=np.float32)[groups]
+    made = augmented("mixup", rows, INPUTS, targets, None)
+    np.testing.assert_allclose(made.inputs, INPUTS, rtol=1e-6)
+    np.testing.assert_allclose(made.targets, targets, rtol=1e-6)
 
 
 def test_intra_label_pairs_keep_their_labels_and_mix_their_attributes():
     rows = paired("lisa", batch.whole(8), **eight(), mix_ratio=1.0)
-    made = augmented("mixup", rows, INPUTS, one_hot(LABELS, 2), one_hot(GROUPS, 4))
-    np.testing.assert_allclose(made.targets, one_hot(LABELS, 2), rtol=1e-6)
-    assert np.all((made.memberships > 0).sum(axis=1) == 2), "two groups of one label, of which nobody is alone"
+    made = augmented("mixup", rows, INPUTS, BY_LABEL, BY_GROUP)
+    np.testing.assert_allclose(made.targets, BY_LABEL, rtol=1e-6)
+    assert np.all((np.asarray(made.memberships) > 0).sum(axis=1) == 2), (
+        "two groups of one label, of which nobody is alone"
+    )
