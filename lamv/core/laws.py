@@ -16,7 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import digamma, xlogy
-from scipy.linalg import eigh_tridiagonal
 
 from lamv.core.checks import known
 
@@ -153,6 +152,8 @@ def _gauss_jacobi(a: float, b: float, number: int) -> tuple[np.ndarray, np.ndarr
     eigenvectors (Golub & Welsch 1969). Written for [0, 1]: on [-1, 1], where scipy.special.roots_jacobi works, points near
     an end lose their digits, and its weights overflow for a + b of a thousand.
     """
+    from scipy.linalg import eigh_tridiagonal  # a fifth of what a command imports, and few laws need it
+
     s, n = a + b, np.arange(1, number, dtype=np.float64)
     centre = np.append(a / s, (2 * n * (n + s - 1) + a * (s - 2)) / ((2 * n + s - 2) * (2 * n + s)))
     # The factor n + s - 2 over 2 n + s - 3 is 1 for n = 1, also where s = 1 makes it 0 / 0.

@@ -25,6 +25,11 @@ from lamv.report.table import Cell
 
 FILE = "report.html"
 ELSEWHERE = "experiments.report writes a page elsewhere with --out=FILE.html"
+#: autoescape: names of rows, titles and paths are the user's, and may hold anything.
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
 
 
 class Heading(NamedTuple):
@@ -161,12 +166,7 @@ def path_of(folder: str | Path, out: str | Path | None) -> Path:
 
 def render(template: str, content: Mapping[str, Any]) -> str:
     """The HTML of a page."""
-    # autoescape: names of rows, titles and paths are the user's, and may hold anything.
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template(template).render(content)
+    return TEMPLATES.get_template(template).render(content)
 
 
 def save(path: Path, text: str) -> Path:
