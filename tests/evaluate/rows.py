@@ -20,7 +20,7 @@ STEPS = 30
 def recipe(rows=METHODS, seeds=2, **knobs):
     config = configs.defaults()
     config.rows, config.seeds, config.steps, config.batch_size = rows, seeds, 60, 32
-    config.log_every, config.checkpoint_every = 60, 20
+    config.log_every, config.checkpoint_every = 60, 30
     config.data.train_size = 1000
     config.data.flatten, config.data.normalise = True, False
     config.model.widths = (24, 16)
@@ -53,10 +53,17 @@ def trained(**changes):
 
 def evaluated(config, **options):
     """(evaluation, results) of the first row at its initialisation, which takes no training."""
+    return next(evaluated_rows(config, **options))
+
+
+def evaluated_rows(config, **options):
+    """`evaluated` of every row in turn. They share what they can of their programs."""
     rows = configs.expand(config)
-    evaluation = Evaluation(rows[0], Session(rows), Options(**options))
-    evaluation.row.init()
-    return evaluation, evaluation.at(0)
+    session = Session(rows)
+    for row in rows:
+        evaluation = Evaluation(row, session, Options(**options))
+        evaluation.row.init()
+        yield evaluation, evaluation.at(0)
 
 
 def by_hand(run, table):

@@ -34,7 +34,7 @@ def trained(**changes):
 
 
 @pytest.mark.parametrize("changes", [
-    {"dispatch": "loop"}, {"dispatch": "loop", "replicas": "vmap"}, {"devices": 2, "replicas": "vmap"},
+    {"dispatch": "loop", "replicas": "vmap"}, {"devices": 2, "replicas": "vmap"},
     {"devices": 2, "map": "pmap", "dispatch": "loop"},
 ], ids=str)  # fmt: skip
 def test_the_way_of_running_does_not_change_what_is_learned(changes):
