@@ -1,5 +1,6 @@
 # make demo   train the demo recipe and write its report          (runs/demo/report.html)
-# make test   run the tests
+# make test   run the tests, all or those of a place: make test TESTS=tests/train
+# make test-quick  the same without those that take longest, and with what was compiled for the last time
 # make check  format, lint and types: what a change must pass before its tests
 # make newest run the tests on the newest versions of all packages, in .venv-newest: make newest PYTHON=python3.12
 # make docs   build the documentation into site/, from its own environment; a broken link is an error
@@ -14,14 +15,19 @@ RUN := $(VENV)/bin/python
 
 RUNS ?= 30
 SEED ?= 0
+TESTS ?= tests
+PYTEST := -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check newest docs chaos clean
+.PHONY: demo test test-quick check newest docs chaos clean
 
 demo: $(VENV)/.ready
 	$(RUN) -m experiments.train --config=configs/digits_tag.py --workdir=runs/demo
 
 test: $(VENV)/.ready
-	$(RUN) -m pytest -n auto --maxprocesses=4 --dist loadfile
+	$(RUN) $(PYTEST) $(TESTS)
+
+test-quick: $(VENV)/.ready
+	JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.cache/compiled $(RUN) $(PYTEST) -m "not long" $(TESTS)
 
 check: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .
@@ -32,7 +38,7 @@ check: $(VENV)/.ready
 newest:
 	$(PYTHON) -m venv --clear $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(NEWEST)/bin/python -m pytest -n auto --maxprocesses=4 --dist loadfile
+	$(NEWEST)/bin/python $(PYTEST)
 
 docs: $(DOCS)/.ready
 	$(DOCS)/bin/zensical build --clean --strict

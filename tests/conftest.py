@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from importlib.metadata import version
+from pathlib import Path
 
 # What tests compile they run for a few steps: most of their time is compilation, which level 0, one module of LLVM for a
 # program instead of many, and the older way to compile fusions make a quarter of what it is. XLA aborts over a flag that it
@@ -39,3 +40,19 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # How fast a machine is, is not what a test is about: no deadline for an example, nor for drawing one.
 settings.register_profile("lamv", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lamv")
+
+#: Files that take by far the longest. They are begun first, so that no worker still has one when the others are done;
+#: `make test-quick` leaves them out.
+LONG = (
+    "test_chaos.py", "test_recipes.py", "test_command_line.py", "train/test_mitigated.py", "train/test_loop.py",
+    "train/test_parallel.py", "train/test_step.py", "results/test_hostile_workdirs.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what is long, and put it first."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
+    for item in items:
+        if item.path in places:
+            item.add_marker("long")
+    items.sort(key=lambda item: places.get(item.path, len(places)))
