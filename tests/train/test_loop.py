@@ -11,13 +11,22 @@ import pytest
 
 from lamv import config as configs
 from lamv.errors import CheckpointError, ConfigError, NotFiniteError, Preempted, WorkdirError, WorkdirMismatch
-from lamv.evaluate import evaluate
+from lamv.evaluate import Options, evaluate
 from lamv.results import runs
 from lamv.train import loop, tracking
 from lamv.train.checkpoint import Checkpoints
+from tests.sessions import Shared
 
 TINY = Path(__file__).parents[1] / "recipes" / "tiny.py"
 ONE_DEVICE = {"parallel.devices": 1}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once():
+    """What the first run compiles, the others need not; tests/chaos goes on in new processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "Session", Shared)
+        yield
 
 
 def tiny():
@@ -391,7 +400,7 @@ def test_rows_may_differ_in_length(tmp_path):
 
 
 def test_evaluate_finds_in_the_checkpoints_what_the_run_reported(copied):
-    lines = evaluate(copied, "all")
+    lines = evaluate(copied, "all", options=Options(brief=True))
     reported = {(line["step"], line["row"], line["seed"]): line for line in lines_of(copied)}
     assert {line["step"] for line in lines} == {20, 30, 40}, "three checkpoints are kept"
     for line in lines:

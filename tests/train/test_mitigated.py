@@ -19,6 +19,7 @@ from lamv.train.mitigations import MITIGATIONS
 from lamv.train.mitigations.dfr import refit
 from lamv.train.session import Session
 from lamv.train.variants import VariantRun, stacks
+from tests.sessions import Shared
 
 SMALL = {
     "steps": 8, "batch_size": 32, "seeds": 2, "eval_batch_size": 64, "data.flatten": True, "data.normalise": False,
@@ -28,9 +29,11 @@ SMALL = {
     "parallel.devices": 1,
 }  # fmt: skip
 
-
-#: Mixup of a linear model: quick to compile.
-LINEAR = {"method.name": "mixup", "model.name": "linear", "model.widths": (), "mitigation.first_steps": 2}
+#: Mixup of a linear model, with a law that compiles quickly.
+LINEAR = {
+    "method.name": "mixup", "method.law": "uniform(0, 1)", "model.name": "linear", "model.widths": (),
+    "mitigation.first_steps": 2,
+}  # fmt: skip
 
 
 def rows_of(changes, rows=None):
@@ -41,7 +44,7 @@ def rows_of(changes, rows=None):
 
 def run_of(**changes):
     [row] = rows_of(changes)
-    run = VariantRun(row, Session([row], jax.devices()[:8]))
+    run = VariantRun(row, Shared([row], jax.devices()[:8]))
     run.init()
     return run
 
@@ -83,9 +86,9 @@ def test_the_number_of_devices_changes_no_number(name):
     assert_same(trained(**knobs).arrays(), trained(**knobs, **{"parallel.devices": 4}).arrays())
 
 
-@pytest.mark.parametrize("name", ["lisa", "within_groups", "across_attributes"])
+@pytest.mark.parametrize("name", ["lisa", "across_attributes"])
 def test_a_rule_for_pairs_brings_a_mixup_to_a_method_that_has_none(name):
-    smooth = {"method.name": "label_smoothing", "method.smoothing": 0.1}
+    smooth = LINEAR | {"method.name": "label_smoothing", "method.smoothing": 0.1}
     assert changed(trained(**smooth, **{"mitigation.name": name}).arrays(), trained(**smooth).arrays())
 
 
@@ -98,8 +101,9 @@ def test_a_rule_for_pairs_brings_a_mixup_to_a_method_that_has_none(name):
 )
 def test_weights_of_groups_that_count_alike_are_those_of_balanced_groups(name, changes):
     """With all groups in every batch, equal weights of the four groups are reweighting; group DRO begins with them."""
-    first = run_of(**{"mitigation.name": name, "steps": 1, "batch_size": 200, **changes})
-    second = run_of(**{"mitigation.name": "reweight", "steps": 1, "batch_size": 200})
+    one_step = LINEAR | {"method.name": "erm", "steps": 1, "batch_size": 200}
+    first = run_of(**one_step, **{"mitigation.name": name}, **changes)
+    second = run_of(**one_step, **{"mitigation.name": "reweight"})
     for run in (first, second):
         run.advance(0, 1)
     own, other = ({k: v for k, v in run.arrays().items() if k.startswith("params.")} for run in (first, second))
@@ -115,10 +119,10 @@ def test_subsampled_training_sets_have_groups_of_one_size():
 
 def test_a_subsampled_row_beside_another_is_trained_as_by_itself():
     """Their knobs in a step are the same; the size of the training set and the length of an epoch are not."""
-    instances = {"method.name": "instance_smoothing", "method.smoothing": 0.1}
+    instances = LINEAR | {"method.name": "instance_smoothing", "method.smoothing": 0.1}
     changes = {**instances, "steps": None, "epochs": 4.0, "batch_size": 8}
     rows = rows_of(changes, {"all": {}, "few": {"mitigation.name": "subsample"}})
-    session = Session(rows)
+    session = Shared(rows)
     beside = [VariantRun(row, session) for row in rows]
     for run in beside:
         run.init()
@@ -148,17 +152,13 @@ def test_the_second_stage_of_jtt_upweights_what_the_first_got_wrong_and_starts_a
     assert changed(fresh, first)
     [replicas] = run.replicas
     table = SplitIndex(*(values if isinstance(values, tuple) else np.asarray(values) for values in replicas.train))
+
+    @jax.jit
+    def outputs(state, table, knobs):
+        return run.program.forward(state, run.program.batches.at(run.examples, table, np.arange(200), knobs).inputs)[0]
+
     logits = [
-        run.program.forward(
-            jax.tree.map(lambda leaf, r=r: leaf[r], replicas.state),
-            run.program.batches.at(
-                run.examples,
-                jax.tree.map(lambda leaf, r=r: leaf[r], table),
-                np.arange(200),
-                jax.tree.map(lambda k, r=r: k[r], replicas.knobs),
-            ).inputs,
-        )[0]
-        for r in range(2)
+        outputs(*jax.tree.map(lambda leaf, r=r: leaf[r], (replicas.state, table, replicas.knobs))) for r in range(2)
     ]
     second = run.program.mitigation.second_stage(run, replicas)
     for r in range(2):
@@ -178,7 +178,8 @@ def test_the_first_stage_of_jtt_has_no_confidence_penalty():
     assert_same(*ends)
 
 
-def test_a_run_of_two_stages_goes_on_in_either(tmp_path):
+def test_a_run_of_two_stages_goes_on_in_either(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "Session", Shared)
     recipe = configs.defaults()
     changes = SMALL | {
         "mitigation.name": "jtt", "log_every": 2, "checkpoint_every": 2, "keep_checkpoints": 9, "eval_every": 4,
@@ -257,20 +258,21 @@ def test_a_rule_of_selection_looks_at_the_network_of_the_mitigation_alone(name, 
 DOSES = {
     f"{method} {strength}": {"method.name": method, "data.shortcut.strength": strength}
     for method in ("erm", "mixup")
-    for strength in (0.2, 0.5, 1.0)
+    for strength in (0.2, 1.0)
 }
 
 
 def test_rows_of_one_program_are_trained_by_one_call_and_end_as_they_do_apart():
+    linear = {knob: value for knob, value in LINEAR.items() if knob != "method.name"}
     ends = {}
     for how in ("together", "apart"):
-        rows = rows_of({"parallel.rows": how}, DOSES)
-        session = Session(rows)
+        rows = rows_of(linear | {"parallel.rows": how}, DOSES)
+        session = Shared(rows)
         runs = [VariantRun(row, session) for row in rows]
         for run in runs:
             run.init()
         groups = stacks(runs)
-        assert [len(group.rows) for group in groups] == ([3, 3] if how == "together" else [1] * 6)
+        assert [len(group.rows) for group in groups] == ([2, 2] if how == "together" else [1] * 4)
         for group in groups:
             group.advance(0, 8)
         ends[how] = [run.arrays() for run in runs]
@@ -331,11 +333,13 @@ def test_classes_can_be_balanced_without_groups():
 # The evaluation of such runs
 
 
-def test_a_grid_is_evaluated_with_one_program_for_all_its_rows(tmp_path):
+def test_a_grid_is_evaluated_with_one_program_for_all_its_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "Session", Shared)
+    monkeypatch.setattr("lamv.evaluate.Session", Shared)
     rows = {"ERM": {}, "DRO": {"mitigation.name": "group_dro"}, "JTT": {"mitigation.name": "jtt"}}
     recipe = configs.defaults()
     recipe.rows = rows
-    summary = loop.train(recipe, tmp_path, SMALL)
+    summary = loop.train(recipe, tmp_path, SMALL | LINEAR)
     lines = evaluate(tmp_path, options=Options(brief=True))
     for row in summary["rows"]:
         told = row["metrics"]["test_random/worst_group_accuracy"]["values"]
