@@ -28,6 +28,8 @@ LAM_VALUES = np.array([0.0, 0.2, 0.5, 0.8, 1.0], np.float32)
 smoothing_bound = jax.jit(label_smoothing_bound, static_argnames=("num_classes", "convention"))
 smoothing_bounds = {c: jax.jit(partial(label_smoothing_bound, num_classes=5, convention=c)) for c in CONVENTIONS}
 mixup_bounds = jax.jit(partial(mixup_bound, num_classes=5))
+unsmoothed_bound = partial(label_smoothing_bound, num_classes=2, smoothing=0.0)
+mixup_of_two = partial(mixup_bound, num_classes=2)
 
 
 def random_models(number: int, rows: int, seed: int = 0):
@@ -121,7 +123,7 @@ def test_smoothing_by_hand(run, convention, smoothing):
 
 
 def test_mixup_by_hand(run):
-    found = run(partial(mixup_bound, num_classes=2))(WORKED, np.array([0, 0]), np.array([1, 1]), np.full(2, 0.9))
+    found = run(mixup_of_two)(WORKED, np.array([0, 0]), np.array([1, 1]), np.full(2, 0.9))
     assert_close(found, EXPECTED, rtol=1e-6)
 
 
@@ -237,8 +239,8 @@ def test_a_probability_of_nan_leaves_no_bound(run, place):
     probs = WORKED.copy()
     probs[place] = np.nan
     for labels in ([0, 0], [0, 1]):
-        assert all_nan(run(partial(label_smoothing_bound, num_classes=2, smoothing=0.0))(probs, np.array(labels)))
-        assert all_nan(run(partial(mixup_bound, num_classes=2))(probs, np.array(labels), np.array([0, 0]), np.ones(2)))
+        assert all_nan(run(unsmoothed_bound)(probs, np.array(labels)))
+        assert all_nan(run(mixup_of_two)(probs, np.array(labels), np.array([0, 0]), np.full(2, 0.9)))
 
 
 @pytest.mark.parametrize("wrong", [5, -1, 255])

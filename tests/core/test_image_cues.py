@@ -83,7 +83,7 @@ def test_a_patch_by_hand(run):
     expected[:2, :2] = 0.75 * image[:2, :2] + np.array([0, 0.5, 0.25], np.float32)
     np.testing.assert_allclose(found, expected, rtol=1e-6, err_msg="blue, a quarter opaque")
     np.testing.assert_array_equal(write(image, ABSENT, 0.25), image)
-    grey = np.asarray(planted("patch", image[..., :1], 1, 1.0, 4))
+    grey = written("patch", image[..., :1], 1, 1.0, 4)
     np.testing.assert_array_equal(grey[:2, :2], 0.5)
 
 
@@ -97,12 +97,12 @@ def test_a_watermark_by_hand(run):
 
 
 def test_the_numbers_of_a_watermark_are_different_and_grow_with_the_image():
-    write = jax.jit(jax.vmap(lambda a: planted("watermark", jnp.zeros((32, 40, 1)), a, 1.0, 100)))
+    write = jax.jit(jax.vmap(lambda a: planted("watermark", np.zeros((32, 40, 1), np.float32), a, 1.0, 100)))
     marks = np.asarray(write(np.arange(100)))[..., 0]
     assert len(np.unique(marks.reshape(100, -1), axis=0)) == 100
     assert set(np.unique(marks)) == {0, 1}
     np.testing.assert_array_equal(np.flatnonzero(marks.any(axis=(0, 2))), np.arange(27, 32))
-    large = np.asarray(planted("watermark", jnp.zeros((30, 30, 1)), 8, 1.0, 10))[..., 0]
+    large = written("watermark", np.zeros((30, 30, 1), np.float32), 8, 1.0, 10)[..., 0]
     np.testing.assert_array_equal(
         np.flatnonzero(large.any(axis=1)), np.arange(20, 30), "twice the size of the smallest"
     )
@@ -256,9 +256,10 @@ def test_a_cue_that_does_not_fit_is_refused_in_one_line(kind, shape, classes, wo
 @cases
 def test_an_attribute_out_of_range_shows(kind, shape, classes):
     for wrong in (classes, -2, 255):
-        found = jax.jit(partial(planted, kind, strength=0.5, classes=classes))(uniform(shape), jnp.int32(wrong))
+        found = written(kind, uniform(shape), wrong, 0.5, classes)
         assert np.isnan(found).any(), "and it is neither that of the last class nor absent"
-    assert not np.isnan(planted(kind, uniform(shape), np.uint8(classes - 1), 0.5, classes)).any()
+    last = jax.jit(partial(planted, kind, strength=0.5, classes=classes))(uniform(shape), np.uint8(classes - 1))
+    assert not np.isnan(last).any()
 
 
 @cases

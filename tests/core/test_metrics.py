@@ -31,6 +31,10 @@ ALL = np.ones(24, bool)
 sums_of = jax.jit(prediction_sums, static_argnames="num_groups")
 
 
+def sums_with_cue(logits, labels, mask, groups):
+    return prediction_sums(logits, labels, mask, groups, 3, cue=CUE)
+
+
 def assert_same(a: PredictionSums, b: PredictionSums):
     for name, left, right in zip(PredictionSums._fields, a, b, strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-6, err_msg=name)
@@ -266,7 +270,7 @@ def test_groups_and_cues_are_one_for_each_row(name, shape):
 @pytest.mark.parametrize("wrong", [5, 255, -1])
 def test_a_label_out_of_range_leaves_no_number(run, wrong):
     labels = np.where(np.arange(24) == 3, wrong, LABELS)
-    sums = run(lambda *of: prediction_sums(*of, 3, cue=CUE))(LOGITS, labels, ALL, GROUPS)
+    sums = run(sums_with_cue)(LOGITS, labels, ALL, GROUPS)
     found = prediction_metrics(sums)
     assert np.isnan([found[name] for name in ("accuracy", "nll", "ece", "worst_group_accuracy")]).all()
     mask = np.arange(24) != 3
@@ -283,7 +287,7 @@ def test_a_label_in_a_narrow_type_does_not_wrap():
 def test_logits_that_are_nan_are_not_correct(run, where):
     logits = LOGITS.copy()
     logits[3, where] = np.nan
-    found = prediction_metrics(run(lambda *of: prediction_sums(*of, 3, cue=CUE))(logits, LABELS, ALL, GROUPS))
+    found = prediction_metrics(run(sums_with_cue)(logits, LABELS, ALL, GROUPS))
     names = (
         "accuracy",
         "nll",
