@@ -74,6 +74,8 @@ class Ground:
             "LAMV_CACHE": os.environ.get("LAMV_CACHE") or self._folder("cache"),
             "LAMV_FAIL": "",
         }
+        #: Whether nobody has compiled anything yet.
+        self.compiles = "JAX_COMPILATION_CACHE_DIR" not in os.environ
         self._numbers = itertools.count()
         #: Seconds that a command takes when nothing happens to it, by name.
         self.lasts: dict[str, float] = {}
@@ -153,7 +155,8 @@ COMMANDS = {"train": train, "evaluate": evaluate, "report": report, "theory": th
 
 
 def _finished(ground: Ground, path: Path) -> None:
-    ground.run(train(ground.root / "first"))  # compiles, which is no part of how long a run takes
+    if ground.compiles:
+        ground.run(train(ground.root / "first"))  # which is no part of how long a run takes
     ground.undisturbed("train", train(path))
 
 
