@@ -29,7 +29,7 @@ def run(*arguments, module="experiments.train"):
 
 
 #: The same commands in processes that are kept, for what ends early: nearly all of its time is imports.
-train, evaluate, theory = (Warm(f"experiments.{name}") for name in ("train", "evaluate", "theory"))
+train, evaluate, theory, report = (Warm(f"experiments.{name}") for name in ("train", "evaluate", "theory", "report"))
 
 
 @pytest.fixture(scope="module")
@@ -134,10 +134,10 @@ def test_a_users_own_arrays_train(tmp_path):
 
 def test_evaluate_and_report_work_on_a_finished_run(finished):
     workdir, _ = finished
-    result = run(f"--workdir={workdir}", "--brief", module="experiments.evaluate")
+    result = evaluate(f"--workdir={workdir}", "--brief")
     assert result.returncode == 0 and "ERM" in result.stdout and "report:" in result.stdout, result.stderr
     assert (workdir / "evaluation.jsonl").exists()
-    result = run(f"--runs={workdir}", f"--out={workdir / 'again.html'}", module="experiments.report")
+    result = report(f"--runs={workdir}", f"--out={workdir / 'again.html'}")
     assert result.returncode == 0, result.stderr
     assert "<svg" in (workdir / "again.html").read_text()
 
@@ -156,9 +156,9 @@ def test_a_mistake_in_evaluating_is_one_line(arguments, words):
 
 
 def together(*arguments, module="experiments.train"):
-    """A pod in small: two processes with four devices each, on one port of this machine. What they print."""
+    """A pod in small: two processes with two devices each, on one port of this machine. What they print."""
     port = 20_000 + os.getpid() % 20_000
-    environment = os.environ | {"XLA_FLAGS": os.environ["XLA_FLAGS"].replace("device_count=8", "device_count=4")}
+    environment = os.environ | {"XLA_FLAGS": os.environ["XLA_FLAGS"].replace("device_count=8", "device_count=2")}
     processes = [
         subprocess.Popen(
             command(*arguments, f"--coordinator=127.0.0.1:{port}", "--num_processes=2", f"--process_id={number}",
@@ -295,7 +295,7 @@ def test_help_says_what_a_command_does_and_lists_its_flags(module):
 def test_reports_of_training_and_of_experiments_on_one_page(measured, finished, tmp_path):
     (tmp_path / "trained").symlink_to(finished[0])
     (tmp_path / "theory").symlink_to(measured[0])
-    result = run(f"--runs={tmp_path}", module="experiments.report")
+    result = report(f"--runs={tmp_path}")
     assert result.returncode == 0, result.stderr
     page = (tmp_path / "report.html").read_text()
     assert "2 runs" in page and "checks hold." in page and "tiny" in page

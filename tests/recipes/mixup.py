@@ -5,7 +5,7 @@ from tests.recipes import tiny
 
 def get_config():
     config = tiny.get_config()
-    config.rows = {"Mixup": {"method.name": "mixup"}}
+    config.rows = {"Mixup": {"method.name": "mixup", "method.law": "uniform(0, 1)"}}
     config.claims = ()
     config.seeds = 1
     config.steps = 20
