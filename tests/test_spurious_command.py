@@ -8,12 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.warm import Warm
+
 ROOT = Path(__file__).parents[1]
 
 
 def run(module, *arguments):
     command = [sys.executable, "-m", module, *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+#: In a process that is kept, for what ends early.
+train = Warm("experiments.train")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +77,7 @@ def test_the_page_shows_the_grid_and_its_rule(grid):
 )
 def test_data_without_groups_end_with_64_and_the_missing_column(tmp_path, flags, words):
     plain = ["--config=tests/recipes/tiny.py", f"--workdir={tmp_path / 'run'}", "--config.data.shortcut.kind=none"]
-    result = run("experiments.train", *plain, *flags)
+    result = train(*plain, *flags)
     assert result.returncode == 64
     assert len(result.stderr.strip().splitlines()) == 1 and all(word in result.stderr for word in words), result.stderr
     assert not (tmp_path / "run" / "config.json").exists()
