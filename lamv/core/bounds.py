@@ -115,6 +115,7 @@ def _mean_sum(targets, values) -> jax.Array:
 
 def _cells(*keys: jax.Array) -> jax.Array:
     """(N,) int cell of each row, below N: the same where all keys (N,) are."""
+    keys = tuple(map(jnp.asarray, keys))
     order = jnp.lexsort(keys)
     new = sum((key[order][1:] != key[order][:-1]).astype(jnp.int32) for key in keys) > 0
     return jnp.zeros(len(order), jnp.int32).at[order[1:]].set(jnp.cumsum(new))

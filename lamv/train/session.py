@@ -111,7 +111,7 @@ class Functions:
         """(knobs) -> state."""
         remembered = self.program.train_size if self.program.remembers else 0
         name = f"init {remembered} {sorted(self.program.mitigation.shapes.items())}"
-        return self.get(name, lambda: self._session.layout.mapped(self.program.init, shared=0))
+        return self.get(name, lambda: self._session.layout.mapped(self.program.init, shared=0, once=True))
 
     def step(self, stage: int) -> Callable:
         """(state, knobs, teacher, table, examples, start, stop) -> state, for any number of replicas."""

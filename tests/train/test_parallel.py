@@ -80,6 +80,20 @@ def test_devices_and_mapping_do_not_change_what_is_learned(on_one_device, device
         assert found == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
+def test_what_is_compiled_for_a_single_call_has_the_same_bits():
+    config = configs.defaults()
+    config.steps, config.batch_size, config.model.name = 1, 32, "normed"
+    [row] = configs.expand(config, {"parallel.devices": 1})
+    run = VariantRun(row, Session([row], jax.devices()[:1]))
+    [replicas] = run.replicas
+    often = run.layout.mapped(run.program.init, shared=0).lower(replicas.knobs)
+    often = often.compile(compiler_options={"xla_backend_optimization_level": 3})
+    for found, expected in zip(
+        *map(jax.tree.leaves, (run.functions.init(replicas.knobs), often(replicas.knobs))), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
 #: Every method with laws that compile quickly. Those that look at layers or at the model's outputs, or double the batch,
 #: train the network above; for the others a linear classifier will do.
 OF_METHODS = {
@@ -89,14 +103,6 @@ OF_METHODS = {
     "method.layers": ("first", "head"),
 }
 ON_THE_NETWORK = ("instance_smoothing", "manifold_mixup", "regmixup", "rc_mixup")
-
-
-@pytest.fixture
-def compiled_in_haste():
-    """Compile without most optimisations: here the compiler costs all of the time, and a few steps none."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def trained_by(method: str, **parallel):
@@ -131,12 +137,12 @@ LOOKING = (*ON_THE_NETWORK, "unigram_smoothing", "disturb_label", "mixup", "same
 
 
 @pytest.mark.parametrize("method", LOOKING)
-def test_no_method_depends_on_devices_or_on_other_seeds(compiled_in_haste, method):
+def test_no_method_depends_on_devices_or_on_other_seeds(method):
     assert_same_run(trained_by(method, devices=4, replicas="vmap"), ALONE(method))
 
 
 @pytest.mark.parametrize("method", ["instance_smoothing", "rc_mixup"])
-def test_a_method_is_the_same_by_pmap(compiled_in_haste, method):
+def test_a_method_is_the_same_by_pmap(method):
     assert_same_run(trained_by(method, devices=2, map="pmap"), ALONE(method))
 
 

@@ -8,6 +8,8 @@ serum measurements were taken (Efron et al., "Least angle regression", Annals of
 """
 
 import hashlib
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,9 +24,9 @@ def read_digits() -> Splits:
 
     Raises DataError where scikit-learn is not installed.
     """
-    bunch = _loaded("digits")
-    images = bunch.images.astype(np.uint8)[..., None]
-    labels = bunch.target.astype(np.uint8)
+    lines = _digits()
+    images = lines[:, :-1].astype(np.uint8).reshape(-1, 8, 8, 1)
+    labels = lines[:, -1].astype(np.uint8)
     source = _source("digits", images, labels)
     return Splits(
         name="digits",
@@ -50,6 +52,18 @@ def read_diabetes() -> Splits:
         class_names=("progression",),
         sources=(_source("diabetes", inputs.astype(np.float32), target.astype(np.float32)),),
     )
+
+
+def _digits() -> np.ndarray:
+    """(1797, 65): the grey levels of the pixels, and the label."""
+    # From its file: to import sklearn.datasets takes longer than all else that a command imports.
+    package = importlib.util.find_spec("sklearn")
+    for folder in package.submodule_search_locations or () if package else ():
+        path = Path(folder, "datasets", "data", "digits.csv.gz")
+        if path.is_file():
+            return np.loadtxt(path, delimiter=",")
+    bunch = _loaded("digits")
+    return np.column_stack([bunch.data, bunch.target])
 
 
 def _loaded(name: str) -> Any:

@@ -1,10 +1,11 @@
 """The digits, and the diabetes data: as scikit-learn has them, standardised, and what a run makes of real labels."""
 
+import importlib.util
 import sys
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_diabetes
+from sklearn.datasets import load_diabetes, load_digits
 
 from lamv import config as configs
 from lamv import data
@@ -74,7 +75,17 @@ def test_digits():
     assert splits.sources[0].official is True
 
 
+@pytest.mark.parametrize("found", [True, False])
+def test_digits_are_those_of_scikit_learn_wherever_its_file_lies(monkeypatch, found):
+    if not found:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    read, theirs = data.load("digits").parts["all"], load_digits()
+    np.testing.assert_array_equal(read.inputs[..., 0], theirs.images)
+    np.testing.assert_array_equal(read.labels, theirs.target)
+
+
 def test_digits_without_scikit_learn(refused, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     refused("digits", None, "pip install scikit-learn")
 
