@@ -62,8 +62,6 @@ def train(
         session = Session(rows, devices)
         budget.check(rows, session)
         row_runs = [VariantRun(row, session, teachers.get(row.name)) for row in rows]
-        for row in row_runs:
-            configs.check_length(row.config, row.steps - row.stages.warm_up)
         changed = provenance.same_data(before, session.sources)
         if changed:
             raise WorkdirMismatch(

@@ -93,6 +93,7 @@ class VariantRun:
         configs.check_against_data(config, splits.num_classes, self.train_size, self.stored_shape, splits.is_regression)
         configs.check_mitigation(config, self.view)
         own_steps = configs.steps_of(config, self.train_size)
+        configs.check_length(config, own_steps)
         warm_up, switch = mitigations.knob_of(config, "first_steps", 0), config.method.switch
         if warm_up > own_steps:
             raise ConfigError(
