@@ -1,6 +1,6 @@
 # make demo   train the demo recipe and write its report          (runs/demo/report.html)
 # make test   run the tests, all or those of a place: make test TESTS=tests/train
-# make test-quick  the same without those that take longest, and with what was compiled for the last time
+# make test-quick  run the tests of what has changed since the last commit
 # make check  format, lint and types: what a change must pass before its tests
 # make newest run the tests on the newest versions of all packages, in .venv-newest: make newest PYTHON=python3.12
 # make docs   build the documentation into site/, from its own environment; a broken link is an error
@@ -27,7 +27,7 @@ test: $(VENV)/.ready
 	$(RUN) $(PYTEST) $(TESTS)
 
 test-quick: $(VENV)/.ready
-	JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.cache/compiled $(RUN) $(PYTEST) -m "not long" $(TESTS)
+	JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.cache/compiled $(RUN) $(PYTEST) $$($(RUN) -m tests.at_hand)
 
 check: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .

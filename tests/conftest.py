@@ -34,6 +34,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 import jax  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from tests.at_hand import LONG  # noqa: E402
+
 # Nothing is broadcast to a higher rank silently.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -41,18 +43,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 settings.register_profile("lamv", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lamv")
 
-#: Files that take by far the longest. They are begun first, so that no worker still has one when the others are done;
-#: `make test-quick` leaves them out.
-LONG = (
-    "test_chaos.py", "test_recipes.py", "test_command_line.py", "train/test_mitigated.py", "train/test_loop.py",
-    "train/test_parallel.py", "train/test_step.py", "results/test_hostile_workdirs.py",
-)  # fmt: skip
-
 
 def pytest_collection_modifyitems(items):
-    """Mark what is long, and put it first."""
+    """Begin with what takes longest, so that no worker still has it when the others are done."""
     places = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
-    for item in items:
-        if item.path in places:
-            item.add_marker("long")
     items.sort(key=lambda item: places.get(item.path, len(places)))
