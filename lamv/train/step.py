@@ -227,7 +227,9 @@ def schedule(optim, steps) -> Callable:
         if optim.schedule == "cosine":
             after = 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip((t - warmup) / rest, 0, 1)))
         elif optim.schedule == "step":
-            passed = sum((t >= fraction * steps).astype(jnp.float32) for fraction in optim.milestones)
+            # Of a traced number of steps in float32: what is a whole number may come out just above it.
+            reached = [t >= fraction * (1 - 2e-7) * steps for fraction in optim.milestones]
+            passed = sum(one.astype(jnp.float32) for one in reached)
             after = jnp.float32(optim.gamma) ** passed
         else:
             after = jnp.float32(1)

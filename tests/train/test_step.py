@@ -135,6 +135,16 @@ def test_schedule_by_hand(knobs, expected):
     assert found == pytest.approx(expected, rel=1e-6, abs=1e-7)
 
 
+@pytest.mark.parametrize("hundredths", [7, 29, 30, 51, 60, 70, 99])
+def test_a_milestone_at_a_whole_step_is_passed_at_that_step(hundredths):
+    optim = config_of({"steps": 10, "optim.schedule": "step", "optim.milestones": (hundredths / 100,)}).optim
+    steps = np.arange(100, 1_000_001, 100, dtype=np.int32)
+    at = jax.jit(jax.vmap(lambda t, steps: schedule(optim, steps)(t)))
+    milestones = steps // 100 * hundredths
+    np.testing.assert_array_equal(at(milestones - 1, steps), 1)
+    np.testing.assert_allclose(at(milestones, steps), 0.1)
+
+
 # The order of the examples
 
 
