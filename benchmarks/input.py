@@ -31,28 +31,22 @@ TURNS = flags.DEFINE_integer("turns", 5, "Timings of each way.")
 def main() -> None:
     import jax
 
-    from lamv import config as configs
     from lamv.core import batch
     from lamv.data import load
     from lamv.data.resident import data_view, examples_of
     from lamv.train.batches import Batches, Draw, Stored, batch_indices
     from lamv.train.replica import root_key, traced_knobs
 
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (EXAMPLES.value, SIZE.value, SIZE.value, 3), dtype=np.uint8)
-    labels = np.arange(EXAMPLES.value) % 10
     with tempfile.TemporaryDirectory() as folder:
-        np.savez(Path(folder) / "random.npz", inputs=images, labels=labels)
-        np.save(Path(folder) / "images.npy", images)
-        config = configs.defaults()
-        config.steps, config.batch_size = STEPS.value, BATCH.value
-        config.data.name, config.data.path = "npz", f"{folder}/random.npz"
-        config.data.augment.crop, config.data.augment.flip = 4, True
+        config = timing.recipe(folder, "linear", images=EXAMPLES.value, size=SIZE.value)
+        config.batch_size = BATCH.value
         splits = load(config.data.name, config.data.path)
         view = data_view(splits, [config], [0])
         knobs, batches, rows = traced_knobs(config, 0, STEPS.value), Batches(config, view), batch.whole(BATCH.value)
         table = jax.tree.map(lambda values: jax.device_put(values[0]), view.train)
-        examples = jax.tree.map(jax.device_put, examples_of(splits))
+        stored = examples_of(splits)
+        examples, images = jax.tree.map(jax.device_put, stored), stored.inputs
+        np.save(Path(folder) / "images.npy", images)
         mapped = np.load(Path(folder) / "images.npy", mmap_mode="r")
 
         @jax.jit
@@ -71,7 +65,7 @@ def main() -> None:
             ids = order[first : first + BATCH.value]
             return jax.device_put((source[ids], ids.astype(np.int32)))
 
-        order = rng.permutation(EXAMPLES.value)
+        order = np.random.default_rng(0).permutation(EXAMPLES.value)
         worker = ThreadPoolExecutor(1)
 
         def from_device():

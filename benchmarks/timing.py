@@ -80,12 +80,12 @@ def versions() -> dict[str, str]:
     return found
 
 
-def recipe(folder: str, model: str, dtype: str = "float32", images: int = 2048):
-    """A config on so many random 32 x 32 images, which are written below `folder`; batch 128, crop and flip on."""
+def recipe(folder: str, model: str, dtype: str = "float32", images: int = 2048, size: int = 32):
+    """A config on so many random images, which are written below `folder`; batch 128, crop and flip on. size: of a side."""
     from lamv import config as configs
 
     rng = np.random.default_rng(0)
-    inputs = rng.integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
+    inputs = rng.integers(0, 256, (images, size, size, 3), dtype=np.uint8)
     np.savez(Path(folder) / "random.npz", inputs=inputs, labels=np.arange(images) % 10)
     config = configs.defaults()
     config.steps, config.batch_size = 10_000, 128

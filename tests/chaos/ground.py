@@ -74,8 +74,6 @@ class Ground:
             "LAMV_CACHE": os.environ.get("LAMV_CACHE") or self._folder("cache"),
             "LAMV_FAIL": "",
         }
-        #: Whether nobody has compiled anything yet.
-        self.compiles = "JAX_COMPILATION_CACHE_DIR" not in os.environ
         self._numbers = itertools.count()
         #: Seconds that a command takes when nothing happens to it, by name.
         self.lasts: dict[str, float] = {}
@@ -155,7 +153,7 @@ COMMANDS = {"train": train, "evaluate": evaluate, "report": report, "theory": th
 
 
 def _finished(ground: Ground, path: Path) -> None:
-    if ground.compiles:
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # it compiles
         ground.run(train(ground.root / "first"))  # which is no part of how long a run takes
     ground.undisturbed("train", train(path))
 

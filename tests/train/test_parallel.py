@@ -88,10 +88,7 @@ def test_what_is_compiled_for_a_single_call_has_the_same_bits():
     [replicas] = run.replicas
     often = run.layout.mapped(run.program.init, shared=0).lower(replicas.knobs)
     often = often.compile(compiler_options={"xla_backend_optimization_level": 3})
-    for found, expected in zip(
-        *map(jax.tree.leaves, (run.functions.init(replicas.knobs), often(replicas.knobs))), strict=True
-    ):
-        np.testing.assert_array_equal(found, expected)
+    jax.tree.map(np.testing.assert_array_equal, run.functions.init(replicas.knobs), often(replicas.knobs))
 
 
 #: Every method with laws that compile quickly. Those that look at layers or at the model's outputs, or double the batch,
