@@ -30,8 +30,9 @@ FLOORS = {
     "compare": 4,
     "report": 5,
     "evaluate": 5,
+    "audit": 6,
 }
-COMMANDS = 6
+COMMANDS = 7
 FILES = sorted([*ROOT.glob("lamv/**/*.py"), *ROOT.glob("experiments/**/*.py")])
 
 #: Packages that bring an accelerator's runtime with them, directly or not.

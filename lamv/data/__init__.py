@@ -156,7 +156,7 @@ DATASETS = {
     "image_folder": Reader(
         image_folder.read,
         holds="photographs in train/CLASS/ and test/CLASS/, or in CLASS/, or metadata.csv with path, label, split and group",
-        takes=("image_size", "on_broken"),
+        takes=("image_size", "on_broken", "columns"),
     ),
     "waterbirds": Reader(
         waterbirds.read,

@@ -1,7 +1,7 @@
 """Lists of photographs, from CSV files."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,6 +51,18 @@ def csv_rows(path: Path, needed: Sequence[str], optional: Sequence[str] | None =
         raise DataError(f"{shown(path)}: is no CSV file in UTF-8 ({one_line(error)}); save it as one") from error
     if empty:
         raise DataError(f"{shown(path)}: holds no rows below its header; list at least one photograph")
+
+
+def path_column(path: Path, is_image: Callable[[str], bool]) -> str:
+    """The column of a CSV file that holds the names of photographs, by its first row; "" where none does."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header, first = next(reader, []), next(reader, [])
+    except (csv.Error, OSError, UnicodeDecodeError):
+        return ""
+    named = [name.strip() for name, text in zip(header, first, strict=False) if is_image(text.strip())]
+    return named[0] if len(named) == 1 else ""
 
 
 def check_text(path: Path) -> None:

@@ -21,8 +21,10 @@ import difflib
 import os
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -31,12 +33,13 @@ from lamv.data.labels import Coded, coded
 from lamv.data.photographs import listing as photographs
 from lamv.data.photographs.folder import ENDINGS, MOST_LEVELS, Tree, is_image, walk
 from lamv.data.photographs.listing import Listing, read_listing
-from lamv.data.photographs.metadata import csv_rows
+from lamv.data.photographs.metadata import csv_rows, path_column
 from lamv.data.splits import Splits
 from lamv.errors import DataError, and_more, brief, listed, shown
 from lamv.files import kind_of
 
 METADATA = "metadata.csv"
+NO_COLUMNS: Mapping[str, Any] = MappingProxyType({})
 PARTS = {
     "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
     "development": "valid", "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
@@ -54,15 +57,21 @@ TABLES = (".csv", ".tsv", ".xls", ".xlsx", ".json", ".jsonl", ".parquet")
 LONGEST = 200
 
 
-def read(path: Path, image_size: int, on_broken: str = "error") -> Splits:
+def read(path: Path, image_size: int, on_broken: str = "error", columns: Mapping[str, Any] = NO_COLUMNS) -> Splits:
     """parts={"train", "test"}, perhaps "valid", or {"all"}: inputs (N, image_size, image_size, 3) uint8.
 
+    path: a folder, or a CSV file that lists photographs below its folder; then `columns` may say what the columns of the
+    label, the split and the attribute are called, and other columns are passed over.
     Raises DataError and WorkdirError as `walk` and `read_listing` do, and DataError for metadata of another form,
     photographs outside of the folders of classes, files among them that are no images, classes without photographs, and
     parts that are missing, doubled or inside of the classes.
     """
+    if path.suffix.lower() == ".csv" and path.is_file():
+        return read_listing("image_folder", _from_list(path, on_broken, columns), image_size, on_broken)
     if not path.is_dir():
-        raise DataError(f"image_folder: {shown(path)} is {kind_of(path)}; give the folder")
+        raise DataError(
+            f"image_folder: {shown(path)} is {kind_of(path)}; give the folder, or a list of photographs, .csv"
+        )
     folder = _inner(path)
     metadata = _metadata(folder)
     tree = walk("image_folder", folder, on_broken)
@@ -110,9 +119,37 @@ def _metadata(folder: Path) -> Path | None:
     return folder / names[0] if names else None
 
 
+def _from_list(path: Path, on_broken: str, columns: Mapping[str, Any]) -> Listing:
+    """The photographs of a CSV file that may call its columns as it likes, and list only some of those in its folder."""
+    named = {role: columns.get(role) or role for role in ("label", "split")}
+    named["group"] = columns.get("attribute") or columns.get("group") or "group"
+    named["path"] = path_column(path, is_image)
+    if not named["path"]:
+        raise DataError(f"{shown(path)}: no column, or several, holds names of photographs; one is needed")
+    needed = [named["path"], named["label"], *(named["group"] for role in ("attribute", "group") if columns.get(role))]
+    rows, passed_over = [], []
+    for where, row in csv_rows(path, needed):
+        rows.append((where, {role: row[name] for role, name in named.items() if name in row}))
+        passed_over = passed_over or [name for name in row if name not in named.values()]
+    listed_files = {row["path"] for _, row in rows}
+    tree = walk("image_folder", path.parent, on_broken)
+    others = sum(is_image(file) and file not in listed_files for file in tree.files)
+    files = {file: at for file, at in tree.files.items() if file in listed_files or not is_image(file)}
+    listing = _from_rows(path.parent, tree._replace(files=files), path, rows)
+    notes = [f"columns {listed(passed_over)} of {path.name} are passed over"] if passed_over else []
+    notes += (
+        [f"{others} photographs in the folder are not listed in {path.name}, and are passed over"] if others else []
+    )
+    return listing._replace(notes=(*listing.notes, *notes))
+
+
 def _from_metadata(folder: Path, tree: Tree, metadata: Path) -> Listing:
+    return _from_rows(folder, tree, metadata, csv_rows(metadata, ("path", "label"), optional=("split", "group")))
+
+
+def _from_rows(folder: Path, tree: Tree, metadata: Path, given: Iterable[tuple[str, Mapping[str, str]]]) -> Listing:
     rows, spelt = [], {}
-    for where, row in csv_rows(metadata, ("path", "label"), optional=("split", "group")):
+    for where, row in given:
         if "split" in row and spelt.setdefault(row["split"], part_of(row["split"])) is None:
             raise DataError(f"{where}: split is {brief(row['split'])}; allowed: {ALLOWED}, in capitals or not")
         rows.append(row)

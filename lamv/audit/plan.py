@@ -1,0 +1,152 @@
+"""What an audit has time for: seeds, steps and stages, from the pace of this machine on this data.
+
+The plan is made once and kept in plan.json, so that an audit which goes on after an interruption is the same audit.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from lamv import config as configs
+from lamv.audit.question import ERM, Question, rows
+from lamv.audit.reading import Reading
+from lamv.train.session import Session
+from lamv.train.variants import Stack, VariantRun
+
+#: (seeds, doses of the planted cue, with remedies), from the most that is useful to the least that says anything.
+TIERS = ((10, 5, True), (5, 5, True), (5, 3, True), (5, 3, False), (3, 3, False), (3, 0, False))
+#: Steps of a training: EPOCHS of them, within these bounds.
+EPOCHS, FEWEST, MOST = 30, 400, 4000
+#: Steps below which nothing is learned that could be compared.
+LEAST = 60
+#: Seeds and steps by which the pace is taken.
+PROBE_SEEDS, PROBE_STEPS = 5, 12
+#: Programs to compile beside those of the methods, in a stage that measures; remedies of a method.
+PROGRAMS, REMEDIES = 5, 3
+#: Parts that are exchanged, about; test examples that are looked at, from and to.
+PARTS, EXAMPLES = 25, (300, 2000)
+#: A forward pass takes this share of a training step.
+FORWARD = 1 / 3
+logger = logging.getLogger("lamv.audit")
+
+
+class Plan(NamedTuple):
+    """seeds, steps of each training; doses of the planted cue, 0 for none; remedies: whether any are tried.
+
+    seconds: of a step of one row with PROBE_SEEDS seeds. examples: test examples that are looked at. left_out: what there
+    is no time for.
+    """
+
+    seeds: int
+    steps: int
+    doses: int
+    remedies: bool
+    batch_size: int
+    model: str
+    seconds: float = 0.0
+    examples: int = EXAMPLES[1]
+    left_out: tuple[str, ...] = ()
+
+    def recorded(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return self._asdict() | {"left_out": list(self.left_out)}
+
+
+def base(question: Question, reading: Reading, planned: Plan):
+    """The recipe that all trainings of an audit share."""
+    config = configs.defaults()
+    config.seed, config.seeds, config.steps = question.seed, planned.seeds, planned.steps
+    config.batch_size, config.model.name = planned.batch_size, planned.model
+    for key, value in reading.settings.items():
+        node, _, leaf = key.rpartition(".")
+        (config.data[node] if node else config.data)[leaf] = value
+    plain = planned.model in ("mlp", "linear")
+    config.data.flatten = plain and _is_image(reading)
+    config.optim.name, config.optim.lr = "adam", 5e-3 if plain else 2e-3
+    config.log_every = max(1, planned.steps // 10)
+    config.checkpoint_every = max(1, -(-planned.steps // 4))
+    config.keep_checkpoints = 8
+    return config
+
+
+def made(question: Question, reading: Reading) -> Plan:
+    """The plan for this data on this machine. Raises LamvError's subclasses where the data cannot be trained on."""
+    number = training_size(reading)
+    batch_size = batch_of(number)
+    model = question.model if question.model != "auto" else network_for(reading)
+    compiling, seconds = pace(question, reading, Plan(PROBE_SEEDS, FEWEST, 0, False, batch_size, model))
+    wanted = min(MOST, max(FEWEST, EPOCHS * (number // batch_size)))
+    methods = 1 + len(question.methods)
+    for seeds, doses, remedies in TIERS:
+        planned = Plan(seeds, wanted, doses, remedies, batch_size, model, seconds)
+        looked_at = methods + remedies * (1 + REMEDIES * (methods - 1))
+        trainings, stages = looked_at + methods * doses, 1 + bool(doses) + remedies
+        budget = 60 * question.minutes - compiling * (stages * (methods + PROGRAMS))
+        step = seconds * seeds / PROBE_SEEDS
+        # A third of the time at the most is for looking.
+        examples = int(budget / 3 / (PARTS * looked_at * step * FORWARD / batch_size))
+        examples = min(EXAMPLES[1], max(EXAMPLES[0], examples))
+        budget -= PARTS * looked_at * step * FORWARD / batch_size * examples
+        if trainings * wanted * step <= budget:
+            return planned._replace(examples=examples, left_out=tuple(_left_out(doses, remedies)))
+    steps = max(LEAST, int(budget / (trainings * step)))
+    shorter = f"training for {wanted} steps: each has {steps}, so the networks may have learned less than they could"
+    return planned._replace(steps=steps, examples=examples, left_out=(*_left_out(doses, remedies), shorter))
+
+
+def _left_out(doses: int, remedies: bool) -> tuple[str, ...]:
+    left_out = []
+    if not doses:
+        left_out.append("planting cues of known strength in this data")
+    if not remedies:
+        left_out.append("trying remedies")
+    return tuple(left_out)
+
+
+def training_size(reading: Reading) -> int:
+    """Examples that a seed trains on (lamv.data.cuts)."""
+    examples = reading.block["examples"]
+    return examples["all"] * 2 // 3 if "all" in examples else examples["train"]
+
+
+def batch_of(number: int) -> int:
+    """Of so many training examples."""
+    return max(1, min(number, 32 if number < 2000 else 64 if number < 10_000 else 128))
+
+
+def network_for(reading: Reading) -> str:
+    """A small network that suits the inputs."""
+    return "cnn" if _is_image(reading) and min(_shape(reading)[:2]) >= 16 else "mlp"
+
+
+def pace(question: Question, reading: Reading, planned: Plan) -> tuple[float, float]:
+    """Seconds that a program takes to compile, and of a step of one row, all of its seeds together."""
+    config = base(question, reading, planned)
+    config.rows = rows([ERM])
+    [variant] = configs.expand(config)
+    row = VariantRun(variant, Session([variant]))
+    row.init()
+    stack = Stack([row])
+
+    def seconds(start: int, stop: int) -> float:
+        before = time.perf_counter()
+        stack.advance(start, stop)
+        stack.wait()
+        return time.perf_counter() - before
+
+    compiling = seconds(0, 2)
+    return compiling, seconds(2, 2 + PROBE_STEPS) / PROBE_STEPS
+
+
+def from_record(record: Mapping[str, Any]) -> Plan:
+    """The plan of a `recorded` one."""
+    return Plan(**record)._replace(left_out=tuple(record["left_out"]))
+
+
+def _is_image(reading: Reading) -> bool:
+    return len(_shape(reading)) == 3
+
+
+def _shape(reading: Reading) -> tuple[int, ...]:
+    return next(iter(reading.splits.parts.values())).inputs.shape[1:]
