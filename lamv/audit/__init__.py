@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lamv import evaluate, files
-from lamv.audit import cues, measure, pictures, plan, question, reading, reliability, remedies, verdict
+from lamv.audit import cues, features, measure, pictures, plan, question, reading, reliability, remedies, verdict
 from lamv.audit.plan import Plan
 from lamv.audit.question import ERM, Question, checked
 from lamv.audit.reading import Reading
@@ -33,6 +33,8 @@ from lamv.train import loop
 __all__ = ["Question", "audit", "checked"]
 #: Classes beyond which there are too few examples of each for anything here; examples of a class, and in all.
 MANY, EACH, FEWEST = 1000, 5, 30
+#: Heads on frozen features take the place of networks that would have this part of the steps they want, or less.
+SHORTEST = 4
 #: Metrics of the page, beside accuracy; {} is a layer.
 METRICS = (
     "test/accuracy", "test/worst_group_accuracy", "test/mean_group_accuracy", "test/nll", "test/ece", "test/ece_scaled",
@@ -51,7 +53,13 @@ def audit(asked: Question) -> dict[str, Any]:
     if reasons:
         methods = {method.label: verdict.empty(reasons) for method in asked.methods}
         return _written(asked, {"data": dict(read.block), "methods": methods}, [])
+    images = read
+    if asked.weights:
+        read = features.of_weights(asked, read, runs_of(asked))
     planned = plan_of(asked, read)
+    if planned.steps * SHORTEST < plan.wanted(read) and planned.model not in ("mlp", "linear"):
+        read = features.of_small_network(asked, read, planned, runs_of(asked))
+        planned = plan_of(asked, read, "heads")
     measured = own_data(asked, read, planned)
     rows = {row.name: row for row in runs.read(runs_of(asked) / "own").rows}
     evidence = evidence_of(asked.methods, measured, rows)
@@ -73,7 +81,7 @@ def audit(asked: Question) -> dict[str, Any]:
         "examples": measured["sizes"],
     }
     logger.info("audited in %.0f s", time.perf_counter() - started)
-    return _written(asked, content, pictures.of(read, measured, content["methods"]))
+    return _written(asked, content, pictures.of(images, measured, content["methods"]))
 
 
 def measured_alone(asked: Question) -> dict[str, Any]:
@@ -119,10 +127,10 @@ def too_little(read: Reading) -> list[str]:
     return []
 
 
-def plan_of(asked: Question, read: Reading) -> Plan:
+def plan_of(asked: Question, read: Reading, name: str = "plan") -> Plan:
     """The plan of this audit, made now or when it was begun. Raises WorkdirMismatch where another was begun here."""
     folder = runs_of(asked)
-    path = folder / "plan.json"
+    path = folder / f"{name}.json"
     files.refuse_no_file(path)
     if path.is_file():
         kept = files.read_json(path)

@@ -74,12 +74,12 @@ def made(question: Question, reading: Reading) -> Plan:
     """The plan for this data on this machine. Raises LamvError's subclasses where the data cannot be trained on."""
     number = training_size(reading)
     batch_size = batch_of(number)
-    model = question.model if question.model != "auto" else network_for(reading)
+    model = network_for(reading) if question.model == "auto" or frozen(reading) else question.model
     compiling, seconds = pace(question, reading, Plan(PROBE_SEEDS, FEWEST, 0, False, batch_size, model))
-    wanted = min(MOST, max(FEWEST, EPOCHS * (number // batch_size)))
+    steps = wanted(reading)
     methods = 1 + len(question.methods)
     for seeds, doses, remedies in TIERS:
-        planned = Plan(seeds, wanted, doses, remedies, batch_size, model, seconds)
+        planned = Plan(seeds, steps, doses, remedies, batch_size, model, seconds)
         looked_at = methods + remedies * (1 + REMEDIES * (methods - 1))
         trainings, stages = looked_at + methods * doses, 1 + bool(doses) + remedies
         budget = 60 * question.minutes - compiling * (stages * (methods + PROGRAMS))
@@ -88,11 +88,11 @@ def made(question: Question, reading: Reading) -> Plan:
         examples = int(budget / 3 / (PARTS * looked_at * step * FORWARD / batch_size))
         examples = min(EXAMPLES[1], max(EXAMPLES[0], examples))
         budget -= PARTS * looked_at * step * FORWARD / batch_size * examples
-        if trainings * wanted * step <= budget:
+        if trainings * steps * step <= budget:
             return planned._replace(examples=examples, left_out=tuple(_left_out(doses, remedies)))
-    steps = max(LEAST, int(budget / (trainings * step)))
-    shorter = f"training for {wanted} steps: each has {steps}, so the networks may have learned less than they could"
-    return planned._replace(steps=steps, examples=examples, left_out=(*_left_out(doses, remedies), shorter))
+    fewer = max(LEAST, int(budget / (trainings * step)))
+    shorter = f"training for {steps} steps: each has {fewer}, so the networks may have learned less than they could"
+    return planned._replace(steps=fewer, examples=examples, left_out=(*_left_out(doses, remedies), shorter))
 
 
 def _left_out(doses: int, remedies: bool) -> tuple[str, ...]:
@@ -110,13 +110,26 @@ def training_size(reading: Reading) -> int:
     return examples["all"] * 2 // 3 if "all" in examples else examples["train"]
 
 
+def wanted(reading: Reading) -> int:
+    """Steps of a training that is as long as it should be."""
+    number = training_size(reading)
+    return min(MOST, max(FEWEST, EPOCHS * (number // batch_of(number))))
+
+
 def batch_of(number: int) -> int:
     """Of so many training examples."""
     return max(1, min(number, 32 if number < 2000 else 64 if number < 10_000 else 128))
 
 
+def frozen(reading: Reading) -> bool:
+    """Whether the inputs are features of a network (lamv.audit.features)."""
+    return bool(reading.block.get("network"))
+
+
 def network_for(reading: Reading) -> str:
-    """A small network that suits the inputs."""
+    """A small network that suits the inputs; a linear one for frozen features."""
+    if frozen(reading):
+        return "linear"
     return "cnn" if _is_image(reading) and min(_shape(reading)[:2]) >= 16 else "mlp"
 
 

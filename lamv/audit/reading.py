@@ -84,6 +84,7 @@ def block_of(splits: Splits) -> dict[str, Any]:
     duplicates, telling = duplicates_of(splits), telling_columns(splits)
     return {
         "name": splits.name,
+        "network": "",
         "inputs": described["inputs"],
         "examples": described["examples"],
         "classes": described["classes"],

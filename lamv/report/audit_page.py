@@ -281,10 +281,10 @@ def _reliability_table(known: Mapping[str, Any]) -> PageTable:
     ]
     shares = {key: f"{100 * known[key]:.0f} %" for key in ("false_safe", "false_risky", "inconclusive")}
     caption = (
-        f"{known['judged']} verdicts in {known['worlds']} synthetic worlds; the truth was found by training at length on four"
-        f" times the data. Of truly risky methods, {shares['false_safe']} were called safe or of help; of harmless ones,"
-        f" {shares['false_risky']} were called risky; {shares['inconclusive']} of all were left open. Thresholds were set on"
-        " as many other worlds."
+        f"{known['judged']} verdicts in {known['worlds']} synthetic worlds; the truth was found by training at length on"
+        f" four times the data. Of truly risky methods, {shares['false_safe']} were called safe or of help; of harmless"
+        f" ones, {shares['false_risky']} were called risky; {shares['inconclusive']} of all were left open. Thresholds were"
+        " set on as many other worlds."
     )
     return PageTable([Heading("Verdict"), *(Heading(verdict) for verdict in verdicts)], rows, caption)
 

@@ -69,7 +69,7 @@ def of_rows(rows: Sequence[configs.Variant]) -> dict[str, Teacher]:
     Raises ConfigError for a teacher that does not suit its student, and DataError for one that cannot be read.
     """
     students = {row.name: row.config for row in rows if row.config.distill.row}
-    runs = {folder: _Run(folder) for folder in dict.fromkeys(row.config.distill.teacher for row in rows) if folder}
+    runs = {folder: Run(folder) for folder in dict.fromkeys(row.config.distill.teacher for row in rows) if folder}
     if runs and not students:
         folder, run = next(iter(runs.items()))
         raise ConfigError(
@@ -110,15 +110,16 @@ def check_same(stored: Sequence[Mapping[str, Any]], teachers: Iterable[Teacher])
             )
 
 
-class _Run:
-    """The workdir of a run that has teachers. Raises DataError where it is none."""
+class Run:
+    """The workdir of a run whose networks are used by another. flag: that named it. Raises DataError where it is none."""
 
-    def __init__(self, folder: str):
-        self.path = Path(folder).expanduser()
-        self._run = tracking.recorded(self.path, "config.distill.teacher")
+    def __init__(self, folder: str, flag: str = "config.distill.teacher"):
+        self.path, self._flag = Path(folder).expanduser(), flag
+        self._run = tracking.recorded(self.path, flag)
         self.rows = {row.name: row.config for row in configs.rows_of(self._run, {})}
 
     def teacher(self, row: str) -> Teacher:
+        """A row, at its newest whole checkpoint."""
         newest = self._newest
         of_row = newest.tree[str(list(self.rows).index(row))]
         arrays = {name: of_row[name] for name in sorted(of_row) if name.startswith(("params.", "batch_stats."))}
@@ -136,11 +137,11 @@ class _Run:
             if newest is not None:
                 return newest
         raise DataError(
-            f"config.distill.teacher is {str(self.path)!r}, which has no checkpoints; train it first, by experiments.train"
+            f"{self._flag} is {str(self.path)!r}, which has no checkpoints; train it first, by experiments.train"
         )
 
 
-def _check(config, runs: Mapping[str, _Run]) -> None:
+def _check(config, runs: Mapping[str, Run]) -> None:
     """Raise ConfigError unless the teacher's row exists and sees the same examples."""
     folder, name = config.distill.teacher, config.distill.row
     if not folder:

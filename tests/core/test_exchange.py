@@ -69,7 +69,7 @@ def test_an_exchange_with_itself_changes_nothing(pair, kind):
 
 
 @pytest.mark.parametrize(
-    ("size", "examples", "step"), [(20, 400, 1), (300, 120, 5)]
+    ("size", "examples", "step"), [(20, 400, 1), (300, 120, 10)]
 )  # fewer inputs than examples, and more
 def test_a_direction_without_variance_within_classes_comes_first(size, examples, step):
     rng = np.random.default_rng(2)
