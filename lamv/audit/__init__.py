@@ -57,7 +57,7 @@ def audit(asked: Question) -> dict[str, Any]:
     if asked.weights:
         read = features.of_weights(asked, read, runs_of(asked))
     planned = plan_of(asked, read)
-    if planned.steps * SHORTEST < plan.wanted(read) and planned.model not in ("mlp", "linear"):
+    if planned.steps * SHORTEST < plan.wanted(read, planned.model) and planned.model not in ("mlp", "linear"):
         read = features.of_small_network(asked, read, planned, runs_of(asked))
         planned = plan_of(asked, read, "heads")
     measured = own_data(asked, read, planned)

@@ -15,9 +15,10 @@ from lamv.train.session import Session
 from lamv.train.variants import Stack, VariantRun
 
 #: (seeds, doses of the planted cue, with remedies), from the most that is useful to the least that says anything.
-TIERS = ((10, 5, True), (5, 5, True), (5, 3, True), (5, 3, False), (3, 3, False), (3, 0, False))
-#: Steps of a training: EPOCHS of them, within these bounds.
-EPOCHS, FEWEST, MOST = 30, 400, 4000
+TIERS = ((10, 5, True), (10, 3, True), (5, 3, True), (5, 3, False), (5, 0, False), (3, 0, False))
+#: Steps of a training: EPOCHS of them, within bounds. What varies least is learned late, so a short training shows less of
+#: it than one at length; convolutional networks are too dear for more.
+EPOCHS, FEWEST, MOST = 30, {"linear": 1500, "mlp": 1500, "cnn": 600}, 4000
 #: Steps below which nothing is learned that could be compared.
 LEAST = 60
 #: Seeds and steps by which the pace is taken.
@@ -75,14 +76,15 @@ def made(question: Question, reading: Reading) -> Plan:
     number = training_size(reading)
     batch_size = batch_of(number)
     model = network_for(reading) if question.model == "auto" or frozen(reading) else question.model
-    compiling, seconds = pace(question, reading, Plan(PROBE_SEEDS, FEWEST, 0, False, batch_size, model))
-    steps = wanted(reading)
+    compiling, seconds = pace(question, reading, Plan(PROBE_SEEDS, MOST, 0, False, batch_size, model))
+    steps = wanted(reading, model)
     methods = 1 + len(question.methods)
     for seeds, doses, remedies in TIERS:
         planned = Plan(seeds, steps, doses, remedies, batch_size, model, seconds)
         looked_at = methods + remedies * (1 + REMEDIES * (methods - 1))
         trainings, stages = looked_at + methods * doses, 1 + bool(doses) + remedies
-        budget = 60 * question.minutes - compiling * (stages * (methods + PROGRAMS))
+        # Compiling may take more than there is; it is kept for the next time, and less would be no audit.
+        budget = 60 * max(question.minutes / 2, question.minutes - compiling * stages * (methods + PROGRAMS) / 60)
         step = seconds * seeds / PROBE_SEEDS
         # A third of the time at the most is for looking.
         examples = int(budget / 3 / (PARTS * looked_at * step * FORWARD / batch_size))
@@ -110,10 +112,10 @@ def training_size(reading: Reading) -> int:
     return examples["all"] * 2 // 3 if "all" in examples else examples["train"]
 
 
-def wanted(reading: Reading) -> int:
+def wanted(reading: Reading, model: str) -> int:
     """Steps of a training that is as long as it should be."""
     number = training_size(reading)
-    return min(MOST, max(FEWEST, EPOCHS * (number // batch_of(number))))
+    return min(MOST, max(FEWEST.get(model, FEWEST["cnn"]), EPOCHS * (number // batch_of(number))))
 
 
 def batch_of(number: int) -> int:
