@@ -59,6 +59,12 @@ class Part(NamedTuple):
     within_share: float | None = None
     alone: float | None = None
 
+    def described(self) -> dict[str, Any]:
+        """Without the arrays."""
+        described = {**self._asdict(), "columns": list(self.columns)}
+        del described["of_replica"]
+        return described
+
 
 def measure(workdir: Path, reading: Reading, examples: int) -> dict[str, Any]:
     """{"parts": [...], "rows": {name: {"parts": {key: {"accuracy", "follows"}}, "hard", "clusters"}}, "sizes": {...}}.
@@ -79,9 +85,8 @@ def measure(workdir: Path, reading: Reading, examples: int) -> dict[str, Any]:
     for number, row in enumerate(rows):
         if early is not None:
             row.load(early[str(number)])
-            wrong_early.append(
-                [one != labels for one, labels in zip(*predictions(passes[row.name], tests[row.name]), strict=True)]
-            )
+            called = zip(*predictions(passes[row.name], tests[row.name]), strict=True)
+            wrong_early.append([own != labels for own, labels in called])
         row.load(trained[str(number)])
     baseline = rows[0]
     parts = parts_of(passes[baseline.name], reading)
@@ -89,22 +94,9 @@ def measure(workdir: Path, reading: Reading, examples: int) -> dict[str, Any]:
     hard = [np.mean(seed, axis=0) > 0.5 for seed in zip(*wrong_early, strict=True)] if wrong_early else []
     measured = {row.name: _of_row(passes[row.name], tests[row.name], parts, hard, clusters) for row in rows}
     return {
-        "parts": [
-            {
-                "key": p.key,
-                "kind": p.kind,
-                "words": p.words,
-                "columns": list(p.columns),
-                "within_share": p.within_share,
-                "alone": p.alone,
-            }
-            for p in parts
-        ],
+        "parts": [part.described() for part in parts],
         "rows": measured,
-        "sizes": {
-            "test": int(tests[baseline.name].rows.shape[1]),
-            "hard": [int(one.sum()) for one in hard],
-        },
+        "sizes": {"test": int(tests[baseline.name].rows.shape[1]), "hard": [int(one.sum()) for one in hard]},
     }
 
 

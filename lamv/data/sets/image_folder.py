@@ -35,7 +35,7 @@ from lamv.data.photographs.folder import ENDINGS, MOST_LEVELS, Tree, is_image, w
 from lamv.data.photographs.listing import Listing, read_listing
 from lamv.data.photographs.metadata import csv_rows, path_column
 from lamv.data.splits import Splits
-from lamv.errors import DataError, and_more, brief, listed, shown
+from lamv.errors import ConfigError, DataError, and_more, brief, listed, shown
 from lamv.files import kind_of
 
 METADATA = "metadata.csv"
@@ -68,6 +68,10 @@ def read(path: Path, image_size: int, on_broken: str = "error", columns: Mapping
     """
     if path.suffix.lower() == ".csv" and path.is_file():
         return read_listing("image_folder", _from_list(path, on_broken, columns), image_size, on_broken)
+    for role, name in columns.items():
+        raise ConfigError(
+            f"config.data.columns.{role} is {brief(name)}, and {shown(path)} is no list of photographs, .csv; leave it out"
+        )
     if not path.is_dir():
         raise DataError(
             f"image_folder: {shown(path)} is {kind_of(path)}; give the folder, or a list of photographs, .csv"
