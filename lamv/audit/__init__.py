@@ -5,7 +5,7 @@
 Beside the page OUT.html lie OUT.json and a folder OUT_runs/ with an ordinary workdir for every training:
 
     own        ERM and the methods on the data as it is: what the verdicts rest on
-    cue        the same with a cue of known variance planted, at several doses
+    cues       the same with cues of known variance planted, at several doses
     remedies   what may be done about methods that are risky
 
 The same command goes on where it was stopped; one that is finished is judged and told again.
@@ -74,10 +74,10 @@ def audit(asked: Question) -> dict[str, Any]:
             label: verdict.recorded(one) | {"cue_dose": cues.of_method(dose, label)} for label, one in found.items()
         },
         "remedies": tried,
-        "cue": dose,
+        "cues": dose,
         "measures": measures(rows, asked.methods),
         "parts": parts_in_short(measured, asked.methods),
-        "plan": planned.recorded() | {"minutes": asked.minutes, "left_out": _left_out(planned, dose, found)},
+        "plan": planned.recorded() | {"minutes": asked.minutes, "left_out": _left_out(planned, dose)},
         "examples": measured["sizes"],
     }
     logger.info("audited in %.0f s", time.perf_counter() - started)
@@ -158,20 +158,21 @@ def own_data(asked: Question, read: Reading, planned: Plan, evaluates: bool = Tr
     return _trained(config, runs_of(asked) / "own", read, planned, evaluates)
 
 
-def planted(asked: Question, read: Reading, planned: Plan, measured: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Plant a cue at several doses (lamv.audit.cues); None where there is no time, or no cue that suits the data."""
-    cue = cues.cue_for(read) if planned.doses else None
-    if cue is None:
-        return None
+def planted(asked: Question, read: Reading, planned: Plan, measured: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Plant cues at several doses (lamv.audit.cues); [] where there is no time, or no cue that suits the data."""
+    suited = cues.cues_for(read, planned.cues)
+    if not suited:
+        return []
     config = plan.base(asked, read, planned)
-    config.title = "Audit: a planted cue"
-    config.rows = cues.rows(asked.methods, cue, planned.doses)
+    config.title = "Audit: planted cues"
+    config.rows = cues.rows(asked.methods, suited, planned.doses)
     config.checkpoint_every = config.steps
-    _announce(2, "a cue of known variance, planted at several doses", planned, len(config.rows))
-    workdir = runs_of(asked) / "cue"
+    _announce(2, "cues of known variance, planted at several doses", planned, len(config.rows))
+    workdir = runs_of(asked) / "cues"
     loop.train(config, workdir)
     own = next((part["within_share"] for part in measured["parts"] if part["key"] == "leading direction"), None)
-    return cues.told(runs.read(workdir).rows, asked.methods, cue, own)
+    results = runs.read(workdir).rows
+    return [cues.told(results, asked.methods, cue, own) for cue in suited]
 
 
 def remedied(
@@ -265,17 +266,17 @@ def _announce(stage: int, what: str, planned: Plan, rows: int) -> None:
     )  # fmt: skip
 
 
-def _left_out(planned: Plan, dose: Mapping[str, Any] | None, found: Mapping[str, verdict.Verdict]) -> list[str]:
+def _left_out(planned: Plan, dose: Sequence[Any]) -> list[str]:
     """What was not done, a sentence each."""
     left_out = [f"No time for {what}; give more --minutes." for what in planned.left_out]
-    if planned.doses and dose is None:
-        left_out.append("No cue was planted: none suits images of this number of channels.")
+    if planned.cues and not dose:
+        left_out.append("No cue was planted: none suits images of this size and number of channels.")
     return left_out
 
 
 def _written(asked: Question, content: dict[str, Any], drawn: Sequence[pictures.Picture]) -> dict[str, Any]:
     """audit.json and the page, complete."""
-    whole = {"remedies": [], "cue": None, "measures": {}, "parts": [], "plan": None, "examples": None} | content
+    whole = {"remedies": [], "cues": [], "measures": {}, "parts": [], "plan": None, "examples": None} | content
     whole["reliability"] = reliability.told(whole)
     whole["asked"] = asked.recorded()
     files.write_whole(asked.out.with_suffix(".json"), json.dumps(whole, indent=1, allow_nan=False) + "\n")

@@ -77,7 +77,7 @@ def extracted(asked: Question, read: Reading, network: teacher.Teacher, folder: 
 
 def features(asked: Question, read: Reading, network: teacher.Teacher) -> np.ndarray:
     """(N, D) float32, standardised: of all examples, by the first seed of a row. Raises DataError where it does not fit."""
-    config = plan.base(asked, read, Plan(1, plan.MOST, 0, False, 1, network.config.model.name))
+    config = plan.base(asked, read, Plan(1, plan.MOST, 0, 0, False, 1, network.config.model.name))
     config.model = network.config.model
     config.data.flatten, config.data.normalise = network.config.data.flatten, network.config.data.normalise
     config.rows = rows([ERM])

@@ -14,8 +14,11 @@ from lamv.audit.reading import Reading
 from lamv.train.session import Session
 from lamv.train.variants import Stack, VariantRun
 
-#: (seeds, doses of the planted cue, with remedies), from the most that is useful to the least that says anything.
-TIERS = ((10, 5, True), (10, 3, True), (5, 3, True), (5, 3, False), (5, 0, False), (3, 0, False))
+#: (seeds, planted cues, doses of each, with remedies), from the most that is useful to the least that says anything.
+TIERS = (
+    (10, 4, 5, True), (10, 2, 5, True), (10, 1, 5, True), (10, 1, 3, True), (5, 1, 3, True), (5, 1, 3, False),
+    (5, 0, 0, False), (3, 0, 0, False),
+)  # fmt: skip
 #: Steps of a training: EPOCHS of them, within bounds. What varies least is learned late, so a short training shows less of
 #: it than one at length; convolutional networks are too dear for more.
 EPOCHS, FEWEST, MOST = 30, {"linear": 1500, "mlp": 1500, "cnn": 600}, 4000
@@ -33,7 +36,7 @@ logger = logging.getLogger("lamv.audit")
 
 
 class Plan(NamedTuple):
-    """seeds, steps of each training; doses of the planted cue, 0 for none; remedies: whether any are tried.
+    """seeds, steps of each training; planted cues, at most, and doses of each; remedies: whether any are tried.
 
     seconds: of a step of one row with PROBE_SEEDS seeds. examples: test examples that are looked at. left_out: what there
     is no time for.
@@ -41,6 +44,7 @@ class Plan(NamedTuple):
 
     seeds: int
     steps: int
+    cues: int
     doses: int
     remedies: bool
     batch_size: int
@@ -76,13 +80,13 @@ def made(question: Question, reading: Reading) -> Plan:
     number = training_size(reading)
     batch_size = batch_of(number)
     model = network_for(reading) if question.model == "auto" or frozen(reading) else question.model
-    compiling, seconds = pace(question, reading, Plan(PROBE_SEEDS, MOST, 0, False, batch_size, model))
+    compiling, seconds = pace(question, reading, Plan(PROBE_SEEDS, MOST, 0, 0, False, batch_size, model))
     steps = wanted(reading, model)
-    methods = 1 + len(question.methods)
-    for seeds, doses, remedies in TIERS:
-        planned = Plan(seeds, steps, doses, remedies, batch_size, model, seconds)
+    methods, images = 1 + len(question.methods), _is_image(reading)
+    for seeds, cues, doses, remedies in TIERS:
+        planned = Plan(seeds, steps, cues, doses, remedies, batch_size, model, seconds)
         looked_at = methods + remedies * (1 + REMEDIES * (methods - 1))
-        trainings, stages = looked_at + methods * doses, 1 + bool(doses) + remedies
+        trainings, stages = looked_at + methods * doses * (cues if images else 1), 1 + bool(doses) + remedies
         # Compiling may take more than there is; it is kept for the next time, and less would be no audit.
         budget = 60 * max(question.minutes / 2, question.minutes - compiling * stages * (methods + PROGRAMS) / 60)
         step = seconds * seeds / PROBE_SEEDS

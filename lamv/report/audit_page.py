@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lamv.catalog import metrics
+from lamv.catalog.cues import name_of
 from lamv.catalog.words import number
 from lamv.report import page
 from lamv.report.figures import style
@@ -51,7 +52,7 @@ def as_text(content: Mapping[str, Any]) -> str:
 def page_content(content: Mapping[str, Any], pictures: Sequence[Any]) -> dict[str, Any]:
     """Everything that audit.html.j2 shows."""
     with style.drawing():
-        figures = [drawn for drawn in (_evidence_figure(content), _dose_figure(content)) if drawn]
+        figures = [drawn for drawn in (_evidence_figure(content), _dose_figure(content["cues"])) if drawn]
     return {
         "headline": headline(content["methods"]),
         "verdicts": [
@@ -137,31 +138,35 @@ def _short(evidence: Mapping[str, Any]) -> str:
     }.get(evidence["key"], evidence["words"])
 
 
-def _dose_figure(content: Mapping[str, Any]) -> Drawn | None:
-    """Accuracy with a random cue minus ERM's, over how much the cue varies."""
-    cue = content["cue"]
-    if cue is None:
+def _dose_figure(cues: Sequence[Mapping[str, Any]]) -> Drawn | None:
+    """Accuracy with a random cue minus ERM's, over how much the cue varies; a panel for each cue."""
+    if not cues:
         return None
-    fig, [axes] = style.panels(1, 1, (WIDTH, 3.0))
-    shares = [100 * dose["within_share"] for dose in cue["doses"]]
+    fig, panels = style.panels(
+        len(cues), 2, (WIDTH, 3.0 if len(cues) == 1 else 2.7 * ((len(cues) + 1) // 2)), share="xy"
+    )
     texts = []
-    for place, (name, of) in enumerate(cue["methods"].items()):
-        means = [100 * sum(values) / len(values) for values in of["differences"]]
-        axes.plot(shares, means, marker=style.MARKERS[place], linestyle=style.LINES[place % 4], label=name,
-                  color=(ACCENT, "#3a5f8a", INK, "#2f6f4f", "#7a3b69")[place % 5])  # fmt: skip
-        texts.append(f"{name}: " + ", ".join(f"{x:.0f} % {y:+.1f}" for x, y in zip(shares, means, strict=True)))
-    axes.axhline(0, color=INK, linewidth=1)
-    if cue["own_within_share"] is not None:
-        axes.axvline(100 * cue["own_within_share"], color="#70707c", linestyle=":", linewidth=1.2)
-        axes.annotate("your data’s own\nclearest direction", (100 * cue["own_within_share"], axes.get_ylim()[0]),
-                      xytext=(4, 6), textcoords="offset points", fontsize=8, color="#50505c")  # fmt: skip
-    axes.set_xlabel("variance of the cue within classes, % of its variance")
-    axes.set_ylabel("accuracy with a random cue\nminus that of ERM, points")
-    style.add_legend(fig, axes, 4)
+    for axes, cue in zip(panels, cues, strict=True):
+        shares = [100 * dose["within_share"] for dose in cue["doses"]]
+        for place, (name, of) in enumerate(cue["methods"].items()):
+            means = [100 * sum(values) / len(values) for values in of["differences"]]
+            axes.plot(shares, means, marker=style.MARKERS[place], linestyle=style.LINES[place % 4], label=name,
+                      color=(ACCENT, "#3a5f8a", INK, "#2f6f4f", "#7a3b69")[place % 5])  # fmt: skip
+            numbers = ", ".join(f"{x:.0f} % {y:+.1f}" for x, y in zip(shares, means, strict=True))
+            texts.append(f"{cue['cue']['kind']}, {name}: {numbers}")
+        axes.axhline(0, color=INK, linewidth=1)
+        if cue["own_within_share"] is not None:
+            axes.axvline(100 * cue["own_within_share"], color="#70707c", linestyle=":", linewidth=1.2)
+        axes.set_title(name_of(cue["cue"]["kind"]))
+    for axes in panels:
+        axes.set_xlabel("variance of the cue within classes, %")
+    fig.supylabel("accuracy with a random cue\nminus that of ERM, points", fontsize=9)
+    style.add_legend(fig, panels, 4)
+    planted = "; ".join(f"{name_of(cue['cue']['kind'])}: {cue['cue']['words']}" for cue in cues)
     caption = (
-        f"A cue was planted in your training data: {cue['cue']['words']}. At test time it says nothing. Below 0, the method"
-        " leans on the cue more than ERM does. The less the cue varies (to the left), the more it attracts: a shortcut in"
-        " your data that varies less than where a line crosses 0 would be a risk."
+        f"Cues that were planted in your training data ({planted}); at test time they say nothing. Below 0, the method leans"
+        " on the cue more than ERM does. The less the cue varies (to the left), the more it attracts: a shortcut in your data"
+        " that varies less than where a line crosses 0 would be a risk. Dotted: where your data’s own clearest direction lies."
     )
     return Drawn("dose", as_svg(fig), "Accuracy with a random cue minus ERM's. " + "; ".join(texts), caption)
 

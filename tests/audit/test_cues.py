@@ -18,7 +18,7 @@ def read(tmp_path, inputs):
 def test_the_share_is_that_of_the_planted_inputs(tmp_path):
     """Monte Carlo: variance within classes over total variance of the columns that a tag adds."""
     rng = np.random.default_rng(0)
-    cue = cues.cue_for(read(tmp_path, rng.normal(size=(200, 6))))
+    [cue] = cues.cues_for(read(tmp_path, rng.normal(size=(200, 6))), 4)
     labels = rng.integers(4, size=200_000)
     planted = cue.strength * np.eye(4)[labels] + cue.noise(0.5) * rng.normal(size=(200_000, 4))
     within = np.mean([planted[labels == y].var(axis=0) for y in range(4)])
@@ -26,18 +26,31 @@ def test_the_share_is_that_of_the_planted_inputs(tmp_path):
     assert (cue.within_share(0.0), cue.noise(0.0)) == (0, 0)
 
 
-def test_images_get_a_patch_and_images_of_five_channels_none(tmp_path):
+def test_images_get_the_cues_that_fit_them(tmp_path):
     rng = np.random.default_rng(1)
-    assert cues.cue_for(read(tmp_path, rng.integers(256, size=(40, 8, 8, 3), dtype=np.uint8))).kind == "patch"
-    assert cues.cue_for(read(tmp_path, rng.integers(256, size=(40, 8, 8, 5), dtype=np.uint8))) is None
+
+    def kinds(channels, most=4):
+        images = rng.integers(256, size=(40, 16, 16, channels), dtype=np.uint8)
+        return [cue.kind for cue in cues.cues_for(read(tmp_path, images), most)]
+
+    assert kinds(3) == ["patch", "watermark", "colour_cast", "frequency"]
+    assert kinds(3, most=1) == ["patch"]
+    assert kinds(1) == ["patch", "watermark", "frequency"]
+    assert kinds(5) == ["watermark", "frequency"]
 
 
-def results(differences):
+def test_the_spread_of_a_patch_is_that_of_its_colours(tmp_path):
+    images = np.random.default_rng(0).integers(256, size=(40, 16, 16, 1), dtype=np.uint8)
+    [cue] = cues.cues_for(read(tmp_path, images), 1)
+    assert cue.spread == pytest.approx(np.var([0.25, 0.5, 0.75, 1.0]))
+
+
+def results(differences, cue):
     rows = []
     for dose, difference in zip(cues.NOISES, differences, strict=True):
         for method, accuracy in ((ERM, 0.8), (METHODS[0], 0.8 + difference)):
             values = spread([accuracy - 0.01, accuracy + 0.01])
-            rows.append(Row(f"{method.label} noise {dose:g}", {}, {"test_random/accuracy": values}))
+            rows.append(Row(f"{method.label}, {cue.kind}, noise {dose:g}", {}, {"test_random/accuracy": values}))
     return rows
 
 
@@ -50,9 +63,9 @@ def results(differences):
     ],
 )
 def test_the_dose_up_to_which_a_method_leans_more(tmp_path, differences, dose):
-    cue = cues.cue_for(read(tmp_path, np.random.default_rng(0).normal(size=(40, 6))))
-    told = cues.told(results(differences), METHODS, cue, 0.12)
-    found = cues.of_method(told, "mixup(1)")
+    [cue] = cues.cues_for(read(tmp_path, np.random.default_rng(0).normal(size=(40, 6))), 1)
+    told = cues.told(results(differences, cue), METHODS, cue, 0.12)
+    found = cues.of_method([told], "mixup(1)")
     if dose == "between":  # halfway from -.13 to .07
         low, high = cue.within_share(0.25), cue.within_share(0.5)
         assert found == pytest.approx((low + high) / 2)

@@ -21,7 +21,7 @@ def asked(data, minutes=10.0):
 def test_time_enough_gives_ten_seeds_five_doses_and_remedies(monkeypatch, tmp_path, read):
     monkeypatch.setattr(plan, "pace", lambda *_: (0.1, 1e-4))
     made = plan.made(asked(tmp_path / "a.npz"), read)
-    assert (made.seeds, made.doses, made.remedies, made.left_out) == (10, 5, True, ())
+    assert (made.seeds, made.cues, made.doses, made.remedies, made.left_out) == (10, 4, 5, True, ())
     assert made.steps == 1500
 
 
@@ -38,7 +38,7 @@ def test_the_shorter_the_time_the_less_and_it_is_said(monkeypatch, tmp_path, rea
 
 
 def test_a_plan_is_kept_as_it_was_made():
-    made = plan.Plan(5, 400, 3, True, 32, "mlp", 1e-3, 300, ("trying remedies",))
+    made = plan.Plan(5, 400, 1, 3, True, 32, "mlp", 1e-3, 300, ("trying remedies",))
     assert plan.from_record(made.recorded()) == made
 
 
