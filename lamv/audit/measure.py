@@ -46,8 +46,8 @@ FEWEST = 10
 class Part(NamedTuple):
     """A part of the inputs. kind: mask, span or band. of_replica: (number of the replica) -> its array.
 
-    columns: of a table, those that it consists of, or to which it gives most weight. within_share: of directions, the
-    variance within classes over the total, mean over seeds, on held-out examples. alone: how often the part by itself tells
+    columns: of a table, those that it consists of, or to which it gives most weight. within_share: of directions and
+    bands, the variance within classes over the total, on held-out examples. alone: how often the part by itself tells
     the label (lamv.core.exchange.alone), None where nothing could be said.
     """
 
@@ -140,10 +140,11 @@ def parts_of(passes: Passes, reading: Reading) -> list[Part]:
     if len(raw) == 1:
         parts += _columns(reading, inputs, shape)
     parts += _directions(row, reading, inputs)
-    return [part._replace(alone=_alone(part, *inputs[0], row)) for part in parts]
+    return [_with_alone(part, *inputs[0], row) for part in parts]
 
 
-def _alone(part: Part, inputs: np.ndarray, labels: np.ndarray, row: VariantRun) -> float | None:
+def _with_alone(part: Part, inputs: np.ndarray, labels: np.ndarray, row: VariantRun) -> Part:
+    """The part with how well it tells the label by itself; bands, in which ordinary images differ too, with their share."""
     array = part.of_replica(0)
     if part.kind == "mask":
         values = inputs[:, array.reshape(-1) > 0]
@@ -153,9 +154,10 @@ def _alone(part: Part, inputs: np.ndarray, labels: np.ndarray, row: VariantRun) 
         zeros = np.zeros_like(inputs)
         values = np.asarray(exchange.band(zeros, inputs, array, shape=row.view.raw_shape))
     try:
-        return exchange.alone(values, labels, row.view.num_classes)
+        accuracy, share = exchange.alone(values, labels, row.view.num_classes)
     except ValueError:  # too few examples
-        return None
+        return part
+    return part._replace(alone=accuracy, within_share=share if part.kind == "band" else part.within_share)
 
 
 def _columns(

@@ -15,8 +15,8 @@ HELPS, SAFE, RISKY, INCONCLUSIVE = VERDICTS = ("helps", "safe", "risky", "inconc
 #: Kinds of evidence that are accuracies with a part exchanged.
 PARTS = ("sufficient", "part")
 NO_SURPRISE = "A shortcut of a kind that was not looked for, or examples from elsewhere than these."
-#: Directions are found because they tell the classes apart; they are a suspect only where the classes vary so little
-#: along them, as a share of the variance. Data without shortcuts has .1 and more.
+#: Directions are found because they tell the classes apart, and bands of frequencies do so in any images: both are a suspect
+#: only where classes vary so little along them, as a share of the variance. Data without shortcuts has .1 and more.
 SUSPECT_SHARE = 0.05
 #: A part is sufficient if by itself it is right as often as this share of ERM's accuracy.
 SUFFICIENT = 0.95
@@ -31,7 +31,7 @@ class Thresholds(NamedTuple):
 
     accuracy: float = 0.03
     group: float = 0.1
-    sufficient: float = 0.1
+    sufficient: float = 0.06
     part: float = 0.2
 
 

@@ -164,9 +164,10 @@ def _dose_figure(cues: Sequence[Mapping[str, Any]]) -> Drawn | None:
     style.add_legend(fig, panels, 4)
     planted = "; ".join(f"{name_of(cue['cue']['kind'])}: {cue['cue']['words']}" for cue in cues)
     caption = (
-        f"Cues that were planted in your training data ({planted}); at test time they say nothing. Below 0, the method leans"
-        " on the cue more than ERM does. The less the cue varies (to the left), the more it attracts: a shortcut in your data"
-        " that varies less than where a line crosses 0 would be a risk. Dotted: where your data’s own clearest direction lies."
+        f"Cues that were planted in your training data ({planted}); at test time they say nothing. Below 0, the method"
+        " leans on the cue more than ERM does. The less the cue varies (to the left), the more it attracts: a shortcut in"
+        " your data that varies less than where a line crosses 0 would be a risk. Dotted: where your data’s own clearest"
+        " direction lies."
     )
     return Drawn("dose", as_svg(fig), "Accuracy with a random cue minus ERM's. " + "; ".join(texts), caption)
 
