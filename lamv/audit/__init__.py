@@ -8,7 +8,7 @@ Beside the page OUT.html lie OUT.json and a folder OUT_runs/ with an ordinary wo
     cues       the same with cues of known variance planted, at several doses
     remedies   what may be done about methods that are risky
 
-The same command goes on where it was stopped; one that is finished is judged and told again.
+The same command goes on where it was stopped; one that is finished is judged and written again.
 """
 
 import json
@@ -115,7 +115,7 @@ def runs_of(asked: Question) -> Path:
 
 
 def too_little(read: Reading) -> list[str]:
-    """Why nothing can be said of this data, before any training; [] where something can."""
+    """Why this data is too little to judge, before any training; [] where it is not."""
     counts = [count for count in read.block["counts"] if count]
     number, classes = sum(counts), len(counts)
     if classes > MANY or number < EACH * classes:
@@ -172,7 +172,7 @@ def planted(asked: Question, read: Reading, planned: Plan, measured: Mapping[str
     loop.train(config, workdir)
     own = next((part["within_share"] for part in measured["parts"] if part["key"] == "leading direction"), None)
     results = runs.read(workdir).rows
-    return [cues.told(results, asked.methods, cue, own) for cue in suited]
+    return [cues.responses(results, asked.methods, cue, own) for cue in suited]
 
 
 def remedied(
@@ -190,11 +190,11 @@ def remedied(
     workdir = runs_of(asked) / "remedies"
     after = _trained(config, workdir, read, planned, evaluates=False)
     rows = {row.name: accuracies(row) for row in runs.read(workdir).rows}
-    return remedies.told(tried, after, measured, rows, found)
+    return remedies.outcomes(tried, after, measured, rows, found)
 
 
 def evidence_of(
-    methods: Sequence[question.Method], measured: Mapping[str, Any], rows: Mapping[str, Row]
+    methods: Sequence[question.DosedMethod], measured: Mapping[str, Any], rows: Mapping[str, Row]
 ) -> dict[str, list[verdict.Evidence]]:
     """The differences of each method from ERM."""
     values = {name: accuracies(row) for name, row in rows.items()}
@@ -210,7 +210,7 @@ def accuracies(row: Row) -> dict[str, tuple[float, ...]]:
     return {key: row.metrics[key].values for key in keys if key in row.metrics}
 
 
-def measures(rows: Mapping[str, Row], methods: Sequence[question.Method]) -> dict[str, Any]:
+def measures(rows: Mapping[str, Row], methods: Sequence[question.DosedMethod]) -> dict[str, Any]:
     """{metric: {row: {"mean", "difference"}}} of what the evaluation measured; the difference is from ERM."""
     layers = [
         key for key in rows["erm"].metrics if key.startswith("test/layers/") and key.endswith("/within_over_total")
@@ -228,7 +228,7 @@ def measures(rows: Mapping[str, Row], methods: Sequence[question.Method]) -> dic
     return table
 
 
-def parts_in_short(measured: Mapping[str, Any], methods: Sequence[question.Method]) -> list[dict[str, Any]]:
+def parts_in_short(measured: Mapping[str, Any], methods: Sequence[question.DosedMethod]) -> list[dict[str, Any]]:
     """Of each part its description, and each row's mean accuracy and how often it follows the partner's part."""
     names = ["erm", *(method.label for method in methods)]
     return [
@@ -277,8 +277,8 @@ def _left_out(planned: Plan, dose: Sequence[Any]) -> list[str]:
 def _written(asked: Question, content: dict[str, Any], drawn: Sequence[pictures.Picture]) -> dict[str, Any]:
     """audit.json and the page, complete."""
     whole = {"remedies": [], "cues": [], "measures": {}, "parts": [], "plan": None, "examples": None} | content
-    whole["reliability"] = reliability.told(whole)
-    whole["asked"] = asked.recorded()
+    whole["reliability"] = reliability.statement(whole)
+    whole["asked"] = asked.recorded() | {"command": asked.command()}
     files.write_whole(asked.out.with_suffix(".json"), json.dumps(whole, indent=1, allow_nan=False) + "\n")
     audit_page.write(asked.out, whole, drawn)
     return whole

@@ -1,6 +1,6 @@
 """Shortcuts that could be: a cue of known variance, planted in the data at hand, in place of one that nobody has seen.
 
-The dose is the noise on the cue. It is told as the cue's within share, variance within classes over the total, the axis on
+The dose is the noise on the cue. It is given as the cue's within share, variance within classes over the total, the axis on
 which the data's own directions lie as well (lamv.core.exchange.Discriminants): a cue below them is one that varies less.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from lamv.audit.question import ERM, Method
+from lamv.audit.question import ERM, DosedMethod
 from lamv.audit.reading import Reading
 from lamv.compare import doses
 from lamv.core import shortcuts
@@ -77,7 +77,7 @@ def _spread(kind: str, strength: float, shape: tuple[int, ...], classes: int) ->
     return float(planted.var(axis=0)[slice(None) if carries is None else carries].mean())
 
 
-def rows(methods: Sequence[Method], planted: Sequence[Cue], number: int) -> dict[str, dict[str, Any]]:
+def rows(methods: Sequence[DosedMethod], planted: Sequence[Cue], number: int) -> dict[str, dict[str, Any]]:
     """Rows of a recipe: ERM and each method, with each cue at so many doses."""
     doses_of = [NOISES[place] for place in np.linspace(0, len(NOISES) - 1, number).round().astype(int)]
     return {
@@ -90,11 +90,11 @@ def rows(methods: Sequence[Method], planted: Sequence[Cue], number: int) -> dict
     }
 
 
-def _row(method: Method, cue: Cue, dose: float) -> str:
+def _row(method: DosedMethod, cue: Cue, dose: float) -> str:
     return f"{method.label}, {cue.kind}, noise {dose:g}"
 
 
-def told(results: Sequence[Row], methods: Sequence[Method], cue: Cue, own: float | None) -> dict[str, Any]:
+def responses(results: Sequence[Row], methods: Sequence[DosedMethod], cue: Cue, own: float | None) -> dict[str, Any]:
     """What each method makes of the cue: {"cue", "doses": [{"noise", "within_share"}], "methods": {label: {...}}}.
 
     own: within share of the leading direction of the data, if known. Of a method: its accuracy with a random cue minus
@@ -105,11 +105,11 @@ def told(results: Sequence[Row], methods: Sequence[Method], cue: Cue, own: float
     of_doses = [dose for dose in NOISES if _row(ERM, cue, dose) in by_name]
     shares = [cue.within_share(dose) for dose in of_doses]
     erm = [by_name[_row(ERM, cue, dose)] for dose in of_doses]
-    told_of = {}
+    of_methods = {}
     for method in methods:
         own_values = [by_name[_row(method, cue, dose)].values for dose in of_doses]
         values = np.array(own_values) - np.array([base.values for base in erm])
-        told_of[method.label] = {"differences": values.tolist(), "cue_dose": _cue_dose(values.mean(axis=1), shares)}
+        of_methods[method.label] = {"differences": values.tolist(), "cue_dose": _cue_dose(values.mean(axis=1), shares)}
     return {
         "cue": cue._asdict(),
         "doses": [
@@ -117,7 +117,7 @@ def told(results: Sequence[Row], methods: Sequence[Method], cue: Cue, own: float
         ],
         "erm": [base.mean for base in erm],
         "own_within_share": own,
-        "methods": told_of,
+        "methods": of_methods,
     }
 
 
@@ -133,7 +133,7 @@ def _cue_dose(means: np.ndarray, shares: Sequence[float]) -> float | None:
     return float(shares[last] + step * (shares[last + 1] - shares[last]))
 
 
-def of_method(told_of: Sequence[Mapping[str, Any]], label: str) -> float | None:
+def of_method(of_methods: Sequence[Mapping[str, Any]], label: str) -> float | None:
     """The largest cue_dose of a method over the cues; None where none was planted, or a method leans at every dose."""
-    of_cues = [one["methods"][label]["cue_dose"] for one in told_of]
+    of_cues = [one["methods"][label]["cue_dose"] for one in of_methods]
     return None if not of_cues or None in of_cues else max(of_cues)

@@ -33,7 +33,7 @@ logger = logging.getLogger("lamv.audit")
 def of_weights(asked: Question, read: Reading, folder: Path) -> Reading:
     """The features of a row of another run. Raises ConfigError, DataError for weights that are not there or do not fit."""
     place, _, row = asked.weights.rpartition(":") if not Path(asked.weights).exists() else (asked.weights, "", "")
-    run = teacher.Run(place or asked.weights, "--weights")
+    run = teacher.TeacherRun(place or asked.weights, "--weights")
     name = row or next(iter(run.rows))
     if name not in run.rows:
         known = ", ".join(map(repr, run.rows))
@@ -47,7 +47,7 @@ def of_small_network(asked: Question, read: Reading, planned: Plan, folder: Path
     config = plan.base(asked, read, planned._replace(seeds=1, steps=min(steps, plan.MOST)))
     config.title, config.rows = "Audit: a network for its features", rows([ERM])
     loop.train(config, folder / "network")
-    return extracted(asked, read, teacher.Run(str(folder / "network"), "--weights").teacher("erm"), folder)
+    return extracted(asked, read, teacher.TeacherRun(str(folder / "network"), "--weights").teacher("erm"), folder)
 
 
 def extracted(asked: Question, read: Reading, network: teacher.Teacher, folder: Path) -> Reading:

@@ -43,12 +43,12 @@ NUMBERS = 4e7
 FEWEST = 10
 
 
-class Part(NamedTuple):
+class InputPart(NamedTuple):
     """A part of the inputs. kind: mask, span or band. of_replica: (number of the replica) -> its array.
 
     columns: of a table, those that it consists of, or to which it gives most weight. within_share: of directions and
-    bands, the variance within classes over the total, on held-out examples. alone: how often the part by itself tells
-    the label (lamv.core.exchange.alone), None where nothing could be said.
+    bands, the variance within classes over the total, on held-out examples. alone: how often the part by itself predicts
+    the label (lamv.core.exchange.alone), None where there are too few examples.
     """
 
     key: str
@@ -120,7 +120,7 @@ def predictions(passes: Passes, table: SplitIndex) -> tuple[list[np.ndarray], li
     return predicted, labels
 
 
-def parts_of(passes: Passes, reading: Reading) -> list[Part]:
+def parts_of(passes: Passes, reading: Reading) -> list[InputPart]:
     """The parts that are exchanged, for inputs as the network of a row sees them."""
     row = passes.row
     raw, shape = row.view.raw_shape, row.view.shape
@@ -128,14 +128,16 @@ def parts_of(passes: Passes, reading: Reading) -> list[Part]:
     if len(raw) == 3:
         for name, block in exchange.blocks(raw).items():
             parts.append(
-                Part(f"block {name}", "mask", f"the block of pixels in {name} of 4", _same(block.reshape(shape)))
+                InputPart(f"block {name}", "mask", f"the block of pixels in {name} of 4", _same(block.reshape(shape)))
             )
         colour = exchange.mean_colour(raw)
-        parts.append(Part("colour", "span", "the mean colour" if raw[2] > 1 else "the mean brightness", _same(colour)))
+        parts.append(
+            InputPart("colour", "span", "the mean colour" if raw[2] > 1 else "the mean brightness", _same(colour))
+        )
         for low, high in zip(BANDS[:-1], BANDS[1:], strict=True):
             finest = f"{1 / high:.3g}" if high < 0.5 else "2"
             words = f"patterns of {finest} to {1 / low:.3g} pixels" if low else f"shapes coarser than {finest} pixels"
-            parts.append(Part(f"band {low:g}-{high:g}", "band", words, _same(np.array([low, high], np.float32))))
+            parts.append(InputPart(f"band {low:g}-{high:g}", "band", words, _same(np.array([low, high], np.float32))))
     inputs = list(_inputs(passes))
     if len(raw) == 1:
         parts += _columns(reading, inputs, shape)
@@ -143,8 +145,8 @@ def parts_of(passes: Passes, reading: Reading) -> list[Part]:
     return [_with_alone(part, *inputs[0], row) for part in parts]
 
 
-def _with_alone(part: Part, inputs: np.ndarray, labels: np.ndarray, row: VariantRun) -> Part:
-    """The part with how well it tells the label by itself; bands, in which ordinary images differ too, with their share."""
+def _with_alone(part: InputPart, inputs: np.ndarray, labels: np.ndarray, row: VariantRun) -> InputPart:
+    """The part with how well it predicts the label by itself; bands, which differ in ordinary images too, with their share."""
     array = part.of_replica(0)
     if part.kind == "mask":
         values = inputs[:, array.reshape(-1) > 0]
@@ -162,7 +164,7 @@ def _with_alone(part: Part, inputs: np.ndarray, labels: np.ndarray, row: Variant
 
 def _columns(
     reading: Reading, inputs: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...]
-) -> Iterator[Part]:
+) -> Iterator[InputPart]:
     names = names_of(reading, shape[0])
     values, labels = inputs[0]
     spread = np.zeros(shape[0])
@@ -174,10 +176,10 @@ def _columns(
     for name in best:
         block = np.zeros(shape, np.float32)
         block[columns[name]] = 1
-        yield Part(f"column {name}", "mask", f"the column {name}", _same(block), (name,))
+        yield InputPart(f"column {name}", "mask", f"the column {name}", _same(block), (name,))
 
 
-def _directions(row: VariantRun, reading: Reading, inputs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[Part]:
+def _directions(row: VariantRun, reading: Reading, inputs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[InputPart]:
     """The direction along which classes differ most for its variance within them, and all such directions."""
     try:
         found = [exchange.discriminants(values, labels, row.view.num_classes) for values, labels in inputs]
@@ -195,7 +197,7 @@ def _directions(row: VariantRun, reading: Reading, inputs: Sequence[tuple[np.nda
         spans = [np.pad(one.span[:, :number], ((0, 0), (0, max(0, number - one.span.shape[1])))) for one in found]
         share = float(np.mean([one.within_share[:number].mean() for one in found]))
         columns = _heaviest(found[0].axes[:, :number], inputs[0][0].std(axis=0), names) if names else ()
-        parts.append(Part(key, "span", words, lambda r, spans=spans: spans[r], columns, share))
+        parts.append(InputPart(key, "span", words, lambda r, spans=spans: spans[r], columns, share))
     return parts
 
 
@@ -261,7 +263,11 @@ def _clustered(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _of_row(
-    passes: Passes, table: SplitIndex, parts: Sequence[Part], hard: Sequence[np.ndarray], clusters: Sequence[np.ndarray]
+    passes: Passes,
+    table: SplitIndex,
+    parts: Sequence[InputPart],
+    hard: Sequence[np.ndarray],
+    clusters: Sequence[np.ndarray],
 ) -> dict[str, Any]:
     row = passes.row
     predicted, labels = predictions(passes, table)
@@ -289,7 +295,7 @@ def _partners(number: int, seed: int) -> np.ndarray:
     return np.argsort(np.random.Philox(key=(seed, 7)).random_raw(number), kind="stable")
 
 
-def _exchanged(passes: Passes, table: SplitIndex, partners: Sequence[np.ndarray], part: Part) -> list[np.ndarray]:
+def _exchanged(passes: Passes, table: SplitIndex, partners: Sequence[np.ndarray], part: InputPart) -> list[np.ndarray]:
     """(M,) of each seed: what is predicted of the test examples with the part of their partners."""
     row, called = passes.row, []
     raw = row.view.raw_shape

@@ -65,9 +65,12 @@ def _of_part(reading: Reading, inputs: np.ndarray, part: Mapping[str, Any]) -> P
     order = np.argsort(along)
     ends = np.concatenate([order[:ENDS], order[-ENDS:]])
     names = reading.splits.class_names
-    told = [_classes(names, labels[of]) for of in (order[:ENDS], order[-ENDS:])]
+    ends_in_words = [_classes(names, labels[of]) for of in (order[:ENDS], order[-ENDS:])]
     return _sheet(
-        part, images[ends], None, f"Above, the examples at one end of it: {told[0]}. Below, at the other: {told[1]}."
+        part,
+        images[ends],
+        None,
+        f"Above, the examples at one end of it: {ends_in_words[0]}. Below, at the other: {ends_in_words[1]}.",
     )
 
 

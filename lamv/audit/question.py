@@ -1,6 +1,7 @@
 """What is asked of an audit: the data, the methods with their doses, the time."""
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from lamv.errors import ConfigError, DataError, brief, nearest, shown
 from lamv.knobs import KNOB, MAX_IMAGE_SIZE
 from lamv.models import MODELS
 
-#: What an audit compares with ERM unless it is told otherwise.
+#: What an audit compares with ERM by default.
 DEFAULT = "label_smoothing:.1,mixup:1"
 #: ERM is what the others are compared with; the others pair numbers to be predicted.
 NOT_AUDITED = ("erm", "c_mixup", "rc_mixup")
@@ -22,7 +23,7 @@ MOST_MINUTES = 1440
 DOSES = ("alpha", "smoothing", "over_smoothing", "noise_rate", "running_decay", "scale_high", "weight")
 
 
-class Method(NamedTuple):
+class DosedMethod(NamedTuple):
     """A method of label augmentation with its dose. knob: under `method`, "" for a method without one."""
 
     name: str
@@ -39,12 +40,12 @@ class Method(NamedTuple):
         """Knobs of a row of a recipe."""
         return {"method.name": self.name} | ({f"method.{self.knob}": self.dose} if self.knob else {})
 
-    def milder(self) -> "Method | None":
+    def milder(self) -> "DosedMethod | None":
         """A third of the dose; None where the dose says nothing about how strong the method is."""
         return self._replace(dose=float(f"{self.dose / 3:.2g}")) if self.knob in ("alpha", "smoothing") else None
 
 
-ERM = Method("erm")
+ERM = DosedMethod("erm")
 
 
 class Question(NamedTuple):
@@ -55,7 +56,7 @@ class Question(NamedTuple):
 
     data: Path
     out: Path
-    methods: tuple[Method, ...]
+    methods: tuple[DosedMethod, ...]
     label: str = ""
     groups: str = ""
     minutes: float = 10.0
@@ -63,6 +64,16 @@ class Question(NamedTuple):
     weights: str = ""
     image_size: int = 64
     seed: int = 0
+
+    def command(self) -> str:
+        """The command line that asks this."""
+        methods = ",".join(f"{method.name}:{method.dose:g}" if method.knob else method.name for method in self.methods)
+        options = {
+            "data": self.data, "label": self.label, "groups": self.groups, "minutes": f"{self.minutes:g}",
+            "methods": methods, "model": self.model if self.model != "auto" else "", "weights": self.weights,
+            "image_size": self.image_size if self.image_size != 64 else "", "seed": self.seed or "", "out": self.out,
+        }  # fmt: skip
+        return shlex.join(["python", "-m", "experiments.audit", *(f"--{k}={v}" for k, v in options.items() if v != "")])
 
     def recorded(self) -> dict[str, Any]:
         """What must be the same where an audit goes on."""
@@ -73,7 +84,7 @@ class Question(NamedTuple):
         }  # fmt: skip
 
 
-def parsed(text: str) -> tuple[Method, ...]:
+def parsed(text: str) -> tuple[DosedMethod, ...]:
     """The methods of --methods=NAME:DOSE,NAME:DOSE. Raises ConfigError for what is no method, or no dose of it."""
     methods = [_method(part.strip()) for part in text.split(",") if part.strip()]
     labels = [method.label for method in methods]
@@ -84,7 +95,7 @@ def parsed(text: str) -> tuple[Method, ...]:
     return tuple(methods)
 
 
-def _method(part: str) -> Method:
+def _method(part: str) -> DosedMethod:
     name, colon, text = part.partition(":")
     allowed = [known for known in METHODS if known in FUNCTIONS and known not in NOT_AUDITED]
     if name not in allowed:
@@ -98,7 +109,7 @@ def _method(part: str) -> Method:
     if not knob:
         if colon:
             raise ConfigError(f"--methods has {brief(part)}: {name} has no dose; write {name}")
-        return Method(name)
+        return DosedMethod(name)
     known = KNOB[f"method.{knob}"]
     try:
         dose = float(text) if colon else float(known.default) or 0.1
@@ -106,10 +117,10 @@ def _method(part: str) -> Method:
         dose = math.nan
     if not known.allowed.holds(dose):
         raise ConfigError(f"--methods has {brief(part)}: {knob} must be {known.allowed.words} ({known.meaning})")
-    return Method(name, knob, dose)
+    return DosedMethod(name, knob, dose)
 
 
-def rows(methods: Sequence[Method], extra: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+def rows(methods: Sequence[DosedMethod], extra: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
     """Rows of a recipe, one a method."""
     return {method.label: method.settings | dict(extra or {}) for method in methods}
 

@@ -77,11 +77,11 @@ def settings_of(question: Question) -> dict[str, Any]:
 
 
 def block_of(splits: Splits) -> dict[str, Any]:
-    """What was read (lamv.data.description), and duplicates, telling columns, classes of few examples."""
+    """What was read (lamv.data.description), and duplicates, predictive columns, classes of few examples."""
     described = description.described(splits, description.names_of(splits, "none"))
     counts = np.sum(list(described["counts"].values()), axis=0)
     groups = joined(splits, "groups")
-    duplicates, telling = duplicates_of(splits), telling_columns(splits)
+    duplicates, predictive = duplicates_of(splits), predictive_columns(splits)
     return {
         "name": splits.name,
         "network": "",
@@ -93,8 +93,12 @@ def block_of(splits: Splits) -> dict[str, Any]:
         "left_out": described["left_out"],
         "notes": described["notes"],
         "duplicates": duplicates,
-        "telling": telling,
-        "warnings": [*_warnings(described["classes"], counts), *_of_duplicates(duplicates), *_of_telling(telling)],
+        "predictive_columns": predictive,
+        "warnings": [
+            *_warnings(described["classes"], counts),
+            *_of_duplicates(duplicates),
+            *_of_predictive(predictive),
+        ],
     }
 
 
@@ -113,7 +117,7 @@ def duplicates_of(splits: Splits) -> dict[str, int]:
     }
 
 
-def telling_columns(splits: Splits) -> list[dict[str, Any]]:
+def predictive_columns(splits: Splits) -> list[dict[str, Any]]:
     """The columns of a table that alone tell the classes apart, [{"column", "accuracy"}], best first.
 
     A column predicts the class that is most frequent in its bin (BINS of equal counts, or its values where these are few);
@@ -189,10 +193,10 @@ def _digest(row: np.ndarray) -> bytes:
     return hashlib.blake2b(row.tobytes(), digest_size=16).digest()
 
 
-def _of_telling(telling: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A sentence where one column tells the label by itself."""
+def _of_predictive(columns: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each column that predicts the label by itself."""
     return [
-        f"The column {one['column']!r} alone tells the classes apart in {100 * one['accuracy']:.1f} % of examples. Is it"
+        f"The column {one['column']!r} alone predicts the class of {100 * one['accuracy']:.1f} % of the examples. Is it"
         " known before the label is? An identifier, or something written down afterwards, must not be given to the network."
-        for one in telling[:3]
+        for one in columns[:3]
     ]

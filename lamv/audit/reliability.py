@@ -9,7 +9,7 @@ from typing import Any
 FILE = Path(__file__).with_name("reliability.json")
 
 
-def told(content: Mapping[str, Any]) -> dict[str, Any]:
+def statement(content: Mapping[str, Any]) -> dict[str, Any]:
     """The measured reliability, with "outside": in what the data differs from the worlds, a sentence each."""
     known = json.loads(FILE.read_text(encoding="utf-8"))
     return known | {"outside": outside(content["data"], content["plan"], known)}

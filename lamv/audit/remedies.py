@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from lamv.audit import verdict
-from lamv.audit.question import Method
+from lamv.audit.question import DosedMethod
 from lamv.core.intervals import over_seeds
 
 
-def rows(methods: Sequence[Method], grouped: bool, steps: int) -> dict[str, tuple[str, str, dict[str, Any]]]:
+def rows(methods: Sequence[DosedMethod], grouped: bool, steps: int) -> dict[str, tuple[str, str, dict[str, Any]]]:
     """{name of a row: (label of the method, remedy, knobs)}."""
     made = {}
     for method in methods:
@@ -27,13 +27,13 @@ def rows(methods: Sequence[Method], grouped: bool, steps: int) -> dict[str, tupl
     return made
 
 
-def _of(method: Method, grouped: bool, steps: int) -> dict[str, dict[str, Any]]:
+def _of(method: DosedMethod, grouped: bool, steps: int) -> dict[str, dict[str, Any]]:
     found = {}
     milder = method.milder()
     if milder:
         found[f"{milder.knob} {milder.dose:g}"] = milder.settings
     if method.name == "mixup":
-        found["same-class mixing"] = Method("same_class_mixup", "alpha", method.dose).settings
+        found["same-class mixing"] = DosedMethod("same_class_mixup", "alpha", method.dose).settings
     if grouped:
         found["reweighting"] = method.settings | {"mitigation.name": "reweight"}
         found["pairs within groups"] = method.settings | {"mitigation.name": "within_groups"}
@@ -46,7 +46,7 @@ def _of(method: Method, grouped: bool, steps: int) -> dict[str, dict[str, Any]]:
     return found
 
 
-def told(
+def outcomes(
     tried: Mapping[str, tuple[str, str, Any]], measured: Mapping[str, Any], own: Mapping[str, Any],
     accuracies: Mapping[str, Mapping[str, Sequence[float]]], found: Mapping[str, verdict.Verdict],
 ) -> list[dict[str, Any]]:  # fmt: skip
@@ -55,16 +55,16 @@ def told(
     price: accuracy minus that of the method without the remedy. before, after: of the evidence for which the method is
     risky, without and with the remedy. measured: of the remedies, own: of the data as it is (lamv.audit.measure).
     """
-    told_of = []
+    outcome = []
     for name, (label, remedy, _) in tried.items():
         decisive = found[label].evidence[0]
         after = _difference(decisive, measured["rows"][name], own["rows"]["erm"], accuracies[name], accuracies["erm"])
         price = [a - b for a, b in zip(measured["rows"][name]["accuracy"], own["rows"][label]["accuracy"], strict=True)]
-        told_of.append({
+        outcome.append({
             "method": label, "remedy": remedy, "of": decisive.words, "price": interval(price),
             "before": decisive.interval, "after": interval(after) if after else None,
         })  # fmt: skip
-    return told_of
+    return outcome
 
 
 def _difference(decisive: verdict.Evidence, row, erm, accuracies, erm_accuracies) -> list[float]:

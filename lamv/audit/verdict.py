@@ -26,7 +26,7 @@ class Thresholds(NamedTuple):
     """A loss beyond these is a harm, a smaller one is none; fractions, set on one half of the worlds of benchmarks.audit.
 
     accuracy: of accuracy. group: of that of the worst group. sufficient: of accuracy with a part exchanged that by itself
-    tells the label; part: with any other part.
+    predicts the label; part: with any other part.
     """
 
     accuracy: float = 0.03

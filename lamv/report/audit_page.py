@@ -24,9 +24,9 @@ MEANINGS = (
     ),
     (
         "risky",
-        "The method is worse than ERM, or rests more than ERM on a part of the inputs that by itself tells the label.",
+        "The method is worse than ERM, or rests more than ERM on a part of the inputs that by itself predicts the label.",
     ),
-    ("inconclusive", "The data, or the time, allows neither of these to be said; the sentence says what is missing."),
+    ("inconclusive", "The data, or the time, allows none of these verdicts; the sentence names what is missing."),
 )
 #: Parts shown in the table.
 PARTS = 12
@@ -54,6 +54,7 @@ def page_content(content: Mapping[str, Any], pictures: Sequence[Any]) -> dict[st
     with style.drawing():
         figures = [drawn for drawn in (_evidence_figure(content), _dose_figure(content["cues"])) if drawn]
     return {
+        "name": Path(content["asked"]["data"]).name,
         "headline": headline(content["methods"]),
         "verdicts": [
             {"name": name, "colour": LOOKS[of["verdict"]], **of} for name, of in content["methods"].items()
@@ -197,7 +198,7 @@ def _part_table(content: Mapping[str, Any]) -> PageTable | None:
     rests = {part["key"]: min(part["rows"][name]["accuracy"] for name in names) for part in content["parts"]}
     shown = sorted(content["parts"], key=lambda part: rests[part["key"]])[:PARTS]
     headings = [
-        Heading("Part of the inputs"), Heading("tells the label", "by itself, %"),
+        Heading("Part of the inputs"), Heading("predicts the label", "by itself, %"),
         Heading("varies within classes", "% of its variance"),
         *(Heading(_name(name), "% right without it") for name in names),
         *(Heading(_name(name), "% follow it", group="called what the other example is") for name in names),

@@ -69,7 +69,9 @@ def of_rows(rows: Sequence[configs.Variant]) -> dict[str, Teacher]:
     Raises ConfigError for a teacher that does not suit its student, and DataError for one that cannot be read.
     """
     students = {row.name: row.config for row in rows if row.config.distill.row}
-    runs = {folder: Run(folder) for folder in dict.fromkeys(row.config.distill.teacher for row in rows) if folder}
+    runs = {
+        folder: TeacherRun(folder) for folder in dict.fromkeys(row.config.distill.teacher for row in rows) if folder
+    }
     if runs and not students:
         folder, run = next(iter(runs.items()))
         raise ConfigError(
@@ -110,7 +112,7 @@ def check_same(stored: Sequence[Mapping[str, Any]], teachers: Iterable[Teacher])
             )
 
 
-class Run:
+class TeacherRun:
     """The workdir of a run whose networks are used by another. flag: that named it. Raises DataError where it is none."""
 
     def __init__(self, folder: str, flag: str = "config.distill.teacher"):
@@ -141,7 +143,7 @@ class Run:
         )
 
 
-def _check(config, runs: Mapping[str, Run]) -> None:
+def _check(config, runs: Mapping[str, TeacherRun]) -> None:
     """Raise ConfigError unless the teacher's row exists and sees the same examples."""
     folder, name = config.distill.teacher, config.distill.row
     if not folder:

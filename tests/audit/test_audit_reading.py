@@ -62,8 +62,8 @@ def test_a_table_and_its_columns(tmp_path):
     read = reading.read(asked(path, label="kind", groups="site"))
     assert read.block["classes"] == ["a", "b"]
     assert any("constant" in note for note in read.block["notes"])
-    assert read.block["telling"][0]["column"] == "id"
-    assert any("'id' alone tells the classes apart in 100.0 %" in warning for warning in read.block["warnings"])
+    assert read.block["predictive_columns"][0]["column"] == "id"
+    assert any("'id' alone predicts the class of 100.0 %" in warning for warning in read.block["warnings"])
     assert sum(read.block["groups"].values()) == 60
     assert "site" not in read.splits.input_names
 

@@ -64,7 +64,7 @@ def results(differences, cue):
 )
 def test_the_dose_up_to_which_a_method_leans_more(tmp_path, differences, dose):
     [cue] = cues.cues_for(read(tmp_path, np.random.default_rng(0).normal(size=(40, 6))), 1)
-    told = cues.told(results(differences, cue), METHODS, cue, 0.12)
+    told = cues.responses(results(differences, cue), METHODS, cue, 0.12)
     found = cues.of_method([told], "mixup(1)")
     if dose == "between":  # halfway from -.13 to .07
         low, high = cue.within_share(0.25), cue.within_share(0.5)

@@ -1,15 +1,17 @@
 """What may be asked: methods with doses, minutes, paths; and one line for what may not."""
 
+import shlex
+
 import pytest
 
-from lamv.audit.question import Method, checked, parsed
+from lamv.audit.question import DosedMethod, checked, parsed
 from lamv.errors import ConfigError, DataError
 
 
 def test_methods_with_their_doses():
     assert parsed("label_smoothing:.1, mixup:1") == (
-        Method("label_smoothing", "smoothing", 0.1),
-        Method("mixup", "alpha", 1.0),
+        DosedMethod("label_smoothing", "smoothing", 0.1),
+        DosedMethod("mixup", "alpha", 1.0),
     )
     assert [method.label for method in parsed("mixup:.2,cutmix,midpoint")] == ["mixup(0.2)", "cutmix(1)", "midpoint"]
 
@@ -18,8 +20,18 @@ def test_settings_are_knobs_of_a_recipe():
     assert parsed("mixup:.2")[0].settings == {"method.name": "mixup", "method.alpha": 0.2}
 
 
+def test_the_command_asks_the_same_again(tmp_path):
+    (tmp_path / "my data").mkdir()
+    asked = checked(str(tmp_path / "my data"), "a.html", "mixup:.2,midpoint", label="kind", seed=3, minutes=2.5)
+    words = shlex.split(asked.command())
+    given = dict(word.removeprefix("--").split("=", 1) for word in words[3:])
+    assert words[:3] == ["python", "-m", "experiments.audit"]
+    assert checked(given.pop("data"), given.pop("out"), given.pop("methods"), minutes=float(given.pop("minutes")),
+                   seed=int(given.pop("seed")), **given) == asked  # fmt: skip
+
+
 def test_a_milder_dose_is_a_third():
-    assert parsed("mixup:1")[0].milder() == Method("mixup", "alpha", 0.33)
+    assert parsed("mixup:1")[0].milder() == DosedMethod("mixup", "alpha", 0.33)
     assert parsed("midpoint")[0].milder() is None
 
 
