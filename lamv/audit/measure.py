@@ -146,7 +146,7 @@ def parts_of(passes: Passes, reading: Reading) -> list[InputPart]:
 
 
 def _with_alone(part: InputPart, inputs: np.ndarray, labels: np.ndarray, row: VariantRun) -> InputPart:
-    """The part with how well it predicts the label by itself; bands, which differ in ordinary images too, with their share."""
+    """The part with how well it predicts the label by itself; of bands, which differ in any images, the share too."""
     array = part.of_replica(0)
     if part.kind == "mask":
         values = inputs[:, array.reshape(-1) > 0]

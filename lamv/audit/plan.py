@@ -66,6 +66,7 @@ def base(question: Question, reading: Reading, planned: Plan):
     for key, value in reading.settings.items():
         node, _, leaf = key.rpartition(".")
         (config.data[node] if node else config.data)[leaf] = value
+    config.parallel.devices = 1  # small networks, and batches of any size
     plain = planned.model in ("mlp", "linear")
     config.data.flatten = plain and _is_image(reading)
     config.optim.name, config.optim.lr = "adam", 5e-3 if plain else 2e-3
