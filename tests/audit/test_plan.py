@@ -47,3 +47,8 @@ def test_the_network_and_the_batch_suit_the_data(tmp_path, read):
     assert (plan.batch_of(600), plan.batch_of(5000), plan.batch_of(50_000), plan.batch_of(7)) == (32, 64, 128, 7)
     np.savez(tmp_path / "i.npz", inputs=np.zeros((60, 16, 16, 3), np.uint8), labels=np.arange(60) % 2)
     assert plan.network_for(reading.read(asked(tmp_path / "i.npz"))) == "cnn"
+
+
+def test_the_pace_of_this_machine_is_taken_by_training(tmp_path, read):
+    compiling, seconds = plan.pace(asked(tmp_path / "a.npz"), read, plan.Plan(2, 100, 0, 0, False, 32, "linear"))
+    assert 0 < seconds < compiling
