@@ -238,9 +238,8 @@ def pairs(found, verdict, thresholds):
 
 def evidence_of(one, verdict) -> dict[str, Any]:
     """{method: its differences from ERM} in one world."""
-    values = one["values"]
-    methods = [name for name in values if name != "erm"]
-    return {name: verdict.evidence_of(name, one["measured"], values[name], values["erm"]) for name in methods}
+    accuracy = one["accuracy"]
+    return {name: verdict.evidence_of(name, one["measured"], accuracy) for name in accuracy if name != "erm"}
 
 
 def reliability(found, verdict, thresholds) -> dict[str, Any]:

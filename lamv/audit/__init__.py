@@ -14,7 +14,7 @@ The same command goes on where it was stopped; one that is finished is judged an
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,8 @@ def audit(asked: Question) -> dict[str, Any]:
         planned = plan_of(asked, read, "heads")
     measured = own_data(asked, read, planned)
     rows = {row.name: row for row in runs.read(runs_of(asked) / "own").rows}
-    evidence = evidence_of(asked.methods, measured, rows)
-    found = {label: verdict.judge(of) for label, of in evidence.items()}
+    accuracy = accuracies(rows.values())
+    found = {m.label: verdict.judge(verdict.evidence_of(m.label, measured, accuracy)) for m in asked.methods}
     for label, one in found.items():
         logger.info("%s: %s. %s", label, one.verdict, one.why)
     dose = planted(asked, read, planned, measured)
@@ -85,14 +85,14 @@ def audit(asked: Question) -> dict[str, Any]:
 
 
 def measured_alone(asked: Question) -> dict[str, Any]:
-    """{"measured", "values", "reasons"}: what verdicts are made of (evidence_of), and nothing else; for benchmarks."""
+    """{"measured", "accuracy", "reasons"}: what verdicts are made of (evidence_of), and nothing else; for benchmarks."""
     read = begun(asked)
     reasons = too_little(read)
     if reasons:
-        return {"measured": {}, "values": {}, "reasons": reasons}
+        return {"measured": {}, "accuracy": {}, "reasons": reasons}
     measured = own_data(asked, read, plan_of(asked, read), evaluates=False)
     rows = runs.read(runs_of(asked) / "own").rows
-    return {"measured": measured, "values": {row.name: accuracies(row) for row in rows}, "reasons": []}
+    return {"measured": measured, "accuracy": accuracies(rows), "reasons": []}
 
 
 def begun(asked: Question) -> Reading:
@@ -189,25 +189,12 @@ def remedied(
     _announce(3, "remedies", planned, len(config.rows))
     workdir = runs_of(asked) / "remedies"
     after = _trained(config, workdir, read, planned, evaluates=False)
-    rows = {row.name: accuracies(row) for row in runs.read(workdir).rows}
-    return remedies.outcomes(tried, after, measured, rows, found)
+    return remedies.outcomes(tried, after, measured, found)
 
 
-def evidence_of(
-    methods: Sequence[question.DosedMethod], measured: Mapping[str, Any], rows: Mapping[str, Row]
-) -> dict[str, list[verdict.Evidence]]:
-    """The differences of each method from ERM."""
-    values = {name: accuracies(row) for name, row in rows.items()}
-    return {
-        method.label: verdict.evidence_of(method.label, measured, values[method.label], values["erm"])
-        for method in methods
-    }
-
-
-def accuracies(row: Row) -> dict[str, tuple[float, ...]]:
-    """{metric: values of the seeds}, of the accuracies on test examples."""
-    keys = ("test/accuracy", "test/worst_group_accuracy")
-    return {key: row.metrics[key].values for key in keys if key in row.metrics}
+def accuracies(rows: Iterable[Row]) -> dict[str, tuple[float, ...]]:
+    """{row: accuracy of each seed on all test examples}."""
+    return {row.name: row.metrics["test/accuracy"].values for row in rows}
 
 
 def measures(rows: Mapping[str, Row], methods: Sequence[question.DosedMethod]) -> dict[str, Any]:

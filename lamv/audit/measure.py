@@ -37,9 +37,9 @@ COLUMNS = 30
 BANDS = (0.0, 0.06, 0.125, 0.25, 0.75)
 #: Directions of a span; more would be exchanged in vain.
 DIRECTIONS = 40
-#: Numbers held in memory while directions are found.
-NUMBERS = 4e7
-#: Test examples below which a pseudo-group counts for nothing.
+#: While directions are found: numbers held in memory, and products for a matrix of examples by examples.
+NUMBERS, PRODUCTS = 4e7, 1e10
+#: Test examples below which a group counts for nothing: of fewer, the worst is low by chance.
 FEWEST = 10
 
 
@@ -67,7 +67,9 @@ class InputPart(NamedTuple):
 
 
 def measure(workdir: Path, reading: Reading, examples: int) -> dict[str, Any]:
-    """{"parts": [...], "rows": {name: {"parts": {key: {"accuracy", "follows"}}, "hard", "clusters"}}, "sizes": {...}}.
+    """{"parts": [...], "rows": {name: {"parts": {key: {"accuracy", "follows"}}, "groups", "hard", "clusters"}}, "sizes"}.
+
+    groups: accuracy of the worst of the data's own groups, [] where it has none.
 
     examples: of the test set, at most, that are looked at. Lists are of seeds, None where there were no such examples.
     """
@@ -176,7 +178,8 @@ def _columns(
     for name in best:
         block = np.zeros(shape, np.float32)
         block[columns[name]] = 1
-        yield InputPart(f"column {name}", "mask", f"the column {name}", _same(block), (name,))
+        words = f"the column {name}" if reading.splits.input_names else name
+        yield InputPart(f"column {name}", "mask", words, _same(block), (name,))
 
 
 def _directions(row: VariantRun, reading: Reading, inputs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[InputPart]:
@@ -220,7 +223,7 @@ def _inputs(passes: Passes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     size = int(np.prod(row.view.shape))
     passes.widths["inputs"] = size
     for replicas in row.replicas:
-        most = int(min(exchange.MOST, NUMBERS / size / len(replicas.seeds)))
+        most = int(min(exchange.MOST, NUMBERS / size / len(replicas.seeds), (PRODUCTS / size) ** 0.5))
         table = evenly(replicas.of(row.view.train._replace(environments=())), most)
 
         def compute(replica, shared, b):
@@ -285,9 +288,19 @@ def _of_row(
     return {
         "accuracy": [float(one.mean()) for one in right],
         "parts": exchanged,
+        "groups": _of_groups(row, table, right),
         "hard": [_mean(one[where]) for one, where in zip(right, hard, strict=True)] if hard else [],
         "clusters": [_worst(one, groups) for one, groups in zip(right, clusters, strict=True)],
     }
+
+
+def _of_groups(row: VariantRun, table: SplitIndex, right: Sequence[np.ndarray]) -> list[float | None]:
+    """Accuracy of the worst group of each seed."""
+    if not row.view.num_groups:
+        return []
+    in_one = [groups < row.view.num_groups for groups in np.asarray(table.groups)]
+    each = zip(right, np.asarray(table.groups), in_one, strict=True)
+    return [_worst(own[where], groups[where]) for own, groups, where in each]
 
 
 def _partners(number: int, seed: int) -> np.ndarray:

@@ -19,8 +19,8 @@ TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 TELLING = 0.98
 #: Bins of a column by which it predicts.
 BINS = 16
-#: Examples of a class that an audit needs to say anything of it: some train, some test.
-FEWEST = 6
+#: Examples of a class, and of a group, that an audit needs: some train, and some test.
+FEWEST, FEWEST_OF_GROUP = 6, 30
 
 
 class Reading(NamedTuple):
@@ -81,6 +81,7 @@ def block_of(splits: Splits) -> dict[str, Any]:
     described = description.described(splits, description.names_of(splits, "none"))
     counts = np.sum(list(described["counts"].values()), axis=0)
     groups = joined(splits, "groups")
+    sizes = _groups(described["groups"], groups) if (groups != NONE).any() else None
     duplicates, predictive = duplicates_of(splits), predictive_columns(splits)
     return {
         "name": splits.name,
@@ -89,13 +90,13 @@ def block_of(splits: Splits) -> dict[str, Any]:
         "examples": described["examples"],
         "classes": described["classes"],
         "counts": counts.tolist(),
-        "groups": _groups(described["groups"], groups) if (groups != NONE).any() else None,
+        "groups": sizes,
         "left_out": described["left_out"],
         "notes": described["notes"],
         "duplicates": duplicates,
         "predictive_columns": predictive,
         "warnings": [
-            *_warnings(described["classes"], counts),
+            *_of_few(described["classes"], counts, sizes or {}),
             *_of_duplicates(duplicates),
             *_of_predictive(predictive),
         ],
@@ -165,11 +166,18 @@ def _groups(names: Sequence[str], groups: np.ndarray) -> dict[str, int]:
     return {name: int(size) for name, size in zip(names, sizes, strict=False)}
 
 
-def _warnings(classes: Sequence[str], counts: np.ndarray) -> list[str]:
+def _of_few(classes: Sequence[str], counts: np.ndarray, groups: Mapping[str, int]) -> list[str]:
+    warnings = []
     few = [f"{name} ({count})" for name, count in zip(classes, counts, strict=True) if 0 < count < FEWEST]
     if few:
-        return [f"Fewer than {FEWEST} examples of {listed(few)}: of these classes the audit can say nothing."]
-    return []
+        warnings.append(f"Fewer than {FEWEST} examples of {listed(few)}: too few to judge these classes.")
+    few = [f"{name} ({count})" for name, count in groups.items() if count < FEWEST_OF_GROUP]
+    if few:
+        warnings.append(
+            f"Fewer than {FEWEST_OF_GROUP} examples of the groups {listed(few, between='; ')}. A group of fewer than 10 test"
+            " examples does not count for the worst group."
+        )
+    return warnings
 
 
 def _of_duplicates(found: Mapping[str, int]) -> list[str]:

@@ -48,7 +48,7 @@ def _of(method: DosedMethod, grouped: bool, steps: int) -> dict[str, dict[str, A
 
 def outcomes(
     tried: Mapping[str, tuple[str, str, Any]], measured: Mapping[str, Any], own: Mapping[str, Any],
-    accuracies: Mapping[str, Mapping[str, Sequence[float]]], found: Mapping[str, verdict.Verdict],
+    found: Mapping[str, verdict.Verdict],
 ) -> list[dict[str, Any]]:  # fmt: skip
     """[{"method", "remedy", "price", "before", "after", "of"}]: intervals of differences from ERM, and the price.
 
@@ -58,7 +58,7 @@ def outcomes(
     outcome = []
     for name, (label, remedy, _) in tried.items():
         decisive = found[label].evidence[0]
-        after = _difference(decisive, measured["rows"][name], own["rows"]["erm"], accuracies[name], accuracies["erm"])
+        after = _difference(decisive, measured["rows"][name], own["rows"]["erm"])
         price = [a - b for a, b in zip(measured["rows"][name]["accuracy"], own["rows"][label]["accuracy"], strict=True)]
         outcome.append({
             "method": label, "remedy": remedy, "of": decisive.words, "price": interval(price),
@@ -67,12 +67,9 @@ def outcomes(
     return outcome
 
 
-def _difference(decisive: verdict.Evidence, row, erm, accuracies, erm_accuracies) -> list[float]:
+def _difference(decisive: verdict.Evidence, row: Mapping[str, Any], erm: Mapping[str, Any]) -> list[float]:
     if decisive.kind in verdict.PARTS:
         pairs = zip(row["parts"][decisive.key]["accuracy"], erm["parts"][decisive.key]["accuracy"], strict=True)
-    elif decisive.key == "worst group":
-        key = "test/worst_group_accuracy"
-        pairs = zip(accuracies.get(key, ()), erm_accuracies.get(key, ()), strict=True)
     elif decisive.key == "accuracy":
         pairs = zip(row["accuracy"], erm["accuracy"], strict=True)
     else:

@@ -68,21 +68,19 @@ class Verdict(NamedTuple):
     evidence: tuple[Evidence, ...]
 
 
-def evidence_of(method: str, measured: Mapping[str, Any], metrics: Mapping[str, Sequence[float]],
-                erm: Mapping[str, Sequence[float]]) -> list[Evidence]:  # fmt: skip
-    """All differences of a method from ERM. measured: lamv.audit.measure. metrics, erm: {metric: values of the seeds}."""
+def evidence_of(method: str, measured: Mapping[str, Any], accuracy: Mapping[str, Sequence[float]]) -> list[Evidence]:
+    """All differences of a method from ERM. measured: lamv.audit.measure. accuracy: of each row, values of the seeds."""
     own, base = measured["rows"][method], measured["rows"]["erm"]
-    found = [Evidence("accuracy", "accuracy", "accuracy on test examples", _minus(metrics, erm, "test/accuracy"))]
-    worst = _minus(metrics, erm, "test/worst_group_accuracy")
-    if worst:
-        found.append(Evidence("group", "worst group", "accuracy of the worst of your groups", worst))
-    for key, words in (
-        ("hard", "accuracy on the examples that a short training gets wrong"),
-        ("clusters", "accuracy of the worst cluster of features"),
+    differences = tuple(a - b for a, b in zip(accuracy[method], accuracy["erm"], strict=True))
+    found = [Evidence("accuracy", "accuracy", "accuracy on test examples", differences)]
+    for key, words, suspect in (
+        ("groups", "accuracy of the worst of your groups", True),
+        ("hard", "accuracy on the examples that a short training gets wrong", False),
+        ("clusters", "accuracy of the worst cluster of features", False),
     ):
         values = tuple(a - b for a, b in zip(own[key], base[key], strict=True) if a is not None and b is not None)
         if len(values) > 1:
-            found.append(Evidence("group", key, words, values, suspect=False))
+            found.append(Evidence("group", key, words, values, suspect=suspect))
     needed = SUFFICIENT * np.mean(base["accuracy"])
     for part in measured["parts"]:
         pairs = zip(own["parts"][part["key"]]["accuracy"], base["parts"][part["key"]]["accuracy"], strict=True)
@@ -122,10 +120,6 @@ def judge(evidence: Sequence[Evidence], reasons: Sequence[str] = (), thresholds:
 
 def _first(one: Evidence, evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
     return (one, *(other for other in evidence if other is not one))
-
-
-def _minus(metrics: Mapping[str, Sequence[float]], erm: Mapping[str, Sequence[float]], key: str) -> tuple[float, ...]:
-    return tuple(a - b for a, b in zip(metrics.get(key, ()), erm.get(key, ()), strict=True))
 
 
 def _beyond(one: Evidence, thresholds: Thresholds) -> bool:
@@ -175,7 +169,7 @@ def _more(one: Evidence) -> str:
 def recorded(found: Verdict) -> dict[str, Any]:
     """A verdict as audit.json holds it."""
     by_key = {one.key: one for one in found.evidence}
-    worst = by_key.get("worst group") or by_key.get("hard")
+    worst = by_key.get("groups") or by_key.get("hard")
     leans = [one for one in found.evidence if one.kind in PARTS and one.suspect and _beyond(one, THRESHOLDS)]
     return {
         "verdict": found.verdict,

@@ -10,7 +10,7 @@ from lamv.catalog.words import number
 from lamv.report import page
 from lamv.report.figures import style
 from lamv.report.figures.style import ACCENT, INK, WIDTH, Drawn, as_svg
-from lamv.report.numbers import interval, points, shortened, text_table
+from lamv.report.numbers import decimals_for, interval, points, shortened, text_table
 from lamv.report.page import Heading, PageTable
 from lamv.report.table import Cell
 
@@ -115,6 +115,7 @@ def _evidence_figure(content: Mapping[str, Any]) -> Drawn | None:
         if name and place:
             axes.axhline(place - 0.5, color="#d6d6de", linewidth=0.8)
     axes.axvline(0, color=INK, linewidth=1)
+    axes.set_xlim(*_reach([e["difference"] for _, e, _ in lines if e["suspect"]]))
     axes.set_yticks(range(len(lines)), labels)
     axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
@@ -128,6 +129,13 @@ def _evidence_figure(content: Mapping[str, Any]) -> Drawn | None:
     return Drawn("evidence", as_svg(fig), f"Differences from ERM. {alt}", caption)
 
 
+def _reach(differences: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """Ends of an axis, in points, that holds these intervals and a few points around 0; others may leave it."""
+    ends = [100 * (of[end] if of[end] is not None else of["mean"]) for of in differences for end in ("low", "high")]
+    low, high = min(-5.0, *ends), max(5.0, *ends)
+    return low - 0.05 * (high - low), high + 0.05 * (high - low)
+
+
 def _short(evidence: Mapping[str, Any]) -> str:
     if evidence["kind"] in ("sufficient", "part"):
         return f"without {evidence['words']}"
@@ -135,7 +143,7 @@ def _short(evidence: Mapping[str, Any]) -> str:
         "accuracy": "accuracy",
         "hard": "hard examples",
         "clusters": "worst cluster",
-        "worst group": "worst group",
+        "groups": "worst group",
     }.get(evidence["key"], evidence["words"])
 
 
@@ -201,7 +209,7 @@ def _part_table(content: Mapping[str, Any]) -> PageTable | None:
         Heading("Part of the inputs"), Heading("predicts the label", "by itself, %"),
         Heading("varies within classes", "% of its variance"),
         *(Heading(_name(name), "% right without it") for name in names),
-        *(Heading(_name(name), "% follow it", group="called what the other example is") for name in names),
+        *(Heading(_name(name), "% follow it") for name in names),
     ]  # fmt: skip
     rows = []
     for part in shown:
@@ -232,7 +240,7 @@ def _measure_table(content: Mapping[str, Any]) -> PageTable | None:
         cells = []
         for name in names:
             difference = of[name]["difference"]
-            decimals = 1 if percent else 3
+            decimals = 1 if percent else decimals_for([of["erm"]["mean"]])
             cell = Cell(number(scale * of[name]["mean"], decimals))
             if difference:
                 low, high = difference["low"], difference["high"]

@@ -57,10 +57,13 @@ def test_the_worst_of_several_harms_is_told():
     assert "a direction" in judge([accuracy(), mild, grave]).why
 
 
+ACCURACY = {"erm": (0.9, 0.9), "mixup(1)": (0.9, 0.9)}
+
+
 def measured(erm=0.9, method=0.6, alone=0.95, share=None):
     def row(accuracy_without):
         return {
-            "accuracy": [0.9, 0.9], "hard": [0.5, None], "clusters": [0.8, 0.8],
+            "accuracy": [0.9, 0.9], "groups": [0.5, 0.5], "hard": [0.5, None], "clusters": [0.8, 0.8],
             "parts": {"p": {"accuracy": [accuracy_without] * 2, "follows": [0.1, 0.1]}},
         }  # fmt: skip
 
@@ -69,24 +72,17 @@ def measured(erm=0.9, method=0.6, alone=0.95, share=None):
 
 
 def test_a_part_that_tells_the_label_by_itself_is_judged_by_the_stricter_threshold():
-    values = {"test/accuracy": (0.9, 0.9)}
-    kinds = {
-        alone: evidence_of("mixup(1)", measured(alone=alone), values, values)[-1].kind for alone in (0.95, 0.5, None)
-    }
+    kinds = {alone: evidence_of("mixup(1)", measured(alone=alone), ACCURACY)[-1].kind for alone in (0.95, 0.5, None)}
     assert kinds == {0.95: "sufficient", 0.5: "part", None: "part"}
 
 
 def test_directions_that_vary_as_those_of_any_data_are_no_suspects():
-    values = {"test/accuracy": (0.9, 0.9)}
-    suspects = [
-        evidence_of("mixup(1)", measured(share=share), values, values)[-1].suspect for share in (0.0, 0.2, None)
-    ]
+    suspects = [evidence_of("mixup(1)", measured(share=share), ACCURACY)[-1].suspect for share in (0.0, 0.2, None)]
     assert suspects == [True, False, True]
 
 
 def test_the_record_is_that_of_the_contract():
-    values = {"test/accuracy": (0.9, 0.9), "test/worst_group_accuracy": (0.5, 0.5)}
-    record = recorded(judge(evidence_of("mixup(1)", measured(), values, values)))
+    record = recorded(judge(evidence_of("mixup(1)", measured(), ACCURACY)))
     assert record["verdict"] == "risky"
     assert record["accuracy_difference"] == {"mean": 0.0, "low": 0.0, "high": 0.0, "n": 2}
     assert record["worst_group_difference"]["n"] == 2
