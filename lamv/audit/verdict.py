@@ -19,7 +19,7 @@ NO_SURPRISE = "A shortcut of a kind that was not looked for, or examples from el
 #: only where classes vary so little along them, as a share of the variance. Data without shortcuts has .1 and more.
 SUSPECT_SHARE = 0.05
 #: A part is sufficient if by itself it is right as often as this share of ERM's accuracy.
-SUFFICIENT = 0.95
+SUFFICIENT = 0.98
 
 
 class Thresholds(NamedTuple):

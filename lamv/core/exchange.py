@@ -114,12 +114,13 @@ def alone(values: np.ndarray, labels: np.ndarray, num_classes: int, most: int = 
     """(accuracy, within share) of a part of the inputs by itself, from its values (N, D): see `Discriminants`.
 
     accuracy: how often the nearest class mean is right; within share: along the first direction. Also tried is the
-    logarithm of the mean square, which is all that a pattern without a fixed phase says; the more accurate counts.
+    logarithm of the mean square, which is all that a pattern without a fixed phase says; the more accurate counts. Values
+    that never change have the share 1.
     """
     energy = np.log((np.asarray(values, np.float64) ** 2).mean(axis=1, keepdims=True) + 1e-12)
     found = [discriminants(of, labels, num_classes, most=most) for of in (values, energy)]
     best = max(found, key=lambda one: one.accuracy)
-    return best.accuracy, float(best.within_share[0])
+    return best.accuracy, float(best.within_share[0]) if best.within_share.size else 1.0
 
 
 def _thinned(inputs: np.ndarray, labels: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

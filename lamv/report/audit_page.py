@@ -28,8 +28,8 @@ MEANINGS = (
     ),
     ("inconclusive", "The data, or the time, allows none of these verdicts; the sentence names what is missing."),
 )
-#: Parts shown in the table.
-PARTS = 12
+#: Parts shown in the table; shortcuts named in a sentence; and when a part is one, as in lamv.audit.verdict.
+PARTS, SHORTCUTS, SUFFICIENT = 12, 6, 0.98
 
 
 def write(path: Path, content: Mapping[str, Any], pictures: Sequence[Any] = ()) -> Path:
@@ -59,6 +59,7 @@ def page_content(content: Mapping[str, Any], pictures: Sequence[Any]) -> dict[st
         "verdicts": [
             {"name": name, "colour": LOOKS[of["verdict"]], **of} for name, of in content["methods"].items()
         ],
+        "shortcuts": shortcuts(content),
         "meanings": MEANINGS,
         "data": content["data"],
         "data_table": _data_table(content["data"]),
@@ -75,6 +76,16 @@ def page_content(content: Mapping[str, Any], pictures: Sequence[Any]) -> dict[st
         "examples": content["examples"],
         "terms": metrics.terms([key for key in content["measures"] if not key.startswith("test/layers/")]),
     }  # fmt: skip
+
+
+def shortcuts(content: Mapping[str, Any]) -> list[str]:
+    """Parts that predict the label as well by themselves as ERM does from everything, in words, best first."""
+    if "test/accuracy" not in content["measures"]:
+        return []
+    erm = content["measures"]["test/accuracy"]["erm"]["mean"]
+    found = [part for part in content["parts"] if (part["alone"] or 0) >= SUFFICIENT * erm and part["kind"] != "span"]
+    found = sorted(found, key=lambda part: -part["alone"])[:SHORTCUTS]
+    return [f"{part['words']} ({100 * part['alone']:.0f} %)" for part in found]
 
 
 def headline(methods: Mapping[str, Any]) -> str:

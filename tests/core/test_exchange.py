@@ -125,3 +125,4 @@ def test_a_part_alone_tells_the_label_by_its_values_or_by_its_energy():
         assert accuracy > 0.95 and share < 0.1
     accuracy, share = exchange.alone(rng.normal(size=(600, 4)), labels, 2)
     assert 0.3 < accuracy < 0.7 and share > 0.9
+    assert exchange.alone(np.zeros((600, 4)), labels, 2) == (0.5, 1.0)
