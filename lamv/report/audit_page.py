@@ -28,6 +28,8 @@ MEANINGS = (
     ),
     ("inconclusive", "The data, or the time, allows none of these verdicts; the sentence names what is missing."),
 )
+#: Parts that are found because they predict the label.
+DIRECTIONS = ("leading direction", "low-variance directions")
 #: Parts shown in the table; shortcuts named in a sentence; and when a part is one, as in lamv.audit.verdict.
 PARTS, SHORTCUTS, SUFFICIENT = 12, 6, 0.98
 
@@ -83,9 +85,15 @@ def shortcuts(content: Mapping[str, Any]) -> list[str]:
     if "test/accuracy" not in content["measures"]:
         return []
     erm = content["measures"]["test/accuracy"]["erm"]["mean"]
-    found = [part for part in content["parts"] if (part["alone"] or 0) >= SUFFICIENT * erm and part["kind"] != "span"]
+    found = [
+        part for part in content["parts"] if (part["alone"] or 0) >= SUFFICIENT * erm and part["key"] not in DIRECTIONS
+    ]
     found = sorted(found, key=lambda part: -part["alone"])[:SHORTCUTS]
-    return [f"{part['words']} ({100 * part['alone']:.0f} %)" for part in found]
+    return [
+        f"{part['words']} (right in {100 * part['alone']:.0f} %; with that of another example, ERM is right in"
+        f" {100 * part['rows']['erm']['accuracy']:.0f} %)"
+        for part in found
+    ]
 
 
 def headline(methods: Mapping[str, Any]) -> str:
