@@ -46,8 +46,8 @@ IMAGE_CUES = ("patch", "cast", "grating")
 MORE, STEPS, SEEDS, TEST = 4, 2000, 5, 4000
 #: Of the audit.
 MINUTES = 3.0
-#: A loss that is a harm, and a gain that is a help.
-HARM, HELP = 0.03, 0.005
+#: A loss that is a harm, one that is grave, and a gain that is a help.
+HARM, GRAVE, HELP = 0.03, 0.05, 0.005
 
 
 class World(NamedTuple):
@@ -224,8 +224,8 @@ def fit(found, verdict):
         known = reliability(found, verdict, thresholds)
         return 5 * known["false_safe"] + known["false_risky"] + known["inconclusive"]
 
-    grid = itertools.product((0.03, 0.04), (0.04, 0.06, 0.08, 0.1, 0.12), (0.1, 0.15, 0.2, 0.3))
-    tried = [verdict.Thresholds(accuracy=a, sufficient=s, part=p) for a, s, p in grid]
+    grid = itertools.product((0.03, 0.04), (0.03, 0.04, 0.06, 0.08, 0.1, 0.12))
+    tried = [verdict.Thresholds(accuracy=accuracy, sufficient=sufficient) for accuracy, sufficient in grid]
     return min(tried, key=cost)
 
 
@@ -234,6 +234,14 @@ def pairs(found, verdict, thresholds):
     for one in found:
         for method, evidence in evidence_of(one, verdict).items():
             yield one["truth"][method], verdict.judge(evidence, one["reasons"], thresholds).verdict
+
+
+def losses(found, verdict, thresholds):
+    """(worse of the two true differences, verdict) of each method in each world."""
+    for one in found:
+        for method, evidence in evidence_of(one, verdict).items():
+            given = verdict.judge(evidence, one["reasons"], thresholds).verdict
+            yield min(one["truth"][f"{method} differences"]), given
 
 
 def evidence_of(one, verdict) -> dict[str, Any]:
@@ -252,10 +260,12 @@ def reliability(found, verdict, thresholds) -> dict[str, Any]:
     risky = counts.get("risky", {})
     harmless = {given: sum(counts.get(t, {}).get(given, 0) for t in ("safe", "helps")) for given in verdict.VERDICTS}
     passed = sum(risky.get(given, 0) for given in ("safe", "helps"))
+    grave = [given in ("safe", "helps") for loss, given in losses(found, verdict, thresholds) if loss <= -GRAVE]
     sizes = [one["world"]["size"] for one in found]
     return {
         "worlds": len(found), "judged": total, "counts": counts,
         "false_safe": passed / max(1, sum(risky.values())),
+        "grave": len(grave), "false_safe_of_grave": sum(grave) / max(1, len(grave)),
         "false_safe_of_safe": passed / max(1, passed + harmless["safe"] + harmless["helps"]),
         "false_risky": harmless["risky"] / max(1, sum(harmless.values())),
         "inconclusive": sum(row.get("inconclusive", 0) for row in counts.values()) / max(1, total),

@@ -26,13 +26,14 @@ class Thresholds(NamedTuple):
     """A loss beyond these is a harm, a smaller one is none; fractions, set on one half of the worlds of benchmarks.audit.
 
     accuracy: of accuracy. group: of that of the worst group. sufficient: of accuracy with a part exchanged that by itself
-    predicts the label; part: with any other part.
+    predicts the label; part: with any other part, which the worlds do not decide: correlated columns of real tables differ
+    by up to 18 points without any shortcut (lamv.audit, wine).
     """
 
     accuracy: float = 0.03
     group: float = 0.1
-    sufficient: float = 0.06
-    part: float = 0.2
+    sufficient: float = 0.04
+    part: float = 0.3
 
 
 THRESHOLDS = Thresholds()

@@ -28,6 +28,8 @@ MEANINGS = (
     ),
     ("inconclusive", "The data, or the time, allows none of these verdicts; the sentence names what is missing."),
 )
+#: Of the reliability, those that the page prints.
+SHARES = ("false_safe", "false_safe_of_grave", "false_risky", "inconclusive")
 #: Parts that are found because they predict the label.
 DIRECTIONS = ("leading direction", "low-variance directions")
 #: Parts shown in the table; shortcuts named in a sentence; and when a part is one, as in lamv.audit.verdict.
@@ -313,12 +315,13 @@ def _reliability_table(known: Mapping[str, Any]) -> PageTable:
         [Cell(f"truth: {truth}"), *(Cell(str(known["counts"].get(truth, {}).get(verdict, 0))) for verdict in verdicts)]
         for truth in ("helps", "safe", "risky")
     ]
-    shares = {key: f"{100 * known[key]:.0f} %" for key in ("false_safe", "false_risky", "inconclusive")}
+    shares = {key: f"{100 * known[key]:.0f} %" for key in SHARES}
     caption = (
         f"{known['judged']} verdicts in {known['worlds']} synthetic worlds; the truth was found by training at length on"
-        f" four times the data. Of truly risky methods, {shares['false_safe']} were called safe or of help; of harmless"
-        f" ones, {shares['false_risky']} were called risky; {shares['inconclusive']} of all were left open. Thresholds were"
-        " set on as many other worlds."
+        f" four times the data. Of risky methods, which lose 3 points or more, {shares['false_safe']} were called safe or of"
+        f" help; of those that lose 5 or more, {shares['false_safe_of_grave']} of {known['grave']}. Of harmless ones,"
+        f" {shares['false_risky']} were called risky. {shares['inconclusive']} of all were left open. Thresholds were set on"
+        " as many other worlds."
     )
     return PageTable([Heading("Verdict"), *(Heading(verdict) for verdict in verdicts)], rows, caption)
 
