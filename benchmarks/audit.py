@@ -226,7 +226,7 @@ def fit(found, verdict):
 
     grid = itertools.product((0.03, 0.04), (0.03, 0.04, 0.06, 0.08, 0.1, 0.12))
     tried = [verdict.Thresholds(accuracy=accuracy, sufficient=sufficient) for accuracy, sufficient in grid]
-    return min(tried, key=cost)
+    return min(tried, key=lambda thresholds: (cost(thresholds), thresholds != verdict.THRESHOLDS))
 
 
 def pairs(found, verdict, thresholds):
