@@ -15,7 +15,7 @@ LONG = (
     "train/test_mitigated.py", "test_chaos.py", "results/test_hostile_workdirs.py", "train/test_parallel.py",
     "test_recipes.py", "test_command_line.py", "train/test_step.py", "test_readme.py", "train/test_loop.py",
     "train/test_distill.py", "core/test_mixing_variants.py", "models/test_engine.py", "train/test_reading.py",
-    "evaluate/test_evaluate.py", "test_bad_configs.py", "test_spurious_command.py", "core/test_regions.py",
+    "audit/test_audit.py", "evaluate/test_evaluate.py", "test_bad_configs.py", "test_spurious_command.py", "core/test_regions.py",
     "test_claims.py", "core/test_targets.py", "core/test_pairing.py", "report/test_sections.py",
     "core/test_mitigation.py", "evaluate/test_bounds.py", "evaluate/test_probes.py", "test_launch.py",
     "evaluate/test_passes.py", "core/test_methods.py", "core/test_bounds.py", "report/test_report.py",

@@ -56,12 +56,27 @@ def test_the_method_that_the_readme_adds_works_as_shown(added):
     np.testing.assert_allclose(batch(inputs, targets, 0.5).targets, 0.5 * made.targets + 0.25, atol=1e-6)
 
 
-@pytest.mark.parametrize("mitigation", [name for name, one in MITIGATIONS.items() if one.in_steps])
-def test_the_method_that_the_readme_adds_works_under_every_mitigation(added, mitigation, monkeypatch):
+@pytest.fixture
+def mixed_once(monkeypatch):
+    """No step mixes the batch beside the method."""
+
     def mixed_again(*_, **__):
         raise AssertionError("the batch would be mixed twice")
 
     monkeypatch.setattr("lamv.train.step.mixing.mixup", mixed_again)
+
+
+@pytest.mark.parametrize("mitigation", [name for name, one in MITIGATIONS.items() if one.in_steps])
+def test_the_method_that_the_readme_adds_is_traced_under_every_mitigation(added, mitigation, mixed_once):
+    run = run_of(**LINEAR | {"method.name": added, "mitigation.name": mitigation, "steps": 3}, init=False)
+    [one] = run.replicas
+    state = jax.eval_shape(run.functions.init, one.knobs)
+    after = jax.eval_shape(run.functions.step(0), state, one.knobs, one.teacher, one.train, run.examples, 0, 3)
+    assert jax.tree.structure(after) == jax.tree.structure(state)
+
+
+@pytest.mark.parametrize("mitigation", ["group_dro", "lisa"])  # one that weighs, and one that chooses partners
+def test_the_method_that_the_readme_adds_is_trained_under_a_mitigation(added, mitigation, mixed_once):
     run = run_of(**LINEAR | {"method.name": added, "mitigation.name": mitigation, "steps": 3})
     before = run.arrays()
     run.advance(0, 3)

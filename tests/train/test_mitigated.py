@@ -42,10 +42,12 @@ def rows_of(changes, rows=None):
     return configs.rows_of(run, SMALL | {"mitigation.subsets": 2} | changes)
 
 
-def run_of(**changes):
+def run_of(init=True, **changes):
+    """init: False for a run that is traced and not trained."""
     [row] = rows_of(changes)
     run = VariantRun(row, Shared([row], jax.devices()[:8]))
-    run.init()
+    if init:
+        run.init()
     return run
 
 
