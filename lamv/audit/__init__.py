@@ -26,7 +26,7 @@ from lamv.audit.reading import Reading
 from lamv.data import description
 from lamv.errors import WorkdirMismatch
 from lamv.report import audit_page
-from lamv.results import runs
+from lamv.results import jsonl, runs
 from lamv.results.records import Row
 from lamv.train import loop
 
@@ -133,9 +133,11 @@ def plan_of(asked: Question, read: Reading, name: str = "plan") -> Plan:
     path = folder / f"{name}.json"
     files.refuse_no_file(path)
     if path.is_file():
-        kept = files.read_json(path)
-        if kept.get("asked") != asked.recorded():
-            changed = [key for key, value in asked.recorded().items() if kept.get("asked", {}).get(key) != value]
+        kept = jsonl.read_object(path, [])
+        if not all(isinstance(kept.get(key), dict) for key in ("asked", "plan")):
+            raise WorkdirMismatch(f"{path} is damaged; remove {folder}, or give another --out")
+        if kept["asked"] != asked.recorded():
+            changed = [key for key, value in asked.recorded().items() if kept["asked"].get(key) != value]
             raise WorkdirMismatch(
                 f"{folder} holds another audit (other {', '.join(changed)}); give another --out, or remove that folder"
             )
@@ -232,10 +234,9 @@ def _trained(config, workdir: Path, read: Reading, planned: Plan, evaluates: boo
     path = workdir / "measures.json"
     done = loop.train(config, workdir)
     of = files.hash_of({"rows": done["rows"], "evaluates": evaluates})
-    if path.is_file():
-        kept = files.read_json(path)
-        if kept.get("of") == of:
-            return kept
+    kept = jsonl.read_object(path, [])
+    if kept.get("of") == of:
+        return kept
     started = time.perf_counter()
     if evaluates:
         evaluate.evaluate(workdir, options=evaluate.Options(brief=True))

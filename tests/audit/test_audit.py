@@ -88,8 +88,9 @@ def test_the_page_needs_nothing_else_and_begins_with_the_verdict(audited):
 def test_stopped_before_it_was_measured_it_goes_on_to_the_same_answer(audited):
     folder, arguments, _ = audited
     before = (folder / "page.json").read_bytes()
-    for name in ("page.json", "page.html", "page_runs/own/measures.json"):
+    for name in ("page.json", "page.html"):
         (folder / name).unlink()
+    (folder / "page_runs/own/measures.json").write_text('{"of": ')
     result = run(*arguments)
     assert result.returncode == 0
     assert result.stderr.count("is done; nothing to do") == 2  # nothing is trained again
@@ -100,6 +101,13 @@ def test_another_question_in_the_same_place_is_refused(audited):
     result = audit(*audited[1], "--methods=mixup:.5")
     assert result.returncode == 78
     assert "another audit (other methods)" in result.stderr
+
+
+def test_a_damaged_plan_is_one_line(tmp_path):
+    flags = begun(tmp_path)
+    (tmp_path / "page_runs" / "plan.json").write_text('{"asked": {')
+    result = audit(*flags)
+    assert (result.returncode, "plan.json is damaged" in result.stderr) == (78, True)
 
 
 def arrays(tmp_path, inputs, labels):
