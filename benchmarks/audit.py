@@ -37,7 +37,6 @@ FOLDER = flags.DEFINE_string("folder", "runs/audit_worlds", "Folder of what is t
 SHARD = flags.DEFINE_string("shard", "0/1", "Of N processes that share the worlds, this is number I.")
 WRITE = flags.DEFINE_bool("write", False, "Write lamv/audit/reliability.json.")
 
-METHODS = "label_smoothing:.1,mixup:1"
 NOISES, RELIABILITIES, SIZES = (0.0, 0.0, 0.25, 0.5, 1.0), (1.0, 1.0, 0.95, 0.85), (300, 900, 2700)
 STRENGTHS, PRIORS, LABEL_NOISES = (0.15, 0.3, 0.6), (1.0, 4.0), (0.0, 0.0, 0.1)
 SIDES = (12, 12, 16)  # a perceptron sees the smaller ones, a convolutional network the larger ones
@@ -176,7 +175,9 @@ def audited(of: World, here: Path) -> dict[str, Any]:
 
     inputs, labels = draw(of, of.size, stream=0)
     np.savez(here / "sample.npz", inputs=inputs, labels=labels)
-    asked = question.Question(here / "sample.npz", here / "audit.html", question.parsed(METHODS), minutes=MINUTES)
+    asked = question.Question(
+        here / "sample.npz", here / "audit.html", question.parsed(question.DEFAULT), minutes=MINUTES
+    )
     return audit.measured_alone(asked)
 
 
@@ -193,7 +194,7 @@ def truth(of: World, here: Path) -> dict[str, str]:
     arrays = {f"{part}_{kind}": array for part, pair in parts.items()
               for kind, array in zip(("inputs", "labels"), pair, strict=True)}  # fmt: skip
     np.savez(here / "truth.npz", **arrays)
-    methods = question.parsed(METHODS)
+    methods = question.parsed(question.DEFAULT)
     config = configs.defaults()
     config.rows = question.rows([question.ERM, *methods])
     config.steps, config.batch_size, config.seeds, config.log_every = STEPS, 64, SEEDS, STEPS

@@ -35,7 +35,7 @@ __all__ = ["Question", "audit", "checked"]
 MANY, EACH, FEWEST = 1000, 5, 30
 #: Heads on frozen features take the place of networks that would have this part of the steps they want, or less.
 SHORTEST = 4
-#: Metrics of the page, beside accuracy; {} is a layer.
+#: Metrics of the page, beside those of layers.
 METRICS = (
     "test/accuracy", "test/worst_group_accuracy", "test/mean_group_accuracy", "test/nll", "test/ece", "test/ece_scaled",
     "test/temperature", "test/aurc", "test/features/within_variance", "test/features/between_variance",
@@ -51,7 +51,7 @@ def audit(asked: Question) -> dict[str, Any]:
     read = begun(asked)
     reasons = too_little(read)
     if reasons:
-        methods = {method.label: verdict.empty(reasons) for method in asked.methods}
+        methods = {method.label: verdict.recorded(verdict.judge((), reasons)) for method in asked.methods}
         return _written(asked, {"data": dict(read.block), "methods": methods}, [])
     images = read
     if asked.weights:
@@ -85,7 +85,7 @@ def audit(asked: Question) -> dict[str, Any]:
 
 
 def measured_alone(asked: Question) -> dict[str, Any]:
-    """{"measured", "accuracy", "reasons"}: what verdicts are made of (evidence_of), and nothing else; for benchmarks."""
+    """{"measured", "accuracy", "reasons"}: what verdicts are made of (lamv.audit.verdict), and no more; for benchmarks."""
     read = begun(asked)
     reasons = too_little(read)
     if reasons:
@@ -212,7 +212,7 @@ def measures(rows: Mapping[str, Row], methods: Sequence[question.DosedMethod]) -
         table[metric] = {}
         for name in ("erm", *(method.label for method in methods)):
             pairs = zip(of[name].values, of["erm"].values, strict=True)
-            difference = None if name == "erm" else remedies.interval([a - b for a, b in pairs])
+            difference = None if name == "erm" else verdict.interval_of([a - b for a, b in pairs])
             table[metric][name] = {"mean": of[name].mean, "difference": difference}
     return table
 

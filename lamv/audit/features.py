@@ -99,15 +99,10 @@ def features(asked: Question, read: Reading, network: teacher.Teacher) -> np.nda
             )
         state[name] = given[:1].astype(state[name].dtype)
     replicas.state = row.layout.place(unflat(replicas.state, state), replicas=True)
-    passes = Passes(row)
     number = len(joined(read.splits, "labels"))
     nobody = np.zeros((1, number), np.int32)
     everything = SplitIndex(np.arange(number, dtype=np.int32)[None], nobody, nobody)
-
-    def compute(replica, shared, b):
-        return {"features": passes.forward(replica.state, passes.read(replica, shared, b).inputs)["features"]}
-
-    values = passes.gathered("features", compute, replicas, everything, wheres=("features",))["features"][0]
+    [values] = Passes(row).activations(replicas, everything, wheres=["features"])["features"]
     deviation = values.std(axis=0)
     kept = deviation > 1e-6 * max(deviation.max(), 1e-30)
     logger.info("%d features of %s, row %s", kept.sum(), shown(network.path), network.row)

@@ -112,11 +112,7 @@ def predictions(passes: Passes, table: SplitIndex) -> tuple[list[np.ndarray], li
     row, predicted, labels = passes.row, [], []
     for replicas in row.replicas:
         own = replicas.of(table)
-
-        def compute(replica, shared, b):
-            return {"logits": passes.logits(replica.state, passes.read(replica, shared, b).inputs)}
-
-        logits = passes.gathered("predictions", compute, replicas, own)["logits"]
+        logits = passes.activations(replicas, own, wheres=["logits"])["logits"]
         predicted += list(logits.argmax(axis=-1))
         labels += [row.labels_of(own, r) for r in range(len(replicas.seeds))]
     return predicted, labels
@@ -221,7 +217,6 @@ def _inputs(passes: Passes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(inputs (M, D), labels (M,)) of training examples as the network sees them, of each seed."""
     row = passes.row
     size = int(np.prod(row.view.shape))
-    passes.widths["inputs"] = size
     for replicas in row.replicas:
         most = int(min(exchange.MOST, NUMBERS / size / len(replicas.seeds), (PRODUCTS / size) ** 0.5))
         table = evenly(replicas.of(row.view.train._replace(environments=())), most)
@@ -230,8 +225,10 @@ def _inputs(passes: Passes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             inputs = passes.read(replica, shared, b).inputs
             return {"inputs": inputs.reshape(len(inputs), -1)}
 
-        values = passes.gathered("inputs", compute, replicas, table, wheres=("inputs",))["inputs"]
-        for r, own in enumerate(values):
+        replica, shared, batches = passes.arguments(replicas, table)
+        length = replica.table.rows.shape[1]
+        values = passes.filled("inputs", compute, (replica, shared), {"inputs": size}, length, batches)["inputs"]
+        for r, own in enumerate(values[:, : table.rows.shape[1]]):
             yield own, row.labels_of(table, r)
 
 
@@ -244,11 +241,7 @@ def clusters_of(passes: Passes, table: SplitIndex) -> list[np.ndarray]:
     row, of_seeds = passes.row, []
     for replicas in row.replicas:
         own = replicas.of(table)
-
-        def compute(replica, shared, b):
-            return {"features": passes.forward(replica.state, passes.read(replica, shared, b).inputs)["features"]}
-
-        features = passes.gathered("features", compute, replicas, own, wheres=("features",))["features"]
+        features = passes.activations(replicas, own, wheres=["features"])["features"]
         for r, values in enumerate(features):
             labels = row.labels_of(own, r)
             of_seeds.append(_clustered(values.astype(np.float64), labels))

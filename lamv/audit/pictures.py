@@ -42,17 +42,18 @@ def _of_part(reading: Reading, inputs: np.ndarray, part: Mapping[str, Any]) -> P
     kept = np.linspace(0, len(labels) - 1, min(len(labels), 1500)).astype(int)
     images, labels = inputs[kept], labels[kept]
     values = images.reshape(len(images), -1).astype(np.float32) / 255
+    by_label = np.argsort(labels, kind="stable")[np.linspace(0, len(labels) - 1, 2 * ENDS).astype(int)]
     if part["kind"] == "mask":
         block = exchange.blocks(images.shape[1:])[part["key"].removeprefix("block ")]
-        order = np.argsort(labels, kind="stable")[np.linspace(0, len(labels) - 1, 2 * ENDS).astype(int)]
-        return _sheet(part, images[order], block[..., 0] > 0, "Examples of all classes, in the order of their labels.")
+        return _sheet(
+            part, images[by_label], block[..., 0] > 0, "Examples of all classes, in the order of their labels."
+        )
     if part["key"].startswith("band"):
         edges = np.array(part["key"].removeprefix("band ").split("-"), np.float32)
-        whole = images.astype(np.float32)
+        whole = images[by_label].astype(np.float32)
         only = np.asarray(exchange.band(np.zeros_like(whole), whole, edges, shape=images.shape[1:]))
-        order = np.argsort(labels, kind="stable")[np.linspace(0, len(labels) - 1, 2 * ENDS).astype(int)]
-        reach = np.abs(only[order]).max() or 1
-        return _sheet(part, (127.5 + 127.5 * only[order] / reach).astype(np.uint8), None,
+        reach = np.abs(only).max() or 1
+        return _sheet(part, (127.5 + 127.5 * only / reach).astype(np.uint8), None,
                       "The part alone, of examples in the order of their labels.")  # fmt: skip
     if part["key"] == "colour":
         along = values.mean(axis=1)

@@ -3,7 +3,6 @@
 The plan is made once and kept in plan.json, so that an audit which goes on after an interruption is the same audit.
 """
 
-import logging
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -32,7 +31,6 @@ PROGRAMS, REMEDIES = 5, 3
 PARTS, EXAMPLES = 25, (300, 2000)
 #: A forward pass takes this share of a training step.
 FORWARD = 1 / 3
-logger = logging.getLogger("lamv.audit")
 
 
 class Plan(NamedTuple):

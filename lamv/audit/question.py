@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,9 +120,9 @@ def _method(part: str) -> DosedMethod:
     return DosedMethod(name, knob, dose)
 
 
-def rows(methods: Sequence[DosedMethod], extra: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+def rows(methods: Sequence[DosedMethod]) -> dict[str, dict[str, Any]]:
     """Rows of a recipe, one a method."""
-    return {method.label: method.settings | dict(extra or {}) for method in methods}
+    return {method.label: method.settings for method in methods}
 
 
 def checked(data: str, out: str, methods: str, **options: Any) -> Question:

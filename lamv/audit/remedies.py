@@ -5,17 +5,15 @@ same-class mixing  partners of the same label (same_class_mixup), in place of an
 reweighting        the loss of an example is divided by the share of its group; needs groups
 pairs within groups, last layer anew    group-aware mixing, and deep feature reweighting; need groups
 train twice        examples that a short training gets wrong count more (JTT); needs no groups
-temperature        one number by which logits are divided; changes confidence and no prediction
+
+A temperature, which changes confidence and no prediction, is fitted where calibration is measured (lamv.evaluate).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from lamv.audit import verdict
 from lamv.audit.question import DosedMethod
-from lamv.core.intervals import over_seeds
 
 
 def rows(methods: Sequence[DosedMethod], grouped: bool, steps: int) -> dict[str, tuple[str, str, dict[str, Any]]]:
@@ -61,8 +59,8 @@ def outcomes(
         after = _difference(decisive, measured["rows"][name], own["rows"]["erm"])
         price = [a - b for a, b in zip(measured["rows"][name]["accuracy"], own["rows"][label]["accuracy"], strict=True)]
         outcome.append({
-            "method": label, "remedy": remedy, "of": decisive.words, "price": interval(price),
-            "before": decisive.interval, "after": interval(after) if after else None,
+            "method": label, "remedy": remedy, "of": decisive.words, "price": verdict.interval_of(price),
+            "before": decisive.interval, "after": verdict.interval_of(after) if after else None,
         })  # fmt: skip
     return outcome
 
@@ -75,10 +73,3 @@ def _difference(decisive: verdict.Evidence, row: Mapping[str, Any], erm: Mapping
     else:
         pairs = zip(row[decisive.key], erm[decisive.key], strict=True)
     return [a - b for a, b in pairs if a is not None and b is not None]
-
-
-def interval(values: Sequence[float]) -> dict[str, Any]:
-    """{"mean", "low", "high", "n"} of values of the seeds."""
-    over = over_seeds(values)
-    low, high = (over.low, over.high) if over else (None, None)
-    return {"mean": float(np.mean(values)), "low": low, "high": high, "n": len(values)}

@@ -54,10 +54,8 @@ class Evidence(NamedTuple):
 
     @property
     def interval(self) -> dict[str, Any]:
-        """{"mean", "low", "high", "n"}; the ends are None for one seed."""
-        over = over_seeds(self.values)
-        low, high = (over.low, over.high) if over else (None, None)
-        return {"mean": float(np.mean(self.values)), "low": low, "high": high, "n": len(self.values)}
+        """As `interval_of`."""
+        return interval_of(self.values)
 
 
 class Verdict(NamedTuple):
@@ -67,6 +65,13 @@ class Verdict(NamedTuple):
     why: str
     would_change: str
     evidence: tuple[Evidence, ...]
+
+
+def interval_of(values: Sequence[float]) -> dict[str, Any]:
+    """{"mean", "low", "high", "n"} of values of the seeds; the ends are None for one seed."""
+    over = over_seeds(values)
+    low, high = (over.low, over.high) if over else (None, None)
+    return {"mean": float(np.mean(values)), "low": low, "high": high, "n": len(values)}
 
 
 def evidence_of(method: str, measured: Mapping[str, Any], accuracy: Mapping[str, Sequence[float]]) -> list[Evidence]:
@@ -170,13 +175,13 @@ def _more(one: Evidence) -> str:
 def recorded(found: Verdict) -> dict[str, Any]:
     """A verdict as audit.json holds it."""
     by_key = {one.key: one for one in found.evidence}
-    worst = by_key.get("groups") or by_key.get("hard")
+    accuracy, worst = by_key.get("accuracy"), by_key.get("groups") or by_key.get("hard")
     leans = [one for one in found.evidence if one.kind in PARTS and one.suspect and _beyond(one, THRESHOLDS)]
     return {
         "verdict": found.verdict,
         "why": found.why,
         "would_change": found.would_change,
-        "accuracy_difference": by_key["accuracy"].interval,
+        "accuracy_difference": accuracy.interval if accuracy else None,
         "worst_group_difference": worst.interval if worst else None,
         "leans_on": [
             {"direction": one.words, "columns": list(one.columns), "difference": one.interval} for one in leans
@@ -186,11 +191,3 @@ def recorded(found: Verdict) -> dict[str, Any]:
             for one in found.evidence
         ],
     }
-
-
-def empty(reasons: Sequence[str]) -> dict[str, Any]:
-    """The verdict where nothing was trained."""
-    return {
-        "verdict": INCONCLUSIVE, "why": f"Inconclusive, because {reasons[0]}.", "would_change": "More examples.",
-        "accuracy_difference": None, "worst_group_difference": None, "leans_on": [], "evidence": [],
-    }  # fmt: skip

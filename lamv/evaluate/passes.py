@@ -85,14 +85,16 @@ class Passes:
         return statistics._replace(logits=statistics.logits[:, : table.rows.shape[1]])
 
     def activations(
-        self, replicas: Replicas, table: SplitIndex, examples: Examples | None = None
+        self, replicas: Replicas, table: SplitIndex, examples: Examples | None = None, wheres: Sequence[str] = ()
     ) -> dict[str, np.ndarray]:
-        """Of every layer, {where: (R, M, D)}. examples: those of another data set."""
+        """Of these layers, () for every one, {where: (R, M, D)}. examples: those of another data set."""
+        wheres = tuple(wheres or self.widths)
 
         def compute(replica: Replica, shared: Shared, b):
-            return self.forward(replica.state, self.read(replica, shared, b).inputs)
+            values = self.forward(replica.state, self.read(replica, shared, b).inputs)
+            return {where: values[where] for where in wheres}
 
-        return self.gathered("activations", compute, replicas, table, wheres=tuple(self.widths), examples=examples)
+        return self.gathered(f"activations {wheres}", compute, replicas, table, wheres=wheres, examples=examples)
 
     def gathered(
         self, name: str, compute: Callable, replicas: Replicas, table: SplitIndex, *, value=None,

@@ -32,8 +32,8 @@ MEANINGS = (
 SHARES = ("false_safe", "false_safe_of_grave", "false_risky", "inconclusive")
 #: Parts that are found because they predict the label.
 DIRECTIONS = ("leading direction", "low-variance directions")
-#: Parts shown in the table; shortcuts named in a sentence; and when a part is one, as in lamv.audit.verdict.
-PARTS, SHORTCUTS, SUFFICIENT = 12, 6, 0.98
+#: Parts shown in the table, and shortcuts that are named.
+PARTS, SHORTCUTS = 12, 6
 
 
 def write(path: Path, content: Mapping[str, Any], pictures: Sequence[Any] = ()) -> Path:
@@ -84,12 +84,9 @@ def page_content(content: Mapping[str, Any], pictures: Sequence[Any]) -> dict[st
 
 def shortcuts(content: Mapping[str, Any]) -> list[str]:
     """Parts that predict the label as well by themselves as ERM does from everything, in words, best first."""
-    if "test/accuracy" not in content["measures"]:
-        return []
-    erm = content["measures"]["test/accuracy"]["erm"]["mean"]
-    found = [
-        part for part in content["parts"] if (part["alone"] or 0) >= SUFFICIENT * erm and part["key"] not in DIRECTIONS
-    ]
+    evidence = [one for of in content["methods"].values() for one in of["evidence"]]
+    sufficient = {one["key"] for one in evidence if one["kind"] == "sufficient"} - set(DIRECTIONS)
+    found = [part for part in content["parts"] if part["key"] in sufficient]
     found = sorted(found, key=lambda part: -part["alone"])[:SHORTCUTS]
     return [
         f"{part['words']} (right in {100 * part['alone']:.0f} %; with that of another example, ERM is right in"
