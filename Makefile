@@ -4,6 +4,7 @@
 # make check  format, lint and types: what a change must pass before its tests
 # make newest run the tests on the newest versions of all packages, in .venv-newest: make newest PYTHON=python3.12
 # make docs   build the documentation into site/, from its own environment; a broken link is an error
+# make claims train some recipes and judge what they claim; the rest of the tests leaves this out
 # make chaos  kill, stop, starve and damage runs, for 40 minutes, and count what survives: make chaos RUNS=5 for less
 # All set everything up themselves, once, in .venv, .venv-docs or .venv-newest.
 
@@ -18,7 +19,7 @@ SEED ?= 0
 TESTS ?= tests
 PYTEST := -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-quick check newest docs chaos clean
+.PHONY: demo test test-quick check newest docs claims chaos clean
 
 demo: $(VENV)/.ready
 	$(RUN) -m experiments.train --config=configs/digits_tag.py --workdir=runs/demo
@@ -42,6 +43,9 @@ newest:
 
 docs: $(DOCS)/.ready
 	$(DOCS)/bin/zensical build --clean --strict
+
+claims: $(VENV)/.ready
+	$(RUN) $(PYTEST) -m claims tests/test_recipes.py
 
 chaos: $(VENV)/.ready
 	$(RUN) -m tests.chaos --runs=$(RUNS) --seed=$(SEED)

@@ -97,12 +97,13 @@ def test_noise_on_the_tag_closes_the_gap(tmp_path):
     with recipe.unlocked():
         recipe.rows = {name: recipe.rows[name] for name in ("ERM", "LS .1", "Mixup")}
         recipe.claims = ()
-    overrides = {"data.shortcut.noise": 0.5, "seeds": 2, "steps": 300, "eval_every": 0, "parallel.devices": 1}
+    overrides = {"data.shortcut.noise": 0.5, "seeds": 1, "steps": 300, "eval_every": 0, "parallel.devices": 1}
     accuracy = means(loop.train(recipe, tmp_path, overrides), "test_random/accuracy")
     assert abs(accuracy["ERM"] - accuracy["LS .1"]) <= 0.05
     assert min(accuracy.values()) > 0.9
 
 
+@pytest.mark.claims
 @pytest.mark.parametrize(
     ("recipe", "rows", "number"),
     [
@@ -120,6 +121,7 @@ def test_what_label_augmentation_does_is_what_the_recipes_on_theory_claim(tmp_pa
     assert [claim["holds"] for claim in claims] == [True] * number, claims
 
 
+@pytest.mark.claims
 def test_variances_shrink_as_the_recipe_on_them_claims(tmp_path):
     """Its rows without weight decay, with one of its seeds."""
     recipe = load(ROOT / "configs" / "digits_variance.py")

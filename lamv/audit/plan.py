@@ -3,6 +3,7 @@
 The plan is made once and kept in plan.json, so that an audit which goes on after an interruption is the same audit.
 """
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -67,11 +68,18 @@ def base(question: Question, reading: Reading, planned: Plan):
     config.parallel.devices = 1  # small networks, and batches of any size
     plain = planned.model in ("mlp", "linear")
     config.data.flatten = plain and _is_image(reading)
-    config.optim.name, config.optim.lr = "adam", 5e-3 if plain else 2e-3
+    config.optim.name, config.optim.lr = "adam", learning_rate(reading, planned.model)
     config.log_every = max(1, planned.steps // 10)
     config.checkpoint_every = max(1, -(-planned.steps // 4))
     config.keep_checkpoints = 8
     return config
+
+
+def learning_rate(reading: Reading, model: str) -> float:
+    """Of Adam, which moves each weight of a linear model by it, and so a logit by as much times the number of inputs."""
+    if model == "linear":
+        return min(5e-3, 3.0 / math.prod(_shape(reading)))
+    return 5e-3 if model == "mlp" else 2e-3
 
 
 def made(question: Question, reading: Reading) -> Plan:

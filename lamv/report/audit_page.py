@@ -119,6 +119,7 @@ def _evidence_figure(content: Mapping[str, Any]) -> Drawn | None:
     if not lines:
         return None
     fig, [axes] = style.panels(1, 1, (WIDTH, 0.7 + 0.27 * len(lines)))
+    left, right = _reach([e["difference"] for _, e, _ in lines if e["suspect"]])
     labels = []
     for place, (name, e, verdict) in enumerate(lines):
         difference = e["difference"]
@@ -128,12 +129,14 @@ def _evidence_figure(content: Mapping[str, Any]) -> Drawn | None:
         )
         colour = LOOKS[verdict] if e["suspect"] else "#a8a8b2"
         axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
-        axes.plot([mean], [place], "o", color=colour, markersize=5, markerfacecolor=colour if e["suspect"] else "white")
+        face, shown = colour if e["suspect"] else "white", min(max(mean, left), right)
+        marker = "o" if shown == mean else "<" if shown == left else ">"
+        axes.plot([shown], [place], marker, color=colour, markersize=5, markerfacecolor=face, clip_on=False, zorder=3)
         labels.append(f"{name + ':  ' if name else ''}{shortened(_short(e), 44)}")
         if name and place:
             axes.axhline(place - 0.5, color="#d6d6de", linewidth=0.8)
     axes.axvline(0, color=INK, linewidth=1)
-    axes.set_xlim(*_reach([e["difference"] for _, e, _ in lines if e["suspect"]]))
+    axes.set_xlim(left, right)
     axes.set_yticks(range(len(lines)), labels)
     axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
@@ -142,7 +145,8 @@ def _evidence_figure(content: Mapping[str, Any]) -> Drawn | None:
     caption = (
         "Each line is a difference from ERM: its mean over seeds and the 95 % interval. “Without” a part: the part of the"
         " inputs is replaced by that of another test example; a method that falls below ERM then rests on it more than ERM"
-        " does. Open, grey: shown, and not held against a method, as data without any shortcut looks the same."
+        " does. Open, grey: shown, and not held against a method, as data without any shortcut looks the same. A triangle:"
+        " further out than the axis reaches."
     )
     return Drawn("evidence", as_svg(fig), f"Differences from ERM. {alt}", caption)
 

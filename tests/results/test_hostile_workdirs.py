@@ -69,6 +69,11 @@ HOSTILE = {
     b' [], "settings": 3, "layers": 7, "notes": {"a": 1}, "reading": [], "files": []}',
 }
 NO_FILES = ("a pipe", "a folder", "a socket", "a device", "a link to nothing", "a link to itself")
+#: Contents of which pages are made: one of each way to fail, as pages take most of the time.
+ON_PAGES = (
+    "half an object", "no text", "100 000 lists deep", "rows of nothing", "numbers out of range", "provenance of other types",
+    "a pipe", "a folder",
+)  # fmt: skip
 FILES = (
     "config.json", "provenance.json", "summary.json", "metrics.jsonl", "timing.jsonl", "DONE", analysis.LINES,
     analysis.CURVES, analysis.PROVENANCE,
@@ -230,6 +235,8 @@ def test_every_content_of_every_file_is_told(bases, tmp_path, monkeypatch, no_fi
             put(path / name, what)
             made[path] = told_of(path)
             assert name in made[path] or may_hold(kind, name, what), (kind, name, made[path])
+    if what not in ON_PAGES:
+        return
     few = [path for path in made if path.name.startswith(("run, ", "experiment, "))]
     text = Page(report.write_overview(tmp_path, few).read_text()).text
     assert all(notes in text for path, notes in made.items() if path in few and notes.startswith(str(path))), (
@@ -355,7 +362,7 @@ def change(file, data):
 def test_any_value_in_any_place_is_a_page_or_one_line(bases, tmp_path, undrawn, kind):
     names = [name for name in FILES if (bases[kind] / name).exists() and name not in ("DONE", "timing.jsonl")]
 
-    @hypothesis.settings(max_examples=int(os.environ.get("LAMV_EXAMPLES", "10")), deadline=None, derandomize=True,
+    @hypothesis.settings(max_examples=int(os.environ.get("LAMV_EXAMPLES", "5")), deadline=None, derandomize=True,
                          database=None, suppress_health_check=list(hypothesis.HealthCheck))  # fmt: skip
     @hypothesis.given(st.data())
     def holds(data):
@@ -374,8 +381,8 @@ def test_any_value_in_any_place_is_a_page_or_one_line(bases, tmp_path, undrawn, 
 # What is drawn in earnest
 
 
-@pytest.mark.parametrize("value", [0.0, -1e59])
-def test_numbers_of_any_size_are_drawn(tmp_path, value):
+def test_numbers_of_any_size_are_drawn(tmp_path):
+    value = -1e59
     summary = workdirs.summary(*list(rows_of(2))[:3])
     for row in summary["rows"][1:]:
         for metric in row["metrics"]:
