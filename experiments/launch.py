@@ -17,11 +17,13 @@ from typing import Any
 
 from absl import flags
 
-from lamv import files, paths, stopping, xla
+from lamv import files, heartbeat, paths, stopping, suite, xla
 from lamv.errors import ConfigError, LamvError, brief, nearest
 
 FLAGS = flags.FLAGS
 flags.DEFINE_bool("debug", False, "Show the traceback of every error.")
+#: Spellings of --help, absl's own among them.
+HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 #: Flags that are paths of files or folders.
 PATHS = ("workdir", "runs", "out", "data")
 #: Knobs that a recipe has as a whole: they are no single value that a flag could give.
@@ -55,16 +57,21 @@ def run(
     # Orbax logs by absl, tracebacks of its threads included; what they come to is told in one line.
     for talkative in ("jax", "absl", "orbax", "asyncio", "tensorflow_datasets", "matplotlib"):
         logging.getLogger(talkative).setLevel(logging.ERROR if "--debug" in argv else logging.CRITICAL)
-    if "--help" in argv:
-        own = "\n".join([FLAGS.main_module_help(), FLAGS.module_help(__name__)])
-        print(f"{(sys.modules['__main__'].__doc__ or '').strip()}\n\n{own}")
+    if HELP & set(argv):
+        print(_help())
+        return 0
+    if "--list" in argv and knobs is not None:
+        from lamv.suite import listing
+
+        print(listing.as_text("recipes"))
         return 0
     try:
         _parse(argv, needs, knobs)
         cache = os.environ.get(xla.COMPILED)
         if cache:
             files.refuse_foreign(Path(cache), xla.COMPILED)
-        main()
+        with heartbeat.beating():
+            main()
     except LamvError as error:
         if "--debug" in argv:
             raise
@@ -78,6 +85,19 @@ def run(
     except KeyboardInterrupt:
         return _failed("interrupted; what was saved is kept; run the same command again", 75)
     return 0
+
+
+def _help() -> str:
+    """What a command does, its flags, and where to find what these can be."""
+    does = re.sub(
+        r"python -m experiments\.(\w+)", lambda match: suite.called(match[1]), sys.modules["__main__"].__doc__ or ""
+    )
+    parts = [does.strip(), "\n".join([FLAGS.main_module_help(), FLAGS.module_help(__name__)])]
+    if "config" in FLAGS:
+        parts.append(
+            f"Recipes: {suite.called('list recipes')}. Knobs, for --config.KNOB: {suite.called('list knobs')}."
+        )
+    return "\n\n".join(parts)
 
 
 def leave(code: int) -> None:
@@ -298,16 +318,16 @@ def _unset(config, key: str) -> None:
 
 
 def _with_recipe(argv: Sequence[str]) -> tuple[list[str], str]:
-    """The arguments with --config=PATH in this form, and its path, with ~ as a home."""
+    """The arguments with --config=PATH in this form, and its path: that of a recipe of lamv where its name was given."""
     argv = list(argv)
     for place, argument in enumerate(argv):
         match = re.fullmatch(r"--?config(?:=(.*))?", argument, re.DOTALL)
         if match:
             rest = argv[place + 1 :]
             given = match[1] if match[1] is not None else rest.pop(0) if rest else ""
-            path = paths.local("--config", given, FLAGS["config"].help)
+            path = suite.find_recipe(paths.local("--config", given, FLAGS["config"].help))
             return [*argv[:place], f"--config={path}", *rest], path
-    raise ConfigError(f"--config is missing; {FLAGS['config'].help}")
+    raise ConfigError(f"--config is missing; {FLAGS['config'].help} {suite.called('list recipes')} lists those of lamv")
 
 
 def _load(path: str) -> Any:
@@ -315,10 +335,6 @@ def _load(path: str) -> Any:
     from ml_collections import config_dict
 
     file = path.split(":")[0]
-    if not os.path.isfile(file):
-        elsewhere = [str(known) for known in Path("configs").rglob("*.py") if known.name == os.path.basename(file)]
-        hint = f"did you mean {min(elsewhere)}?" if elsewhere else "configs/ has those of lamv"
-        raise ConfigError(f"there is no recipe {brief(file)}; {hint}")
     if not file.endswith(".py"):
         raise ConfigError(f"{brief(file)} is no recipe, which is a Python file, NAME.py; configs/ has those of lamv")
     try:
@@ -351,7 +367,7 @@ def _check_knobs(argv: Sequence[str], known: Mapping[str, Any]) -> None:
 
 def _where(known: Mapping[str, Any]) -> str:
     """Where to read up on knobs: a list if it is short."""
-    return ", ".join(known) if len(known) <= 30 else "listed in lamv/knobs.py"
+    return ", ".join(known) if len(known) <= 30 else f"listed by: {suite.called('list knobs')}"
 
 
 def _told(error: Exception, known: Mapping[str, Any], defined: flags.FlagValues = FLAGS) -> str:

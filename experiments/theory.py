@@ -12,12 +12,12 @@ from typing import Any
 from absl import flags
 
 from experiments import launch
-from lamv import xla
+from lamv import suite, xla
 from lamv.errors import ConfigError
 
 xla.prepare()
 
-CONFIG = launch.define_config("Recipe: a file in configs/theory/.")
+CONFIG = launch.define_config("Recipe: a name, such as theory/two_moons, or a file.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory for everything that the experiment writes.")
 
 
@@ -26,9 +26,7 @@ def knobs(recipe) -> Mapping[str, Any]:
     from lamv import theory
 
     if "experiment" not in recipe:
-        raise ConfigError(
-            "this recipe trains networks, it names no experiment; run it with: python -m experiments.train"
-        )
+        raise ConfigError(f"this recipe trains networks, it names no experiment; run it with: {suite.called('train')}")
     return theory.knobs_of(recipe.experiment)
 
 

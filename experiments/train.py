@@ -1,6 +1,7 @@
 """Train every row of a recipe with every seed, and report.
 
     python -m experiments.train --config=configs/digits_tag.py --workdir=runs/demo [--config.KNOB=VALUE ...]
+        [--rows='LS*,Mixup']
 
 On several hosts, the same command on each, with --distributed where JAX finds the others by itself (TPU pods, SLURM),
 or else --coordinator=HOST:PORT --num_processes=N --process_id=I. The first process writes.
@@ -15,13 +16,15 @@ from typing import Any
 from absl import flags
 
 from experiments import launch
-from lamv import xla
+from lamv import suite, xla
 from lamv.errors import ConfigError
 
 xla.prepare()
 
-CONFIG = launch.define_config("Recipe: a file in configs/.")
+CONFIG = launch.define_config("Recipe: a name, such as digits_tag, or a file.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory for everything that the run writes.")
+ROWS = flags.DEFINE_string("rows", "", "Rows of the recipe to train, patterns with commas between, such as 'LS*,Mixup';"
+                           " by default all.")  # fmt: skip
 launch.define_process_flags()
 
 
@@ -30,7 +33,7 @@ def knobs(recipe) -> Mapping[str, Any]:
     from lamv import config
 
     if "experiment" in recipe:
-        raise ConfigError("this recipe is an experiment on theory; run it with: python -m experiments.theory")
+        raise ConfigError(f"this recipe is an experiment on theory; run it with: {suite.called('theory')}")
     return config.KNOB
 
 
@@ -42,7 +45,7 @@ def main() -> None:
     from lamv.train import loop
 
     launch.join_processes()
-    summary = loop.train(CONFIG.value, WORKDIR.value, launch.overrides())
+    summary = loop.train(CONFIG.value, WORKDIR.value, launch.overrides(), only=ROWS.value)
     if jax.process_index() == 0:
         print(table.as_text(summary))
         print(f"\nreport: {report.write(WORKDIR.value)}")

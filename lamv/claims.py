@@ -162,6 +162,11 @@ def as_stated(claim: Mapping[str, Any]) -> tuple:
     return (claim["row"], claim["metric"], claim["relation"], *stated)
 
 
+def rows_in(claim: Sequence) -> set[str]:
+    """The row that a claim is about, and the one that it compares with, if any."""
+    return {claim[0], *claim[4:]}
+
+
 def plain(value: Any) -> Any:
     """A value as built-in types: NumPy's scalars as Python's, lists as tuples."""
     if isinstance(value, list | tuple):

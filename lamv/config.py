@@ -303,11 +303,12 @@ def program_key(config, without: tuple[str, ...] = ()) -> str:
 
 
 def snapshot(config, rows: list[Variant]) -> dict:
-    """The run as plain data, for config.json: title, about, claims, seeds, and every row's knobs, nested."""
+    """The run as plain data, for config.json: title, about, claims about these rows, and every row's knobs, nested."""
+    names = {row.name for row in rows}
     return {
         "title": config.title,
         "about": config.about,
-        "claims": [[claims.plain(part) for part in claim] for claim in config.claims],
+        "claims": [[claims.plain(part) for part in claim] for claim in config.claims if claims.rows_in(claim) <= names],
         "rows": [{"name": row.name, "config": nested(row.config)} for row in rows],
     }
 

@@ -9,6 +9,7 @@ code meaning                                             sysexits name
 1    a bug in lamv (with its traceback)
 64   a flag or a config value is wrong                   EX_USAGE
 65   a data file is missing, damaged or misshapen        EX_DATAERR
+69   a device cannot be used                             EX_UNAVAILABLE
 70   the loss or a parameter is not finite               EX_SOFTWARE
 73   the workdir is locked or cannot be written          EX_CANTCREAT
 74   no readable checkpoint; the disk is full, or fails  EX_IOERR
@@ -77,6 +78,12 @@ class DataError(LamvError):
     """A data file is missing, truncated, mislabelled, misshapen, or not the official one where that was asked for."""
 
     exit_code = 65
+
+
+class DeviceError(LamvError):
+    """JAX finds no device, or one that cannot take a step."""
+
+    exit_code = 69
 
 
 class NotFiniteError(LamvError):

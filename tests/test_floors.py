@@ -16,6 +16,7 @@ FLOORS = {
     "files": 0,
     "stopping": 0,
     "claims": 0,
+    "heartbeat": 0,
     "knobs": 0,
     "memory": 0,
     "paths": 0,
@@ -24,6 +25,7 @@ FLOORS = {
     "models": 1,
     "unused": 1,
     "config": 1,
+    "rows": 1,
     "train": 2,
     "theory": 3,
     "results": 3,
@@ -31,6 +33,8 @@ FLOORS = {
     "report": 5,
     "evaluate": 5,
     "audit": 6,
+    "suite": 6,
+    "__main__": 7,
 }
 COMMANDS = 7
 FILES = sorted([*ROOT.glob("lamv/**/*.py"), *ROOT.glob("experiments/**/*.py")])

@@ -229,6 +229,21 @@ def entry_of(key: str) -> MetricEntry | None:
     return (_OF_BOUND if split == "augmented" else _BY_KEY).get(name)
 
 
+def listed() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """{form of the key: (name in tables, terms)} of every metric: "SPLIT/accuracy", "SPLIT/WHERE/total_variance"."""
+    forms = (("SPLIT", _BY_KEY), ("SPLIT/WHERE", _OF_VARIANCE), ("augmented", _OF_BOUND))
+    entries = {f"{form}/{key}": (entry.name, entry.terms) for form, by_key in forms for key, entry in by_key.items()}
+    entries |= {f"SPLIT/{entry.key}": (f"margin, {entry.name}", entry.terms) for entry in MARGINS}
+    patterns = {
+        "test/attack/KIND_SIZE/accuracy": f"accuracy under {' and '.join(ATTACKS.values())}, %",
+        "test/corruption/KIND_SIZE/accuracy": f"accuracy under {', '.join(CORRUPTIONS.values())}, %",
+        "probe/DATA/LAYER/accuracy": "accuracy of a linear probe of a layer, %",
+        "SPLIT/group_Y_A/accuracy": "accuracy of the group of label Y and attribute A, %",
+    }
+    of_patterns = zip(patterns.items(), PATTERNS.values(), strict=True)
+    return entries | {form: (name, (term,)) for (form, name), (term, _) in of_patterns}
+
+
 def terms(keys: Iterable[str]) -> list[glossary.Term]:
     """The terms that explain these metrics, their splits and layers included, in the order of the page."""
     names = set()

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from jax.experimental import multihost_utils
 
 from lamv import config as configs
 from lamv import files, stopping
+from lamv import rows as some_rows
 from lamv.core import methods
 from lamv.core.batch import whole
 from lamv.core.targets import one_hot
 from lamv.data import description
-from lamv.errors import CheckpointError, LamvError, Preempted, WorkdirMismatch
+from lamv.errors import CheckpointError, Preempted, WorkdirMismatch
 from lamv.failpoints import failpoint
-from lamv.train import budget, parallel, provenance, summary, teacher, tracking
+from lamv.train import budget, floor, parallel, provenance, summary, teacher, tracking
 from lamv.train.checkpoint import Checkpoints
 from lamv.train.progress import Progress
 from lamv.train.session import Session
@@ -37,17 +39,23 @@ logger = logging.getLogger("lamv.train")
 
 
 def train(
-    config, workdir: str | Path, overrides: Mapping[str, Any] | None = None, devices: Sequence | None = None
+    config,
+    workdir: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    devices: Sequence | None = None,
+    only: str = "",
 ) -> dict[str, Any]:
     """Train every row of a recipe with every seed; returns the content of summary.json.
 
-    config: a filled lamv.config.defaults(). overrides: what the command line set, for all rows. devices: None for all. An
-    interrupted run goes on from its last whole checkpoint and ends with the same bits; a finished one is left as it is.
-    Processes other than the first get a summary without rows. Raises LamvError's subclasses, each with its exit code.
+    config: a filled lamv.config.defaults(). overrides: what the command line set, for all rows. devices: None for all.
+    only: patterns of rows (lamv.rows); "" for all. An interrupted run goes on from its last whole checkpoint and ends with
+    the same bits; a finished one is left as it is. Processes other than the first get a summary without rows. Raises
+    LamvError's subclasses, each with its exit code.
     """
     overrides = dict(overrides or {})
-    rows = configs.expand(config, overrides)
-    run = configs.snapshot(config, rows)
+    of_recipe = configs.expand(config, overrides)
+    rows = some_rows.choose(of_recipe, only, overrides)
+    run, note = configs.snapshot(config, rows), some_rows.note(of_recipe, rows, config.claims)
     config = rows[0].config  # what belongs to the run is the same in all rows; overrides are in it
     parallel.agree(configs.fingerprint(run))
     with tracking.Workdir(workdir, writes=jax.process_index() == 0) as store:
@@ -72,6 +80,8 @@ def train(
         store.claim(run)
         for line in description.lines(reading):
             logger.info("%s", line)
+        if note:
+            logger.info("%s", note)
         logger.info("devices %s", dict(session.layout.mesh.shape))
         for row in row_runs:
             words = describe(row.config, row.view.num_classes)
@@ -90,19 +100,13 @@ def train(
                 nbytes = sum(leaf.nbytes for leaf in jax.tree.leaves(states))
                 checkpoints.check_space(nbytes, _saves(row_runs, config, step))
             _run(row_runs, config, step, store, checkpoints, stop)
-        return _finish(row_runs, store, run, overrides, reading)
+        return _finish(row_runs, store, run, overrides, reading, note)
 
 
 def _check_begun(store: tracking.Workdir) -> None:
     """Raise CheckpointError (exit 74) for a run that has had checkpoints and has none: it would begin anew."""
     folder = store.path / "checkpoints"
-    if not store.writes or (folder.is_dir() and any(path.name.isdecimal() for path in folder.iterdir())):
-        return
-    timed: list[Any] = []
-    with contextlib.suppress(ValueError, RecursionError, LamvError):
-        timed = [line for line in store.timing.parsed() if isinstance(line, dict)]
-    # Every save is an event. The folder is made before the first line.
-    if any("event" in line for line in timed) or (store.metrics.any() and not timed and not folder.is_dir()):
+    if store.writes and not store.has_checkpoints() and store.had_checkpoints():
         raise CheckpointError(
             f"workdir {store.path} has lines of steps that were trained, and its checkpoints are gone; restore {folder} from"
             " a copy, or start again in a new workdir"
@@ -236,15 +240,20 @@ def _record(rows: Sequence[VariantRun], step: int, config, store: tracking.Workd
             lines = [line | new for line, new in zip(lines, measured, strict=True)]
         store.metrics.append(lines)
         store.timing.append([{"step": step, "row": row.name, **progress.take_timing(row.name)}])
-        progress.loss(row.name, float(np.mean(losses)))
+        progress.loss(row.name, float(np.mean(losses)), partial(floor.of_row, row, step))
 
 
 def _finish(
-    row_runs: Sequence[VariantRun], store: tracking.Workdir, run: Mapping, overrides: Mapping, reading: Mapping
+    row_runs: Sequence[VariantRun],
+    store: tracking.Workdir,
+    run: Mapping,
+    overrides: Mapping,
+    reading: Mapping,
+    note: str,
 ) -> dict[str, Any]:
     """Write summary.json from the lines of metrics.jsonl, so that the two agree; then DONE."""
     arrays = [array for row in row_runs for array in row.arrays().values()]
-    notes = [note for row in row_runs for note in row.program.mitigation.notes(row)]
+    notes = [*filter(None, [note]), *(said for row in row_runs for said in row.program.mitigation.notes(row))]
     if not store.writes:
         return {"title": run["title"], "overrides": overrides, "rows": [], "claims": []}
     made = summary.of_run(run, overrides, store.metrics.parsed(), reading, notes)

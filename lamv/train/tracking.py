@@ -12,6 +12,7 @@ restored from a checkpoint: see `Lines`.
 """
 
 import base64
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -25,7 +26,7 @@ from typing import Any, TypeGuard
 
 from lamv import files
 from lamv.config import differences
-from lamv.errors import DataError, WorkdirError, WorkdirMismatch, brief
+from lamv.errors import DataError, LamvError, WorkdirError, WorkdirMismatch, brief
 from lamv.failpoints import failpoint
 
 logger = logging.getLogger("lamv.train")
@@ -79,23 +80,51 @@ class Workdir:
             self._lock.close()
 
     def compare(self, run: Mapping[str, Any]) -> None:
-        """Raise WorkdirMismatch (exit 78), naming what differs, if this is the workdir of another run."""
+        """Raise WorkdirMismatch (exit 78), naming what differs, if this is the workdir of another run.
+
+        One of which nothing was saved, as it was refused or crashed before its first checkpoint, is begun anew instead.
+        """
         stored = self.read("config.json")
         if stored is None:
             return
         if not is_run(stored):
             raise _not_ours(self.path / "config.json", "is not as lamv writes it")
-        if "experiment" in stored and "experiment" not in run:
+        other_kind, changed = "experiment" in stored and "experiment" not in run, differences(stored, run)
+        if (other_kind or changed) and not self._has_saved():
+            logger.warning("%s was begun with another config, and nothing of it was saved; it is begun anew", self.path)
+            if self.writes:
+                for name in OWN:
+                    (self.path / name).unlink(missing_ok=True)
+            return
+        if other_kind:
             raise WorkdirMismatch(
                 f"workdir {self.path} belongs to the experiment {stored['experiment']!r}; choose another --workdir"
             )
-        changed = differences(stored, run)
         if changed:
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
             raise WorkdirMismatch(
                 f"workdir {self.path} was begun with another config: {'; '.join(changed[:3])}{more} (stored -> asked for);"
                 " choose another --workdir, or give the stored values"
             )
+
+    def has_checkpoints(self) -> bool:
+        """Whether there is a folder of a checkpoint, whole or not."""
+        folder = self.path / "checkpoints"
+        return folder.is_dir() and any(path.name.isdecimal() for path in folder.iterdir())
+
+    def had_checkpoints(self) -> bool:
+        """Whether the lines of steps tell of checkpoints, there or not: every save is an event of timing.jsonl."""
+        timed: list[Any] = []
+        with contextlib.suppress(ValueError, RecursionError, LamvError):
+            timed = [line for line in self.timing.parsed() if isinstance(line, dict)]
+        if any("event" in line for line in timed):
+            return True
+        # The folder is made before the first line.
+        return self.metrics.any() and not timed and not (self.path / "checkpoints").is_dir()
+
+    def _has_saved(self) -> bool:
+        results = any(os.path.lexists(self.path / name) for name in ("DONE", "summary.json", "evaluation.jsonl"))
+        return results or self.has_checkpoints() or self.had_checkpoints()
 
     def claim(self, run: Mapping[str, Any]) -> None:
         """Make this the workdir of a run (lamv.config.snapshot), unless it is one already."""

@@ -1,0 +1,96 @@
+"""Where recipes, commands and pages are: beside the package in a checkout, inside of it as installed.
+
+A wheel carries configs/, experiments/ and docs/ in lamv/suite, so that it puts one name alone among a user's packages. With
+`ROOT` on sys.path, `configs` and `experiments` are imported either way: recipes and commands need not know. Without jax.
+"""
+
+import ast
+import difflib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from lamv.errors import ConfigError, brief
+
+_HERE = Path(__file__).parent
+INSTALLED = (_HERE / "experiments").is_dir()
+#: The folder of configs/, experiments/ and docs/.
+ROOT = _HERE if INSTALLED else _HERE.parents[1]
+
+
+def commands() -> dict[str, str]:
+    """{name: what it does, in a sentence} of the modules of experiments/ that can be run."""
+    return {
+        path.stem: opening(path)
+        for path in sorted((ROOT / "experiments").glob("*.py"))
+        if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
+    }
+
+
+def called(command: str) -> str:
+    """How a command is called here: "lamv train" as installed, "python -m experiments.train" in a checkout."""
+    return f"lamv {command}" if INSTALLED else f"python -m experiments.{command}"
+
+
+def recipes() -> dict[str, Path]:
+    """{name: file} of the recipes of lamv, such as "spurious/digits_grid"."""
+    folder = ROOT / "configs"
+    return {
+        path.relative_to(folder).with_suffix("").as_posix(): path
+        for path in sorted(folder.rglob("*.py"))
+        if "\ndef get_config(" in path.read_text(encoding="utf-8")
+    }
+
+
+def is_of_theory(recipe: str) -> bool:
+    """Whether a recipe is for the command theory, by its name."""
+    return recipe.startswith("theory/")
+
+
+def find_recipe(given: str) -> str:
+    """The file of a recipe, with its argument: "digits_tag", "own_data:table", or a path, with or without .py.
+
+    A file where the user is comes before one of lamv with that name. Raises ConfigError, with the nearest names.
+    """
+    name, colon, argument = given.partition(":")
+    stem = name.removesuffix(".py")
+    for path in (name, ROOT / name, f"{stem}.py", ROOT / f"{stem}.py", ROOT / "configs" / f"{stem}.py"):
+        if os.path.isfile(path):
+            return f"{path}{colon}{argument}"
+    known = recipes()
+    wanted = Path(stem).name
+    near = [recipe for recipe in known if Path(recipe).name == wanted]
+    near += difflib.get_close_matches(stem.removeprefix("configs/")[:200], known, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
+    raise ConfigError(f"there is no recipe {brief(name)}{hint or ';'} {called('list recipes')} lists those of lamv")
+
+
+def opening(path: Path) -> str:
+    """The first sentence or paragraph of a module's docstring; "" without one. The module is not run."""
+    try:
+        doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    except (OSError, SyntaxError, ValueError):
+        return ""
+    return " ".join(doc.split("\n\n")[0].split())
+
+
+def page(name: str) -> str:
+    """The path of a page of the documentation, such as "methods.md#mixup", as short as it can be written from here."""
+    return short(ROOT / "docs" / name)
+
+
+def short(path: Path) -> str:
+    """A path, relative where it is below the current folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def table(lines: Iterable[tuple[str, str]], width: int | None = None) -> str:
+    """Names and what is said of each in two columns. width: characters after which a line is cut; None: never."""
+    lines = [(name, " ".join(text.split())) for name, text in lines]
+    first = min(max((len(name) for name, _ in lines), default=0), 40)
+    return "\n".join(_cut(f"{name:{first}}  {text}".rstrip(), width) for name, text in lines)
+
+
+def _cut(line: str, width: int | None) -> str:
+    return line if width is None or len(line) <= width else f"{line[: width - 1].rstrip()}…"
