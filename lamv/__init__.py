@@ -12,7 +12,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 #: What is imported when it is first used.
-DOOR = ("load", "recipe", "train")
+DOOR = ("load", "recipe", "register", "train")
 
 
 def __getattr__(name: str) -> Any:

@@ -27,7 +27,7 @@ def load(recipe: str | Path) -> ConfigDict:
     recipe: the path of a file, or the name of one in configs/ ("digits_tag", "spurious/digits_grid"), of the working
     directory or of lamv's checkout; ":ARGUMENT" at its end is passed to get_config. Raises ConfigError.
     """
-    place, colon, argument = str(recipe).partition(":")
+    place, colon, argument = paths.local("the recipe", str(recipe)).partition(":")
     file = _found(place)
     get_config = getattr(_run(file, "the recipe"), "get_config", None)
     if get_config is None:
@@ -49,8 +49,15 @@ def register(file: str | Path) -> ModuleType:
     return _run(path, "the file")
 
 
+def find_neighbours(file: Path) -> None:
+    """Let a file import what lies beside it, as a script does, and the recipes of lamv, `configs.cifar_common` say."""
+    for folder in (str(file.resolve().parent), str(OWN.parent)):
+        if folder not in sys.path:
+            sys.path.append(folder)
+
+
 def _found(place: str) -> Path:
-    path = Path(paths.local("the recipe", place))
+    path = Path(place)
     if path.suffix == ".py" and path.is_file():
         return path
     named = {}

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Generator, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -25,11 +25,8 @@ from lamv.errors import ConfigError, DataError, listed, nearest
 from lamv.knobs import WHOLE
 from lamv.results import experiment, records, runs
 
-if TYPE_CHECKING:
-    from lamv.api.networks import Network
-
-__all__ = ["Row", "Run", "load", "recipe", "train"]
-recipe = recipes.load
+__all__ = ["Row", "Run", "load", "recipe", "register", "train"]
+recipe, register = recipes.load, recipes.register
 
 
 def train(recipe, workdir: str | Path, overrides: Mapping[str, Any] | None = None) -> "Run":
@@ -233,7 +230,8 @@ class Row:
         return self._network.forward(x, "inputs", seed, attributes)
 
     @property
-    def _network(self) -> "Network":
+    def _network(self) -> Any:
+        """lamv.api.networks.Network."""
         with _as_a_command():
             return self._run._networks[self.name]
 
