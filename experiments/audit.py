@@ -29,10 +29,12 @@ WEIGHTS = flags.DEFINE_string("weights", "", "Workdir of experiments.train, and 
                                " linear heads on these are audited.")  # fmt: skip
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 64, "Side, in pixels, to which photographs are scaled.")
 SEED = flags.DEFINE_integer("seed", 0, "The first of the seeds.")
+launch.define_register()
 OUT = flags.DEFINE_string("out", "audit.html", "The page; audit.json and audit_runs/ beside it are called alike.")
 
 
 def main() -> None:
+    launch.register()
     from lamv import audit
     from lamv.report import audit_page
 

@@ -12,6 +12,7 @@ Only where asked for, and of the last of the checkpoints:
     --corruption=0.1,0.3                       ... and under common corruptions of these levels, which are lamv's own
     --probe=features,LAYER [--transfer=NAME:PATH]   a linear probe of layers ("all": of every one), also on other data
 
+--register=my_recipe.py runs that file first, where the run has a model, a data set or a method that its recipe registered.
 The report of the run, DIR/report.html, is written anew. On several hosts, the same command on each, with the flags that
 experiments.train has for it; the first process writes.
 """
@@ -39,6 +40,7 @@ CORRUPTION = flags.DEFINE_list("corruption", [], "Levels of corruptions, from 0 
 ROBUST_EXAMPLES = flags.DEFINE_integer("robust_examples", 1000, "Test examples for attacks and corruptions.")
 PROBE = flags.DEFINE_list("probe", [], "Layers to probe, commas between; all: every one.")
 launch.define_process_flags()
+launch.define_register()
 TRANSFER = flags.DEFINE_string("transfer", "", "Data set to probe on, NAME or NAME:PATH; by default the run's own.")
 FLAGS = flags.FLAGS
 #: Flags that do nothing without any of others.
@@ -49,6 +51,7 @@ IDLE_WITHOUT = {
 
 
 def main() -> None:
+    launch.register()
     which, data_path, asked = checkpoints(), path_of_data(), options()
     launch.join_processes()
     import jax

@@ -130,6 +130,22 @@ def overrides() -> dict[str, Any]:
     return config_flags.get_override_values(FLAGS["config"])
 
 
+def define_register() -> None:
+    """The flag --register of a command that reads workdirs, which name what a recipe may have registered."""
+    meaning = (
+        "Python file that registers models, data sets or methods of the run, such as its recipe. It is run as one."
+    )
+    flags.DEFINE_multi_string("register", [], meaning)
+
+
+def register() -> None:
+    """Run the files of --register."""
+    from lamv import recipes
+
+    for file in FLAGS["register"].value:
+        recipes.register(file)
+
+
 def define_process_flags(flag_values: flags.FlagValues = FLAGS) -> None:
     """The flags of a command that several processes may run together, each started with the same command."""
     own = {"flag_values": flag_values}
@@ -334,9 +350,12 @@ def _load(path: str) -> Any:
     """The recipe as it stands, before any flag: its knobs are known only then, and its own mistakes are told apart."""
     from ml_collections import config_dict
 
+    from lamv import recipes
+
     file = path.split(":")[0]
     if not file.endswith(".py"):
         raise ConfigError(f"{brief(file)} is no recipe, which is a Python file, NAME.py; configs/ has those of lamv")
+    recipes.find_neighbours(Path(file))
     try:
         recipe = FLAGS["config"].parser.parse(path)
         if isinstance(recipe, config_dict.ConfigDict):

@@ -23,7 +23,7 @@ from lamv.catalog.model_selection import RULES
 from lamv.core.methods import FOR_CLASSES, METHODS, knobs_of
 from lamv.core.shortcuts import SHORTCUTS, split_placements
 from lamv.errors import ConfigError, brief, nearest
-from lamv.knobs import KNOB, KNOBS, MAX_ROWS, WHOLE, flatten, get
+from lamv.knobs import KNOB, KNOBS, MAX_ROWS, WHOLE, Registered, flatten, get
 from lamv.unused import check as check_use
 from lamv.unused import check_length, check_milestones, default_decay, methods_of
 
@@ -320,9 +320,22 @@ def rows_of(run: Mapping, changes: Mapping[str, Any]) -> list[Variant]:
         config = defaults()
         for key, value in {**flatten(recorded["config"]), **changes}.items():
             _set(config, key, value, where="config.json")
+        _check_registered(config, f"row {recorded['name']!r} of config.json")
         validate(config)
         rows.append(Variant(recorded["name"], config))
     return rows
+
+
+def _check_registered(config, where: str) -> None:
+    """Raise ConfigError for a model, data set or method of the user's own that nothing has registered here."""
+    for knob in KNOBS:
+        value = get(config, knob.key)
+        if isinstance(knob.allowed, Registered) and not knob.allowed.holds(value):
+            raise ConfigError(
+                f"{where} has {knob.key} {brief(value)}, which is not registered here{nearest(value, knob.allowed.names)};"
+                " name the file that registers it, such as the recipe: --register=FILE.py for a command, lamv.register(FILE)"
+                " in Python"
+            )
 
 
 def nested(config) -> dict:

@@ -170,15 +170,15 @@ def _has(key: str, values: Iterable[str]) -> Use:
 
 def _read(option: str) -> Use:
     """Acts where the reader of the data, or that of the images of a cue, takes that option."""
-    readers = {name for name, reader in DATASETS.items() if option in reader.takes}
+
+    def takes(name: str) -> bool:
+        return name in DATASETS and option in DATASETS[name].takes
 
     def acts(config) -> bool:
-        images = USES["data.shortcut.images"].acts(config) and config.data.shortcut.images in readers
-        return config.data.name in readers or images
+        images = USES["data.shortcut.images"].acts(config) and takes(config.data.shortcut.images)
+        return takes(config.data.name) or images
 
-    return Use(
-        acts, f"a data set that takes it ({_takers([name for name in DATASETS if name in readers])})", ("data.name",)
-    )
+    return Use(acts, f"a data set that takes it ({_takers(list(filter(takes, DATASETS)))})", ("data.name",))
 
 
 def _may_be_wrong(config) -> bool:

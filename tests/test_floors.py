@@ -20,6 +20,7 @@ FLOORS = {
     "knobs": 0,
     "memory": 0,
     "paths": 0,
+    "recipes": 0,
     "xla": 0,
     "data": 1,
     "models": 1,
@@ -34,6 +35,7 @@ FLOORS = {
     "evaluate": 5,
     "audit": 6,
     "suite": 6,
+    "api": 6,
     "__main__": 7,
 }
 COMMANDS = 7
@@ -42,7 +44,15 @@ FILES = sorted([*ROOT.glob("lamv/**/*.py"), *ROOT.glob("experiments/**/*.py")])
 #: Packages that bring an accelerator's runtime with them, directly or not.
 HEAVY = {"jax", "jaxlib", "flax", "optax", "orbax", "chex", "tensorflow_datasets"}
 #: What these files import must be had without jax: a report is read where nothing was trained.
-LIGHT = ["lamv.errors", "lamv.knobs", "lamv.xla", "lamv.claims", "lamv.core.intervals", "experiments.report"]
+LIGHT = [
+    "lamv.api",
+    "lamv.errors",
+    "lamv.knobs",
+    "lamv.xla",
+    "lamv.claims",
+    "lamv.core.intervals",
+    "experiments.report",
+]
 #: As these rooms, with all that is in them.
 LIGHT_ROOMS = ("lamv.catalog", "lamv.results", "lamv.compare", "lamv.report")
 #: The one unpickler looks names up in a short list; see there.

@@ -28,12 +28,14 @@ class Inputs(NamedTuple):
     """values: (N, D) float32. names: of the D inputs. notes: what became of the columns, a sentence each.
 
     numbers: (D,) which inputs are numbers; with `fill`, values are finite, else those of numbers are NaN where missing.
+    columns: that inputs are made of.
     """
 
     values: np.ndarray
     names: tuple[str, ...]
     numbers: tuple[bool, ...]
     notes: tuple[str, ...]
+    columns: tuple[str, ...]
 
 
 class _Encoded(NamedTuple):
@@ -95,7 +97,7 @@ def encode(frame: Frame, names: Sequence[str], trains: np.ndarray, fill: bool = 
         numbers += [of_numbers and at == 0 for at in range(len(column.names))]
     if fill:
         values[np.isnan(values)] = 0.0
-    return Inputs(values, tuple(inputs), tuple(numbers), notes)
+    return Inputs(values, tuple(inputs), tuple(numbers), notes, tuple(encoded))
 
 
 def _encoded(frame: Frame, column: Series, trains: np.ndarray) -> _Encoded:

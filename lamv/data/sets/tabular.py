@@ -8,7 +8,7 @@ The column "label" is to be learned; optional columns are "split" (train, valid,
 for these are given in data.columns.label and so on. All other columns are inputs, see lamv.data.frames.inputs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from lamv.data.frames.columns import MANY, Series, check_finite, column_of, refuse_mixed
 from lamv.data.frames.frame import Frame, read_frame
+from lamv.data.frames.further import above
 from lamv.data.frames.inputs import drop_flag, encode
 from lamv.data.labels import Coded, coded, note_on_whole_floats, number_of, split_of, whole
 from lamv.data.sets.image_folder import PARTS, part_of
@@ -77,6 +78,27 @@ def read(path: Path, task: str, columns: Mapping[str, Any]) -> Splits:
         standardise=() if official else inputs.numbers,
         notes=tuple(filter(None, notes)),
     )
+
+
+def further(path: Path, columns: Mapping[str, Any], x: Any, names: Sequence[str]) -> np.ndarray:
+    """(M, D) float32, rows of the user's as `read` makes inputs of the table's own, by the training rows of the table.
+
+    x: see lamv.data.frames.further. names: of the inputs of the table. Raises DataError as these two do.
+    """
+    frame = read_frame(path)
+    roles = _roles(frame, columns)
+    taken = {*roles.values(), *columns.get("drop", ())}
+    official = "split" in roles
+    trains = _parts(frame, roles.get("split")) == ("train" if official else "all")
+    own = encode(frame, [name for name in frame.types if name not in taken], trains, official)
+    both, number = above(frame, x, own.columns, trains)
+    inputs = encode(both, own.columns, np.append(np.zeros(number, bool), trains), official)
+    if not inputs.names == own.names == tuple(names):
+        raise DataError(
+            f"x: its columns become {len(inputs.names)} inputs, and those of {shown(path)} are {len(names)}; is that the"
+            " table of the training, and are values written as they are there?"
+        )
+    return inputs.values[:number]
 
 
 def _roles(frame: Frame, columns: Mapping[str, Any]) -> dict[str, str]:

@@ -1,0 +1,97 @@
+"""Recipes in Python: `load("digits_tag")` is the config of configs/digits_tag.py.
+
+A recipe is a Python file and is run as one: use only those you trust. So is a file that registers models, data sets or
+methods of one's own (`register`); a recipe may do so itself.
+"""
+
+import contextlib
+import importlib.util
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from lamv import paths
+from lamv.errors import ConfigError, LamvError, brief, listed, nearest, one_line, shown
+
+#: Where the recipes of lamv lie in a checkout.
+OWN = Path(__file__).parents[1] / "configs"
+
+
+def load(recipe: str | Path) -> ConfigDict:
+    """The config that a recipe returns, to be changed and trained.
+
+    recipe: the path of a file, or the name of one in configs/ ("digits_tag", "spurious/digits_grid"), of the working
+    directory or of lamv's checkout; ":ARGUMENT" at its end is passed to get_config. Raises ConfigError.
+    """
+    place, colon, argument = paths.local("the recipe", str(recipe)).partition(":")
+    file = _found(place)
+    get_config = getattr(_run(file, "the recipe"), "get_config", None)
+    if get_config is None:
+        raise ConfigError(f"{shown(file)} is no recipe: it has no get_config(); see configs/ for examples")
+    with _reported("the recipe", file):
+        config = get_config(*[argument] * bool(colon))
+    if not isinstance(config, ConfigDict):
+        raise ConfigError(f"{shown(file)}: get_config() must return a config, not {brief(config)}; see configs/")
+    if "experiment" in config:
+        raise ConfigError(f"{shown(file)} is an experiment on theory; run it with: python -m experiments.theory")
+    return config
+
+
+def register(file: str | Path) -> ModuleType:
+    """Run a Python file that registers models, data sets or methods, such as a recipe; returns it as a module."""
+    path = Path(paths.local("the file to register from", str(file)))
+    if not path.is_file():
+        raise ConfigError(f"{shown(path)} does not exist; give the Python file that registers your models or data sets")
+    return _run(path, "the file")
+
+
+def find_neighbours(file: Path) -> None:
+    """Let a file import what lies beside it, as a script does, and the recipes of lamv, `configs.cifar_common` say."""
+    for folder in (str(file.resolve().parent), str(OWN.parent)):
+        if folder not in sys.path:
+            sys.path.append(folder)
+
+
+def _found(place: str) -> Path:
+    path = Path(place)
+    if path.suffix == ".py" and path.is_file():
+        return path
+    named = {}
+    for folder in (OWN, Path("configs")):
+        named |= {file.relative_to(folder).with_suffix("").as_posix(): file for file in folder.rglob("*.py")}
+    name = path.with_suffix("").as_posix()
+    if name not in named:
+        known = sorted(other for other in named if not other.endswith("_common") and not other.startswith("theory/"))
+        there = listed(known) or "none here: recipes come with a checkout of lamv"
+        raise ConfigError(f"there is no recipe {brief(place)}{nearest(name, known)}; give a file, or a name: {there}")
+    return named[name]
+
+
+def _run(file: Path, what: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{shown(file)} is no Python file, NAME.py")
+    module = importlib.util.module_from_spec(spec)
+    for folder in (
+        str(file.resolve().parent),
+        str(OWN.parent),
+    ):  # its neighbours, and configs.cifar_common and the like
+        if folder not in sys.path:
+            sys.path.append(folder)
+    with _reported(what, file):
+        spec.loader.exec_module(module)
+    return module
+
+
+@contextlib.contextmanager
+def _reported(what: str, file: Path) -> Generator[None]:
+    """Whatever the user's program raises, in one line."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        said: Any = str(error) if isinstance(error, LamvError) else one_line(error)
+        raise ConfigError(f"{what} {shown(file)} fails: {said}") from error

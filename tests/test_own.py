@@ -1,0 +1,99 @@
+"""A model, a reader and a method of one's own: by registration in a recipe, without a change in lamv, in every command."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lamv
+from lamv.core.methods import METHODS
+from lamv.data import DATASETS
+from lamv.errors import ConfigError
+from lamv.models import MODELS
+from tests.warm import Warm
+
+OWN = Path(__file__).parent / "recipes" / "own.py"
+#: What the recipe registers.
+NAMES = ((MODELS, "cosine"), (DATASETS, "clouds"), (METHODS, "barely"))
+evaluate = Warm("experiments.evaluate")
+
+
+def forget():
+    for registry, name in NAMES:
+        registry.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of a recipe that lies anywhere."""
+    folder = tmp_path_factory.mktemp("own")
+    recipe = Path(shutil.copy(OWN, folder / "my_recipe.py"))
+    yield recipe, lamv.train(recipe, folder / "run")
+    forget()
+
+
+def test_it_is_trained_by_its_recipe(trained):
+    _, run = trained
+    assert list(run) == ["ERM", "barely"] and run["ERM"].config["model"]["name"] == "cosine"
+    assert run["ERM"].metrics["test/accuracy"] > 0.9
+
+
+def test_who_reads_the_workdir_names_the_file_that_registers_it(trained):
+    recipe, run = trained
+    forget()
+    again = lamv.load(run.path)
+    np.testing.assert_array_equal(again["ERM"].metrics["train/loss"], run["ERM"].metrics["train/loss"])
+    with pytest.raises(
+        ConfigError, match=re.escape("row 'ERM' of config.json has data.name 'clouds', which is not registered")
+    ):
+        again["ERM"].predict("test")
+    lamv.register(recipe)
+    assert np.mean(again["ERM"].predict("test").argmax(axis=1) == again["ERM"].examples("test").labels) > 0.9
+    assert again["barely"].predict(np.float32([[3, 3], [-2, -2]])).argmax(axis=1).tolist() == [1, 0]
+
+
+def test_the_commands_run_it_where_the_user_says_so(trained):
+    recipe, run = trained
+    refused = evaluate(f"--workdir={run.path}", "--brief")
+    assert refused.returncode == 64 and "--register=FILE.py" in refused.stderr, refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+    done = evaluate(f"--workdir={run.path}", "--brief", f"--register={recipe}")
+    assert done.returncode == 0 and "report:" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("import nothing_there", "fails: ModuleNotFoundError: No module named 'nothing_there'"),
+        ("raise SystemExit(3)", "fails: SystemExit: 3"),
+        ("x = 1", "is no recipe: it has no get_config()"),
+        ("def get_config():\n    return 3", "get_config() must return a config, not 3"),
+        ("from lamv import config\ndef get_config(): return config.defaults().x", "fails: AttributeError"),
+        ("from ml_collections import ConfigDict\ndef get_config(): return ConfigDict({'experiment': 1})", "experiments.theory"),
+    ],
+)  # fmt: skip
+def test_a_recipe_that_is_none_is_one_line(tmp_path, content, words):
+    file = tmp_path / "mine.py"
+    file.write_text(content)
+    with pytest.raises(ConfigError) as raised:
+        lamv.recipe(file)
+    assert words in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_recipe_by_its_name_with_an_argument_and_neighbours(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert lamv.recipe("own_data:table").data.name == "table"
+    assert lamv.recipe("spurious/digits_grid").data.shortcut.kind == "tag"
+    (tmp_path / "beside_it.py").write_text("STEPS = 7")
+    (tmp_path / "mine.py").write_text(
+        "from beside_it import STEPS\nfrom lamv import config\n\n"
+        "def get_config():\n    made = config.defaults()\n    made.steps = STEPS\n    return made\n"
+    )
+    assert lamv.recipe("mine.py").steps == 7
+    for wrong, words in {"digits_tga": "did you mean 'digits_tag'?", "https://x/y.py": "on this machine"}.items():
+        with pytest.raises(ConfigError, match=re.escape(words)):
+            lamv.recipe(wrong)
+    with pytest.raises(ConfigError, match="does not exist"):
+        lamv.register("nowhere.py")
