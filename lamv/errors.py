@@ -6,7 +6,7 @@ A message is one line: what is wrong (with the value), what is allowed, what to 
 code meaning                                             sysexits name
 ==== =================================================== ==================
 0    done
-1    a bug in lamv (with its traceback)
+1    a bug in lamv (with its traceback), or a claim that misses
 64   a flag or a config value is wrong                   EX_USAGE
 65   a data file is missing, damaged or misshapen        EX_DATAERR
 69   a device cannot be used                             EX_UNAVAILABLE
@@ -66,6 +66,10 @@ class LamvError(Exception):
     """Base of these errors. `exit_code` is what the process returns."""
 
     exit_code = 1
+
+
+class ClaimMissed(LamvError):
+    """A claim of a recipe does not hold (experiments.verify)."""
 
 
 class ConfigError(LamvError, ValueError):

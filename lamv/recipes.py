@@ -27,6 +27,14 @@ def load(recipe: str | Path) -> ConfigDict:
     recipe: the path of a file, or the name of one in configs/ ("digits_tag", "spurious/digits_grid"), of the working
     directory or of lamv's checkout; ":ARGUMENT" at its end is passed to get_config. Raises ConfigError.
     """
+    config = load_any(recipe)
+    if "experiment" in config:
+        raise ConfigError(f"{shown(recipe)} is an experiment on theory; run it with: python -m experiments.theory")
+    return config
+
+
+def load_any(recipe: str | Path) -> ConfigDict:
+    """As `load`, also of an experiment on theory."""
     place, colon, argument = paths.local("the recipe", str(recipe)).partition(":")
     file = _found(place)
     get_config = getattr(_run(file, "the recipe"), "get_config", None)
@@ -36,8 +44,6 @@ def load(recipe: str | Path) -> ConfigDict:
         config = get_config(*[argument] * bool(colon))
     if not isinstance(config, ConfigDict):
         raise ConfigError(f"{shown(file)}: get_config() must return a config, not {brief(config)}; see configs/")
-    if "experiment" in config:
-        raise ConfigError(f"{shown(file)} is an experiment on theory; run it with: python -m experiments.theory")
     return config
 
 

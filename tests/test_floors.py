@@ -35,6 +35,7 @@ FLOORS = {
     "evaluate": 5,
     "audit": 6,
     "suite": 6,
+    "verify": 6,
     "api": 6,
     "__main__": 7,
 }

@@ -1,0 +1,64 @@
+"""Train recipes, or read their workdirs, and judge every claim they make.
+
+    python -m experiments.verify [RECIPE ...] [--quick] [--all] [--runs=DIR] [--out=claims.json]
+
+Without names: the recipes that docs/claims.json has, or with --quick those of them that took a minute or less; with --all
+every recipe that there is, also those that take days on this machine. What is finished in --runs is read and not trained
+again. claims.md beside --out has the same as tables. Exit code 1 if a claim misses.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from experiments import launch
+from lamv import recipes, suite, xla
+from lamv.errors import ClaimMissed, ConfigError
+
+xla.prepare()
+
+QUICK = flags.DEFINE_bool("quick", False, "Only recipes that took a minute or less when they were last recorded.")
+ALL = flags.DEFINE_bool("all", False, "Every recipe.")
+RUNS = flags.DEFINE_string("runs", "runs/verify", "Folder with a workdir for every recipe.")
+OUT = flags.DEFINE_string("out", "claims.json", "What is written; its tables lie beside it, in .md.")
+#: Seconds that a quick recipe takes at most.
+MINUTE = 60.0
+
+
+def main(names: list[str]) -> None:
+    if names and (ALL.value or QUICK.value):
+        raise ConfigError(
+            f"{names[0]} is a recipe, and --{'all' if ALL.value else 'quick'} chooses others; give one of them"
+        )
+    if not OUT.value.endswith(".json"):
+        raise ConfigError(f"--out is {OUT.value!r}, must end in .json; its tables lie beside it, in .md")
+    names = names or chosen()
+    for name in names:
+        recipes.load_any(name)  # a mistake shows before hours of training
+    from lamv import verify
+    from lamv.verify import tables
+
+    content = verify.verify(names, Path(RUNS.value), Path(OUT.value))
+    print(tables.as_markdown(content))
+    if content["missed"]:
+        raise ClaimMissed(f"{tables.totals(content)}; {OUT.value} has them")
+
+
+def chosen() -> list[str]:
+    """The recipes that the flags choose."""
+    if ALL.value:
+        return list(suite.recipes())
+    record = suite.ROOT / "docs" / "claims.json"
+    if not record.is_file():
+        raise ConfigError("there is no docs/claims.json to take recipes from; name some, or give --all")
+    recorded = json.loads(record.read_text(encoding="utf-8"))["recipes"]
+    seconds = {one["recipe"]: one["seconds"] for one in recorded if not one["not_run"]}
+    return [name for name, taken in seconds.items() if not QUICK.value or (taken is not None and taken <= MINUTE)]
+
+
+if __name__ == "__main__":
+    words = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    given = [argument for argument in sys.argv if argument not in words]
+    launch.leave(launch.run(lambda: main(words), needs=(), argv=given))

@@ -1,0 +1,72 @@
+"""Judged claims in words and tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lamv.claims import Claim
+from lamv.report.claim_table import line_of
+
+HEADINGS = ("claim", "measured", "n", "should be", "95 % interval of the margin", "verdict", "source")
+
+
+def in_short(recipe: Mapping[str, Any]) -> str:
+    """ "digits_tag: 10 of 10 claims hold, 9 clearly; 58 s"."""
+    if recipe["not_run"]:
+        return f"{recipe['recipe']}: not run: {recipe['not_run']}"
+    verdicts = [claim["verdict"] for claim in recipe["claims"]]
+    if not verdicts:
+        return f"{recipe['recipe']}: makes no claim"
+    held = sum(verdict.startswith("holds") for verdict in verdicts)
+    how = "read" if recipe["read"] else f"{recipe['seconds']:.0f} s"
+    left = verdicts.count("not judged")
+    return (
+        f"{recipe['recipe']}: {held} of {len(verdicts)} claims hold, {verdicts.count('holds clearly')} clearly"
+        f"{f', {left} not judged' if left else ''}; {how}"
+    )
+
+
+def totals(content: Mapping[str, Any]) -> str:
+    """ "81 claims hold, 1 misses, 2 are not judged; 3 recipes were not run"."""
+    waiting = sum(bool(recipe["not_run"]) for recipe in content["recipes"])
+    parts = [f"{content['held']} claims hold", f"{content['missed']} miss", f"{content['not_judged']} are not judged"]
+    return ", ".join(parts) + (f"; {waiting} recipes were not run" if waiting else "")
+
+
+def as_markdown(content: Mapping[str, Any]) -> str:
+    """The page docs/claims.md."""
+    versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items() if number)
+    parts = [
+        "# Claims",
+        f"What the recipes claim, as `python -m experiments.verify` judged it on {content['date']}: {totals(content)}.",
+        "*Clearly*: the whole 95 % interval of measured minus bound, over seeds, lies on the side of the verdict"
+        " (Student’s t; paired by seed where the bound is a multiple of another row). Without it the mean decides alone."
+        " A dash: a single number, which has no interval.",
+        f"{content['device']}; {versions}.",
+    ]
+    for recipe in content["recipes"]:
+        parts += [f"## {recipe['recipe']}", in_short(recipe).partition(": ")[2].capitalize() + "."]
+        if recipe["claims"]:
+            parts.append(_table(recipe["claims"]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(claims) -> str:
+    rows = [HEADINGS, ("---",) * len(HEADINGS), *(_row(claim) for claim in claims)]
+    return "\n".join(f"| {' | '.join(_cell(text) for text in row)} |" for row in rows)
+
+
+def _row(stored: Mapping[str, Any]) -> tuple[str, ...]:
+    claim = Claim(
+        stored["quantity"], stored["value"], stored["bound"], stored["source"], stored["relation"], stored["tolerance"],
+        stored["sd"], stored["n"], stored["note"], None if stored["verdict"] == "not judged" else True,
+    )  # fmt: skip
+    line = line_of(claim)
+    measured = line.measured + (f" ± {line.sd}" if line.sd else "")
+    expected = line.expected + (f" ± {line.tolerance}" if line.tolerance else "")
+    margin = "–" if stored["margin"] is None else f"[{stored['margin'][0]:+.3g}, {stored['margin'][1]:+.3g}]"
+    verdict = ": ".join(filter(None, [stored["verdict"], stored["note"]]))
+    return stored["quantity"], measured, line.n, expected, margin.replace("-", "−"), verdict, stored["source"]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
