@@ -31,6 +31,7 @@ FLOORS = {
     "report": 5,
     "evaluate": 5,
     "audit": 6,
+    "trackers": 6,
 }
 COMMANDS = 7
 FILES = sorted([*ROOT.glob("lamv/**/*.py"), *ROOT.glob("experiments/**/*.py")])
@@ -38,9 +39,17 @@ FILES = sorted([*ROOT.glob("lamv/**/*.py"), *ROOT.glob("experiments/**/*.py")])
 #: Packages that bring an accelerator's runtime with them, directly or not.
 HEAVY = {"jax", "jaxlib", "flax", "optax", "orbax", "chex", "tensorflow_datasets"}
 #: What these files import must be had without jax: a report is read where nothing was trained.
-LIGHT = ["lamv.errors", "lamv.knobs", "lamv.xla", "lamv.claims", "lamv.core.intervals", "experiments.report"]
+LIGHT = [
+    "lamv.errors",
+    "lamv.knobs",
+    "lamv.xla",
+    "lamv.claims",
+    "lamv.core.intervals",
+    "experiments.report",
+    "experiments.export",
+]
 #: As these rooms, with all that is in them.
-LIGHT_ROOMS = ("lamv.catalog", "lamv.results", "lamv.compare", "lamv.report")
+LIGHT_ROOMS = ("lamv.catalog", "lamv.results", "lamv.compare", "lamv.report", "lamv.trackers")
 #: The one unpickler looks names up in a short list; see there.
 MAY_UNPICKLE = "lamv/data/formats/pickles.py"
 RUNS_WHAT_IT_READS = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}

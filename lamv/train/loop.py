@@ -8,7 +8,7 @@ config against them, look for a checkpoint, see that there is room for more, and
 import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,13 @@ logger = logging.getLogger("lamv.train")
 
 
 def train(
-    config, workdir: str | Path, overrides: Mapping[str, Any] | None = None, devices: Sequence | None = None
-) -> dict[str, Any]:
+    config, workdir: str | Path, overrides: Mapping[str, Any] | None = None, devices: Sequence | None = None,
+    began: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:  # fmt: skip
     """Train every row of a recipe with every seed; returns the content of summary.json.
 
-    config: a filled lamv.config.defaults(). overrides: what the command line set, for all rows. devices: None for all. An
+    config: a filled lamv.config.defaults(). overrides: what the command line set, for all rows. devices: None for all.
+    began: called before the first step, in the process that writes, once the files are those of the last checkpoint. An
     interrupted run goes on from its last whole checkpoint and ends with the same bits; a finished one is left as it is.
     Processes other than the first get a summary without rows. Raises LamvError's subclasses, each with its exit code.
     """
@@ -89,6 +91,8 @@ def train(
                 states = [replicas.state for row in row_runs for replicas in row.replicas]
                 nbytes = sum(leaf.nbytes for leaf in jax.tree.leaves(states))
                 checkpoints.check_space(nbytes, _saves(row_runs, config, step))
+            if store.writes:
+                began()
             _run(row_runs, config, step, store, checkpoints, stop)
         return _finish(row_runs, store, run, overrides, reading)
 
