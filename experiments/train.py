@@ -53,6 +53,8 @@ def main() -> None:
     if jax.process_index() == 0:
         print(table.as_text(summary))
         print(f"\nreport: {report.write(WORKDIR.value)}")
+    if mirror.hangs:
+        launch.leave(0, at_once=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from lamv import files
 from lamv.errors import ConfigError, DataError, StorageError, WorkdirError, brief, nearest, one_line
 from lamv.results import experiment, jsonl, runs
+from lamv.results.records import Row
 from lamv.trackers.base import Figure, Point, Results, TrackedRun, Tracker
 from lamv.trackers.mlflow import MLflow
 from lamv.trackers.tensorboard import TensorBoard
@@ -118,10 +119,17 @@ class Mirror:
             follower.end(results)
         until = None if patience is None else time.monotonic() + patience
         for follower in self.followers:
+            if follower.failure:  # it was waited for once
+                continue
             follower.join(None if until is None else max(0.0, until - time.monotonic()))
             if follower.is_alive():
                 follower.drop(f"it was not done after {patience:.0f} s")
         self._muted.close()
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a tracker is still at work, which may keep the process from ending."""
+        return any(follower.is_alive() for follower in self.followers)
 
 
 class Follower(threading.Thread):
@@ -131,6 +139,7 @@ class Follower(threading.Thread):
         super().__init__(name=tracker, daemon=True)
         self.workdir, self.sent, self.failure = workdir, 0, ""
         self._read = 0
+        self._rows: dict[str, tuple[int, Row]] = {}
         self._runs: dict[tuple[str, int], TrackedRun] = {}
         self._last: dict[tuple[str, int], int] = {}
         self._ends = threading.Event()
@@ -201,8 +210,10 @@ class Follower(threading.Thread):
         return found
 
     def _run_of(self, line: Mapping[str, Any]) -> TrackedRun:
-        rows = runs.read(self.workdir).rows
-        number, row = next((number, row) for number, row in enumerate(rows) if row.name == line["row"])
+        self._rows = self._rows or {row.name: (n, row) for n, row in enumerate(runs.read(self.workdir).rows)}
+        if line["row"] not in self._rows:
+            raise WorkdirError(f"{METRICS} has lines of {brief(line['row'])}, which is no row of the run")
+        number, row = self._rows[line["row"]]
         seed = line.get("seed", row.knob("seed", 0) + line["replica"])
         return TrackedRun(row.name, number, line["replica"], seed, row.config)
 

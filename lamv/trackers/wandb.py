@@ -60,7 +60,7 @@ class Wandb:
                 shutil.rmtree(old)
         return wandb.init(
             project=os.environ.get("WANDB_PROJECT", "lamv"), dir=self.workdir, id=f"{self.id}-{own}", name=name,
-            group=f"{self.workdir.name} {self.id}", job_type=job, config=config, reinit="create_new",
+            group=self.workdir.name, job_type=job, config=config, reinit="create_new",
             mode="online" if self.online else "offline", resume="allow" if self.online else None,
             # Links in a workdir that others may write to are refused when a run resumes.
             settings=wandb.Settings(silent=True, console="off", symlink=False, x_disable_stats=True),

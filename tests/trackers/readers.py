@@ -96,8 +96,10 @@ def tensorboard(workdir):
 
 def wandb(workdir):
     """By wandb's protocol buffers, out of the log of blocks that an offline run is; the library reads it to sync only."""
+    import wandb
     from wandb.proto.wandb_internal_pb2 import Record
 
+    wandb.teardown()  # as at the end of a process: the library's own process has written all of its files
     runs, figures, text = {}, set(), ""
     for path in (workdir / "wandb").glob("offline-run-*/run-*.wandb"):
         name, knobs, points = "", {}, []
@@ -105,7 +107,7 @@ def wandb(workdir):
             if record.HasField("run") and not name:
                 name = record.run.display_name
                 knobs = {item.key: json.loads(item.value_json) for item in record.run.config.update}
-                assert record.run.project == "lamv" and record.run.run_group.startswith(workdir.name)
+                assert record.run.project == "lamv" and record.run.run_group == workdir.name
             if record.HasField("history"):
                 items = {
                     tuple(item.nested_key or [item.key]): json.loads(item.value_json) for item in record.history.item
