@@ -1,6 +1,7 @@
 """What trackers are told: runs, points and results; and the identity by which they know a workdir again."""
 
 import json
+import re
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from lamv import files
+from lamv.errors import WorkdirError
 
 #: In the workdir: {"id": what trackers know it by}.
 FILE = "trackers.json"
@@ -85,14 +87,24 @@ class Tracker(Protocol):
 
 
 def identity(workdir: Path) -> str:
-    """Twelve letters that no other workdir has, kept in its trackers.json. Raises as files.write_whole does."""
+    """Twelve letters that no other workdir has, kept in its trackers.json.
+
+    Raises WorkdirError where that file holds none, and as files.write_whole does.
+    """
+    path = workdir / FILE
     with _lock:
         try:
-            stored = files.read_json(workdir / FILE)
+            stored = files.read_json(path)
         except FileNotFoundError:
             stored = {"id": uuid.uuid4().hex[:12]}
-            files.write_whole(workdir / FILE, json.dumps(stored) + "\n")
-        return str(stored["id"])
+            files.write_whole(path, json.dumps(stored) + "\n")
+        except (OSError, ValueError):
+            stored = None
+    own = stored.get("id") if isinstance(stored, dict) else None
+    # It becomes a part of names of folders that are removed.
+    if not isinstance(own, str) or not re.fullmatch("[0-9a-f]{12}", own):
+        raise WorkdirError(f"{path} is not as lamv writes it; delete it, and trackers will take this for a new run")
+    return own
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""Event files for TensorBoard, in the workdir: tensorboard/ROW/seed N/, with figures and tables in tensorboard/ itself.
+"""Event files for TensorBoard, in the workdir: tensorboard/ROW/seed N/, with figures and tables in tensorboard/report/.
 
 A run that is opened again is written anew, from metrics.jsonl. Its new file begins with the mark of a restart, over which
 TensorBoard forgets what it has read before. Numbers are 32-bit floats.
@@ -63,13 +63,13 @@ class TensorBoard:
         for writer in self._writers.values() if results.finished else ():
             writer.write_event(_event(results.step, end))
             writer.flush()
-        writer = _writer(self.folder)
+        writer = _writer(self.folder / "report")
         for figure in results.figures:
             width, height = Image.open(io.BytesIO(figure.png)).size
             image = summary.Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=figure.png)
-            value = summary.Summary.Value(tag=figure.name, image=image)
+            value = summary.Summary.Value(tag=f"report/{figure.name}", image=image)
             writer.write_event(_event(results.step, summary.Summary(value=[value])))
-        writer.write_event(_event(results.step, summary.text("results", results.markdown)))
+        writer.write_event(_event(results.step, summary.text("report/results", results.markdown)))
         writer.flush()
 
     def _new_folder(self, row: str) -> str:

@@ -22,17 +22,18 @@ class Wandb:
         import wandb
 
         self.workdir, self.id = workdir.resolve(), identity(workdir)
-        mode = os.environ.get("WANDB_MODE")
+        self.mode = os.environ.get("WANDB_MODE", "online")
         # Without asking for a key: nobody may be there to answer.
-        self.online = mode in (None, "online") and wandb.login(prompt=False, verify=False)
-        here = f"wandb sync {workdir / 'wandb' / 'offline-run-*'}, as this run is offline"
-        self.view = "https://wandb.ai, by group" if self.online else here
+        if self.mode == "online" and not wandb.login(prompt=False, verify=False):
+            self.mode = "offline"
+        here = f"wandb sync {workdir / 'wandb' / 'offline-run-*'}"
+        self.view = f"{here if self.mode == 'offline' else 'your account'} ({self.mode})"
         self._runs: dict[str, Any] = {}
 
     def begin(self, run: TrackedRun) -> int:
         config = {**run.config, "row": run.row, "seed": run.seed}
         self._runs[run.name] = opened = self._open(f"{run.number}-{run.replica}", run.name, "train", config)
-        return opened.step - 1 if self.online and opened.resumed else -1
+        return opened.step - 1 if self.mode == "online" and opened.resumed else -1
 
     def log(self, run: TrackedRun, points: Sequence[Point]) -> None:
         for step, metrics in points:
@@ -55,13 +56,13 @@ class Wandb:
     def _open(self, own: str, name: str, job: str, config: dict) -> Any:
         import wandb
 
-        if not self.online:
+        if self.mode == "offline":
             for old in (self.workdir / "wandb").glob(f"offline-run-*-{self.id}-{own}"):
                 shutil.rmtree(old)
         return wandb.init(
             project=os.environ.get("WANDB_PROJECT", "lamv"), dir=self.workdir, id=f"{self.id}-{own}", name=name,
             group=self.workdir.name, job_type=job, config=config, reinit="create_new",
-            mode="online" if self.online else "offline", resume="allow" if self.online else None,
+            mode=self.mode, resume="allow" if self.mode == "online" else None,
             # Links in a workdir that others may write to are refused when a run resumes.
             settings=wandb.Settings(silent=True, console="off", symlink=False, x_disable_stats=True),
         )  # fmt: skip

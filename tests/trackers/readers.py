@@ -53,7 +53,7 @@ def tensorboard_files(workdir):
             for value in event.summary.value:
                 if value.HasField("image"):
                     assert value.image.encoded_image_string.startswith(PNG)
-                    figures.add(value.tag)
+                    figures.add(value.tag.removeprefix("report/"))
                 elif value.metadata.plugin_data.plugin_name == "hparams":
                     told = HParamsPluginData.FromString(value.metadata.plugin_data.content).session_start_info.hparams
                     knobs |= {key: getattr(of, of.WhichOneof("kind")) for key, of in told.items()}
@@ -63,7 +63,7 @@ def tensorboard_files(workdir):
                     scalars[value.tag] = value.simple_value
             points += [(event.step, scalars)] if scalars else []
         assert restarts == [0]
-        if path.parent != folder:
+        if path.parent != folder / "report":
             assert path.parent.relative_to(folder).as_posix() not in runs, "one file for a run"
             runs[path.parent.relative_to(folder).as_posix()] = knobs, points
     return Held(runs, figures, text)
@@ -82,9 +82,9 @@ def tensorboard(workdir):
             for scalar in read.Scalars(tag):
                 assert tag not in by_step.setdefault(scalar.step, {}), "a step twice"
                 by_step[scalar.step][tag] = scalar.value
-        if path.parent == folder:
-            figures = set(read.Tags()["images"])
-            assert all(read.Images(tag)[0].encoded_image_string.startswith(PNG) for tag in figures)
+        if path.parent == folder / "report":
+            assert all(read.Images(tag)[0].encoded_image_string.startswith(PNG) for tag in read.Tags()["images"])
+            figures = {tag.removeprefix("report/") for tag in read.Tags()["images"]}
             text = read.Tensors(read.Tags()["tensors"][0])[0].tensor_proto.string_val[0].decode()
             continue
         start = read.summary_metadata[metadata.SESSION_START_INFO_TAG].plugin_data.content

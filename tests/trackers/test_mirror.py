@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 from lamv import trackers
-from lamv.errors import ConfigError, DataError, StorageError
+from lamv.errors import ConfigError, DataError, StorageError, WorkdirError
 from lamv.trackers import mirror as room
 from lamv.trackers.base import Results, TrackedRun, identity
 from lamv.trackers.tensorboard import TensorBoard
@@ -182,6 +182,13 @@ def test_only_training_runs_are_exported(tmp_path, recorder):
 def test_a_workdir_keeps_its_identity_and_no_other_has_it(tmp_path):
     one, other = tmp_path / "one", tmp_path / "other"
     assert identity(one) == identity(one) != identity(other)
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"id": "../../../../home"}', '{"id": 3}', "[]"])
+def test_an_identity_that_is_none_of_ours_is_refused(content, tmp_path):
+    (tmp_path / "trackers.json").write_text(content)
+    with pytest.raises(WorkdirError, match="trackers.json is not as lamv writes it"):
+        identity(tmp_path)
 
 
 def test_rows_may_have_any_name_and_each_has_its_own_folder(tmp_path):
