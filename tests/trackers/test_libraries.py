@@ -13,6 +13,7 @@ from tests import workdirs
 from tests.trackers import readers
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.filterwarnings("default")  # which of their own warnings libraries give is theirs
 #: Library of the reader: (tracker, reader, variables of the environment).
 READERS = {
     "wandb": ("wandb", readers.wandb, {"WANDB_MODE": "offline"}),
