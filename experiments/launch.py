@@ -100,9 +100,9 @@ def _help() -> str:
     return "\n\n".join(parts)
 
 
-def leave(code: int) -> None:
+def leave(code: int, at_once: bool = False) -> None:
     """End a command with this exit code; after an error at once, so that its line is the last."""
-    if code:
+    if code or at_once:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()

@@ -84,6 +84,7 @@ def test_overrides_hold_for_all_rows(finished):
         (["--config.steps=1e2"], 64, "config.steps is '1e2', must be of type int"),
         (["--config.method.smoothing=1"], 64, "config.method.smoothing is 1.0, must be from 0 to below 1"),
         (["--config.batch_size=30"], 64, "must be a multiple of the 8 devices"),
+        (["--track=wandb,tensorbord"], 64, "--track has 'tensorbord', must be of tensorboard, wandb, mlflow, trackio"),
         (["stray"], 64, "'stray' is not a flag"),
         (["--config.data.name=cifar10"], 65, "cifar10"),
         (["--config.data.name=mnist", "--config.data.path=/nowhere"], 65, "/nowhere"),

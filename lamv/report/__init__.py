@@ -15,10 +15,11 @@ from lamv.compare import cohorts
 from lamv.report import answer as answers
 from lamv.report import page, sections, theory_page
 from lamv.report.overview import write_overview
-from lamv.report.page import FILE
+from lamv.report.page import FILE, Compared, Section
 from lamv.results import experiment, runs
+from lamv.results.records import Run
 
-__all__ = ["FILE", "write", "write_overview"]
+__all__ = ["FILE", "sections_of", "write", "write_overview"]
 
 
 def write(workdir: str | Path, out: str | Path | None = None) -> Path:
@@ -31,10 +32,15 @@ def write(workdir: str | Path, out: str | Path | None = None) -> Path:
     if experiment.is_experiment(workdir):
         return page.save(path, page.render("theory.html.j2", theory_page.content(experiment.read(workdir))))
     run = runs.read(workdir)
-    compared = page.compared(cohorts.members_of(run, run.path.resolve().name))
-    answer = answers.answer(run)
-    shown = [section for make in sections.SECTIONS if (section := make(run, compared, answer))]
+    compared, shown = sections_of(run)
     shown += [sections.how_to_read(run, shown), sections.provenance(run)]
     page.save_tables(path, run.title, compared)
     return page.save(path, page.render("report.html.j2", {"run": run, "notes": sections.notes(run), "sections": shown,
                                                           "kicker": sections.kicker(run)}))  # fmt: skip
+
+
+def sections_of(run: Run) -> tuple[list[Compared], list[Section]]:
+    """The tables of methods of a run, and the sections of its page, figures drawn."""
+    compared = page.compared(cohorts.members_of(run, run.path.resolve().name))
+    answer = answers.answer(run)
+    return compared, [section for make in sections.SECTIONS if (section := make(run, compared, answer))]

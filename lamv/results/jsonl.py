@@ -43,6 +43,14 @@ def read_lines(path: Path, notes: list[str], missing: str = "", grows: bool = Fa
         note = missing if is_missing(path, error) else _unreadable(path, error)
         notes.extend([note] if note else [])
         return []
+    lines = parse_lines(content, path.name, notes, grows)
+    if not lines:
+        notes.append(f"{path.name} holds no whole line.")
+    return lines
+
+
+def parse_lines(content: bytes, file: str, notes: list[str], grows: bool = False) -> list[dict[str, Any]]:
+    """`read_lines` of a part of a file of metrics, by its name."""
     lines, damaged, lost = [], 0, 0
     for line in content.splitlines(keepends=True):
         parsed = _parsed(line)
@@ -53,11 +61,9 @@ def read_lines(path: Path, notes: list[str], missing: str = "", grows: bool = Fa
         lost += sum("/" in key for key in parsed) - len(numbers)
         head = {key: parsed[key] for key in ("row", "step", "replica", "seed") if key in parsed}
         lines.append({**head, **numbers})
-    _note_damage(path, damaged, notes)
-    if not lines:
-        notes.append(f"{path.name} holds no whole line.")
+    _note_damage(file, damaged, notes)
     if lost:
-        notes.append(f"{lost} of {path.name}'s numbers are none that a metric can have, and are left out.")
+        notes.append(f"{lost} of {file}'s numbers are none that a metric can have, and are left out.")
     return lines
 
 
@@ -80,7 +86,7 @@ def read_curves(
             damaged += 1
         elif kind in kinds:
             curves.append(parsed)
-    _note_damage(path, damaged, notes, f" of {' and '.join(kinds)}")
+    _note_damage(path.name, damaged, notes, f" of {' and '.join(kinds)}")
     return curves
 
 
@@ -133,6 +139,6 @@ def _unreadable(path: Path, error: Exception) -> str:
     return f"{path.name} cannot be read ({getattr(error, 'strerror', None) or error})."
 
 
-def _note_damage(path: Path, damaged: int, notes: list[str], what: str = "") -> None:
+def _note_damage(file: str, damaged: int, notes: list[str], what: str = "") -> None:
     if damaged:
-        notes.append(f"{damaged} of {path.name}'s lines{what} cannot be read and are left out.")
+        notes.append(f"{damaged} of {file}'s lines{what} cannot be read and are left out.")

@@ -8,7 +8,7 @@ config against them, look for a checkpoint, see that there is room for more, and
 import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,17 +39,15 @@ logger = logging.getLogger("lamv.train")
 
 
 def train(
-    config,
-    workdir: str | Path,
-    overrides: Mapping[str, Any] | None = None,
-    devices: Sequence | None = None,
-    only: str = "",
-) -> dict[str, Any]:
+    config, workdir: str | Path, overrides: Mapping[str, Any] | None = None, devices: Sequence | None = None,
+    only: str = "", began: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:  # fmt: skip
     """Train every row of a recipe with every seed; returns the content of summary.json.
 
     config: a filled lamv.config.defaults(). overrides: what the command line set, for all rows. devices: None for all.
-    only: patterns of rows (lamv.rows); "" for all. An interrupted run goes on from its last whole checkpoint and ends with
-    the same bits; a finished one is left as it is. Processes other than the first get a summary without rows. Raises
+    only: patterns of rows (lamv.rows); "" for all. began: called before the first step, in the process that writes, once
+    the files are those of the last checkpoint. An interrupted run goes on from its last whole checkpoint and ends with the
+    same bits; a finished one is left as it is. Processes other than the first get a summary without rows. Raises
     LamvError's subclasses, each with its exit code.
     """
     overrides = dict(overrides or {})
@@ -99,6 +97,8 @@ def train(
                 states = [replicas.state for row in row_runs for replicas in row.replicas]
                 nbytes = sum(leaf.nbytes for leaf in jax.tree.leaves(states))
                 checkpoints.check_space(nbytes, _saves(row_runs, config, step))
+            if store.writes:
+                began()
             _run(row_runs, config, step, store, checkpoints, stop)
         return _finish(row_runs, store, run, overrides, reading, note)
 

@@ -13,9 +13,11 @@ from lamv import config as configs
 from lamv.errors import CheckpointError, ConfigError, NotFiniteError, Preempted, WorkdirError, WorkdirMismatch
 from lamv.evaluate import Options, evaluate
 from lamv.results import runs
+from lamv.trackers import mirror
 from lamv.train import loop, tracking
 from lamv.train.checkpoint import Checkpoints
 from tests.sessions import Shared
+from tests.trackers import readers
 
 TINY = Path(__file__).parents[1] / "recipes" / "tiny.py"
 ONE_DEVICE = {"parallel.devices": 1}
@@ -156,6 +158,17 @@ def test_a_signal_saves_and_the_same_command_goes_on_to_the_same_end(finished, t
             train(tmp_path / "run")
     train(tmp_path / "run")
     assert_same_end(tmp_path / "run", finished)
+
+
+def test_a_tracker_follows_a_run_that_resumes_and_changes_no_bit_of_it(copied, finished, monkeypatch):
+    monkeypatch.setattr(mirror, "results_of", lambda workdir: None)
+    unfinish(copied, 20)
+    with mirror.Mirror(copied, ["tensorboard"]) as tracked:
+        loop.train(tiny(), copied, ONE_DEVICE, began=tracked.begin)
+        tracked.finish(patience=None)
+    assert_same_end(copied, finished)
+    held = {run: [step for step, _ in points] for run, (_, points) in readers.tensorboard_files(copied).runs.items()}
+    assert held == {f"{row}/seed {seed}": [10, 20, 30, 40] for row in ("ERM", "Mixup") for seed in (0, 1)}
 
 
 def flip_a_bit(checkpoint):

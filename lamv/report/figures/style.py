@@ -54,11 +54,17 @@ LOGARITHMIC = " On the logarithmic scale, equal distances are equal factors."
 HEAT = LinearSegmentedColormap.from_list("heat", ["#fbf6ec", "#f0d9a8", "#dd9f63", "#a4557a", "#4a3a78", "#2b2556"])
 
 
+class Svg(str):
+    """An <svg> element, and the figure that it was made of."""
+
+    figure: Figure
+
+
 class Drawn(NamedTuple):
     """A figure for the page. alt: its content in words, for readers who cannot see it. caption: below it."""
 
     name: str
-    svg: str
+    svg: Svg
     alt: str
     caption: str
 
@@ -66,6 +72,13 @@ class Drawn(NamedTuple):
         """The <svg> element; the prefix keeps its ids apart from those of other figures on the page."""
         svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-{self.name}-", self.svg)
         return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(self.alt)}"', 1)
+
+    def png(self) -> bytes:
+        """The figure as pixels, on white."""
+        out = io.BytesIO()
+        with drawing():
+            self.svg.figure.savefig(out, format="png", dpi=150, facecolor="white")
+        return out.getvalue()
 
 
 @contextlib.contextmanager
@@ -232,7 +245,7 @@ def figure_of(name: str, fig: Figure, rows, marks, caption: str, percent: bool =
     return Drawn(name, as_svg(fig), f"Dot plot, {name}. " + "; ".join(texts) + ".", caption)
 
 
-def as_svg(fig: Figure) -> str:
+def as_svg(fig: Figure) -> Svg:
     """The figure as an <svg> element that scales with the page and names nothing outside of it."""
     out = io.StringIO()
     fig.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
@@ -242,4 +255,6 @@ def as_svg(fig: Figure) -> str:
     # In HTML the namespaces go without saying, and the page's style decides on the size.
     head, rest = svg.split(">", 1)
     head = re.sub(r' (xmlns(:xlink)?|width|height|version)="[^"]*"', "", head)
-    return head + ">" + rest.replace("xlink:href", "href")
+    made = Svg(head + ">" + rest.replace("xlink:href", "href"))
+    made.figure = fig
+    return made
