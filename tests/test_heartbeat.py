@@ -32,7 +32,7 @@ def test_a_silent_command_says_that_it_is_at_work(lines):
     said, seen = lines
     with heartbeat.beating():
         assert seen.wait(30)
-    assert said[0].startswith("at work, 0 s so far")
+    assert said[0] == "after 0 s: at work"
 
 
 def test_who_knows_more_is_asked_and_may_have_nothing_to_say(lines):

@@ -54,15 +54,19 @@ def test_a_floor_is_what_it_is_by_hand(name):
     assert floor.FLOORS[name](knobs(**changes), EVEN) == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["label_smoothing", "decoupled_mixup"])
-def test_the_targets_of_the_method_have_that_entropy_for_uneven_classes(name):
+def test_the_targets_of_the_method_have_that_entropy_for_uneven_classes():
     prior, number = np.array([0.5, 0.25, 0.125, 0.125]), 4096
     given = knobs(smoothing=0.1, law="fixed(0.3)", target_law="fixed(0.2)")
-    labels = jnp.repeat(jnp.arange(K), (prior * number).astype(int), total_repeat_length=number)
-    offered = {**given.to_dict(), "law": laws.fixed(0.3), "target_law": laws.fixed(0.2)}
-    made = apply(METHODS[name], jax.random.key(0), jnp.zeros((number, 1)), one_hot(labels, K), knobs=offered,
-                 rows=whole(number))  # fmt: skip
-    assert floor.FLOORS[name](given, prior) == pytest.approx(float(entropy(made.targets).mean()), abs=0.01)
+    labels = jnp.asarray(np.repeat(np.arange(K), (prior * number).astype(int)))
+
+    @jax.jit
+    def mean_entropy(labels):
+        offered = {**given.to_dict(), "law": laws.fixed(0.3), "target_law": laws.fixed(0.2)}
+        made = apply(METHODS["decoupled_mixup"], jax.random.key(0), jnp.zeros((number, 1)), one_hot(labels, K),
+                     knobs=offered, rows=whole(number))  # fmt: skip
+        return entropy(made.targets).mean()
+
+    assert floor.FLOORS["decoupled_mixup"](given, prior) == pytest.approx(float(mean_entropy(labels)), abs=0.01)
 
 
 def row(mitigation="erm", **changes):
