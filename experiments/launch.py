@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import os
 import re
+import signal
 import socket
 import sys
 import time
@@ -58,12 +59,12 @@ def run(
     for talkative in ("jax", "absl", "orbax", "asyncio", "tensorflow_datasets", "matplotlib"):
         logging.getLogger(talkative).setLevel(logging.ERROR if "--debug" in argv else logging.CRITICAL)
     if HELP & set(argv):
-        print(_help())
+        show(_help())
         return 0
     if "--list" in argv and knobs is not None:
         from lamv.suite import listing
 
-        print(listing.as_text("recipes"))
+        show(listing.as_text("recipes"))
         return 0
     try:
         _parse(argv, needs, knobs)
@@ -85,6 +86,12 @@ def run(
     except KeyboardInterrupt:
         return _failed("interrupted; what was saved is kept; run the same command again", 75)
     return 0
+
+
+def show(text: str) -> None:
+    """Print what is only looked at. Who reads the beginning alone (| head) ends the command without a word."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    print(text)
 
 
 def _help() -> str:

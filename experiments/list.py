@@ -18,7 +18,7 @@ def main(words: list[str]) -> None:
     if len(words) > 2:
         raise ConfigError(f"{brief(words[2])} is one word too many; give a kind and a word, KIND WORD")
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(listing.as_text(*words, width=width))
+    launch.show(listing.as_text(*words, width=width))
 
 
 if __name__ == "__main__":

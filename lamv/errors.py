@@ -25,9 +25,10 @@ from typing import Any
 
 
 def nearest(name: Any, known: Iterable) -> str:
-    """' (did you mean X?)' for the closest of the known names, or nothing where none is close."""
-    close = difflib.get_close_matches(str(name)[:200], [str(k) for k in known], n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    """' (did you mean X?)' for the closest of the known names, in any case of letters, or nothing where none is close."""
+    by_lower = {str(k).lower(): str(k) for k in known}
+    close = difflib.get_close_matches(str(name)[:200].lower(), by_lower, n=1, cutoff=0.5)
+    return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
 
 
 def brief(value: Any, most: int = 80) -> str:

@@ -34,7 +34,7 @@ def beating() -> Generator[None]:
                 continue
             line = _tell[-1]() if _tell else "at work"
             if line:
-                logger.info("%s, %s so far", line, duration(now - began))
+                logger.info("after %s: %s", duration(now - began), line)
 
     logging.getLogger().addHandler(heard)
     thread = threading.Thread(target=beat, daemon=True, name="heartbeat")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lamv import config as configs
-from lamv import theory
+from lamv import suite, theory
 from lamv.core import mitigation
 from lamv.core.losses import LOSSES
 from lamv.core.methods import METHODS, knobs_of
@@ -34,20 +34,22 @@ CARDS = cards_of(METHODS_PAGE)
 MITIGATION_CARDS = cards_of(MITIGATIONS_PAGE)
 PARTS = ("\n```\n", "- **Knobs.**", "- **Paper.**", "- **Watch.**", "python -m experiments.")
 #: A command on theory: its experiment has knobs of its own.
-THEORY = r"^[\w./]*python -m experiments\.theory .*"
+THEORY = r"^(?:[\w./]*python -m experiments\.|lamv )theory .*"
 #: Every command of training on a page, with lines that end in a backslash put together.
 COMMANDS = [
     (page, shlex.split(line))
     for page, text in PAGES.items()
-    for line in re.findall(r"^[\w./]*python -m experiments\.train .*", text.replace("\\\n", " "), flags=re.MULTILINE)
+    for line in re.findall(
+        r"^(?:[\w./]*python -m experiments\.|lamv )train .*", text.replace("\\\n", " "), flags=re.MULTILINE
+    )
 ]
 
 
 def recipe_of(path):
     """The config of a recipe, given as on the command line: FILE.py, or FILE.py:ARGUMENT."""
-    file, _, argument = path.partition(":")
+    file, _, argument = suite.find_recipe(path).partition(":")
     namespace = {"__name__": "recipe"}
-    exec(compile((ROOT / file).read_text(), file, "exec"), namespace)
+    exec(compile(Path(file).read_text(), file, "exec"), namespace)
     return namespace["get_config"](*[argument] * bool(argument))
 
 

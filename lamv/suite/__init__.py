@@ -58,11 +58,10 @@ def find_recipe(given: str) -> str:
         if os.path.isfile(path):
             return f"{path}{colon}{argument}"
     known = recipes()
-    wanted = Path(stem).name
-    near = [recipe for recipe in known if Path(recipe).name == wanted]
-    near += difflib.get_close_matches(stem.removeprefix("configs/")[:200], known, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
-    raise ConfigError(f"there is no recipe {brief(name)}{hint or ';'} {called('list recipes')} lists those of lamv")
+    near = [recipe for recipe in known if Path(recipe).name == Path(stem).name]
+    near = near or difflib.get_close_matches(stem.removeprefix("configs/")[:200], known, n=3, cutoff=0.6)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ";"
+    raise ConfigError(f"there is no recipe {brief(name)}{hint} {called('list recipes')} lists those of lamv")
 
 
 def opening(path: Path) -> str:

@@ -63,15 +63,17 @@ def _known(path: Path) -> tuple[str, dict[str, Any] | None]:
     try:
         digest, content = sha256_of(path), _content_digest(path)
     except (OSError, EOFError, zlib.error) as error:
-        return ARCHIVES[path.name.replace(".idx", "-idx")], {"file": path.name, "sha256": None, "official": False,
-                                                              "error": str(error)}  # fmt: skip
-    likely = ARCHIVES[path.name.replace(".idx", "-idx")]
-    if "idx" in path.name:  # MNIST's and Fashion-MNIST's have the same names
-        likely = next(
-            (name for name in OFFICIAL if {digest, content} & set(OFFICIAL[name])),
-            "fashion_mnist" if "fashion" in str(path.parent).lower() else "mnist",
-        )
-    return likely, identify(likely, path.name, digest, content)._asdict()
+        return _likely(path, ()), {"file": path.name, "sha256": None, "official": False, "error": str(error)}
+    name = _likely(path, (digest, content))
+    return name, identify(name, path.name, digest, content)._asdict()
+
+
+def _likely(path: Path, digests: Iterable[str | None]) -> str:
+    """The data set of a file; those of MNIST and of Fashion-MNIST have the same names."""
+    if "idx" not in path.name:
+        return ARCHIVES[path.name]
+    known = next((name for name in OFFICIAL if not OFFICIAL[name].keys().isdisjoint(digests)), "")
+    return known or ("fashion_mnist" if "fashion" in str(path.parent).lower() else "mnist")
 
 
 def _content_digest(path: Path) -> str | None:

@@ -20,7 +20,8 @@ VARIABLES = ("JAX_", "XLA_", "LAMV_", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS",
 #: Of these, those that lamv sets itself, for the programs it keeps.
 OF_CACHE = ("JAX_COMPILATION_CACHE_", "JAX_PERSISTENT_CACHE_")
 OFFICIAL = {True: "official", False: "NOT the official one", None: "of which no official digest is known"}
-#: The steps that are timed: a model, on scikit-learn's digits in batches of 128, with smoothed labels.
+#: The steps that are timed: of two models, on scikit-learn's digits in batches of 128, with smoothed labels.
+SMOOTHED = {"method.name": "label_smoothing", "method.smoothing": 0.1, "optim.name": "adam", "optim.lr": 1e-3}
 MODELS = {"mlp": {"model.name": "mlp", "model.widths": (64,), "data.flatten": True}, "cnn": {"model.name": "cnn"}}
 
 
@@ -41,11 +42,7 @@ def examine(seconds: float = 5.0, places: Iterable[str] = ()) -> Found:
 def _software() -> Found:
     from lamv.train import provenance
 
-    known = provenance.provenance((), {}) if _backend_fails() is None else {}
-    return {
-        "python": platform.python_version(), "executable": sys.executable, "lamv at": str(suite.ROOT),
-        **{key: known.get(key) for key in ("packages", "code", "git_commit")},
-    }  # fmt: skip
+    return {**provenance.software(), "executable": sys.executable, "lamv at": str(suite.ROOT)}
 
 
 def _machine() -> Found:
@@ -105,26 +102,17 @@ def _cache() -> Found:
     return {"folder": folder, "programs": len(sizes), "size": memory.shown(sum(sizes))}
 
 
-def _backend_fails() -> str | None:
-    """What JAX says where it finds no device; None where it finds some."""
-    import jax
-
-    try:
-        jax.devices()
-    except RuntimeError as error:
-        return one_line(error)
-    return None
-
-
 def _devices(seconds: float) -> tuple[list[Found], list[str]]:
     """What is known of each device, and the names of those that fail."""
     import jax
 
-    failure = _backend_fails()
-    if failure:
-        return [{"name": os.environ.get("JAX_PLATFORMS", "any"), "error": failure}], ["any"]
+    try:
+        local = jax.local_devices()
+    except (RuntimeError, AssertionError) as error:  # of JAX, which has none of the platforms that it was told to use
+        name = f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}"
+        return [{"name": name, "error": f"JAX finds no such device ({one_line(error)}); unset it"}], [name]
     devices, failed = [], []
-    for device in jax.local_devices():
+    for device in local:
         stats = device.memory_stats() or {}
         found: Found = {"name": str(device), "kind": device.device_kind, "platform": device.platform}
         if "bytes_limit" in stats:
@@ -144,15 +132,8 @@ def _timed(device: Any, knobs: Mapping[str, Any], seconds: float) -> Found:
     from lamv.train.variants import VariantRun
 
     config = configs.defaults()
-    changes = {
-        "steps": 10**6,
-        "method.name": "label_smoothing",
-        "method.smoothing": 0.1,
-        "optim.name": "adam",
-        "optim.lr": 1e-3,
-        **knobs,
-    }
-    config.rows = {"doctor": changes}
+    config.steps = 10**6
+    config.rows = {"doctor": {**SMOOTHED, **knobs}}
     [row] = configs.expand(config)
     run = VariantRun(row, Session([row], [device]))
     began = time.perf_counter()
@@ -184,10 +165,10 @@ def _timed(device: Any, knobs: Mapping[str, Any], seconds: float) -> Found:
 def as_text(found: Mapping[str, Any]) -> str:
     """An examination on one screen."""
     software, machine, cache = found["software"], found["machine"], found["cache"]
-    packages = ", ".join(f"{name} {version}" for name, version in (software["packages"] or {}).items() if version)
+    packages = ", ".join(f"{name} {version}" for name, version in software["packages"].items() if version)
     lines = [
         ("versions", f"{packages}, python {software['python']}"),
-        ("code", f"{software['lamv at']}, commit {software['git_commit'] or 'unknown'}, {(software['code'] or '')[:12]}"),
+        ("code", f"{software['lamv at']}, commit {software['git_commit'] or 'unknown'}, digest {software['code'][:12]}"),
         ("machine", f"{machine['system']}, {machine['processor']}, {machine['cores']} cores"
          f"{machine['quota'] and ' (quota ' + str(machine['quota']) + ')' or ''}, load {machine['load']}"),
         ("memory", machine["memory"]),

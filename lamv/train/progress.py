@@ -73,7 +73,7 @@ class Progress:
             self._bars.update(self._tasks[row], loss=self._said(row))
 
     def line(self) -> str:
-        """Where the run is: "step 300 of 600, about 2 min to go; loss: ERM 0.0123; LS .1 0.5123, 0.0119 above its floor"."""
+        """Where the run is: "step 300 of 600, about 2 min to go; loss: ERM 0.0123; LS .1 0.5123 (floor + 0.0120)"."""
         done = self._last - max(self._left.values())
         if len(self._pace) < len(self._left):
             return f"step {done} of {self._last}, compiling"
@@ -84,7 +84,7 @@ class Progress:
     def _said(self, row: str) -> str:
         value, floor = self._loss[row]
         least = floor()
-        return f"{value:.4f}, {value - least:.4f} above its floor" if least else f"{value:.4f}"
+        return f"{value:.4f} (floor + {value - least:.4f})" if least else f"{value:.4f}"
 
     def __enter__(self):
         self._bars.start()

@@ -28,10 +28,7 @@ def provenance(
     """The content of provenance.json. teachers: lamv.train.teacher.described. reading: of lamv.data.description."""
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "python": platform.python_version(),
-        "packages": {"lamv": lamv.__version__} | {name: _version(name) for name in PACKAGES},
-        "code": _code(),
-        "git_commit": _git_commit(),
+        **software(),
         "device": {
             "kind": jax.devices()[0].device_kind, "platform": jax.default_backend(), "count": jax.device_count(),
             "processes": jax.process_count(), "mesh": dict(mesh),
@@ -41,6 +38,16 @@ def provenance(
         **({"reading": dict(reading)} if reading else {}),
         **({"teachers": list(teachers)} if teachers else {}),
     }  # fmt: skip
+
+
+def software() -> dict[str, Any]:
+    """Versions of Python and of packages, the digest of lamv's own code, and its commit. No device is looked at."""
+    return {
+        "python": platform.python_version(),
+        "packages": {"lamv": lamv.__version__} | {name: _version(name) for name in PACKAGES},
+        "code": _code(),
+        "git_commit": _git_commit(),
+    }
 
 
 def changes(stored: Record, now: Record) -> list[str]:

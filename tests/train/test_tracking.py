@@ -172,3 +172,39 @@ def test_temporary_files_of_a_run_that_was_killed_are_removed(tmp_path):
     (tmp_path / ".report.html.123.tmp").write_text("somebody else's")
     with Workdir(tmp_path, writes=True):
         assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".report.html.123.tmp"]
+
+
+# A first try that was refused or crashed
+
+OTHER = {"title": "t", "claims": [], "rows": [{"name": "ERM", "config": {"seed": 1}}]}
+
+
+@pytest.mark.parametrize("left", ["nothing", "lines of steps", "an empty folder of checkpoints"])
+def test_a_workdir_of_which_nothing_was_saved_is_begun_anew(tmp_path, left):
+    with Workdir(tmp_path, writes=True) as store:
+        store.claim(RUN)
+        if left == "lines of steps":
+            (tmp_path / "checkpoints").mkdir()
+            store.metrics.append([ONE])
+            store.timing.append([{"step": 1, "row": "ERM", "seconds": 1.0}])
+        if left.startswith("an empty"):
+            (tmp_path / "checkpoints").mkdir()
+        store.compare(OTHER)
+        store.claim(OTHER)
+        assert store.read("config.json") == OTHER and not (tmp_path / "metrics.jsonl").exists()
+
+
+@pytest.mark.parametrize("kept", ["checkpoints/10", "DONE", "summary.json", "evaluation.jsonl", "a save that is gone"])
+def test_a_workdir_of_which_something_was_saved_belongs_to_its_config(tmp_path, kept):
+    with Workdir(tmp_path, writes=True) as store:
+        store.claim(RUN)
+        if kept == "a save that is gone":
+            store.timing.append([{"step": 10, "event": "saved", "seconds": 0.1}])
+        elif kept.startswith("checkpoints"):
+            (tmp_path / kept).mkdir(parents=True)
+        else:
+            (tmp_path / kept).write_text("{}")
+        with pytest.raises(WorkdirMismatch, match="begun with another config: ERM: seed 0 -> 1"):
+            store.compare(OTHER)
+        store.compare(RUN)
+        assert store.read("config.json") == RUN
