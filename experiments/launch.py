@@ -28,7 +28,7 @@ HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 #: Flags that are paths of files or folders.
 PATHS = ("workdir", "runs", "out", "data")
 #: Knobs that a recipe has as a whole: they are no single value that a flag could give.
-IN_THE_RECIPE = ("rows", "claims")
+IN_THE_RECIPE = ("rows", "claims", "published")
 #: What stands for a character that the output has no letter for; Greek letters are named.
 PLAIN = {
     "±": "+-", "×": "x", "·": "-", "−": "-", "–": "-", "—": "-", "→": "->", "≥": ">=", "≤": "<=", "‖": "||", "’": "'",

@@ -4,8 +4,8 @@
 
 DIR is a workdir: its report goes to DIR/report.html; the run may still be going. Or DIR is a folder of workdirs, up to
 three levels down: then one page, DIR/report.html too, shows them all and lists those that cannot be read. Both include
-the evaluation by experiments.evaluate. Beside the page lie its tables of methods, report.md and report.tex, or named as
---out. Training writes the report of its run by itself. Needs no accelerator and no jax.
+the evaluation by experiments.evaluate. Beside the page lie its tables of methods, report.md, report.tex and report.csv, or
+named as --out. Training writes the report of its run by itself. Needs no accelerator and no jax.
 """
 
 from pathlib import Path

@@ -4,6 +4,8 @@ A claim is (row, metric, ">=" or "<=", value), about the row's mean over its see
 metric, relation, times, other row): the mean is at least, or at most, `times` that of the other row. Judged, it is a dict:
 row, metric, relation, bound, mean and holds, with times and of if it is relative; None for what was not measured. A
 report judges claims again, with what an evaluation has measured.
+
+A published number is (row, metric, value, source), and is set beside the measured one; nothing is judged by it.
 """
 
 import math
@@ -81,6 +83,23 @@ def check(claims: Any, placed: Mapping[str, Sequence[str]], task: str = "") -> N
             hint = "; a single claim needs a comma after it, (claim,)" if isinstance(claim, str) else ""
             raise ConfigError(f"{where}, must be {FORM}{hint}")
         _check_claim(where, claim, placed, task)
+
+
+def check_published(numbers: Any, placed: Mapping[str, Sequence[str]], task: str = "") -> None:
+    """Raise ConfigError, one line, for the first published number of no row or metric. placed, task: as in `check`."""
+    form = "(row, metric, value, source)"
+    if not isinstance(numbers, list | tuple):
+        raise ConfigError(f"config.published is {brief(numbers)}, must be a tuple of published numbers, each {form}")
+    for place, number in enumerate(numbers):
+        where = f"config.published[{place}] is {brief(number)}"
+        if not isinstance(number, list | tuple) or len(number) != 4:
+            raise ConfigError(f"{where}, must be {form}")
+        row, metric, value, source = number
+        _check_claim(where, (row, metric, ">=", value), placed, task)
+        if not isinstance(source, str) or not source.strip():
+            raise ConfigError(
+                f"{where}: its source is {brief(source)}, must say in text where the number was published"
+            )
 
 
 def _check_claim(where: str, claim: Sequence, placed: Mapping[str, Sequence[str]], task: str) -> None:

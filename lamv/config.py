@@ -10,23 +10,25 @@ import hashlib
 import inspect
 import itertools
 import json
+import logging
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from ml_collections import config_dict
 
 from lamv import claims, paths
-from lamv.catalog import mitigations
+from lamv.catalog import methods, mitigations, words
 from lamv.catalog.model_selection import RULES
 from lamv.core.methods import FOR_CLASSES, METHODS, knobs_of
 from lamv.core.shortcuts import SHORTCUTS, split_placements
-from lamv.errors import ConfigError, brief, nearest
+from lamv.errors import ConfigError, brief, listed, nearest
 from lamv.knobs import KNOB, KNOBS, MAX_ROWS, WHOLE, Registered, flatten, get
 from lamv.unused import check as check_use
-from lamv.unused import check_length, check_milestones, default_decay, methods_of
+from lamv.unused import check_length, check_milestones, default_decay, methods_of, use_of
 
+logger = logging.getLogger("lamv.config")
 #: Arguments of methods beside their knobs, see lamv.core.methods.
 OFFERED = ("rows", "prior", "running", "predict")
 #: The length of training is in either of these; a recipe, row or flag that sets one unsets the other.
@@ -63,7 +65,8 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Variant]:
     """The variants of a recipe, one a row, each checked. Raises ConfigError.
 
     config: a filled `defaults()`, flags applied. overrides: {key: value} of the command line, set again after the changes
-    of a row. A recipe without rows is one row, named by its method.
+    of a row. A recipe without rows is one row, named by its method. Where a flag sets a knob in which the rows differ, their
+    names no longer tell what they are: rows that are now equal become one, and all are named by their knobs.
     """
     overrides = {key: value for key, value in (overrides or {}).items() if key not in WHOLE}
     base = flatten(config)
@@ -72,7 +75,7 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Variant]:
             raise ConfigError(
                 f"the config of the recipe lacks {key}; begin with lamv.config.defaults(), and change that"
             )
-    stated = base.pop("claims")
+    stated, published = base.pop("claims"), base.pop("published")
     by_row = _named(base.pop("rows") or {str(base["method.name"]): {}})
     for length, other in LENGTHS:
         # The flags are in the config already, beside the recipe's length in the other unit.
@@ -86,8 +89,13 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Variant]:
         _set_by({key: value for key, value in base.items() if key not in overrides}),
         {key: value for key, value in overrides.items() if value is not None},
     )
-    _check_claims(stated, rows, overrides, has_names=bool(config["rows"]))
-    return rows
+    _check_claims(stated, published, rows, overrides, has_names=bool(config["rows"]))
+    levelled = [
+        key
+        for key in overrides
+        if not KNOB[key].free and len({repr(changes.get(key)) for changes in by_row.values()}) > 1
+    ]
+    return _distinct(rows, levelled) if levelled else rows
 
 
 def validate(config) -> None:
@@ -309,6 +317,7 @@ def snapshot(config, rows: list[Variant]) -> dict:
         "title": config.title,
         "about": config.about,
         "claims": [[claims.plain(part) for part in claim] for claim in config.claims if claims.rows_in(claim) <= names],
+        "published": [[claims.plain(part) for part in number] for number in config.published if number[0] in names],
         "rows": [{"name": row.name, "config": nested(row.config)} for row in rows],
     }
 
@@ -340,7 +349,7 @@ def _check_registered(config, where: str) -> None:
 
 def nested(config) -> dict:
     """A row's config as nested plain dicts: the `config` of summary.json."""
-    return {k: v for k, v in json.loads(config.to_json()).items() if k not in ("rows", "claims", "title", "about")}
+    return {k: v for k, v in json.loads(config.to_json()).items() if k not in (*WHOLE, "title", "about")}
 
 
 def fingerprint(run: Mapping) -> str:
@@ -395,6 +404,42 @@ def _row(name: str, base: Mapping, changes: Mapping, overrides: Mapping, *, alon
     except ConfigError as error:
         raise ConfigError(str(error) if alone else f"row {name!r}: {error}") from None
     return Variant(name, config)
+
+
+def _distinct(rows: list[Variant], levelled: Sequence[str]) -> list[Variant]:
+    """Rows named by their method and the knobs in which they differ; of equal ones the first. levelled: keys of flags."""
+    equal: dict[str, list[Variant]] = {}
+    for row in rows:
+        equal.setdefault(json.dumps(_in_use(row.config), sort_keys=True), []).append(row)
+    in_use = [json.loads(knobs) for knobs in equal]
+    keys = {key: None for knobs in in_use for key in knobs}
+    differing = [key for key in keys if len({repr(knobs.get(key)) for knobs in in_use}) > 1]
+    firsts = [same[0].config for same in equal.values()]
+    beside = [key for key in differing if not key.startswith(("method.", "mitigation."))]
+    names = [_name_of(*row, beside) for row in zip(firsts, in_use, strict=True)]
+    if len(set(names)) < len(names):  # a user's own method has a short name without knobs
+        names = [_name_of(*row, differing) for row in zip(firsts, in_use, strict=True)]
+    flags = " and ".join(f"--config.{key}" for key in levelled)
+    became = [
+        f"{name!r} (was {', '.join(repr(row.name) for row in same)})"
+        for name, same in zip(names, equal.values(), strict=True)
+    ]
+    logger.warning("rows of the recipe differ in what %s sets, so they are renamed: %s", flags, listed(became, 12))
+    return [Variant(name, config) for name, config in zip(names, firsts, strict=True)]
+
+
+def _in_use(config) -> dict[str, Any]:
+    """The knobs that decide what a row learns, without those that do nothing in it."""
+    flat = flatten(nested(config))
+    return {k: v for k, v in flat.items() if not KNOB[k].free and ((use := use_of(k)) is None or use.acts(config))}
+
+
+def _name_of(config, in_use: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """ "mixup α=1, optim.weight_decay=0.001": method and mitigation in short, and those of the keys not at their default."""
+    plain = nested(config)
+    short = " + ".join(part for part in (methods.in_short(plain), mitigations.in_short(plain)) if part)
+    beside = [key for key in keys if key in in_use and in_use[key] != _default(key)]
+    return ", ".join([short, *(f"{key}={words.plain(in_use[key])}" for key in beside)])
 
 
 def _named(rows: Any) -> dict[str, dict[str, Any]]:
@@ -452,8 +497,12 @@ def _set(config, key: str, value: Any, where: str) -> None:
     node[leaf] = value
 
 
-def _check_claims(stated: Any, rows: list[Variant], overrides: Mapping[str, Any], *, has_names: bool) -> None:
-    """Raise ConfigError for claims that can never be judged. has_names: False for a recipe without rows.
+def _check_claims(
+    stated: Any, published: Any, rows: list[Variant], overrides: Mapping[str, Any], *, has_names: bool
+) -> None:
+    """Raise ConfigError for claims that can never be judged, and for published numbers of what is not measured.
+
+    has_names: False for a recipe without rows.
 
     Under flags that change the data, a claim may name any split, since other data may have it.
     """
@@ -467,7 +516,9 @@ def _check_claims(stated: Any, rows: list[Variant], overrides: Mapping[str, Any]
     names = {row.name: placed(row) for row in rows}
     if not has_names and "method.name" in overrides:
         names = dict.fromkeys(METHODS, placed(rows[0]))
-    claims.check(stated, names, "" if other_data or "loss.name" in overrides else _task(rows))
+    task = "" if other_data or "loss.name" in overrides else _task(rows)
+    claims.check(stated, names, task)
+    claims.check_published(published, names, task)
 
 
 def _task(rows: list[Variant]) -> str:

@@ -132,6 +132,7 @@ KNOBS = (
     Knob("rows", {}, anything, "row name -> {knob: value}; every row is trained with every seed"),
     Knob("claims", (), anything, "what the means must reach: (row, metric, '>=' or '<=', value) or (..., times, other row)",
          free=True),
+    Knob("published", (), anything, "numbers of others to be set beside the means: (row, metric, value, source)", free=True),
     Knob("seed", 0, between(0, 2**31 - 1), "the first seed; replica r uses seed + r"),
     Knob("seeds", 1, number_of_seeds, "number of seeds (replicas) of each row"),
     Knob("batch_size", 128, at_least(1), "examples of a step, over all devices"),
@@ -276,7 +277,7 @@ KNOBS = (
 KNOB = {knob.key: knob for knob in KNOBS}
 
 #: Of a recipe as a whole, and of no row.
-WHOLE = ("rows", "claims")
+WHOLE = ("rows", "claims", "published")
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,13 +2,14 @@
 again once more is known."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from lamv import config as configs
 from lamv.catalog import metrics
-from lamv.claims import Claim, as_stated, check, judged, tally
+from lamv.claims import Claim, as_stated, check, check_published, judged, tally
 from lamv.core.shortcuts import split_placements
 from lamv.errors import ConfigError
 
@@ -61,6 +62,20 @@ def test_a_judged_claim_is_fit_for_json(number, other):
 ])  # fmt: skip
 def test_what_is_a_claim_is_taken(claims):
     check(claims, ROWS)
+
+
+@pytest.mark.parametrize("numbers, words", [
+    ("ERM", "must be a tuple of published numbers"),
+    ((("ERM", "test/accuracy", 0.9),), "must be (row, metric, value, source)"),
+    ((("nobody", "test/accuracy", 0.9, "a paper"),), "its row is 'nobody'"),
+    ((("ERM", "test/acuracy", 0.9, "a paper"),), "its metric is 'test/acuracy'"),
+    ((("ERM", "test/accuracy", "95 %", "a paper"),), "must be a finite number"),
+    ((("ERM", "test/accuracy", 0.9, " "),), "must say in text where"),
+])  # fmt: skip
+def test_a_published_number_is_of_a_row_and_a_metric_and_has_a_source(numbers, words):
+    check_published((("ERM", "test/accuracy", 0.9, "a paper"),), ROWS)
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        check_published(numbers, ROWS)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ RUN_WIDE = [
     "data.columns.split", "data.columns.group", "data.columns.attribute", "data.columns.drop", "parallel.map",
     "parallel.spread", "parallel.devices",
 ]  # fmt: skip
-NOT_OF_A_ROW = ("rows", "claims")
+NOT_OF_A_ROW = ("rows", "claims", "published")
 #: Another value than the default that is allowed, for every knob.
 ANOTHER = {
     "title": "t", "about": "a", "seed": 1, "seeds": 2, "batch_size": 64, "eval_batch_size": 64, "steps": 20,
@@ -350,8 +350,23 @@ def test_dotted_and_nested_changes_are_the_same():
 
 
 def test_flags_hold_for_rows_with_a_value_of_their_own():
-    rows = expanded({"a": {"optim.lr": 0.5}, "b": {}}, {"optim.lr": 0.7})
+    rows = expanded({"a": {"optim.lr": 0.5}, "b": {"optim.weight_decay": 0.1}}, {"optim.lr": 0.7})
     assert [config.optim.lr for config in rows.values()] == [0.7, 0.7]
+
+
+def test_rows_that_a_flag_makes_equal_are_one_row_and_none_keeps_a_name_that_is_not_true(caplog):
+    decay = {"optim.weight_decay": 1e-3}
+    mixed = recipe({"ERM": {}, "ERM+wd": decay, "LS": {"method.name": "label_smoothing", "method.smoothing": 0.1},
+                    "Mixup": {"method.name": "mixup"}, "Mixup+wd": {"method.name": "mixup"} | decay})  # fmt: skip
+    rows = configs.expand(mixed, {"method.name": "mixup"})
+    assert [row.name for row in rows] == ["mixup α=1", "mixup α=1, optim.weight_decay=0.001", "mixup α=1 ε=0.1"]
+    assert "'mixup α=1' (was 'ERM', 'Mixup')" in caplog.text
+    # Smoothing does nothing under ERM, so that row is equal, too.
+    assert [row.name for row in configs.expand(mixed, {"method.name": "erm"})] == [
+        "erm",
+        "erm, optim.weight_decay=0.001",
+    ]
+    assert [row.name for row in configs.expand(mixed, {"seeds": 2, "data.train_size": 100})] == list(mixed.rows)
 
 
 def test_rows_do_not_touch_each_other_or_the_recipe():

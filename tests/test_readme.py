@@ -21,17 +21,46 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
+def shown(what):
+    """The code block of the README that has these words."""
+    [code] = [code for code in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL) if what in code]
+    return code
+
+
 @pytest.fixture
-def added(monkeypatch):
-    """The name of the method that the README adds, in MIXING as it says."""
-    [code] = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    function, entry = code.split("# lamv/core/methods.py")
-    namespace = dict(vars(mixing))
-    exec(function, namespace)
-    [name] = re.findall(r'^MIXING = \{\.\.\., "(\w+)": \w+\}', entry, flags=re.MULTILINE)
-    assert name not in METHODS, "it is in lamv now; show another"
-    monkeypatch.setitem(METHODS, name, methods.mixing_method(namespace[name]))
-    return name
+def recipe(monkeypatch):
+    """The recipe with a method that the README adds, run as it stands; the method is gone after the test."""
+    monkeypatch.syspath_prepend(ROOT)
+    with monkeypatch.context() as patch:
+        known = dict(METHODS)
+        patch.setattr(methods, "METHODS", {**known})
+        namespace = {"__name__": "recipe"}
+        exec(shown("def get_config"), namespace)
+        [name] = methods.METHODS.keys() - known
+    monkeypatch.setitem(METHODS, name, namespace["METHODS"][name])
+    return namespace["get_config"], name
+
+
+@pytest.fixture
+def added(recipe):
+    """The name of that method."""
+    return recipe[1]
+
+
+def test_the_recipe_of_the_readme_trains_the_method_with_and_without_smoothing(recipe):
+    get_config, name = recipe
+    of_method = [row.config for row in configs.expand(get_config()) if row.config.method.name == name]
+    assert sorted(config.method.smoothing for config in of_method) == [0.0, 0.1]
+
+
+def test_the_loss_of_the_readme_is_that_of_smoothed_labels_mixed():
+    namespace = {}
+    exec(shown("def loss"), namespace)
+    images, labels = jnp.arange(24.0).reshape(12, 2), jnp.arange(12) % 10
+    uniform = jax.jit(namespace["loss"], static_argnums=1)(
+        None, lambda _, x: jnp.zeros((12, 10)), jax.random.key(0), images, labels
+    )
+    assert uniform == pytest.approx(np.log(10)), "logits of 0 cost log K whatever the targets, if these sum to 1"
 
 
 def test_the_method_that_the_readme_adds_works_as_shown(added):
@@ -95,7 +124,7 @@ def test_a_method_that_does_not_say_whether_it_combines_examples_is_refused(monk
 
 
 def test_files_that_the_readme_names_exist():
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", README):
+    for target in re.findall(r"\]\((?!https?:|#)([^)]+)\)", README):
         assert (ROOT / target).exists(), target
     for recipe in re.findall(r"--config=(configs/\S+\.py)", README):
         if recipe != "configs/NAME.py":

@@ -72,6 +72,8 @@ def of_groups(accuracies, split="test", counts=None, seeds=3, left_out=0):
         values[f"{split}/group_{y}_{a}/accuracy"] = [min(1.0, max(0.0, accuracy + v)) for v in around]
         values[f"{split}/group_{y}_{a}/count"] = [(counts or {}).get((y, a), 50)] * seeds
     found = list(accuracies.values())
+    worst = min(accuracies, key=lambda group: accuracies[group])
+    values[f"{split}/worst_group_count"] = [(counts or {}).get(worst, 50)] * seeds
     values[f"{split}/worst_group_accuracy"] = [min(found) + v for v in around]
     values[f"{split}/mean_group_accuracy"] = [sum(found) / len(found) + v for v in around]
     values[f"{split}/adjusted_accuracy"] = [max(found) + v for v in around]

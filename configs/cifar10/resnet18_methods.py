@@ -6,7 +6,7 @@
 For an accelerator. Shorter: --config.epochs=15. --config.model.dtype=bfloat16 computes in short floats.
 """
 
-from configs.cifar_common import recipe
+from configs.cifar_common import published, recipe
 
 
 def get_config():
@@ -23,4 +23,5 @@ def get_config():
         "CutMix": {"method.name": "cutmix"},
         "FMix": {"method.name": "fmix"},
     }  # fmt: skip
+    config.published = (published("ERM", "erm", 5e-4), published("Mixup", "mixup", 5e-4))
     return config

@@ -30,12 +30,16 @@ MEANINGS: dict[str, str] = {
     "RMSE": "Root mean square error, √(E (output − label)²), in the units of the labels.",
     "MAE": "Mean absolute error, E |output − label|, in the units of the labels.",
     "accuracy": "Share of examples whose largest output is that of the label.",
+    "balanced accuracy": "The plain mean of the accuracies of the classes, so that a rare class counts as much as a common"
+    " one. Shown where the largest class of a split has at least twice the examples of the smallest, and classes have ten or"
+    " more on average.",
     "points lost": "Accuracy with an aligned cue minus accuracy with a random one: 0 for a network that ignores the"
     " cue. Two rows rely on it alike where the interval of their difference lies within 3 points of 0; where it"
     " reaches further, yet includes 0, the comparison is inconclusive.",
     "group": "The examples of one label y and one attribute a: the class that the cue indicates, or a column of the data.",
     "worst, mean group": "The smallest accuracy of any group, and the plain mean over groups. Groups without an"
-    " example in the split are left out. Chance alone makes the worst of many small groups low.",
+    " example in the split are left out. Chance alone makes the worst of many small groups low: a group of fewer than"
+    " 10 examples is in no headline and no verdict.",
     "adjusted accuracy": "The mean over the groups that the split has, each weighted by its share of the training set."
     " Some authors use the word for the plain mean.",
     # Reliance on the cue

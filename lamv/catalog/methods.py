@@ -61,6 +61,31 @@ def in_short(config: Knobs) -> str:
     return words
 
 
+#: Methods for who meets them first.
+BRIEF = {
+    "erm": "ordinary training (empirical risk minimisation)",
+    "label_smoothing": "label smoothing, the share ε = {smoothing:g} of each label is spread over {over}",
+    "mixup": "Mixup, random averages of pairs of examples and of their labels{with_alpha}",
+}
+
+
+def in_brief(config: Knobs) -> str:
+    """What the method of a row is, in half a sentence, for who sees its name for the first time."""
+    method = part if isinstance(part := config.get("method"), Mapping) else {}
+    name = str(method.get("name"))
+    if name not in METHODS or method.get("switch"):
+        return in_short(config)
+    try:
+        words = filled(BRIEF[name], {"convention": "uniform", **method}, PARTS) if name in BRIEF else ""
+    except UNREADABLE:
+        return in_short(config)
+    words = words or ", ".join(_described(method, None).split(": ")[0].split(", ")[:2])
+    smoothed = METHODS[name].mixes and method.get("smoothing")
+    words += f" on smoothed labels, ε = {plain(smoothed)}" if smoothed else ""
+    first = words.split()[0].rstrip(",")
+    return words if first == "Mixup" or not first[1:].islower() else words[0].lower() + words[1:]
+
+
 def colour_of(name: str) -> str:
     """The colour of a method in figures, "#rrggbb"; GREY for one that is not listed."""
     return METHODS[name].colour if name in METHODS else GREY
@@ -345,7 +370,7 @@ def _teacher(distill: Knobs | None) -> list[str]:
 
 
 def _short(method: Mapping[str, Any], name: Any) -> str:
-    known = METHODS[str(name)].knobs if str(name) in METHODS else ()
+    known = METHODS[str(name)].knobs if str(name) in METHODS else SMOOTHING  # of a user's own, that of its labels
     knobs = [
         key for key in known if key in method and not (key in LEFT_OUT and method[key] == KNOB[f"method.{key}"].default)
     ]

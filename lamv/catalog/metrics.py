@@ -55,7 +55,12 @@ SPLIT_TERMS = {
 WHERES = ("features", "logits", "outputs")
 
 WORST_GROUP = "worst_group_accuracy"
+#: Examples of the worst group.
+WORST_COUNT = "worst_group_count"
 ACCURACY = (MetricEntry("accuracy", "accuracy, %", ("accuracy",), True),)
+#: Where classes are unequal, see lamv.core.metrics.
+BALANCED = "balanced_accuracy"
+CLASSES = (MetricEntry(BALANCED, "balanced accuracy, %", ("balanced accuracy",), True),)
 #: Of labels that are numbers.
 ERRORS = (MetricEntry("rmse", "RMSE", ("RMSE",)), MetricEntry("mae", "MAE", ("MAE",)))
 GROUPS = (
@@ -141,6 +146,7 @@ BOUND = (
 #: Measured, and in no table.
 UNSHOWN = (
     MetricEntry("loss", "training loss", ("training loss",)),
+    MetricEntry(WORST_COUNT, "examples of the worst group", ("worst, mean group",)),
     MetricEntry("groups_left_out", "groups without an example", ("worst, mean group",)),
 )
 UNSHOWN_VARIANCES = (
@@ -160,7 +166,8 @@ def _on(splits: Iterable[str], entries: Iterable[MetricEntry], unit: str = "") -
 FAMILIES = (
     Family("Accuracy and groups", "accuracy", "In percent; errors of regression in the units of the labels.", (
         *(Metric(f"{split}/accuracy", f"{name}, %", True) for split, name in SPLIT_NAMES.items()),
-        *_on(("valid", "test", "test_random"), GROUPS, ", %"), *_on(["test"], ERRORS), *_on(["train"], ERRORS[:1]),
+        *_on(("valid", "test"), CLASSES), *_on(("valid", "test", "test_random"), GROUPS, ", %"),
+        *_on(["test"], ERRORS), *_on(["train"], ERRORS[:1]),
     )),
     Family("Reliance on the cue", "reliance", "How far the network follows the cue; differences of accuracies in points.", (
         *(Metric(f"test/{entry.key}", entry.name, entry.percent) for entry in RELIANCE[:1]),
@@ -201,23 +208,24 @@ CORRUPTIONS = {
 ATTACK = re.compile(r"(?P<split>[^/]+)/attack/(?P<kind>.+)_(?P<size>[^_/]+)/(?P<what>accuracy|margin_mean)")
 CORRUPTION = re.compile(r"(?P<split>[^/]+)/corruption/(?P<kind>.+)_(?P<size>[^_/]+)/(?P<what>accuracy)")
 PROBE = re.compile(r"probe/(?P<data>[^/]+)/(?P<layer>[^/]+)/accuracy")
+CLASS = re.compile(r"(?P<split>[^/]+)/class_(?P<y>\d+)/accuracy")
 GROUP = re.compile(r"(?P<split>[^/]+)/group_(?P<y>\d+)(?:_(?P<a>\d+))?/accuracy")
 #: Pattern -> (the term that explains it, what is measured beside the accuracy and in no table).
 PATTERNS = {
     ATTACK: ("attacks", "margin_mean"), CORRUPTION: ("corruptions", "margin_mean"),
-    PROBE: ("probe", "train_accuracy"), GROUP: ("group", "count"),
+    PROBE: ("probe", "train_accuracy"), GROUP: ("group", "count"), CLASS: ("balanced accuracy", "count"),
 }  # fmt: skip
 
 _BY_KEY, _OF_VARIANCE, _OF_BOUND = (
     {entry.key: entry for entries in lists for entry in entries}
     for lists in (
-        (ACCURACY, CALIBRATION, MARGINS, COLLAPSE, GROUPS, UNSHOWN, ERRORS, CUE, RELIANCE, INFORMATION),
+        (ACCURACY, CLASSES, CALIBRATION, MARGINS, COLLAPSE, GROUPS, UNSHOWN, ERRORS, CUE, RELIANCE, INFORMATION),
         (VARIANCES, UNSHOWN_VARIANCES),
         (BOUND,),
     )
 )
-OF_CLASSES = (*(entry.key for entries in (ACCURACY, CALIBRATION, MARGINS, COLLAPSE, GROUPS) for entry in entries),
-              "groups_left_out")  # fmt: skip
+OF_CLASSES = (*(entry.key for entries in (ACCURACY, CLASSES, CALIBRATION, MARGINS, COLLAPSE, GROUPS) for entry in
+                entries), WORST_COUNT, "groups_left_out")  # fmt: skip
 
 
 def entry_of(key: str) -> MetricEntry | None:
@@ -288,8 +296,8 @@ def is_of_row(key: str, placed: Sequence[str], task: str) -> bool:
         return True
     if split not in (*SPLITS, *placed) or (split == "augmented" and not classes):
         return False
-    of_group = classes and split != "augmented" and _match(GROUP, key) is not None
-    return of_group or (key.split("/")[1:2] == ["layers"] and entry_of(key) is not None)
+    by_name = classes and split != "augmented" and any(_match(pattern, key) for pattern in (GROUP, CLASS))
+    return by_name or (key.split("/")[1:2] == ["layers"] and entry_of(key) is not None)
 
 
 def disturbed(key: str) -> re.Match | None:

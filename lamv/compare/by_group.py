@@ -1,10 +1,11 @@
-"""Accuracy of every group of a test split, row by row.
+"""Accuracy of every group of a test split, row by row; the same of every class, where classes are unequal.
 
 Up to lamv.core.metrics.NAMED_GROUPS groups have a metric each. Of more, the counts of an evaluation are pooled over seeds:
 a test set has few examples of each.
 """
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,14 +15,17 @@ from lamv.results import legend
 from lamv.results.legend import Legend
 from lamv.results.records import Row, Run, Spread
 
-#: (label, attribute), or (number of the group, None).
+#: (label, attribute), or (number of the group, None), or (class, None).
 Group = tuple[int, int | None]
+#: Examples below which a group is in no headline and no verdict.
+FEW = 10
 
 
 class GroupAccuracies(NamedTuple):
     """accuracies: {row: {group: over its seeds}}; without them, pooled: {row: {group: (count, correct) of all seeds}}.
 
-    empty: groups without an example in some seed, the most of any row. legend: names of classes and attributes.
+    empty: groups without an example in some seed, the most of any row. legend: names of classes and attributes. kind: of
+    their metrics, "group" or "class".
     """
 
     split: str
@@ -30,18 +34,25 @@ class GroupAccuracies(NamedTuple):
     pooled: Mapping[str, Mapping[Group, tuple[int, int]]]
     empty: float
     legend: Legend
+    kind: str = "group"
 
     @property
     def groups(self) -> list[Group]:
         """Those that any row has an accuracy of."""
         return sorted({group for row in self.accuracies.values() for group in row}, key=in_order)
 
+    def key(self, group: Group, what: str) -> str:
+        """The key of the metric `what` of a group, "accuracy" or "count"."""
+        return f"{self.split}/{self.kind}_{'_'.join(str(part) for part in group if part is not None)}/{what}"
+
     def counts(self, row: Row, group: Group) -> Sequence[float]:
         """Examples of a group, seed by seed; () where they were not measured."""
-        spread = row.metrics.get(
-            f"{self.split}/group_{'_'.join(str(part) for part in group if part is not None)}/count"
-        )
+        spread = row.metrics.get(self.key(group, "count"))
         return spread.values if spread else ()
+
+    def name(self, group: Group) -> str:
+        """A group or class in words."""
+        return self.legend.label(group[0]) if self.kind == "class" else self.legend.group(*group)
 
     def missing(self, most: int) -> list[str]:
         """Names of groups that no row has, of all labels by all attributes; at most so many."""
@@ -63,13 +74,41 @@ def of(run: Run) -> GroupAccuracies | None:
     return GroupAccuracies(split, rows, accuracies, pooled, empty, legend.common([row.legend for row in rows]))
 
 
+def of_classes(run: Run) -> GroupAccuracies | None:
+    """Classes of the test split; None where they are about equal, or too many to have a metric each."""
+    rows = [row for row in run.rows if row.metrics]
+    accuracies = {row.name: _accuracies(row, "test", metrics.CLASS) for row in rows}
+    if not any(accuracies.values()):
+        return None
+    return GroupAccuracies("test", rows, accuracies, {}, 0, legend.common([row.legend for row in rows]), "class")
+
+
+def small(groups: GroupAccuracies) -> dict[Group, float]:
+    """{group: its fewest examples in a seed} of the groups with fewer than FEW."""
+    fewest = {g: min((n for row in groups.rows for n in groups.counts(row, g)), default=FEW) for g in groups.groups}
+    return {group: count for group, count in fewest.items() if count < FEW}
+
+
+def worst_count(row: Row, split: str) -> float | None:
+    """The fewest examples, of any seed, that the worst group of a row has; None where that was not recorded."""
+    spread = row.metrics.get(f"{split}/{metrics.WORST_COUNT}")
+    return spread and min(spread.values)
+
+
+def can_be_judged(rows: Sequence[Row], metric: str) -> bool:
+    """Whether a metric can carry a verdict: the worst group needs FEW examples in each row and seed."""
+    split, _, name = metric.partition("/")
+    counts = [worst_count(row, split) for row in rows] if name == metrics.WORST_GROUP else []
+    return all(count is None or count >= FEW for count in counts)
+
+
 def in_order(group: Group) -> tuple[int, int]:
     """Sorts groups by label, then attribute."""
     return group[0], group[1] or 0
 
 
-def _accuracies(row: Row, split: str) -> dict[Group, Spread]:
-    matches = {metrics.GROUP.fullmatch(key): spread for key, spread in row.metrics.items()}
+def _accuracies(row: Row, split: str, pattern: re.Pattern = metrics.GROUP) -> dict[Group, Spread]:
+    matches = {pattern.fullmatch(key): spread for key, spread in row.metrics.items()}
     return {
         families.numbers_of(match): spread for match, spread in matches.items() if match and match["split"] == split
     }

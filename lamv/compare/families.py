@@ -4,7 +4,7 @@ Attacks, corruptions, probes and groups are looked for among the keys. Names are
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from lamv.catalog import metrics
 from lamv.results.legend import Legend
@@ -45,19 +45,24 @@ def split_of_groups(keys: Iterable[str]) -> str:
 
 
 def _groups(keys: set[str], legend: Legend) -> list[metrics.Metric]:
-    """The accuracy of each group on one split."""
-    split = split_of_groups(keys)
-    matches = [(match, key) for key in keys if (match := metrics.GROUP.fullmatch(key)) and match["split"] == split]
-    matches.sort(key=lambda pair: (int(pair[0]["y"]), int(pair[0]["a"] or 0)))
-    return [
-        metrics.Metric(key, f"{metrics.SPLIT_NAMES[split]}: {legend.group(*numbers_of(match))}, %", True)
-        for match, key in matches
-    ]
+    """The accuracy of each class of the test split, where they are unequal, and of each group on one split."""
+    found = _named(keys, metrics.CLASS, "test", lambda y, _: legend.label(y))
+    return found + _named(keys, metrics.GROUP, split_of_groups(keys), legend.group)
+
+
+def _named(
+    keys: set[str], pattern: re.Pattern, split: str, name: Callable[[int, int | None], str]
+) -> list[metrics.Metric]:
+    """The metrics of a split whose keys have numbers in them, by their names."""
+    matches = [(numbers_of(m), key) for key in keys if (m := pattern.fullmatch(key)) and m["split"] == split]
+    matches.sort(key=lambda pair: (pair[0][0], pair[0][1] or 0))
+    return [metrics.Metric(key, f"{metrics.SPLIT_NAMES[split]}: {name(*of)}, %", True) for of, key in matches]
 
 
 def numbers_of(group: re.Match) -> tuple[int, int | None]:
-    """(y, a) of a match of metrics.GROUP, or (group, None)."""
-    return int(group["y"]), None if group["a"] is None else int(group["a"])
+    """(y, a) of a match of metrics.GROUP, or (group, None); of metrics.CLASS, (class, None)."""
+    attribute = group.groupdict().get("a")
+    return int(group["y"]), None if attribute is None else int(attribute)
 
 
 def _robustness(keys: set[str], _: Legend) -> list[metrics.Metric]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from lamv.catalog import methods, mitigations
 from lamv.catalog.metrics import WORST_GROUP
-from lamv.compare import baseline, differences
+from lamv.compare import baseline, by_group, differences
 from lamv.results.records import Row
 
 #: (metric, in words): the measures of a grid.
@@ -82,9 +82,15 @@ def of(rows: Sequence[Row]) -> list[Grid]:
 
 
 def measures(grid: Grid) -> list[tuple[str, str]]:
-    """(metric, in words) of the worst group and of accuracy under a random cue, as far as they were measured."""
+    """(metric, in words) of the worst group and of accuracy under a random cue, as far as they were measured.
+
+    Not of a worst group with too few examples to judge by.
+    """
     measured = {metric for row in grid.rows.values() for metric in row.metrics}
-    return [one for one in WORST if one[0] in measured][:1] + ([RANDOM] if RANDOM[0] in measured else [])
+    rows = list(grid.rows.values())
+    return [one for one in WORST if one[0] in measured and by_group.can_be_judged(rows, one[0])][:1] + (
+        [RANDOM] if RANDOM[0] in measured else []
+    )
 
 
 def repairs(grid: Grid, metric: str) -> list[Repair]:

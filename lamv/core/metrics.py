@@ -18,22 +18,27 @@ from lamv.core.losses import cross_entropy
 
 #: Bins of confidence, of equal width.
 BINS = 15
-#: Up to so many groups have a metric each; of more there is `group_table`.
+#: Up to so many groups have a metric each; of more there is `group_table`. The same for classes.
 NAMED_GROUPS = 16
+#: Classes are unequal where the largest has so many times the examples of the smallest. With fewer examples a class, on
+#: average, than the second number, chance alone makes them so.
+UNEQUAL, EXAMPLES_A_CLASS = 2.0, 10
 
 
 class PredictionSums(NamedTuple):
-    """Sums over examples, float32: count (), correct (), nll (), calibration (bins, 3), groups (G, 2), cue (4,).
+    """Sums over examples, float32: count (), correct (), nll (), calibration (bins, 3), classes (K, 2), groups (G, 2),
+    cue (4,).
 
-    A calibration row holds count, confidence and correct of the examples whose confidence lies in its bin; a group row
-    holds count and correct. cue: over examples whose cue stands for a class, their count, how many the network puts in that
-    class, and the sums of two contrasts of logits: of the label, and of the cue's class.
+    A calibration row holds count, confidence and correct of the examples whose confidence lies in its bin; a row of a class
+    or a group holds count and correct. cue: over examples whose cue stands for a class, their count, how many the network
+    puts in that class, and the sums of two contrasts of logits: of the label, and of the cue's class.
     """
 
     count: jax.Array
     correct: jax.Array
     nll: jax.Array
     calibration: jax.Array
+    classes: jax.Array
     groups: jax.Array
     cue: jax.Array
 
@@ -75,12 +80,14 @@ def prediction_sums(
     # A confidence of NaN has no bin, and would be lost in none: it goes to any, whose sums it makes NaN.
     bins = confidence_bins(jnp.where(jnp.isnan(confidence), 0.0, confidence))
     groups = jnp.zeros_like(labels) if groups is None else integers("groups", groups)
+    counted = jnp.stack([member, correct], axis=1)
     return PredictionSums(
         jnp.sum(member),
         jnp.sum(correct),
         jnp.sum(nll),
         jax.ops.segment_sum(jnp.stack([member, confidence, correct], axis=1), bins, BINS),
-        jax.ops.segment_sum(jnp.stack([member, correct], axis=1), groups, num_groups),
+        jax.ops.segment_sum(counted, labels, classes),
+        jax.ops.segment_sum(counted, groups, num_groups),
         jnp.zeros(4) if cue is None else _cue_sums(logits, labels, predicted, readable, counts, integers("cue", cue)),
     )
 
@@ -114,11 +121,17 @@ def _cue_sums(logits, labels, predicted, readable, counts, cue) -> jax.Array:
 
 
 def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 0) -> dict[str, float]:
-    """accuracy, nll (nats), ece (`calibration_error`), and metrics of groups and of a cue. Fractions are in [0, 1].
+    """accuracy, nll (nats), ece (`calibration_error`), and metrics of classes, groups and a cue. Fractions are in [0, 1].
+
+    Classes, where the largest has at least twice the examples of the smallest that has any, and the mean one ten:
+
+    balanced_accuracy    mean of the accuracies of the classes that have examples here: each class counts alike
+    class_Y/accuracy, class_Y/count     of each class with examples, where K is at most 16
 
     Groups, where an example is in one:
 
     worst_group_accuracy, mean_group_accuracy   smallest and mean accuracy of the groups
+    worst_group_count    examples of the group of smallest accuracy; of several, the most
     adjusted_accuracy    sum of share_g accuracy_g over sum of share_g, with the groups' shares of the training set: the
                          accuracy on data in which groups are as frequent as they were in training (Sagawa et al. 2020;
                          elsewhere the word is used of the plain mean). shares: (G,) of any scale, counts for instance;
@@ -140,9 +153,10 @@ def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 
     elsewhere z_y exceeds the mean of the others by core - cue / (K - 1). On such a split cue_over_label is how much the
     cue moves the margin, relative to the features of the label; where a goes along with y, both contrasts hold some of each.
     """
-    count, correct, nll, calibration, groups, cue = (np.asarray(value, np.float64) for value in sums)
+    count, correct, nll, calibration, classes, groups, cue = (np.asarray(value, np.float64) for value in sums)
     _, confidence, right = calibration.T
     metrics = {"accuracy": correct / count, "nll": nll / count, "ece": calibration_error(right - confidence, count)}
+    metrics |= _class_metrics(classes)
     if groups[:, 0].any():
         metrics |= _group_metrics(groups, shares, num_attributes)
     if cue[0]:
@@ -153,6 +167,19 @@ def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 
     return {name: float(value) for name, value in metrics.items()}
 
 
+def _class_metrics(classes: np.ndarray) -> dict[str, float]:
+    """Those of `prediction_metrics` on classes; classes: (K, 2) count and correct. {} where they are about equal."""
+    occupied = np.flatnonzero(classes[:, 0])
+    count, right = classes[occupied].T
+    if count.sum() < EXAMPLES_A_CLASS * max(1, len(count)) or count.max() < UNEQUAL * count.min():
+        return {}
+    metrics = {"balanced_accuracy": (right / count).mean()}
+    if len(classes) <= NAMED_GROUPS:
+        for label, number, correct in zip(occupied, count, right, strict=True):
+            metrics |= {f"class_{label}/accuracy": correct / number, f"class_{label}/count": number}
+    return metrics
+
+
 def _group_metrics(groups: np.ndarray, shares, num_attributes: int) -> dict[str, float]:
     """Those of `prediction_metrics` on groups; groups: (G, 2) count and correct, some of them with examples."""
     occupied = np.flatnonzero(groups[:, 0])
@@ -160,6 +187,7 @@ def _group_metrics(groups: np.ndarray, shares, num_attributes: int) -> dict[str,
     accuracy = right / count
     metrics = {
         "worst_group_accuracy": accuracy.min(),
+        "worst_group_count": count[accuracy == accuracy.min()].max(initial=0),
         "mean_group_accuracy": accuracy.mean(),
         "groups_left_out": len(groups) - len(occupied),
     }

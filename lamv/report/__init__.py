@@ -4,7 +4,7 @@
     report.write_overview("runs", [paths of workdirs])        -> runs/report.html
 
 The page holds its style and figures and loads nothing. That of a run runs no script; that of several runs has one small
-script, to sort and filter its table. Beside a page on runs lie its tables of methods as report.md and report.tex
+script, to sort and filter its table. Beside a page on runs lie its tables of methods as report.md, report.tex and report.csv
 (lamv.report.export). All is made from the files of the workdirs alone (lamv.results): the same files give the same pages.
 Nothing here imports jax.
 """

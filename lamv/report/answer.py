@@ -8,17 +8,18 @@ for one that uses nothing else.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lamv.catalog import cues, mitigations
+from lamv.catalog import cues, metrics, mitigations
 from lamv.catalog.metrics import WORST_GROUP
 from lamv.catalog.words import series
-from lamv.compare import cohorts, differences
+from lamv.compare import by_group, cohorts, differences, following
 from lamv.compare.baseline import is_erm
 from lamv.compare.differences import ALIKE, FALL, LESS, MORE, RANDOM, TEST, UNDECIDED, Comparison, compare, fall_of
 from lamv.compare.variance import parts_of_loss, variance_share
+from lamv.errors import listed
 from lamv.report.numbers import count_span, mean_sd, percent_span
 from lamv.results.records import Row, Run
 
-WORST = f"test/{WORST_GROUP}"
+WORST, BALANCED = f"test/{WORST_GROUP}", f"test/{metrics.BALANCED}"
 RMSE = "test/rmse"
 #: Rows that a sentence names one by one.
 MOST_NAMED = 12
@@ -45,6 +46,25 @@ def answer(run: Run) -> Answer:
 
 
 def _answer(run: Run) -> Answer:
+    about = _of_accuracy(run)
+    if followed := following.of(run):
+        about = about._replace(headline=_followed(followed, len(followed.agreeing) < len(run.rows)))
+    return about
+
+
+def _followed(followed: following.Following, mitigated: bool) -> str:
+    """The headline of a run in which every row follows a shortcut."""
+    start = "Without mitigation, all" if mitigated else "All"
+    agreeing, conflicting = map(percent_span, (followed.agreeing, followed.conflicting))
+    n = "" if followed.examples is None else f" (n\xa0=\xa0{followed.examples:.0f})"
+    return (
+        f"{start} {len(followed.agreeing)} rows, ERM too, follow the {followed.what}: accuracy is {agreeing}\xa0% where it"
+        f" agrees with the label, and {conflicting}\xa0% where it conflicts{n}. What label augmentation adds to that cannot"
+        " be seen here."
+    )
+
+
+def _of_accuracy(run: Run) -> Answer:
     measured = {metric for row in run.rows for metric in row.metrics}
     if RMSE in measured:
         return _about_error(run)
@@ -52,7 +72,7 @@ def _answer(run: Run) -> Answer:
         return Answer("No accuracy has been measured yet.", [], [])
     if run.cue and any(fall_of(row) for row in run.rows):
         return _about_cue(run)
-    if WORST in measured:
+    if WORST in measured and by_group.can_be_judged(run.rows, WORST):
         return _about_accuracy(run, WORST, "test accuracy of the worst group")
     if TEST in measured:
         return _about_accuracy(run, TEST, "test accuracy")
@@ -133,19 +153,32 @@ def _about_accuracy(run: Run, metric: str, what: str) -> Answer:
     numbers = [_row_by_row(f"{what[0].upper()}{what[1:]}: ", rows, metric)] if len(rows) > 1 else []
     if metric == WORST:
         numbers.append(_row_by_row("Over all test examples: ", rows, TEST))
+    elif any(WORST in row.metrics for row in rows):
+        numbers.append(_too_small(run))
     elif not run.cue:
         numbers.append("No shortcut was planted: this run does not show which of two features was learned.")
+    if any(BALANCED in row.metrics for row in rows):
+        numbers.append(_row_by_row("Balanced accuracy, in which every class counts alike: ", rows, BALANCED))
     if comparisons:
         words = {MORE: "higher", LESS: "lower", ALIKE: "the same", UNDECIDED: "inconclusive"}
         counts = series([f"{words[verdict]} in {count}" for verdict, count in _verdicts(comparisons).items()])
         total = f" of {len(comparisons)} rows" if len(comparisons) > 1 else ""
         start = "With" if any(c.interval for c in comparisons) else "In one seed: with"
+        what += _worst_n(rows, metric)
         headline = f"{start} label augmentation, {what} is {counts}{total}, compared with ERM, all else the same."
     else:
         best = max(rows, key=lambda row: row.mean(metric))
         headline = f"{'Highest: ' if len(rows) > 1 else ''}{best.name} reaches {mean_sd(best.metrics[metric])} {what}."
     paragraphs = _paragraphs(numbers, _variances(comparisons), _certainty(run.rows, comparisons))
     return Answer(headline, paragraphs, comparisons)
+
+
+def _too_small(run: Run) -> str:
+    """Why there is no verdict on the worst group."""
+    groups = by_group.of(run)
+    few = [f"{groups.name(g)} (n = {count:g})" for g, count in by_group.small(groups).items()] if groups else []
+    which = f": {listed(few, MOST_NAMED)}" if few else ""
+    return f"No verdict on the worst group, as groups have fewer than {by_group.FEW} test examples{which}."
 
 
 def _about_error(run: Run) -> Answer:
@@ -220,7 +253,15 @@ def _row_by_row(start: str, rows: Sequence[Row], metric: str) -> str:
     if len(rows) > 8:
         ranked = sorted(rows, key=lambda row: row.mean(metric))
         start, rows = f"{start}of {len(rows)} rows, lowest and highest are ", [ranked[0], ranked[-1]]
-    return start + series([f"{row.name} {mean_sd(row.metrics[metric])}" for row in rows]) + "."
+    return start + series([f"{row.name} {mean_sd(row.metrics[metric])}{_worst_n([row], metric)}" for row in rows]) + "."
+
+
+def _worst_n(rows: Sequence[Row], metric: str) -> str:
+    """ " (n = 48 to 60)": the fewest examples of the worst group in any seed; "" for other metrics."""
+    split, _, name = metric.partition("/")
+    counts = [by_group.worst_count(row, split) for row in rows] if name == WORST_GROUP else []
+    known = [count for count in counts if count is not None]
+    return f" (n\xa0=\xa0{count_span(known)})" if known else ""
 
 
 def _relative_variances(run: Run) -> list[str]:

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from lamv.catalog import metrics
 from lamv.catalog.words import number
-from lamv.compare import cohorts, families
+from lamv.compare import by_group, cohorts, families
 from lamv.compare.cohorts import Cohort, Difference, PooledMethod
 from lamv.core import intervals
-from lamv.report.numbers import digits, interval
+from lamv.report.numbers import count_span, digits, interval
 from lamv.report.table import Cell
 from lamv.results.records import spread
 
@@ -74,11 +74,28 @@ def _table(family: metrics.Family, methods: tuple[PooledMethod, ...], cohort: Co
     for metric in family.metrics:
         if any(metric.key in method.values for method in methods):
             row = [cohorts.difference(method, cohort.baseline, metric.key) for method in methods]
+            counts = _group_sizes(metric.key, methods)
+            if counts:
+                metric = metric._replace(name=f"{metric.name} (n = {count_span(counts)})")
+            if counts and min(counts) < by_group.FEW:
+                row = [None] * len(row)
             lines.append(metric_line(metric, methods, row))
             differences += [(method, d) for method, d in zip(methods, row, strict=True) if d]
     remarks = _remarks(lines, differences, methods, cohort.baseline)
     remarks += [cohort.selection] if cohort.selection else []
     return MethodTable(family.name, family.slug, family.caption, methods, tuple(lines), tuple(remarks))
+
+
+def _group_sizes(key: str, methods: Sequence[PooledMethod]) -> list[float]:
+    """Where the metric is of one group or class, or of the worst group: its examples, of each method and seed; else []."""
+    split, _, name = key.partition("/")
+    if name == metrics.WORST_GROUP:
+        counted = f"{split}/{metrics.WORST_COUNT}"
+    elif metrics.GROUP.fullmatch(key) or metrics.CLASS.fullmatch(key):
+        counted = key.replace("/accuracy", "/count")
+    else:
+        return []
+    return [count for method in methods for count in method.values.get(counted, {}).values()]
 
 
 def metric_line(

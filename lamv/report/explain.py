@@ -1,13 +1,15 @@
 """Text of a report that does not depend on its numbers: methods, settings, definitions, provenance."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lamv.catalog import cues, glossary, methods, metrics, mitigations
 from lamv.catalog.glossary import Term
 from lamv.catalog.model_selection import RULES
-from lamv.knobs import flatten
+from lamv.compare.baseline import is_erm
+from lamv.knobs import KNOB, flatten
 from lamv.results.experiment import Experiment
 from lamv.results.records import Row, Run
 
@@ -29,6 +31,45 @@ def method_in_words(row: Row, num_classes: int | None) -> str:
 def _regression(row: Row) -> bool:
     """Whether the labels are numbers, from what was measured."""
     return any(metric.endswith("/rmse") for metric in row.metrics)
+
+
+def names_in_brief(rows: Sequence[Row], most: int = 8) -> str:
+    """What the names of rows stand for: "ERM: ordinary training. ERM+wd: ERM, weight decay 0.001."; of many, the methods."""
+    rows = [row for row in rows if row.config]
+    augmented = "Label augmentation: training on smoothed or mixed labels. " if not all(map(is_erm, rows)) else ""
+    if len(rows) > most:
+        return f"{augmented}In the rows: {_kinds(rows, most)}."
+    differing = [key for key in _differing(rows) if not key.startswith(IN_WORDS)] if rows else []
+    texts: list[str] = []
+    plain: dict[str, str] = {}  # the row that has nothing beside its method
+    for row in rows:
+        knobs = flatten(row.config)
+        beside = [
+            f"{key.rpartition('.')[2].replace('_', ' ')} {_value(knobs[key])}"
+            for key in differing
+            if key in knobs and key in KNOB and knobs[key] != KNOB[key].default
+        ]
+        brief = ", ".join(part for part in (methods.in_brief(row.config), _mitigation(row)) if part)
+        if not beside:
+            plain.setdefault(brief, row.name)
+        what = plain[brief] if beside and brief in plain else brief.removeprefix(f"{row.name}, ")
+        texts.append(f"{row.name}: {', '.join([what, *beside])}.")
+    return augmented + " ".join(texts)
+
+
+def _kinds(rows: Sequence[Row], most: int) -> str:
+    """The methods and mitigations of rows; a number in which rows of one kind differ is left out."""
+    kinds: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for text in (methods.in_brief(row.config), _mitigation(row)):
+            kinds.setdefault(re.sub(r" = [\d.]+", "", text), {})[text] = None
+    words = [next(iter(texts)) if len(texts) == 1 else kind for kind, texts in kinds.items() if kind]
+    return "; ".join([*words[:most], *(["…"] if len(words) > most else [])])
+
+
+def _mitigation(row: Row) -> str:
+    """ "group DRO"; "" for none."""
+    return mitigations.in_words(row.config).split(":")[0]
 
 
 def differences(row: Row, rows: Sequence[Row]) -> str:

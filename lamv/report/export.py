@@ -1,17 +1,21 @@
-"""The tables of methods as Markdown and as LaTeX, with the cells of the page.
+"""The tables of methods as Markdown and as LaTeX, with the cells of the page, and as CSV, with a number a field.
 
 report.tex is for \\input into a document that loads booktabs and graphicx; its first lines give an example. A table wider
 than the text is shrunk to it. Names are the user's and may hold anything: markup is escaped, and characters that LaTeX has
 no glyph for become "?".
 """
 
+import csv as csv_files
+import io
 import re
 from collections.abc import Sequence
 
+from lamv.compare import cohorts, families
 from lamv.compare.cohorts import Cohort
 from lamv.report.comparison import MethodTable, MetricLine
 from lamv.report.numbers import one_line
 from lamv.report.table import Cell
+from lamv.results.records import spread
 
 TEX_HEAD = r"""% Tables of methods, written by lamv's report. Made for \input, not to be compiled by itself; for example:
 %
@@ -68,6 +72,51 @@ def latex(title: str, compared: Sequence[tuple[Cohort, Sequence[MethodTable]]]) 
     return "\n".join(lines) + "\n"
 
 
+#: The columns of the CSV file. Values are in natural units, accuracies as fractions; difference is from ERM, low and high
+#: are the ends of its 95 % interval, and examples says over how many test examples it is where it is not over seeds.
+FIELDS = (
+    "cohort",
+    "settings",
+    "method",
+    "knobs",
+    "metric",
+    "name",
+    "n",
+    "mean",
+    "sd",
+    "difference",
+    "low",
+    "high",
+    "examples",
+)
+
+
+def csv(compared: Sequence[tuple[Cohort, Sequence[MethodTable]]]) -> str:
+    """The metrics of all tables of a page as CSV: a line for each method and metric, unrounded."""
+    out = io.StringIO()
+    writer = csv_files.writer(out, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for cohort, _ in compared:
+        shown = [metric for family in families.measured(cohort.metrics, cohort.legend) for metric in family.metrics]
+        for method in cohort.methods:
+            for metric in shown:
+                values = list(method.values.get(metric.key, {}).values())
+                if not values:
+                    continue
+                over, apart = spread(values), cohorts.difference(method, cohort.baseline, metric.key)
+                ends = (apart.mean, apart.low, apart.high, apart.examples) if apart else (None,) * 4
+                names = (
+                    cohort.title,
+                    cohort.settings,
+                    method.name,
+                    method.short,
+                    metric.key,
+                    metric.name.removesuffix(", %"),
+                )
+                writer.writerow([*map(_comment, names), over.n, over.mean, over.sd, *ends])
+    return out.getvalue()
+
+
 def md(text: str) -> str:
     """Plain text for Markdown: one line, nothing of it a markup, in prose and in cells alike."""
     text = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
@@ -90,7 +139,7 @@ def _starts(text: str, match: re.Match) -> bool:
 
 
 def _comment(text: str) -> str:
-    """For a line after "%": it cannot end the comment."""
+    """One line, as after "%", where it cannot end the comment; "" stays empty."""
     return one_line(text) if text else ""
 
 

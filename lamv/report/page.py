@@ -1,7 +1,7 @@
 """What a page is made of, and how it is written: sections, tables and figures into self-contained HTML.
 
 A section holds a title, sentences, figures, tables and terms, and nothing else of a run reaches the templates. Tables of
-methods are written beside the page as Markdown and LaTeX.
+methods are written beside the page as Markdown, LaTeX and CSV.
 """
 
 import os
@@ -70,9 +70,9 @@ class Bullets(NamedTuple):
 
 
 class Section(NamedTuple):
-    """In this order on the page: title, headline, sentences, figures, tables, entries (shown as terms), caption.
+    """In this order on the page: title, headline, lead, sentences, figures, tables, entries (shown as terms), caption.
 
-    Where there is a headline, figures follow it at once.
+    Where there is a headline, figures follow it and its lead, a line in small letters, at once.
 
     terms: to be explained at the end of the page. fold: summary behind which figures, tables and entries are folded away.
     source: workdir and step of the figures. code: whether entries are code.
@@ -93,6 +93,7 @@ class Section(NamedTuple):
     kicker: str = ""
     link: str = ""
     notes: Sequence[str] = ()
+    lead: str = ""
 
 
 class Compared(NamedTuple):
@@ -155,7 +156,7 @@ def _power(power: int) -> str:
 def path_of(folder: str | Path, out: str | Path | None) -> Path:
     """Where the page goes, by default report.html in the folder. Raises WorkdirError where it cannot be written."""
     path = Path(out) if out else Path(folder) / FILE
-    if path.suffix in (".md", ".tex"):
+    if path.suffix in (".md", ".tex", ".csv"):
         raise WorkdirError(f"{path} would be overwritten by the tables beside the page; choose --out=FILE.html")
     try:
         files.refuse_no_file(path)
@@ -179,10 +180,11 @@ def save(path: Path, text: str) -> Path:
 
 
 def save_tables(page: Path, title: str, tables: Iterable[Compared]) -> None:
-    """The tables of methods beside the page, as Markdown and LaTeX."""
+    """The tables of methods beside the page, as Markdown, LaTeX and CSV."""
     tables = list(tables)
     save(page.with_suffix(".md"), export.markdown(title, tables))
     save(page.with_suffix(".tex"), export.latex(title, tables))
+    save(page.with_suffix(".csv"), export.csv(tables))
 
 
 def link_to(target: Path, page: Path) -> str:

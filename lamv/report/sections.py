@@ -2,32 +2,27 @@
 
 from collections.abc import Sequence
 
-from lamv.catalog import cues, glossary
+from lamv.catalog import cues, glossary, metrics
 from lamv.catalog.glossary import Term
 from lamv.compare import by_group, doses, grids, selections
-from lamv.compare.by_group import Group, GroupAccuracies
 from lamv.compare.differences import ALIKE, FALL, LESS, MORE, UNDECIDED, Comparison, fall_of
-from lamv.core.intervals import wilson
 from lamv.report import explain, table
 from lamv.report.answer import Answer
 from lamv.report.claim_table import line_of
 from lamv.report.figures import accuracy, predictions, shortcuts, variance
-from lamv.report.figures.shortcuts import SPLIT_WORDS
 from lamv.report.figures.style import Drawn, drawn
-from lamv.report.numbers import count_span, interval, points
+from lamv.report.group_tables import class_table, group_tables
+from lamv.report.numbers import count_span, points
 from lamv.report.page import Bullets, Compared, Heading, PageTable, Section, claim_table, method_tables
+from lamv.report.sweep_tables import sweep_tables
 from lamv.report.table import Cell
 from lamv.results import legend
-from lamv.results.records import Row, Run
+from lamv.results.records import Published, Row, Run
 
 #: Rows beyond which what has a line for each of them is folded away, and figures with a curve for each are not drawn.
 MANY_ROWS = 30
-#: Empty groups that are listed by name.
-NAMED = 12
 RELIANCE = {MORE: "more reliance on the {}", LESS: "less reliance on the {}", ALIKE: "equal", UNDECIDED: "inconclusive"}
 ACCURACY = {MORE: "higher", LESS: "lower", ALIKE: "equal", UNDECIDED: "inconclusive"}
-#: Colour of a cell of the table of groups at accuracies 0 and 1; ink can be read on either.
-DARK, LIGHT = (0xE3, 0x9A, 0x6B), (0xFF, 0xFF, 0xFF)
 TOO_MANY = "There are more than 16 groups, which training does not measure one by one; experiments.evaluate does."
 
 
@@ -47,7 +42,7 @@ def answer_section(run: Run, _: Sequence[Compared], answer: Answer) -> Section:
     figures = [] if len(run.rows) > MANY_ROWS else drawn([accuracy.accuracy], run)
     return Section(
         "What this run shows", answer.headline, answer.paragraphs, figures, tables if answer.comparisons else (),
-        fold=_fold(run, "All comparisons with ERM"), source=source(run),
+        fold=_fold(run, "All comparisons with ERM"), source=source(run), lead=explain.names_in_brief(run.rows),
     )  # fmt: skip
 
 
@@ -146,6 +141,12 @@ def _side(comparison: Comparison) -> str:
     return f"{_points(comparison, -1 if below else 1)} {'below' if below else 'above'}"
 
 
+def sweep_section(run: Run, *_) -> Section | None:
+    """A grid for each method of which two knobs were swept."""
+    tables = sweep_tables(run)
+    return Section("Two knobs swept", tables=tables, source=source(run)) if tables else None
+
+
 def numbers_section(run: Run, *_) -> Section:
     """The table of all rows, and that of groups."""
     rows, columns = run.rows, table.columns_of(run.rows)
@@ -158,7 +159,11 @@ def numbers_section(run: Run, *_) -> Section:
         steps = [Cell(selections.steps_in_short(row)) for row in rows]
         extra.append((Heading("step", "selected, over seeds"), steps))
     differ = "; the columns differ in the cue" if run.cue else ""
-    tables = [row_table(rows, columns, f"{shows} All on test examples{differ}. {selection}", extra)]
+    within = any(column.group == table.VARIANCE for column in columns)
+    defined = (
+        " V_W, the within-class variance: how much examples of one class differ, E ‖h − E[h | y]‖²." if within else ""
+    )
+    tables = [row_table(rows, columns, f"{shows} All on test examples{differ}.{defined} {selection}", extra)]
     if group_columns := table.group_columns(rows):
         group = "A group is a label and an attribute" + (", here the class that the cue indicates." if run.cue else ".")
         parts = [shows, group if by_group.of(run) else "", *table.left_out(rows), selection]
@@ -175,95 +180,55 @@ def row_table(rows: Sequence[Row], columns: Sequence[table.Column], caption: str
     return PageTable(headings, list(zip(*cells, strict=True)), caption)
 
 
+def class_section(run: Run, *_) -> Section | None:
+    """Accuracy of every class, where classes are unequal."""
+    classes = by_group.of_classes(run)
+    if not classes:
+        return None
+    return Section("Classes", tables=[class_table(classes)], fold=_fold(run, f"All {len(run.rows)} rows"))
+
+
 def group_section(run: Run, *_) -> Section | None:
     """Accuracy of every group; of many groups the worst, the median and the best."""
     groups = by_group.of(run)
     if not groups:
         return None
-    tables = [_group_table(groups)] if groups.groups else [_pooled_table(groups)] if groups.pooled else []
+    tables = group_tables(groups)
     return Section(
         "Groups", figures=drawn([shortcuts.many_groups], groups), tables=tables, caption="" if tables else TOO_MANY,
         terms=[glossary.INTERVAL], source=source(run), fold=_fold(run, f"All {len(run.rows)} rows"),
     )  # fmt: skip
 
 
-def _group_table(groups: GroupAccuracies) -> PageTable:
-    """A column for each group."""
-    rows = groups.rows
-    headings = [Heading("Row", text=True)]
-    for group in groups.groups:
-        counts = [count for row in rows for count in groups.counts(row, group)]
-        headings.append(Heading(groups.legend.group(*group), f"n = {count_span(counts)}" if counts else ""))
-    lines = [[Cell(row.name), *(_group_cell(groups, row, group) for group in groups.groups)] for row in rows]
-    crossed = "; a group is a label and an attribute" if groups.groups[0][1] is not None else ""
-    parts = [
-        f"Accuracy on each group of {SPLIT_WORDS[groups.split]}, in %{crossed}.",
-        "± is the sd over seeds." if any(row.n > 1 for row in rows) else "",
-        "In brackets, for one seed: Wilson’s 95 % interval, over examples." if any(row.n == 1 for row in rows) else "",
-        "Darker is lower.", _empty(groups), selections.caption(rows),
+def published_section(run: Run, *_) -> Section | None:
+    """What others published for rows of this recipe, beside what was measured."""
+    rows = {row.name: row for row in run.rows}
+    lines = [_published(number, rows[number.row]) for number in run.published if number.row in rows]
+    headings = [
+        Heading("Row", text=True), Heading("here", "mean ± sd"), Heading("n", "seeds"), Heading("published"),
+        Heading("source", text=True),
     ]  # fmt: skip
-    return PageTable(headings, lines, " ".join(part for part in parts if part), style="groups")
+    caption = "Published numbers are as their authors give them; settings may differ, and nothing is judged by them."
+    return Section("Beside published numbers", tables=[PageTable(headings, lines, caption)]) if lines else None
 
 
-def _group_cell(groups: GroupAccuracies, row: Row, group: Group) -> Cell:
-    accuracy = groups.accuracies[row.name].get(group)
-    if accuracy is None:
-        return Cell(shade="transparent")
-    counts = groups.counts(row, group)
-    ends = ""
-    if accuracy.n == 1 and counts and counts[0] >= 1:
-        examples = round(counts[0])
-        ends = _wilson(min(examples, max(0, round(accuracy.mean * counts[0]))), examples)
-    sd = "" if accuracy.sd is None else points(accuracy.sd)
-    return Cell(points(accuracy.mean), sd, interval=ends, shade=shade(accuracy.mean))
+def _published(published: Published, row: Row) -> list[Cell]:
+    entry, spread = metrics.entry_of(published.metric), row.metrics.get(published.metric)
+    scale, decimals = (100.0, 2) if entry and entry.percent else (1.0, 4)
+    here, sd, theirs = (
+        "" if value is None else f"{scale * value:.{decimals}f}"
+        for value in (spread and spread.mean, spread and spread.sd, published.value)
+    )
+    split = published.metric.partition("/")[0]
+    name = f"{metrics.SPLIT_NAMES.get(split, split)}: {entry.name}" if entry else published.metric
+    n = Cell(str(spread.n) if spread else "")
+    return [Cell(row.name, note=name), Cell(here, sd), n, Cell(theirs), Cell(published.source)]
 
 
-def _pooled_table(groups: GroupAccuracies) -> PageTable:
-    """Worst, median and best group of each row."""
-    lines = []
-    for row in groups.rows:
-        ranked = sorted(groups.pooled[row.name].items(), key=lambda g: (g[1][1] / g[1][0], by_group.in_order(g[0])))
-        if ranked:
-            lines.append([Cell(row.name)])
-            for group, (count, correct) in (ranked[0], ranked[(len(ranked) - 1) // 2], ranked[-1]):
-                share, name = correct / count, row.legend.group(*group)
-                note = f"{name}; n = {count}"
-                lines[-1].append(Cell(points(share), interval=_wilson(correct, count), note=note, shade=shade(share)))
-    parts = [
-        f"Accuracy in % on groups of {SPLIT_WORDS[groups.split]}, seeds pooled; n: examples. In brackets: Wilson’s 95 %"
-        " interval, over examples; that of the worst of many groups is too optimistic, as chance helped to pick it.",
-        f"Up to {groups.empty:g} groups without an example are left out." if groups.empty else "",
-        selections.caption(groups.rows),
-    ]  # fmt: skip
-    headings = [Heading("Row", text=True), *map(Heading, ("worst group", "median group", "best group"))]
-    return PageTable(headings, lines, " ".join(part for part in parts if part), style="groups")
-
-
-def _wilson(correct: int, count: int) -> str:
-    low, high = wilson(correct, count)
-    return interval(float(low), float(high))
-
-
-def _empty(groups: GroupAccuracies) -> str:
-    """A sentence on the groups without an example, by name where they are few and known."""
-    names = groups.missing(NAMED + 1)
-    if not groups.empty and not names:
-        return ""
-    if names and len(names) <= NAMED and len(names) >= groups.empty:
-        return f"Left out, without an example in some seed or in all: {'; '.join(names)}."
-    return f"Up to {groups.empty:g} groups without an example are left out."
-
-
-def shade(share: float) -> str:
-    """The colour of a cell: the lower the accuracy, the darker."""
-    share = min(max(share, 0.0), 1.0)
-    return "#" + "".join(f"{round(d + (v - d) * share):02x}" for d, v in zip(DARK, LIGHT, strict=True))
-
-
-def claim_section(run: Run, *_) -> Section:
+def claim_section(run: Run, *_) -> Section | None:
     """The claims of the recipe, and whether the means reach them."""
     if not run.claims:
-        return Section("The claims", sentences=["The recipe makes none."])
+        return None
     table_of_claims = claim_table([line_of(claim) for claim in run.claims])
     sentence = "What the recipe claims, and whether the means reach it."
     return Section("The claims", sentences=[sentence], tables=[table_of_claims])
@@ -330,8 +295,9 @@ def settings_section(run: Run, *_) -> Section | None:
 
 #: Each takes a run, its cohorts with their tables, and its answer.
 SECTIONS = (
-    answer_section, dose_section, grid_section, numbers_section, group_section, claim_section, figure_section,
-    comparison_section, data_section, row_section, setup_section, settings_section,
+    answer_section, dose_section, grid_section, sweep_section, numbers_section, class_section, group_section,
+    claim_section, published_section, figure_section, comparison_section, data_section, row_section, setup_section,
+    settings_section,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lamv.catalog.metrics import WORST_GROUP
+from lamv.catalog.metrics import BALANCED, WORST_COUNT, WORST_GROUP
 from lamv.compare import selections
 from lamv.report import claim_table
 from lamv.report.numbers import count_span, decimals_for, text_table
@@ -16,7 +16,10 @@ from lamv.results.runs import claims_of, rows_of
 
 
 class Column(NamedTuple):
-    """A metric in the table. group, head, note: its heading on the page; text: in plain text; percent: shown as 100 x."""
+    """A metric in the table. group, head, note: its heading on the page; text: in plain text; percent: shown as 100 x.
+
+    fewest: the smallest of the seeds is shown, a count, in place of mean and sd.
+    """
 
     metric: str
     group: str
@@ -24,6 +27,7 @@ class Column(NamedTuple):
     note: str
     text: str
     percent: bool = False
+    fewest: bool = False
 
 
 class Cell(NamedTuple):
@@ -52,6 +56,7 @@ COLUMNS = (
     Column("test/mae", ERROR, "MAE", "test, mean absolute", "test MAE"),
     Column("train/rmse", ERROR, "RMSE", "training set", "train RMSE"),
     Column("test/accuracy", ACCURACY, "test", "as in training", "test %", percent=True),
+    Column(f"test/{BALANCED}", ACCURACY, "balanced", "mean of the classes", "balanced %", percent=True),
     Column("test_aligned/accuracy", ACCURACY, "aligned", "cue agrees with the label", "aligned %", percent=True),
     Column("test_random/accuracy", ACCURACY, "random", "cue of a random class", "random %", percent=True),
     Column("test_conflicting/accuracy", ACCURACY, "conflicting", "cue of another class", "conflicting %", percent=True),
@@ -63,9 +68,11 @@ COLUMNS = (
 #: Those of a second table.
 GROUP_COLUMNS = (
     Column(f"test/{WORST_GROUP}", GROUPS, "worst", "minimum over groups", "worst group %", percent=True),
+    Column(f"test/{WORST_COUNT}", GROUPS, "its n", "examples of the worst", "its n", fewest=True),
     Column("test/mean_group_accuracy", GROUPS, "mean", "unweighted", "mean group %", percent=True),
     Column("test/adjusted_accuracy", GROUPS, "adjusted", "weighted as in training", "adjusted %", percent=True),
     Column(f"test_random/{WORST_GROUP}", RANDOM_GROUPS, "worst group", "minimum over groups", "random, worst %", True),
+    Column(f"test_random/{WORST_COUNT}", RANDOM_GROUPS, "its n", "examples of the worst", "random, its n", fewest=True),
     Column("test_random/cue_accuracy", RELIANCE, "follows", "predicts the class of a random cue, %", "follows %", True),
     Column("test/cue_drop", RELIANCE, "drop", "points, aligned to conflicting", "drop", percent=True),
     Column("test_random/cue_over_label", RELIANCE, "cue : label", "logits, random cue", "cue : label"),
@@ -117,6 +124,8 @@ def group_columns(rows: Sequence[Row]) -> list[Column]:
 def cells_of(rows: Sequence[Row], column: Column) -> list[Cell]:
     """The cells of a column, all with the same number of decimals."""
     spreads = [row.metrics.get(column.metric) for row in rows]
+    if column.fewest:
+        return [Cell(f"{min(s.values):g}") if s else Cell() for s in spreads]
     scale = 100.0 if column.percent else 1.0
     decimals = 1 if column.percent else decimals_for([s.mean for s in spreads if s])
 

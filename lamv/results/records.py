@@ -61,6 +61,15 @@ class Row(NamedTuple):
         return max((spread.n for spread in self.metrics.values()), default=0)
 
 
+class Published(NamedTuple):
+    """A number of others, for a row of a recipe, and where it was published."""
+
+    row: str
+    metric: str
+    value: float
+    source: str
+
+
 class Run(NamedTuple):
     """A workdir. data: description of the data set (lamv.data.description). notes: what is missing, a sentence each."""
 
@@ -76,6 +85,7 @@ class Run(NamedTuple):
     finished: bool
     analysis: Analysis = Analysis()
     data: Mapping[str, Any] = {}
+    published: Sequence[Published] = ()
 
     @property
     def state(self) -> str:

@@ -16,7 +16,7 @@ from lamv.files import digest
 from lamv.results import analysis, jsonl, legend, shapes
 from lamv.results.analysis import Analysis
 from lamv.results.jsonl import MISSING, read_lines, read_object
-from lamv.results.records import Row, Run, Spread, spread
+from lamv.results.records import Published, Row, Run, Spread, spread
 from lamv.results.shapes import FLAG, NUMBER, OBJECT, TEXT, WHOLE, Shape, broken, kept, many, need, optional, record
 
 #: Levels below a folder of runs at which a workdir may lie.
@@ -42,6 +42,15 @@ STATED = Shape(
         and NUMBER.fits(claim[3])
     ),
     "a row, a metric, >= or <=, a number, and perhaps another row",
+)
+#: A published number in config.json.
+PUBLISHED = Shape(
+    lambda number: (
+        isinstance(number, list)
+        and len(number) == 4
+        and all((NUMBER if place == 2 else TEXT).fits(part) for place, part in enumerate(number))
+    ),
+    "a row, a metric, a number, and its source",
 )
 #: Tolerance of stored means and deviations, as a share of the largest value.
 ROUNDING = 1e-6
@@ -94,7 +103,8 @@ def read(workdir: str | Path) -> Run:
     missing = "metrics.jsonl is missing, so there are no training curves."
     lines = read_lines(path / "metrics.jsonl", notes, missing, grows=not summary)
     provenance = kept(read_object(path / "provenance.json", notes), shapes.PROVENANCE, "provenance.json", notes)
-    texts = kept(config, {"title": TEXT, "about": TEXT, "claims": many(STATED)}, "config.json", notes)
+    texts = kept(config, {"title": TEXT, "about": TEXT, "claims": many(STATED), "published": many(PUBLISHED)},
+                 "config.json", notes)  # fmt: skip
     texts |= kept(summary, {"title": TEXT, "overrides": shapes.table(shapes.KNOB), "notes": many(TEXT), "data": OBJECT},
                   "summary.json", notes)  # fmt: skip
     data = kept(texts.get("data") or provenance.get("reading", {}), shapes.READING, "what is said of the data", notes)
@@ -118,7 +128,10 @@ def read(workdir: str | Path) -> Run:
         changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
         above = " The text above describes the recipe." if about else ""
         notes.append(f"Settings of the recipe were overridden: {changed}.{above}")
-    return Run(path, title, about, overrides, rows, claims, lines, provenance, notes, bool(summary), evaluated, data)
+    published = [Published(*number) for number in texts.get("published", ())]
+    return Run(
+        path, title, about, overrides, rows, claims, lines, provenance, notes, bool(summary), evaluated, data, published
+    )  # fmt: skip
 
 
 def rows_of(summary: Mapping[str, Any], notes: list[str] | None = None) -> list[Row]:

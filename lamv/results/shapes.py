@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from lamv.errors import DataError, brief, listed
 from lamv.knobs import KNOBS as ALL_KNOBS
+from lamv.knobs import WHOLE as WHOLE_RECIPE
 from lamv.knobs import Allowed, Knob
 
 #: What lamv measures fits a 32-bit float; beyond these, sums of squares and ratios of what was read leave a 64-bit one.
@@ -139,7 +140,7 @@ def _shape_of(knob: Knob) -> Shape:
 
 
 #: The knobs of a row.
-KNOBS: dict[str, Shape] = {knob.key: _shape_of(knob) for knob in ALL_KNOBS if knob.key not in ("rows", "claims")}
+KNOBS: dict[str, Shape] = {knob.key: _shape_of(knob) for knob in ALL_KNOBS if knob.key not in WHOLE_RECIPE}
 #: "data", "data.shortcut", ...: what holds knobs, and is none.
 SECTIONS = {key.rsplit(".", depth)[0] for key in KNOBS for depth in range(1, 1 + key.count("."))}
 
@@ -148,7 +149,7 @@ _STEP = {"row": TEXT, "path": TEXT, "step": WHOLE, "sha256": TEXT}
 PROVENANCE: dict[str, Shape] = {
     "command": many(TEXT), "python": TEXT, "packages": table(optional(TEXT)), "code": TEXT, "git_commit": optional(TEXT),
     "device": record({}, {"kind": TEXT, "platform": TEXT, "count": WHOLE, "processes": WHOLE, "mesh": table(WHOLE)}),
-    "xla_flags": TEXT, "data": many(record({}, {"file": TEXT, "sha256": TEXT, "official": FLAG})),
+    "xla_flags": TEXT, "data": many(record({}, {"file": TEXT, "sha256": TEXT, "official": optional(FLAG)})),
     "teachers": many(record({}, _STEP)), "reading": OBJECT, "settings": table(KNOB), "layers": many(TEXT),
     "notes": many(TEXT), "files": table(TEXT),
     "history": many(record({"until_step": WHOLE, "changed": many(TEXT)})),

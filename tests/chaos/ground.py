@@ -161,7 +161,7 @@ def _finished(ground: Ground, path: Path) -> None:
 def _ended(ground: Ground, path: Path) -> None:
     """At its end, which only has to be written down."""
     shutil.copytree(ground.reference("finished"), path)
-    for name in ("DONE", "summary.json", "report.html", "report.md", "report.tex"):
+    for name in ("DONE", "summary.json", "report.html", "report.md", "report.tex", "report.csv"):
         (path / name).unlink()
 
 

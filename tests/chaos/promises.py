@@ -97,7 +97,7 @@ def evaluated(workdir: Path, reference: Path) -> None:
 
 
 def reported(workdir: Path, reference: Path) -> None:
-    same(workdir, reference, "report.html", "report.md", "report.tex")
+    same(workdir, reference, "report.html", "report.md", "report.tex", "report.csv")
     no_strays(workdir)
 
 

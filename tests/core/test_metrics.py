@@ -82,6 +82,7 @@ def test_metrics_against_numpy():
             "nll": -np.log(probs[np.arange(24), LABELS]).mean(),
             "ece": sum(abs((correct - confidence)[bins == b].sum()) for b in range(15)) / 24,
             "worst_group_accuracy": min(by_group),
+            "worst_group_count": max(np.sum(g == GROUPS) for g in range(3) if by_group[g] == min(by_group)),
             "mean_group_accuracy": np.mean(by_group),
             "groups_left_out": 0,
             **{f"group_{group}/accuracy": by_group[group] for group in range(3)},
@@ -143,6 +144,25 @@ def test_the_adjusted_accuracy_weighs_groups_as_training_did(shares, expected):
     assert found.get("adjusted_accuracy") == (expected if expected is None else pytest.approx(expected))
 
 
+def test_the_balanced_accuracy_counts_each_class_alike_where_classes_are_unequal():
+    # 20 of class 0, all right; 10 of class 1, 4 right; none of class 2.
+    labels, guesses = np.repeat([0, 1], [20, 10]), np.repeat([0, 1, 0], [20, 4, 6])
+    found = prediction_metrics(sums_of(np.eye(3)[guesses], labels, np.ones(30)))
+    assert found["accuracy"] == pytest.approx(0.8) and found["balanced_accuracy"] == pytest.approx(0.7)
+    assert (found["class_0/count"], found["class_1/count"]) == (20, 10) and "class_2/accuracy" not in found
+    assert found["class_1/accuracy"] == pytest.approx(0.4)
+    for some in (np.arange(30) < 29 - 10, np.arange(30) > 0):  # one class alone; 19 and 10
+        alike = prediction_metrics(sums_of(np.eye(3)[guesses], labels, some))
+        assert not [key for key in alike if key.startswith(("balanced", "class_"))]
+
+
+def test_the_worst_group_has_its_number_of_examples():
+    groups = np.array([0, 0, 0, 1, 1, 2, 2, 2])
+    right = np.array([1, 1, 0, 0, 0, 0, 0, 0])
+    found = prediction_metrics(sums_of(np.eye(2)[right], np.ones(8, int), np.ones(8), groups, 4))
+    assert found["worst_group_accuracy"] == 0 and found["worst_group_count"] == 3, "of two that are worst, the larger"
+
+
 def test_groups_are_named_by_label_and_attribute_where_there_are_few():
     labels, attributes = np.array([0, 1, 1, 1]), np.array([2, 0, 0, 2])
     sums = sums_of(np.eye(2, dtype=np.float32)[[0, 1, 0, 1]], labels, np.ones(4), labels * 3 + attributes, 6)
@@ -157,7 +177,7 @@ def test_groups_are_named_by_label_and_attribute_where_there_are_few():
 def test_of_many_groups_there_is_a_table_instead():
     groups = np.zeros((NAMED_GROUPS + 1, 2))
     groups[[0, 3, 16]] = [[10, 9], [1, 0], [5, 5]]
-    sums = PredictionSums(16.0, 14.0, 1.0, np.zeros((BINS, 3)), groups, np.zeros(4))
+    sums = PredictionSums(16.0, 14.0, 1.0, np.zeros((BINS, 3)), np.zeros((2, 2)), groups, np.zeros(4))
     assert not [key for key in prediction_metrics(sums) if key.startswith("group_")]
     table, left_out = group_table(groups, num_attributes=2)
     assert [line[:4] for line in table] == [[0, 0, 10, 9], [1, 1, 1, 0], [8, 0, 5, 5]] and left_out == 0
@@ -219,7 +239,7 @@ def test_without_groups_there_are_no_group_metrics(groups, num_groups):
 def test_a_batch_of_no_examples_adds_nothing():
     nobody = jnp.zeros(0, jnp.int32)
     sums = sums_of(jnp.zeros((0, 5)), nobody, nobody, nobody, 3, cue=nobody)
-    assert [value.shape for value in sums] == [(), (), (), (BINS, 3), (3, 2), (4,)]
+    assert [value.shape for value in sums] == [(), (), (), (BINS, 3), (5, 2), (3, 2), (4,)]
     assert not any(np.any(value) for value in sums)
 
 

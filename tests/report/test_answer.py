@@ -3,7 +3,9 @@
 import pytest
 
 from lamv import report
+from lamv.compare import cohorts
 from lamv.compare.differences import LESS, UNDECIDED, Comparison
+from lamv.report import comparison
 from lamv.report.answer import answer
 from lamv.results import runs
 from lamv.results.records import spread
@@ -134,6 +136,33 @@ def test_of_one_seed_the_answer_goes_by_the_interval_over_examples(one_seed):
 def test_without_a_cue_the_answer_is_about_the_worst_group(tmp_path):
     rows = row(), row("LS", accuracies=FOUR | {(1, 0): 0.2}, method="label_smoothing")
     found = answer(run_of(tmp_path, *rows))
-    assert found.headline.startswith("With label augmentation, test accuracy of the worst group is lower in 1")
+    assert found.headline.replace("\xa0", " ").startswith(
+        "With label augmentation, test accuracy of the worst group (n = 30) is lower in 1"
+    )
     assert found.comparisons[0].difference.mean == pytest.approx(-0.2)
     assert "No shortcut was planted" not in " ".join(found.paragraphs)
+
+
+def test_groups_of_three_examples_are_in_no_headline_and_in_no_verdict(tmp_path):
+    few = {"test/worst_group_count": [3] * 3, "test/group_1_0/count": [3] * 3}
+    rows = [
+        workdirs.row(name, workdirs.measured(shortcut=False) | workdirs.of_groups(of) | few, method=m, shortcut="none")
+        for name, m, of in (("ERM", "erm", FOUR), ("LS", "label_smoothing", FOUR | {(1, 0): 0.1}))
+    ]
+    run = run_of(tmp_path, *rows)
+    found = answer(run)
+    assert "worst group" not in found.headline and "test accuracy is" in found.headline
+    text = " ".join(found.paragraphs)
+    assert "No verdict on the worst group" in text and "y 1, a 0 (n = 3)" in text
+    [cohort] = cohorts.of(cohorts.members_of(run, "run"))
+    lines = {line.name: line for table in comparison.tables(cohort) for line in table.lines}
+    assert lines["test: worst group, % (n = 3)"].cells[1].difference == ""
+    assert lines["test: y 0, a 0, % (n = 50)"].cells[1].difference == "0.0"
+
+
+def test_where_all_rows_follow_the_cue_the_headline_says_so(tmp_path):
+    values = workdirs.measured(0.12) | {"test_conflicting/accuracy": [0.01, 0.02, 0.03]}
+    found, _ = said_of(tmp_path, workdirs.row("ERM", values), workdirs.row("LS", values, method="label_smoothing"))
+    assert found.headline.replace("\xa0", " ").startswith(
+        "All 2 rows, ERM too, follow the tag: accuracy is 98.0 % where it agrees with the label, and 2.0 % where it conflicts"
+    )

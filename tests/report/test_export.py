@@ -1,5 +1,6 @@
-"""Markdown and LaTeX: the same cells, well-formed and safe against names."""
+"""Markdown, LaTeX and CSV: the same numbers, well-formed and safe against names."""
 
+import csv
 import re
 
 import pytest
@@ -49,6 +50,20 @@ def test_markdown_holds_the_same_cells(workdir):
     markdown = (workdir / "report.md").read_text()
     assert "| test, % | 89.1 ± 0.9 | 80.2 ± 0.8<br>**−8.9 [" in markdown
     assert "From: run (step 20)." in markdown
+
+
+def test_csv_has_the_numbers_of_the_tables_unrounded(workdir):
+    with open(workdir / "report.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert list(lines[0]) == list(export.FIELDS)
+    [erm, smoothed] = [
+        next(line for line in lines if (line["method"], line["metric"]) == (method, "test/accuracy"))
+        for method in ("ERM", "LS .1")
+    ]
+    assert float(erm["mean"]) == pytest.approx(0.90 * 0.99) and erm["difference"] == ""
+    assert float(smoothed["mean"]) == pytest.approx(0.81 * 0.99) and smoothed["n"] == "3"
+    low, difference, high = (float(smoothed[key]) for key in ("low", "difference", "high"))
+    assert difference == pytest.approx(-0.09 * 0.99) and low < difference < high
 
 
 @pytest.mark.parametrize("text, expected", [("- a", r"\- a"), ("1. a", r"1\. a"), ("a.b", "a.b"), ("<b>", r"&lt;b\>")])

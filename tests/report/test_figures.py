@@ -3,10 +3,11 @@
 import pytest
 
 from lamv import report
-from lamv.report.figures import accuracy
+from lamv.report.figures import accuracy, style
 from lamv.report.figures import variance as variance_figures
 from lamv.results import runs
 from tests import workdirs
+from tests.compare.test_by_group import row, run_of
 from tests.workdirs import four_methods
 
 pytestmark = pytest.mark.drawn
@@ -35,3 +36,8 @@ def test_a_loss_below_zero_is_drawn_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(accuracy, "add_legend", lambda fig, *rest: ends.append(fig.axes[0].get_ylim()[0]))
     accuracy.curves(run)
     assert ends[0] < -3
+
+
+def test_few_groups_are_in_the_picture_of_the_answer_each_with_its_examples(tmp_path):
+    shown = style.drawn([accuracy.accuracy], run_of(tmp_path, row()))[0]
+    assert "all 99.8 %" in shown.alt and "y 1, a 0 (n = 30) 40.0 %" in shown.alt and "training set" not in shown.alt

@@ -14,6 +14,7 @@ from tests.compare.test_doses import DOSES, rows_of
 from tests.compare.test_doses import row as dose_row
 from tests.compare.test_grids import FOUR as GRID
 from tests.compare.test_grids import WORST, grid_rows
+from tests.compare.test_sweeps import swept
 from tests.pages import Page
 from tests.results.test_legend import DATA, read
 
@@ -66,7 +67,7 @@ def test_every_metric_that_is_shown_is_explained(workdir):
 
 @pytest.mark.drawn
 def test_the_same_files_give_the_same_bytes(workdir):
-    names = (report.FILE, "report.md", "report.tex")
+    names = (report.FILE, "report.md", "report.tex", "report.csv")
     first = [(workdir / name).read_bytes() for name in names]
     report.write(workdir)
     assert [(workdir / name).read_bytes() for name in names] == first
@@ -276,3 +277,47 @@ def test_the_page_says_what_was_read_and_calls_groups_by_their_names(tmp_path):
     ):
         assert words in text
     assert "y 1, a 0" not in text and "Left out: 1 files" in text
+
+
+def test_unequal_classes_have_a_table_and_a_balanced_accuracy(tmp_path):
+    of_classes = {"test/balanced_accuracy": [0.7] * 3, "test/class_0/accuracy": [1.0] * 3, "test/class_0/count": [20] * 3,
+                  "test/class_1/accuracy": [0.4] * 3, "test/class_1/count": [10] * 3}  # fmt: skip
+    run = run_of(tmp_path, workdirs.row("ERM", workdirs.measured(shortcut=False) | of_classes, shortcut="none"))
+    [table_of_classes] = sections.class_section(run).tables
+    assert [(heading.name, heading.note) for heading in table_of_classes.headings[1:]] == [
+        ("y 0", "n = 20"),
+        ("y 1", "n = 10"),
+    ]
+    assert [cell.mean for cell in table_of_classes.rows[0][1:]] == ["100.0", "40.0"]
+    assert any(heading.name == "balanced" for heading in sections.numbers_section(run).tables[0].headings)
+    assert sections.class_section(run_of(tmp_path / "equal", row())) is None
+
+
+def test_published_numbers_stand_beside_the_measured_ones(tmp_path):
+    path = workdirs.write(tmp_path / "run", workdirs.summary(row()))
+    stored = workdirs.json.loads((path / "config.json").read_text())
+    stated = [["ERM", "test/accuracy", 0.9576, "a paper"], ["nobody", "test/accuracy", 0.5, "another"]]
+    workdirs.dump(path / "config.json", stored | {"published": stated})
+    run = runs.read(path)
+    [table_of_both] = sections.published_section(run).tables
+    [[name, here, n, published, source]] = table_of_both.rows
+    assert (name.mean, name.note, n.mean, published.mean, source.mean) == (
+        "ERM",
+        "test: accuracy, %",
+        "3",
+        "95.76",
+        "a paper",
+    )
+    assert here.mean == "99.80"
+    workdirs.dump(path / "config.json", stored | {"published": [["ERM", "test/accuracy", "95 %", "a paper"]]})
+    assert sections.published_section(runs.read(path)) is None
+
+
+def test_a_sweep_of_two_knobs_is_a_grid_of_shaded_cells_with_the_difference_from_erm(tmp_path):
+    run = swept(tmp_path, (0.1, 0.0), (0.1, 0.01), (0.3, 0.0), (0.3, 0.01))
+    [grid] = sections.sweep_section(run).tables
+    assert [heading.name for heading in grid.headings] == ["smoothing ↓   weight decay →", "0", "0.01"]
+    low, high = grid.rows
+    assert (low[0].mean, high[0].mean) == ("0.1", "0.3")
+    assert low[1].difference == "0.0" and low[1].shade, "ERM without weight decay is there"
+    assert low[2].difference == "", "and with it is not"

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 from matplotlib.ticker import MaxNLocator
 
+from lamv.compare import by_group
 from lamv.report.figures import style
 from lamv.report.figures.style import ACCENT, INK, PALE, Drawn, Mark, add_legend, as_svg
-from lamv.report.numbers import shortened
+from lamv.report.numbers import count_span, shortened
 from lamv.results.records import Row, Run, curve
 
 #: (metric, name, mark). The random cue is what the question is about, so it alone has a colour.
@@ -20,6 +21,8 @@ PLAIN_TEST = (
     ("test/accuracy", "test", Mark("D", ACCENT, ACCENT)),
     ("train/accuracy", "training set", Mark("o", INK, "white")),
 )
+#: Of groups of the data, in turn.
+OF_GROUPS = (Mark("o", INK, "white"), Mark("v", INK, INK), Mark("^", "#70707c", PALE), Mark("s", "#70707c", "#70707c"))
 VARIANCES = (
     ("total_variance", "total", Mark("o", INK, "white")),
     ("within_variance", "within class", Mark("D", ACCENT, ACCENT)),
@@ -27,8 +30,9 @@ VARIANCES = (
 
 
 def accuracy(run: Run) -> Drawn | None:
-    """Accuracy on every split."""
-    marks = [m for m in SPLITS if _any(run.rows, m[0])] or [m for m in PLAIN_TEST if _any(run.rows, m[0])]
+    """Accuracy on every split; without a cue, on every group of the test split where they are few."""
+    marks = [m for m in SPLITS if _any(run.rows, m[0])] or _of_groups(run)
+    marks = marks or [m for m in PLAIN_TEST if _any(run.rows, m[0])]
     if not marks:
         return None
     fig, (axes,) = style.axes_by_row(run.rows, lines=len(marks))
@@ -39,10 +43,10 @@ def accuracy(run: Run) -> Drawn | None:
         chance = 100 / run.num_classes
         axes.axvline(chance, color=INK, linewidth=0.9, linestyle=style.DASHES, zorder=1)
         axes.text(chance + 0.8, -0.62, "chance", fontsize=8, va="bottom")
-    if with_cue:
+    if with_cue or len(marks) > len(PLAIN_TEST):
         axes.set_xlim(-2, 102)
     axes.set_xlabel("accuracy (%)")
-    add_legend(fig, axes, 4, "outside upper center")
+    add_legend(fig, axes, style.columns_of([name for _, name, _ in marks]), "outside upper center")
     caption = "Accuracy of each row, mean ± sd over seeds."
     if with_cue:
         caption += (
@@ -122,6 +126,19 @@ def curves(run: Run) -> Drawn | None:
 
 
 FIGURES: tuple[Callable[[Run], Drawn | None], ...] = (accuracy, weight_ratio, variances, curves)
+
+
+def _of_groups(run: Run) -> list[tuple[str, str, Mark]]:
+    """Test accuracy and that of each group, with its number of examples; [] where there are none, or more than marks."""
+    groups = by_group.of(run)
+    if groups is None or groups.split != "test" or not 1 < len(groups.groups) <= len(OF_GROUPS):
+        return []
+    marks = [("test/accuracy", "all", Mark("D", ACCENT, ACCENT))]
+    for group, mark in zip(groups.groups, OF_GROUPS, strict=False):
+        counts = [count for row in groups.rows for count in groups.counts(row, group)]
+        n = f" (n = {count_span(counts)})" if counts else ""
+        marks.append((groups.key(group, "accuracy"), f"{shortened(groups.name(group))}{n}", mark))
+    return marks
 
 
 def _falls(axes, rows: Sequence[Row], marks: Sequence[tuple[str, str, Mark]]) -> None:

@@ -124,7 +124,7 @@ def panels(count: int, across: int, size: tuple[float, float], share: str = "") 
 
 def axes_by_row(rows: Sequence[Row], lines: int, panels: int = 1):
     """A figure whose y axis lists the rows, with room for a number of dots, one below the other, in each."""
-    fig = Figure(figsize=(WIDTH, 0.95 + len(rows) * (0.2 + 0.1 * lines)), layout="constrained")
+    fig = Figure(figsize=(WIDTH, 0.95 + len(rows) * (0.16 + 0.075 * lines)), layout="constrained")
     all_axes = fig.subplots(1, panels, sharey=True, squeeze=False)[0]
     axes = all_axes[0]
     axes.set_yticks(range(len(rows)), [shortened(row.name) for row in rows])

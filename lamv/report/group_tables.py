@@ -1,0 +1,101 @@
+"""Tables of the accuracy of groups and classes: a column for each, or the worst, the median and the best of many."""
+
+from collections.abc import Sequence
+
+from lamv.compare import by_group, selections
+from lamv.compare.by_group import Group, GroupAccuracies
+from lamv.core.intervals import wilson
+from lamv.report.figures.shortcuts import SPLIT_WORDS
+from lamv.report.numbers import count_span, interval, points
+from lamv.report.page import Heading, PageTable
+from lamv.report.table import Cell
+from lamv.results.records import Row
+
+#: Empty groups that are listed by name.
+NAMED = 12
+#: Colour of a cell at accuracies 0 and 1; ink can be read on either.
+DARK, LIGHT = (0xE3, 0x9A, 0x6B), (0xFF, 0xFF, 0xFF)
+
+
+def group_tables(groups: GroupAccuracies) -> Sequence[PageTable]:
+    """The table of groups; [] where none was measured one by one."""
+    return [_by_group(groups)] if groups.groups else [_pooled_table(groups)] if groups.pooled else []
+
+
+def class_table(classes: GroupAccuracies) -> PageTable:
+    """A column for each class."""
+    return _by_group(classes)
+
+
+def _by_group(groups: GroupAccuracies) -> PageTable:
+    """A column for each group."""
+    rows = groups.rows
+    headings = [Heading("Row", text=True)]
+    for group in groups.groups:
+        counts = [count for row in rows for count in groups.counts(row, group)]
+        headings.append(Heading(groups.name(group), f"n = {count_span(counts)}" if counts else ""))
+    lines = [[Cell(row.name), *(_group_cell(groups, row, group) for group in groups.groups)] for row in rows]
+    crossed = "; a group is a label and an attribute" if groups.groups[0][1] is not None else ""
+    crossed += "; balanced accuracy is the mean of these" if groups.kind == "class" else ""
+    parts = [
+        f"Accuracy on each {groups.kind} of {SPLIT_WORDS[groups.split]}, in %{crossed}.",
+        "± is the sd over seeds." if any(row.n > 1 for row in rows) else "",
+        "In brackets, for one seed: Wilson’s 95 % interval, over examples." if any(row.n == 1 for row in rows) else "",
+        "Darker is lower.", _empty(groups) if groups.kind == "group" else "", selections.caption(rows),
+    ]  # fmt: skip
+    return PageTable(headings, lines, " ".join(part for part in parts if part), style="groups")
+
+
+def _group_cell(groups: GroupAccuracies, row: Row, group: Group) -> Cell:
+    accuracy = groups.accuracies[row.name].get(group)
+    if accuracy is None:
+        return Cell(shade="transparent")
+    counts = groups.counts(row, group)
+    ends = ""
+    if accuracy.n == 1 and counts and counts[0] >= 1:
+        examples = round(counts[0])
+        ends = _wilson(min(examples, max(0, round(accuracy.mean * counts[0]))), examples)
+    sd = "" if accuracy.sd is None else points(accuracy.sd)
+    return Cell(points(accuracy.mean), sd, interval=ends, shade=shade(accuracy.mean))
+
+
+def _pooled_table(groups: GroupAccuracies) -> PageTable:
+    """Worst, median and best group of each row."""
+    lines = []
+    for row in groups.rows:
+        ranked = sorted(groups.pooled[row.name].items(), key=lambda g: (g[1][1] / g[1][0], by_group.in_order(g[0])))
+        if ranked:
+            lines.append([Cell(row.name)])
+            for group, (count, correct) in (ranked[0], ranked[(len(ranked) - 1) // 2], ranked[-1]):
+                share, name = correct / count, row.legend.group(*group)
+                note = f"{name}; n = {count}"
+                lines[-1].append(Cell(points(share), interval=_wilson(correct, count), note=note, shade=shade(share)))
+    parts = [
+        f"Accuracy in % on groups of {SPLIT_WORDS[groups.split]}, seeds pooled; n: examples. In brackets: Wilson’s 95 %"
+        " interval, over examples; that of the worst of many groups is too optimistic, as chance helped to pick it.",
+        f"Up to {groups.empty:g} groups without an example are left out." if groups.empty else "",
+        selections.caption(groups.rows),
+    ]  # fmt: skip
+    headings = [Heading("Row", text=True), *map(Heading, ("worst group", "median group", "best group"))]
+    return PageTable(headings, lines, " ".join(part for part in parts if part), style="groups")
+
+
+def _wilson(correct: int, count: int) -> str:
+    low, high = wilson(correct, count)
+    return interval(float(low), float(high))
+
+
+def _empty(groups: GroupAccuracies) -> str:
+    """A sentence on the groups without an example, by name where they are few and known."""
+    names = groups.missing(NAMED + 1)
+    if not groups.empty and not names:
+        return ""
+    if names and len(names) <= NAMED and len(names) >= groups.empty:
+        return f"Left out, without an example in some seed or in all: {'; '.join(names)}."
+    return f"Up to {groups.empty:g} groups without an example are left out."
+
+
+def shade(share: float) -> str:
+    """The colour of a cell: the lower the accuracy, the darker."""
+    share = min(max(share, 0.0), 1.0)
+    return "#" + "".join(f"{round(d + (v - d) * share):02x}" for d, v in zip(DARK, LIGHT, strict=True))
