@@ -475,7 +475,9 @@ def test_a_command_as_it_is_typed(case, typed):
 
 def test_none_unsets_a_knob_and_is_kept_with_the_run(run, train, tmp_path, monkeypatch):
     seen = {}
-    monkeypatch.setattr("lamv.train.loop.train", lambda config, workdir, overrides: seen.update(overrides) or 1 / 0)
+    monkeypatch.setattr(
+        "lamv.train.loop.train", lambda config, workdir, overrides, only: seen.update(overrides) or 1 / 0
+    )
     with pytest.raises(ZeroDivisionError):
         run(f"--config={TINY}", f"--workdir={tmp_path}", "--config.data.train_size=None", "--config.steps=None",
             "--config.epochs=2", "--config.seeds=3")  # fmt: skip
@@ -488,7 +490,9 @@ def test_none_unsets_a_knob_and_is_kept_with_the_run(run, train, tmp_path, monke
 
 def test_the_last_of_two_flags_holds(run, train, tmp_path, monkeypatch):
     seen = {}
-    monkeypatch.setattr("lamv.train.loop.train", lambda config, workdir, overrides: seen.update(overrides) or 1 / 0)
+    monkeypatch.setattr(
+        "lamv.train.loop.train", lambda config, workdir, overrides, only: seen.update(overrides) or 1 / 0
+    )
     with pytest.raises(ZeroDivisionError):
         run(f"--config={TINY}", f"--workdir={tmp_path}", "--config.data.train_size=None", "--config.data.train_size=70",
             "--config.seeds=3", "--config.seeds=4")  # fmt: skip
@@ -499,7 +503,7 @@ def test_a_home_is_found(run, train, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     written(tmp_path / "mine.py", [])
     seen = []
-    monkeypatch.setattr("lamv.train.loop.train", lambda config, workdir, overrides: seen.append(workdir) or 1 / 0)
+    monkeypatch.setattr("lamv.train.loop.train", lambda config, workdir, overrides, only: seen.append(workdir) or 1 / 0)
     for arguments in (["--config=~/mine.py"], ["--config", "~/mine.py"]):
         with pytest.raises(ZeroDivisionError):
             run(*arguments, "--workdir=~/runs/é")

@@ -247,7 +247,7 @@ def typed(monkeypatch, capsys):
     monkeypatch.setenv("LAMV_XLA_FLAGS", "0")
     from experiments import train
 
-    def trained(*_):
+    def trained(*_, **__):
         raise Trained
 
     monkeypatch.setattr("lamv.train.loop.train", trained)

@@ -7,6 +7,7 @@ A wheel carries configs/, experiments/ and docs/ in lamv/suite, so that it puts 
 import ast
 import difflib
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,8 +29,9 @@ def commands() -> dict[str, str]:
 
 
 def called(command: str) -> str:
-    """How a command is called here: "lamv train" as installed, "python -m experiments.train" in a checkout."""
-    return f"lamv {command}" if INSTALLED else f"python -m experiments.{command}"
+    """How a command is called here: "lamv train" as installed, else "python -m experiments.train"."""
+    by_script = any(Path(word).name == "lamv" for word in sys.orig_argv[1:2])  # installed as editable
+    return f"lamv {command}" if INSTALLED or by_script else f"python -m experiments.{command}"
 
 
 def recipes() -> dict[str, Path]:

@@ -75,10 +75,12 @@ class Progress:
     def line(self) -> str:
         """Where the run is: "step 300 of 600, about 2 min to go; loss: ERM 0.0123; LS .1 0.5123 (floor + 0.0120)"."""
         done = self._last - max(self._left.values())
-        if len(self._pace) < len(self._left):
+        ahead = {row: steps for row, steps in self._left.items() if steps}
+        if not ahead.keys() <= self._pace.keys():
             return f"step {done} of {self._last}, compiling"
-        left = sum(steps / self._pace[row] for row, steps in self._left.items())
-        losses = listed([f"{row} {self._said(row)}" for row in self._loss], IN_A_LINE, "; ")
+        left = sum(steps / self._pace[row] for row, steps in ahead.items())
+        # A copy, since training goes on beside the thread that asks.
+        losses = listed([f"{row} {self._said(row)}" for row in list(self._loss)], IN_A_LINE, "; ")
         return f"step {done} of {self._last}, about {heartbeat.duration(left)} to go{losses and f'; loss: {losses}'}"
 
     def _said(self, row: str) -> str:

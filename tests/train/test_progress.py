@@ -26,6 +26,12 @@ def test_a_line_has_the_step_the_time_to_go_and_losses_above_their_floors(progre
     assert progress.line().endswith("LS 0.5123")
 
 
+def test_a_row_that_was_done_before_the_run_went_on_is_not_waited_for():
+    resumed = Progress([("short", 10), ("long", 30)], 20)
+    resumed.advanced("long", 5, 1.0)
+    assert resumed.line() == "step 25 of 30, about 1 s to go"
+
+
 def test_a_floor_is_not_computed_where_nothing_is_shown(progress):
     def floor():
         raise AssertionError("nobody looks")
