@@ -31,6 +31,7 @@ FLOORS = {
     "report": 5,
     "evaluate": 5,
     "audit": 6,
+    "sweep": 6,
 }
 COMMANDS = 7
 FILES = sorted([*ROOT.glob("lamv/**/*.py"), *ROOT.glob("experiments/**/*.py")])
