@@ -1,4 +1,4 @@
-"""What is run from the command line: python -m experiments.train, .evaluate, .report, .theory."""
+"""What is run from the command line: python -m experiments.train, .sweep, .evaluate, .report, .theory, .audit."""
 
 import sys
 

@@ -55,6 +55,7 @@ def page_content(workdir: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "title": content["title"],
         "sentences": sentences(content),
+        "final": _final_table(content),
         "figures": _figures(cells, knobs, found, pairs, metric, measured),
         "effects": _effect_table(found, pairs, metric, measured),
         "table": table._replace(rows=table.rows[:MOST], caption=table.caption + first_of(MOST, len(cells), "cells")),
@@ -75,15 +76,18 @@ def sentences(content: Mapping[str, Any]) -> list[str]:
     """What was chosen, what was tried, and what the choice came to with other seeds."""
     rule, metric = content["select"]["rule"], content["select"]["metric"]
     count = {status: sum(cell["status"] == status for cell in content["cells"]) for status in STATUS}
-    tried = f"{content['tried']} cells were tried" + (f", of which {count['failed']} failed" if count["failed"] else "")
+    tried = "1 cell was tried" if content["tried"] == 1 else f"{content['tried']} cells were tried"
+    tried += f", of which {count['failed']} failed" if count["failed"] else ""
     tried += f"; {count['waiting']} are not trained yet." if count["waiting"] else "."
     best = next((cell for cell in content["cells"] if cell["id"] == content["best"]), None)
     if best is None:
         return ["No cell is chosen." if rule == "none" else f"No cell has {metric} to choose by.", tried]
     order = "lowest" if content["select"]["lowest"] else "highest"
+    alike = [cell for cell in content["cells"] if effects.value(cell, metric) == effects.value(best, metric)]
+    ties = [f"{len(alike)} cells have this mean, and the first of them is taken."] if len(alike) > 1 else []
     chosen = f"Best is {best['name']}, with the {order} mean {_words(metric)}: {_spread(best, metric)}."
     oracle = ["This choice is an ORACLE: it looks at the test set."] if rule in RULES and RULES[rule].is_oracle else []
-    return [chosen, tried, *oracle, *_final(content, best, metric)]
+    return [chosen, tried, *ties, *oracle, *_final(content, metric)]
 
 
 def cell_table(content: Mapping[str, Any], by_knob: bool = False) -> PageTable:
@@ -113,25 +117,46 @@ def _order(cell: Mapping[str, Any], metric: str, sign: int) -> tuple:
     return value is None, list(STATUS).index(cell["status"]), sign * (value or 0.0)
 
 
-def _final(content: Mapping[str, Any], best: Mapping[str, Any], metric: str) -> list[str]:
+def _final(content: Mapping[str, Any], metric: str) -> list[str]:
+    """What the chosen cell came to with other seeds."""
     final = content["final"]
     if not final:
         return []
     first, number = final["seeds"]
     seeds = f"with {number} other seeds ({first} to {first + number - 1})"
-    if final["status"] != "done":
+    if final["status"] == "done":
         return [
-            f"Its training {seeds} {'failed: ' + final['error'] if final['status'] == 'failed' else 'is not done yet'}."
+            f"Trained again {seeds}, it has {_spread(final, metric)}. These seeds had no part in the choice; the number that"
+            " it was chosen by is too good on average, being the best of many."
         ]
-    shown = [metric, *(one for one in BESIDE if one in final["metrics"] and one != metric)]
-    values = "; ".join(f"{_words(one)} {_spread(final, one)}" for one in shown)
     return [
-        f"Trained again {seeds}: {values}. These seeds had no part in the choice; the number that it was chosen by is too"
-        " good on average, being the best of many."
+        f"Its training {seeds} {'failed: ' + final['error'] if final['status'] == 'failed' else 'is not done yet'}."
     ]
 
 
+def _final_table(content: Mapping[str, Any]) -> PageTable | None:
+    """The chosen cell: its numbers in the sweep, and with other seeds."""
+    final = content["final"]
+    best = next((cell for cell in content["cells"] if cell["id"] == content["best"]), None)
+    if best is None or not final or final["status"] != "done":
+        return None
+    shown = dict.fromkeys([metric_of(content), *_shown(content)])
+    rows = [
+        [Cell(_name(one)), *(_cell(cell, one, _scale(one, [best])) for cell in (best, final))]
+        for one in shown if one in final["metrics"]
+    ]  # fmt: skip
+    counts = [cell["metrics"][metric_of(content)]["n"] for cell in (best, final)]
+    headings = [
+        Heading(""),
+        Heading("when chosen", f"n = {counts[0]}"),
+        Heading("with other seeds", f"n = {counts[1]}"),
+    ]
+    return PageTable(headings, rows, "Mean ± sd over seeds.")
+
+
 def _figures(cells, knobs, found, pairs, metric: str, measured: Sequence[float]) -> list[Drawn]:
+    if len(set(measured)) < 2:  # nothing that a knob could have done
+        return []
     scale = Scale(_name(metric), _percent(metric), measured)
     with style.drawing():
         drawn = [sweeps.by_method(cells, knobs, metric, scale), sweeps.marginal(found, scale)]

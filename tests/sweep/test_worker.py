@@ -14,9 +14,9 @@ SHORT = {
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
-    """A sweep of two learning rates, of which one is absurd."""
+    """A sweep of two weight decays, of which one is absurd."""
     workdir = tmp_path_factory.mktemp("sweep")
-    made = planned("optim.lr=.1,1e30", config=recipe(**SHORT))
+    made = planned("optim.weight_decay=0,1e9", config=recipe(**SHORT))
     plan.write(workdir, made)
     return workdir, made
 
