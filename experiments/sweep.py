@@ -75,7 +75,7 @@ def main() -> None:
     if failed:
         raise SweepError(
             f"{len(failed)} of {len(content['cells'])} cells failed, the first, {failed[0]['name']}: {failed[0]['error']};"
-            " the others are done; --retry runs these again"
+            " --retry runs them again"
         )
 
 

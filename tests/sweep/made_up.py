@@ -1,5 +1,6 @@
 """Sweeps whose programs are not trained but made up: what each cell comes to is a function of its knobs."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -27,9 +28,15 @@ def found(text=GRID, config=None, flags=None, **points):
 
 
 def planned(text=GRID, stored=None, rows=50, jobs=1, **how):
-    base, cells_found = found(text, **how)
+    """The plan of a grid; with `stored`, in a folder that has one already."""
     keys = [key for axis in grid.axes(text) for key in axis.keys]
+    base, cells_found = found(text, **how) if how else _found(text)
     return plan.grown(stored, plan.empty("made up", base, keys, cells_found), rows, jobs)
+
+
+@functools.cache
+def _found(text):
+    return found(text)
 
 
 def accuracy(cell):

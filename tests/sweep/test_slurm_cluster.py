@@ -18,7 +18,7 @@ from tests.sweep.cluster import NoCluster, cluster
 ROOT = Path(__file__).parents[2]
 SWEEP = [
     "--config=tests/recipes/tiny.py", "--config.data.valid_size=100", "--config.optim.weight_decay=0",
-    "--config.steps=60000", "--config.checkpoint_every=2000", "--config.eval_every=20000", "--config.log_every=1000",
+    "--config.steps=20000", "--config.checkpoint_every=500", "--config.eval_every=20000", "--config.log_every=500",
     "--config.batch_size=16", "--grid=method.name=erm,mixup,midpoint", "--launcher=slurm", "--slurm=time=15,cpus_per_task=1",
 ]  # fmt: skip
 

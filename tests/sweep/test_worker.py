@@ -4,10 +4,10 @@ import pytest
 
 from lamv.errors import ConfigError, NotFiniteError
 from lamv.sweep import collect, plan, worker
-from tests.sweep.made_up import content, planned, recipe
+from tests.sweep.made_up import planned, recipe
 
 SHORT = {
-    "steps": 4, "checkpoint_every": 2, "log_every": 2, "eval_every": 4, "seeds": 1, "batch_size": 16, "eval_batch_size": 400,
+    "steps": 12, "checkpoint_every": 6, "log_every": 12, "eval_every": 12, "seeds": 1, "batch_size": 16, "eval_batch_size": 400,
     "data.train_size": 64, "model.name": "linear", "model.widths": (), "parallel.devices": 1, "optim.name": "sgd",
 }  # fmt: skip
 
@@ -21,21 +21,14 @@ def sweep(tmp_path_factory):
     return workdir, made
 
 
-def test_a_cell_that_diverges_is_named_and_the_other_is_trained_without_it(sweep):
+def test_a_cell_that_diverges_is_named(sweep):
     workdir, made = sweep
     [program] = made.programs.values()
-    good, bad = program.cells
+    _, bad = program.cells
     with pytest.raises(NotFiniteError):
         worker.train(workdir, program.id)
     failure = collect.state_of(plan.folder_of(workdir, program.id)).failure
     assert failure["exit"] == 70 and failure["row"] == bad and made.cells[bad].name in failure["error"]
-    parts = plan.halves(program, failure["row"])
-    cut = made.replaced(program, parts)
-    plan.write(workdir, cut)
-    worker.train(workdir, good)
-    cells = content(workdir, cut)["cells"]
-    assert [cell["status"] for cell in cells] == ["done", "waiting"]
-    assert cells[0]["metrics"]["valid/accuracy"]["n"] == 1
 
 
 def test_a_program_that_the_plan_does_not_have_is_refused(sweep, tmp_path):
