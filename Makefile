@@ -1,5 +1,6 @@
 # make demo   train the demo recipe and write its report          (runs/demo/report.html)
 # make test   run the tests, all or those of a place: make test TESTS=tests/train
+# make test-slurm  run a sweep on a SLURM cluster, or on one of one node that root starts from Debian's slurm-wlm and munge
 # make test-quick  run the tests of what has changed since the last commit
 # make check  format, lint and types: what a change must pass before its tests
 # make newest run the tests on the newest versions of all packages, in .venv-newest: make newest PYTHON=python3.12
@@ -19,13 +20,16 @@ SEED ?= 0
 TESTS ?= tests
 PYTEST := -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-quick check newest docs claims chaos clean
+.PHONY: demo test test-quick test-slurm check newest docs claims chaos clean
 
 demo: $(VENV)/.ready
 	$(RUN) -m experiments.train --config=configs/digits_tag.py --workdir=runs/demo
 
 test: $(VENV)/.ready
 	$(RUN) $(PYTEST) $(TESTS)
+
+test-slurm: $(VENV)/.ready
+	LAMV_TEST_SLURM=1 $(RUN) -m pytest -rs tests/sweep/test_slurm_cluster.py
 
 test-quick: $(VENV)/.ready
 	JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.cache/compiled $(RUN) $(PYTEST) $$($(RUN) -m tests.at_hand)

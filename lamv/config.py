@@ -35,6 +35,15 @@ OFFERED = ("rows", "prior", "running", "predict")
 LENGTHS = (("steps", "epochs"), ("epochs", "steps"))
 #: Knobs that hold a path; empty where there is none.
 PATHS = ("data.path", "data.shortcut.images_path", "distill.teacher")
+#: Knobs of a run as a whole, the same in all its rows.
+RUN_WIDE = (
+    "seed", "seeds", "eval_batch_size", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name",
+    "data.path", "data.verify", "data.image_size", "data.task", "data.on_broken", "data.columns.label",
+    "data.columns.split", "data.columns.group", "data.columns.attribute", "data.columns.drop", "parallel.map",
+    "parallel.spread", "parallel.devices",
+)  # fmt: skip
+#: Prefixes of knobs that no compiled step depends on: when methods change, and which step counts.
+BETWEEN_STEPS = ("method.switch", "select.")
 
 
 class Variant(NamedTuple):
@@ -76,7 +85,7 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Variant]:
                 f"the config of the recipe lacks {key}; begin with lamv.config.defaults(), and change that"
             )
     stated, published = base.pop("claims"), base.pop("published")
-    by_row = _named(base.pop("rows") or {str(base["method.name"]): {}})
+    by_row = named_rows(base.pop("rows") or {str(base["method.name"]): {}})
     for length, other in LENGTHS:
         # The flags are in the config already, beside the recipe's length in the other unit.
         if overrides.get(length) is not None and other not in overrides:
@@ -310,6 +319,11 @@ def program_key(config, without: tuple[str, ...] = ()) -> str:
     return json.dumps(same, sort_keys=True)
 
 
+def run_key(config) -> str:
+    """A key that variants share if one run trains them with one program: they differ in traced knobs, or between steps."""
+    return json.dumps([program_key(config, without=BETWEEN_STEPS), *(str(get(config, key)) for key in RUN_WIDE)])
+
+
 def snapshot(config, rows: list[Variant]) -> dict:
     """The run as plain data, for config.json: title, about, claims about these rows, and every row's knobs, nested."""
     names = {row.name for row in rows}
@@ -442,7 +456,7 @@ def _name_of(config, in_use: Mapping[str, Any], keys: Sequence[str]) -> str:
     return ", ".join([short, *(f"{key}={words.plain(in_use[key])}" for key in beside)])
 
 
-def _named(rows: Any) -> dict[str, dict[str, Any]]:
+def named_rows(rows: Any) -> dict[str, dict[str, Any]]:
     """{name: flat changes} of the rows of a recipe. Raises ConfigError for malformed rows or names."""
     if not isinstance(rows, Mapping) or not all(isinstance(changes, Mapping) for changes in rows.values()):
         raise ConfigError("rows must map row names to {knob: value}; see configs/digits_tag.py for an example")
@@ -533,13 +547,7 @@ def _task(rows: list[Variant]) -> str:
 
 def _check_common(rows: list[Variant]) -> None:
     """Raise ConfigError unless knobs of the run as a whole are the same in all rows."""
-    run_wide = (
-        "seed", "seeds", "eval_batch_size", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name",
-        "data.path", "data.verify", "data.image_size", "data.task", "data.on_broken", "data.columns.label",
-        "data.columns.split", "data.columns.group", "data.columns.attribute", "data.columns.drop", "parallel.map",
-        "parallel.spread", "parallel.devices",
-    )  # fmt: skip
-    for row, key in itertools.product(rows, run_wide):
+    for row, key in itertools.product(rows, RUN_WIDE):
         if get(row.config, key) != get(rows[0].config, key):
             raise ConfigError(
                 f"row {row.name!r} sets {key}, which must be the same in all rows; set it outside of rows"

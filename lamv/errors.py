@@ -10,7 +10,8 @@ code meaning                                             sysexits name
 64   a flag or a config value is wrong                   EX_USAGE
 65   a data file is missing, damaged or misshapen        EX_DATAERR
 69   a device cannot be used                             EX_UNAVAILABLE
-70   the loss or a parameter is not finite               EX_SOFTWARE
+70   the loss or a parameter is not finite; of a sweep,  EX_SOFTWARE
+     some cells failed
 73   the workdir is locked or cannot be written          EX_CANTCREAT
 74   no readable checkpoint; the disk is full, or fails  EX_IOERR
 75   stopped by a signal: run me again                   EX_TEMPFAIL
@@ -92,7 +93,17 @@ class DeviceError(LamvError):
 
 
 class NotFiniteError(LamvError):
-    """The loss or a parameter became NaN or infinite."""
+    """The loss or a parameter became NaN or infinite. row: of the recipe, where it is one's."""
+
+    exit_code = 70
+
+    def __init__(self, message: str, row: str = ""):
+        super().__init__(message)
+        self.row = row
+
+
+class SweepError(LamvError):
+    """Some cells of a sweep failed; the others are done."""
 
     exit_code = 70
 

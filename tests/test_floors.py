@@ -39,6 +39,7 @@ FLOORS = {
     "api": 6,
     "__main__": 7,
     "trackers": 6,
+    "sweep": 6,
 }
 COMMANDS = 7
 FILES = sorted([*ROOT.glob("lamv/**/*.py"), *ROOT.glob("experiments/**/*.py")])

@@ -219,7 +219,8 @@ def check_finite(step: int, tree: Tree, row_names: Sequence[str]) -> None:
             if not np.all(np.isfinite(array)):
                 raise NotFiniteError(
                     f"{name} of row {row_names[int(row)]!r} is not finite at step {step}; nothing was saved; the checkpoint"
-                    " before it is kept; lower optim.lr or set optim.clip_norm"
+                    " before it is kept; lower optim.lr or set optim.clip_norm",
+                    row=row_names[int(row)],
                 )
 
 

@@ -96,7 +96,8 @@ def split_metrics(run, replicas, split: str) -> list[dict[str, float]]:
         if wrong:
             raise NotFiniteError(
                 f"{split}/{wrong[0]} of row {run.name!r}, seed {seed}, is not finite; the last checkpoint is"
-                " kept; lower optim.lr or set optim.clip_norm"
+                " kept; lower optim.lr or set optim.clip_norm",
+                row=run.name,
             )
         results.append(values)
     return results

@@ -23,17 +23,21 @@ OF_TRAINING = (
 )  # fmt: skip
 
 
+def read(data) -> Splits:
+    """The data set of a config's `data`, on the host; raises as lamv.data.load does."""
+    return load(
+        data.name, data.path or None, data.verify, image_size=data.image_size, on_broken=data.on_broken,
+        task=data.task, columns={what: name for what, name in data.columns.to_dict().items() if name},
+    )  # fmt: skip
+
+
 class Session:
     """The data on the devices, read once and shared by all rows that can share it."""
 
     def __init__(self, rows: Sequence[configs.Variant], devices: Sequence | None = None):
         config = rows[0].config
-        data = config.data
         self.layout = parallel.Layout(config, config.seeds, devices)
-        self.splits = load(
-            data.name, data.path or None, data.verify, image_size=data.image_size, on_broken=data.on_broken,
-            task=data.task, columns={what: name for what, name in data.columns.to_dict().items() if name},
-        )  # fmt: skip
+        self.splits = read(config.data)
         self.functions: dict[tuple[str, str], Callable] = {}
         self._splits: dict[tuple, Splits] = {}
         self._examples: dict[tuple, Any] = {}

@@ -136,7 +136,8 @@ class VariantRun:
             if not np.isfinite(loss):
                 raise NotFiniteError(
                     f"the training loss of row {self.name!r}, seed {self.config.seed + replica}, is {loss} before step"
-                    f" {step}; the last checkpoint is kept; lower optim.lr or set optim.clip_norm"
+                    f" {step}; the last checkpoint is kept; lower optim.lr or set optim.clip_norm",
+                    row=self.name,
                 )
         return losses
 
@@ -202,7 +203,7 @@ class VariantRun:
 
     def _program_key(self) -> str:
         # Subsampling may leave rows with the same knobs training sets of several sizes, and epochs of several lengths.
-        key = f"{configs.program_key(self.config, without=('method.switch', 'select.'))} {self.train_size} {self.steps}"
+        key = f"{configs.program_key(self.config, without=configs.BETWEEN_STEPS)} {self.train_size} {self.steps}"
         return key if self._teacher is None else key + self._teacher.program_key
 
     def _placed(self, seeds: Sequence[int], first: int, tables: Mapping[str, SplitIndex]) -> Replicas:
