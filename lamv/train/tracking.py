@@ -123,8 +123,11 @@ class Workdir:
         return self.metrics.any() and not timed and not (self.path / "checkpoints").is_dir()
 
     def _has_saved(self) -> bool:
-        results = any(os.path.lexists(self.path / name) for name in ("DONE", "summary.json", "evaluation.jsonl"))
-        return results or self.has_checkpoints() or self.had_checkpoints()
+        """Whether the run got as far as a checkpoint, or has results."""
+        left = ("DONE", "summary.json", "evaluation.jsonl", "checkpoints/.damaged")
+        return (
+            any(os.path.lexists(self.path / name) for name in left) or self.has_checkpoints() or self.had_checkpoints()
+        )
 
     def claim(self, run: Mapping[str, Any]) -> None:
         """Make this the workdir of a run (lamv.config.snapshot), unless it is one already."""
