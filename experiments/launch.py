@@ -18,7 +18,7 @@ from typing import Any
 
 from absl import flags
 
-from lamv import files, heartbeat, paths, stopping, suite, xla
+from lamv import files, heartbeat, paths, places, stopping, xla
 from lamv.errors import ConfigError, LamvError, brief, nearest
 
 FLAGS = flags.FLAGS
@@ -97,12 +97,12 @@ def show(text: str) -> None:
 def _help() -> str:
     """What a command does, its flags, and where to find what these can be."""
     does = re.sub(
-        r"python -m experiments\.(\w+)", lambda match: suite.called(match[1]), sys.modules["__main__"].__doc__ or ""
+        r"python -m experiments\.(\w+)", lambda match: places.called(match[1]), sys.modules["__main__"].__doc__ or ""
     )
     parts = [does.strip(), "\n".join([FLAGS.main_module_help(), FLAGS.module_help(__name__)])]
     if "config" in FLAGS:
         parts.append(
-            f"Recipes: {suite.called('list recipes')}. Knobs, for --config.KNOB: {suite.called('list knobs')}."
+            f"Recipes: {places.called('list recipes')}. Knobs, for --config.KNOB: {places.called('list knobs')}."
         )
     return "\n\n".join(parts)
 
@@ -348,9 +348,11 @@ def _with_recipe(argv: Sequence[str]) -> tuple[list[str], str]:
         if match:
             rest = argv[place + 1 :]
             given = match[1] if match[1] is not None else rest.pop(0) if rest else ""
-            path = suite.find_recipe(paths.local("--config", given, FLAGS["config"].help))
+            path = places.find_recipe(paths.local("--config", given, FLAGS["config"].help))
             return [*argv[:place], f"--config={path}", *rest], path
-    raise ConfigError(f"--config is missing; {FLAGS['config'].help} {suite.called('list recipes')} lists those of lamv")
+    raise ConfigError(
+        f"--config is missing; {FLAGS['config'].help} {places.called('list recipes')} lists those of lamv"
+    )
 
 
 def _load(path: str) -> Any:
@@ -393,7 +395,7 @@ def _check_knobs(argv: Sequence[str], known: Mapping[str, Any]) -> None:
 
 def _where(known: Mapping[str, Any]) -> str:
     """Where to read up on knobs: a list if it is short."""
-    return ", ".join(known) if len(known) <= 30 else f"listed by: {suite.called('list knobs')}"
+    return ", ".join(known) if len(known) <= 30 else f"listed by: {places.called('list knobs')}"
 
 
 def _told(error: Exception, known: Mapping[str, Any], defined: flags.FlagValues = FLAGS) -> str:

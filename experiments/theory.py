@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 
 from experiments import launch
-from lamv import suite, xla
+from lamv import places, xla
 from lamv.errors import ConfigError
 
 xla.prepare()
@@ -26,7 +26,7 @@ def knobs(recipe) -> Mapping[str, Any]:
     from lamv import theory
 
     if "experiment" not in recipe:
-        raise ConfigError(f"this recipe trains networks, it names no experiment; run it with: {suite.called('train')}")
+        raise ConfigError(f"this recipe trains networks, it names no experiment; run it with: {places.called('train')}")
     return theory.knobs_of(recipe.experiment)
 
 

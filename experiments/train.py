@@ -18,7 +18,7 @@ from typing import Any
 from absl import flags
 
 from experiments import launch
-from lamv import suite, xla
+from lamv import places, xla
 from lamv.errors import ConfigError
 
 xla.prepare()
@@ -36,7 +36,7 @@ def knobs(recipe) -> Mapping[str, Any]:
     from lamv import config
 
     if "experiment" in recipe:
-        raise ConfigError(f"this recipe is an experiment on theory; run it with: {suite.called('theory')}")
+        raise ConfigError(f"this recipe is an experiment on theory; run it with: {places.called('theory')}")
     return config.KNOB
 
 

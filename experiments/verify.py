@@ -14,7 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from experiments import launch
-from lamv import recipes, suite, xla
+from lamv import places, recipes, xla
 from lamv.errors import ClaimMissed, ConfigError
 
 xla.prepare()
@@ -49,8 +49,8 @@ def main(names: list[str]) -> None:
 def chosen() -> list[str]:
     """The recipes that the flags choose."""
     if ALL.value:
-        return list(suite.recipes())
-    record = suite.ROOT / "docs" / "claims.json"
+        return list(places.recipes())
+    record = places.ROOT / "docs" / "claims.json"
     if not record.is_file():
         raise ConfigError("there is no docs/claims.json to take recipes from; name some, or give --all")
     recorded = json.loads(record.read_text(encoding="utf-8"))["recipes"]

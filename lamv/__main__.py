@@ -13,7 +13,7 @@ import runpy
 import sys
 
 import lamv
-from lamv import suite
+from lamv import places, suite
 from lamv.errors import nearest
 
 USAGE = 64
@@ -23,7 +23,7 @@ def main() -> int:
     """Run the command that sys.argv names. A command ends the process; otherwise the exit code is returned."""
     _, *arguments = sys.argv
     # First, so that `configs` and `experiments` are ours; where the user is comes last, for modules of a user's recipe.
-    sys.path.insert(0, str(suite.ROOT))
+    sys.path.insert(0, str(places.ROOT))
     sys.path.append("")
     match arguments:
         case [] | ["help" | "-h" | "--help" | "--helpfull" | "--helpshort", *_]:

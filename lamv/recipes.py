@@ -14,29 +14,26 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from lamv import paths
-from lamv.errors import ConfigError, LamvError, brief, listed, nearest, one_line, shown
-
-#: Where the recipes of lamv lie in a checkout.
-OWN = Path(__file__).parents[1] / "configs"
+from lamv import paths, places
+from lamv.errors import ConfigError, LamvError, brief, one_line, shown
 
 
 def load(recipe: str | Path) -> ConfigDict:
     """The config that a recipe returns, to be changed and trained.
 
-    recipe: the path of a file, or the name of one in configs/ ("digits_tag", "spurious/digits_grid"), of the working
-    directory or of lamv's checkout; ":ARGUMENT" at its end is passed to get_config. Raises ConfigError.
+    recipe: the path of a file, or the name of one of lamv ("digits_tag", "spurious/digits_grid"); ":ARGUMENT" at its end is
+    passed to get_config. Raises ConfigError.
     """
     config = load_any(recipe)
     if "experiment" in config:
-        raise ConfigError(f"{shown(recipe)} is an experiment on theory; run it with: python -m experiments.theory")
+        raise ConfigError(f"{shown(recipe)} is an experiment on theory; run it with: {places.called('theory')}")
     return config
 
 
 def load_any(recipe: str | Path) -> ConfigDict:
     """As `load`, also of an experiment on theory."""
-    place, colon, argument = paths.local("the recipe", str(recipe)).partition(":")
-    file = _found(place)
+    found, colon, argument = places.find_recipe(paths.local("the recipe", str(recipe))).partition(":")
+    file = Path(found)
     get_config = getattr(_run(file, "the recipe"), "get_config", None)
     if get_config is None:
         raise ConfigError(f"{shown(file)} is no recipe: it has no get_config(); see configs/ for examples")
@@ -57,24 +54,9 @@ def register(file: str | Path) -> ModuleType:
 
 def find_neighbours(file: Path) -> None:
     """Let a file import what lies beside it, as a script does, and the recipes of lamv, `configs.cifar_common` say."""
-    for folder in (str(file.resolve().parent), str(OWN.parent)):
+    for folder in (str(file.resolve().parent), str(places.ROOT)):
         if folder not in sys.path:
             sys.path.append(folder)
-
-
-def _found(place: str) -> Path:
-    path = Path(place)
-    if path.suffix == ".py" and path.is_file():
-        return path
-    named = {}
-    for folder in (OWN, Path("configs")):
-        named |= {file.relative_to(folder).with_suffix("").as_posix(): file for file in folder.rglob("*.py")}
-    name = path.with_suffix("").as_posix()
-    if name not in named:
-        known = sorted(other for other in named if not other.endswith("_common") and not other.startswith("theory/"))
-        there = listed(known) or "none here: recipes come with a checkout of lamv"
-        raise ConfigError(f"there is no recipe {brief(place)}{nearest(name, known)}; give a file, or a name: {there}")
-    return named[name]
 
 
 def _run(file: Path, what: str) -> ModuleType:
@@ -82,12 +64,7 @@ def _run(file: Path, what: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ConfigError(f"{shown(file)} is no Python file, NAME.py")
     module = importlib.util.module_from_spec(spec)
-    for folder in (
-        str(file.resolve().parent),
-        str(OWN.parent),
-    ):  # its neighbours, and configs.cifar_common and the like
-        if folder not in sys.path:
-            sys.path.append(folder)
+    find_neighbours(file)
     with _reported(what, file):
         spec.loader.exec_module(module)
     return module

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lamv import config as configs
-from lamv import suite, theory
+from lamv import places, theory
 from lamv.core import mitigation
 from lamv.core.losses import LOSSES
 from lamv.core.methods import METHODS, knobs_of
@@ -47,7 +47,7 @@ COMMANDS = [
 
 def recipe_of(path):
     """The config of a recipe, given as on the command line: FILE.py, or FILE.py:ARGUMENT."""
-    file, _, argument = suite.find_recipe(path).partition(":")
+    file, _, argument = places.find_recipe(path).partition(":")
     namespace = {"__name__": "recipe"}
     exec(compile(Path(file).read_text(), file, "exec"), namespace)
     return namespace["get_config"](*[argument] * bool(argument))

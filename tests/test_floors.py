@@ -21,6 +21,7 @@ FLOORS = {
     "memory": 0,
     "paths": 0,
     "recipes": 0,
+    "places": 0,
     "xla": 0,
     "data": 1,
     "models": 1,

@@ -7,7 +7,7 @@ import importlib
 import shlex
 from collections.abc import Iterable
 
-from lamv import suite
+from lamv import places, suite
 from lamv.catalog.cues import CUES
 from lamv.catalog.methods import METHODS
 from lamv.catalog.mitigations import MITIGATIONS
@@ -100,7 +100,7 @@ def _flags(command: str) -> list[str]:
 
 def _values(command: str, flag: str) -> list[str]:
     if flag == "--config":
-        return [name for name in suite.recipes() if suite.is_of_theory(name) == (command == "theory")]
+        return [name for name in places.recipes() if places.is_of_theory(name) == (command == "theory")]
     knob = KNOB.get(flag.removeprefix("--config."))
     if knob is None or not flag.startswith("--config."):
         return []

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lamv import config as configs
-from lamv import memory, suite, xla
+from lamv import memory, places, suite, xla
 from lamv.errors import LamvError, one_line
 from lamv.suite import data_found, remarks
 
@@ -42,7 +42,7 @@ def examine(seconds: float = 5.0, places: Iterable[str] = ()) -> Found:
 def _software() -> Found:
     from lamv.train import provenance
 
-    return {**provenance.software(), "executable": sys.executable, "lamv at": str(suite.ROOT)}
+    return {**provenance.software(), "executable": sys.executable, "lamv at": str(places.ROOT)}
 
 
 def _machine() -> Found:

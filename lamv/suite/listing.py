@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from lamv import suite
+from lamv import places, suite
 from lamv.catalog import glossary, metrics
 from lamv.catalog import methods as of_methods
 from lamv.catalog import mitigations as of_mitigations
@@ -54,7 +54,7 @@ def as_text(kind: str = "", word: str = "", width: int | None = None) -> str:
         names = [name for one in kinds for name in KINDS[one].entries()]
         raise ConfigError(
             f"{brief(word)} is in no name and no line of {', '.join(kinds)}{nearest(word, [*names, *KINDS])};"
-            f" {suite.called('list')} says what there is"
+            f" {places.called('list')} says what there is"
         )
     exact = bool(word) and any(word in entries for entries in found.values())
     whole = exact or (bool(word) and number <= FEW)
@@ -81,7 +81,7 @@ def _of_kind(kind: str, entries: dict[str, Entry], whole: bool, width: int | Non
         return "\n\n".join(_whole(name, entry) for name, entry in entries.items())
     lines = suite.table(((name, entry.line) for name, entry in entries.items()), width)
     pages = " and ".join(suite.page(page) for page in KINDS[kind].pages)
-    more = f"{suite.called('list')} {kind} NAME shows all of one" + (f"; read on in {pages}" if pages else "")
+    more = f"{places.called('list')} {kind} NAME shows all of one" + (f"; read on in {pages}" if pages else "")
     return f"{kind}: {KINDS[kind].about}\n\n{lines}\n\n{more}"
 
 
@@ -92,7 +92,7 @@ def _whole(name: str, entry: Entry) -> str:
 
 def _overview(width: int | None) -> str:
     lines = suite.table(((f"  {name}", kind.about) for name, kind in KINDS.items()), width)
-    return f"{suite.called('list')} KIND [WORD], or a WORD alone; KIND is one of\n\n{lines}"
+    return f"{places.called('list')} KIND [WORD], or a WORD alone; KIND is one of\n\n{lines}"
 
 
 def _methods() -> dict[str, Entry]:
@@ -135,7 +135,7 @@ def _metrics() -> dict[str, Entry]:
 
 
 def _knobs() -> dict[str, Entry]:
-    page = suite.short(suite.ROOT / "lamv" / "knobs.py") if not suite.INSTALLED else "lamv.knobs"
+    page = suite.short(places.ROOT / "lamv" / "knobs.py") if not places.INSTALLED else "lamv.knobs"
     return {
         key: Entry(f"{knob.meaning}; {_default(knob)}", f"--config.{key}=VALUE", page, (("range", _range(knob)),))
         for key, knob in KNOB.items()
@@ -144,8 +144,8 @@ def _knobs() -> dict[str, Entry]:
 
 def _recipes() -> dict[str, Entry]:
     entries = {}
-    for name, path in suite.recipes().items():
-        command = suite.called("theory" if suite.is_of_theory(name) else "train")
+    for name, path in places.recipes().items():
+        command = places.called("theory" if places.is_of_theory(name) else "train")
         use = f"{command} --config={name} --workdir=runs/{name.rpartition('/')[2]}"
         doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         after = tuple(("", line) for line in doc.split("\n\n")[-1].splitlines()) if doc.count("\n\n") > 1 else ()
@@ -214,7 +214,7 @@ def _range(knob: Knob) -> str:
     listed = {"lamv.core.methods.METHODS": "methods", "lamv.models.MODELS": "models", "lamv.data.DATASETS": "data",
               "lamv.catalog.mitigations.MITIGATIONS": "mitigations"}  # fmt: skip
     kind = listed.get(knob.allowed.registry) if isinstance(knob.allowed, Registered) else None
-    return f"{suite.called('list')} {kind}" if kind else f"{knob.allowed.words}, of type {knob.type.__name__}"
+    return f"{places.called('list')} {kind}" if kind else f"{knob.allowed.words}, of type {knob.type.__name__}"
 
 
 KINDS = {

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lamv import suite
+from lamv import places
 from lamv.catalog import metrics
 from lamv.core.methods import METHODS
 from lamv.data import DATASETS
@@ -16,7 +16,7 @@ from lamv.train.mitigations import MITIGATIONS
 
 REGISTERED = {
     "methods": METHODS, "mitigations": set(MITIGATIONS) - {"erm"}, "models": MODELS, "data": DATASETS, "knobs": KNOB,
-    "recipes": suite.recipes(), "metrics": metrics.listed(),
+    "recipes": places.recipes(), "metrics": metrics.listed(),
 }  # fmt: skip
 
 
@@ -33,8 +33,8 @@ def test_a_kind_lists_all_of_it_a_line_each(kind):
 def test_the_card_of_each_exists(kind):
     for name, entry in listing.KINDS[kind].entries().items():
         page, anchor = entry.page.split("#")
-        assert anchor == name and f"### `{name}`" in (suite.ROOT / "docs" / page.rpartition("/")[2]).read_text()
-    assert all((suite.ROOT / "docs" / page).is_file() for page in listing.KINDS[kind].pages)
+        assert anchor == name and f"### `{name}`" in (places.ROOT / "docs" / page.rpartition("/")[2]).read_text()
+    assert all((places.ROOT / "docs" / page).is_file() for page in listing.KINDS[kind].pages)
 
 
 def test_every_metric_that_a_table_shows_is_listed():

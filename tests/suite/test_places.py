@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lamv import suite
+from lamv import places, suite
 from lamv.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -23,22 +23,22 @@ def test_commands_are_the_modules_that_can_be_run_each_with_a_sentence():
 
 
 def test_recipes_are_all_files_with_a_config_by_name():
-    assert {"digits_tag", "spurious/digits_grid", "theory/two_moons"} <= set(suite.recipes())
-    assert not [name for name in suite.recipes() if "_common" in name]
+    assert {"digits_tag", "spurious/digits_grid", "theory/two_moons"} <= set(places.recipes())
+    assert not [name for name in places.recipes() if "_common" in name]
 
 
 @pytest.mark.parametrize("given", ["digits_tag", "digits_tag.py", "configs/digits_tag", "configs/digits_tag.py"])
 def test_a_recipe_is_found_by_name_and_by_path_wherever_one_is(given, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert suite.find_recipe(given) == str(ROOT / "configs" / "digits_tag.py")
-    assert suite.find_recipe(f"{given}:table") == f"{ROOT / 'configs' / 'digits_tag.py'}:table"
+    assert places.find_recipe(given) == str(ROOT / "configs" / "digits_tag.py")
+    assert places.find_recipe(f"{given}:table") == f"{ROOT / 'configs' / 'digits_tag.py'}:table"
 
 
 def test_a_file_of_ones_own_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("digits_tag.py").write_text("")
-    assert suite.find_recipe("digits_tag") == "digits_tag.py"
-    assert suite.find_recipe(f"{tmp_path}/digits_tag.py:x") == f"{tmp_path}/digits_tag.py:x"
+    assert places.find_recipe("digits_tag") == "digits_tag.py"
+    assert places.find_recipe(f"{tmp_path}/digits_tag.py:x") == f"{tmp_path}/digits_tag.py:x"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_file_of_ones_own_comes_first(tmp_path, monkeypatch):
 )  # fmt: skip
 def test_an_unknown_recipe_is_refused_with_the_nearest(given, words):
     with pytest.raises(ConfigError) as caught:
-        suite.find_recipe(given)
+        places.find_recipe(given)
     assert words.strip("'") in str(caught.value) and "\n" not in str(caught.value)
 
 
