@@ -159,6 +159,8 @@ def main() -> None:
                 shutil.rmtree(here / workdir, ignore_errors=True)
         found.append(json.loads(result.read_text()))
         print(line(found[-1], verdict), flush=True)
+    if shards > 1:
+        return  # the verdicts are judged over all worlds together, by the command without --shard
     fitted = fit([one for one in found if one["world"]["number"] % 2 == 0], verdict)
     if fitted != verdict.THRESHOLDS:
         print(f"the worlds of even number would set the thresholds of lamv/audit/verdict.py to {fitted}")
@@ -264,7 +266,7 @@ def reliability(found, verdict, thresholds) -> dict[str, Any]:
     grave = [given in ("safe", "helps") for loss, given in losses(found, verdict, thresholds) if loss <= -GRAVE]
     sizes = [one["world"]["size"] for one in found]
     return {
-        "worlds": len(found), "judged": total, "counts": counts,
+        "worlds": len(found), "judged": total, "counts": counts, "missed": passed,
         "false_safe": passed / max(1, sum(risky.values())),
         "grave": len(grave), "false_safe_of_grave": sum(grave) / max(1, len(grave)),
         "false_safe_of_safe": passed / max(1, passed + harmless["safe"] + harmless["helps"]),

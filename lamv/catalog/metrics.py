@@ -247,6 +247,7 @@ def listed() -> dict[str, tuple[str, tuple[str, ...]]]:
         "test/corruption/KIND_SIZE/accuracy": f"accuracy under {', '.join(CORRUPTIONS.values())}, %",
         "probe/DATA/LAYER/accuracy": "accuracy of a linear probe of a layer, %",
         "SPLIT/group_Y_A/accuracy": "accuracy of the group of label Y and attribute A, %",
+        "SPLIT/class_Y/accuracy": "accuracy on the examples of class Y, %",
     }
     of_patterns = zip(patterns.items(), PATTERNS.values(), strict=True)
     return entries | {form: (name, (term,)) for (form, name), (term, _) in of_patterns}
