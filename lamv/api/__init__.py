@@ -10,10 +10,8 @@ Mistakes raise ConfigError (a ValueError), DataError and the other errors of lam
 neither jax nor the data; networks need both, and read them when they are first asked for.
 """
 
-import contextlib
-import logging
 import sys
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -43,10 +41,10 @@ def train(recipe, workdir: str | Path, overrides: Mapping[str, Any] | None = Non
                 f"overrides has {key!r}, which is the recipe's: config = lamv.recipe(NAME); config.{key} = ..."
             )
     config = recipes.load(recipe) if isinstance(recipe, str | Path) else recipe
-    with _as_a_command():
-        from lamv.train import loop
+    _prepare()
+    from lamv.train import loop
 
-        loop.train(config, place, overrides)
+    loop.train(config, place, overrides)
     return Run(place)
 
 
@@ -121,15 +119,15 @@ class Run:
 
         options: fields of lamv.evaluate.Options. Raises LamvError's subclasses.
         """
-        with _as_a_command():
-            from lamv import evaluate
+        _prepare()
+        from lamv import evaluate
 
-            known = evaluate.Options._fields
-            for name in options:
-                if name not in known:
-                    raise ConfigError(f"{name!r} is no option{nearest(name, known)}; options: {', '.join(known)}")
-            data_path = None if self._data_path is None else str(self._data_path)
-            evaluate.evaluate(self.path, data_path=data_path, options=evaluate.Options(**options))
+        known = evaluate.Options._fields
+        for name in options:
+            if name not in known:
+                raise ConfigError(f"{name!r} is no option{nearest(name, known)}; options: {', '.join(known)}")
+        data_path = None if self._data_path is None else str(self._data_path)
+        evaluate.evaluate(self.path, data_path=data_path, options=evaluate.Options(**options))
         self.refresh()
 
     def report(self) -> Path:
@@ -140,6 +138,7 @@ class Run:
 
     @cached_property
     def _networks(self) -> Any:
+        _prepare()
         from lamv.api.networks import Networks
 
         return Networks(self.path, self._data_path, self._step)
@@ -232,22 +231,10 @@ class Row:
     @property
     def _network(self) -> Any:
         """lamv.api.networks.Network."""
-        with _as_a_command():
-            return self._run._networks[self.name]
+        return self._run._networks[self.name]
 
 
-@contextlib.contextmanager
-def _as_a_command() -> Generator[None]:
-    """What the commands do first: before jax is imported, XLA's flags, the allocator and the cache of compiled programs.
-
-    And Orbax, which logs by absl, is quiet: what its warnings come to is told in one line.
-    """
+def _prepare() -> None:
+    """As the commands do, before jax is first imported: XLA's flags, the allocator and the cache of compiled programs."""
     if "jax" not in sys.modules:
         xla.prepare()
-    talkative = logging.getLogger("absl")
-    level = talkative.level
-    talkative.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        talkative.setLevel(level)

@@ -18,8 +18,10 @@ from tests.recipes import tiny
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
+    config = tiny.get_config()
+    config.rows = {"ERM": {}, "LS .1": {"method.name": "label_smoothing", "method.smoothing": 0.1}}
     overrides = {"parallel.devices": 1, "seed": 3, "eval_batch_size": 128}
-    return lamv.train(tiny.get_config(), tmp_path_factory.mktemp("api") / "run", overrides)
+    return lamv.train(config, tmp_path_factory.mktemp("api") / "run", overrides)
 
 
 def test_train_is_the_package_and_may_be_called():
@@ -31,12 +33,12 @@ def test_train_is_the_package_and_may_be_called():
 
 def test_metrics_are_those_of_the_summary(run):
     stored = json.loads((run.path / "summary.json").read_text())["rows"]
-    assert list(run) == [row["name"] for row in stored] == ["ERM", "Mixup"] and len(run) == 2 and run.finished
+    assert list(run) == [row["name"] for row in stored] == ["ERM", "LS .1"] and len(run) == 2 and run.finished
     for row in stored:
         assert set(run.metrics[row["name"]]) == set(row["metrics"])
         for metric, of in row["metrics"].items():
             np.testing.assert_array_equal(run[row["name"]].metrics[metric], of["values"])
-    assert run["Mixup"].seeds == (3, 4) and run["Mixup"].config["method"]["name"] == "mixup"
+    assert run["LS .1"].seeds == (3, 4) and run["LS .1"].config["method"]["smoothing"] == 0.1
 
 
 def test_a_curve_has_every_measurement_by_step_and_seed(run):
@@ -62,10 +64,10 @@ def test_a_frame_has_a_line_for_each_row_and_seed(run, monkeypatch):
     assert [(line["row"], line["seed"]) for line in made["lines"]] == [
         ("ERM", 3),
         ("ERM", 4),
-        ("Mixup", 3),
-        ("Mixup", 4),
+        ("LS .1", 3),
+        ("LS .1", 4),
     ]
-    assert made["lines"][3]["test/accuracy"] == run["Mixup"].metrics["test/accuracy"][1]
+    assert made["lines"][3]["test/accuracy"] == run["LS .1"].metrics["test/accuracy"][1]
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="pip install pandas"):
         run.frame()
@@ -99,7 +101,7 @@ def test_inputs_of_the_users_are_treated_as_those_of_the_data(run):
 
 
 def test_module_and_variables_are_all_that_a_network_is(run):
-    row = run["Mixup"]
+    row = run["LS .1"]
     inputs = row.inputs("test", seed=4)
     assert inputs.shape[1] == 64 + 10 and inputs.max() <= 1
     logits, features = row.module.apply(row.variables[4], inputs, train=False)
@@ -120,7 +122,7 @@ def test_networks_of_an_earlier_checkpoint(run):
 @pytest.mark.parametrize(
     ("use", "words"),
     [
-        (lambda run: run["Mixpu"], "has no row 'Mixpu' (did you mean 'Mixup'?); its rows: ERM, Mixup"),
+        (lambda run: run["LS.1"], "has no row 'LS.1' (did you mean 'LS .1'?); its rows: ERM, LS .1"),
         (lambda run: run["ERM"].predict("tets"), "x is 'tets', must be a split (train, test, "),
         (lambda run: run["ERM"].predict("test", seed=0), "seed is 0, must be one of 3, 4"),
         (lambda run: run["ERM"].examples("test_rand"), "did you mean 'test_random'?"),
