@@ -14,17 +14,32 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from lamv import paths, recipes, xla
-from lamv.errors import ConfigError, DataError, listed, nearest
+from lamv.errors import ConfigError, DataError, brief, listed, nearest
 from lamv.knobs import WHOLE
 from lamv.results import experiment, records, runs
 
 __all__ = ["Row", "Run", "load", "recipe", "register", "train"]
-recipe, register = recipes.load, recipes.register
+#: Knobs of a recipe as a whole, which are no row's.
+OF_THE_RECIPE = (*WHOLE, "title", "about")
+
+
+def recipe(name: str | Path) -> ConfigDict:
+    """The config of a recipe, to be changed and trained: lamv.recipes.load."""
+    _prepare()
+    return recipes.load(name)
+
+
+def register(file: str | Path) -> ModuleType:
+    """Run a Python file that registers models, data sets or methods: lamv.recipes.register."""
+    _prepare()
+    return recipes.register(file)
 
 
 def train(recipe, workdir: str | Path, overrides: Mapping[str, Any] | None = None) -> "Run":
@@ -35,13 +50,15 @@ def train(recipe, workdir: str | Path, overrides: Mapping[str, Any] | None = Non
     {"seeds": 3, "optim.lr": 0.01}, knobs for all rows. Raises LamvError's subclasses.
     """
     place = Path(paths.local("workdir", str(workdir)))
-    for key in WHOLE:
+    for key in OF_THE_RECIPE:
         if key in (overrides or {}):
             raise ConfigError(
                 f"overrides has {key!r}, which is the recipe's: config = lamv.recipe(NAME); config.{key} = ..."
             )
-    config = recipes.load(recipe) if isinstance(recipe, str | Path) else recipe
     _prepare()
+    config = recipes.load(recipe) if isinstance(recipe, str | Path) else recipe
+    if not isinstance(config, ConfigDict):
+        raise ConfigError(f"the recipe is {brief(config)}, must be a name, a path, or a config: lamv.config.defaults()")
     from lamv.train import loop
 
     loop.train(config, place, overrides)

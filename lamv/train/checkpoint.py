@@ -69,7 +69,7 @@ class Checkpoints:
             self._empty_trash()
         talkative = logging.getLogger("absl")
         level = talkative.level
-        talkative.setLevel(logging.ERROR)  # Orbax warns that what is opened to be read cannot be written
+        talkative.setLevel(max(level, logging.ERROR))  # Orbax warns that what is opened to be read cannot be written
         try:
             self._manager = ocp.CheckpointManager(self._directory, options=options)
         finally:
