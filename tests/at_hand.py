@@ -36,6 +36,8 @@ def tests_of(path: str) -> list[str]:
         return [path] if file.name.startswith("test_") and (ROOT / file).exists() else []
     if file.parts[0] == "experiments":
         return ["tests/test_launch.py"]
+    if file.parts[0] == "examples":
+        return ["tests/test_examples.py" if file.suffix == ".py" else "tests/test_notebooks.py"]
     if file.parts[0] != "lamv" or file.suffix != ".py":
         return []
     room = file.relative_to("lamv").parent

@@ -13,6 +13,8 @@ from tests import at_hand
     ("tests/core/test_laws.py", ["tests/core/test_laws.py"]),
     ("tests/core/test_gone.py", []),
     ("tests/pages.py", []),
+    ("examples/flax_nnx.py", ["tests/test_examples.py"]),
+    ("examples/paper.ipynb", ["tests/test_notebooks.py"]),
     ("README.md", []),
 ])  # fmt: skip
 def test_the_tests_of_a_file(path, tests):

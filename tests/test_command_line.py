@@ -133,6 +133,16 @@ def test_a_users_own_arrays_train(tmp_path):
     assert metrics["test/worst_group_accuracy"]["mean"] <= metrics["test/mean_group_accuracy"]["mean"]
 
 
+def test_a_model_of_the_users_own_is_registered_on_demand(finished, tmp_path):
+    stored = (finished[0] / "config.json").read_text().replace('"name": "mlp"', '"name": "cosine"')
+    (tmp_path / "config.json").write_text(stored)
+    refused = evaluate(f"--workdir={tmp_path}")
+    assert refused.returncode == 64 and "'cosine', which is not registered" in refused.stderr, refused.stderr
+    assert "--register=FILE.py" in refused.stderr and len(refused.stderr.strip().splitlines()) == 1
+    known = evaluate(f"--workdir={tmp_path}", f"--register={ROOT / 'tests' / 'recipes' / 'own.py'}")
+    assert known.returncode == 74 and "checkpoints; train first" in known.stderr, known.stderr
+
+
 def test_evaluate_and_report_work_on_a_finished_run(finished):
     workdir, _ = finished
     result = evaluate(f"--workdir={workdir}", "--brief")

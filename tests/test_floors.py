@@ -49,12 +49,12 @@ FILES = sorted([*ROOT.glob("lamv/**/*.py"), *ROOT.glob("experiments/**/*.py")])
 HEAVY = {"jax", "jaxlib", "flax", "optax", "orbax", "chex", "tensorflow_datasets"}
 #: What these files import must be had without jax: a report is read where nothing was trained.
 LIGHT = [
-    "lamv.api",
     "lamv.errors",
     "lamv.knobs",
     "lamv.xla",
     "lamv.claims",
     "lamv.core.intervals",
+    "lamv.api",
     "experiments.report",
     "experiments.export",
 ]

@@ -10,23 +10,36 @@ Mistakes raise ConfigError (a ValueError), DataError and the other errors of lam
 neither jax nor the data; networks need both, and read them when they are first asked for.
 """
 
-import contextlib
-import logging
 import sys
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from lamv import paths, recipes, xla
-from lamv.errors import ConfigError, DataError, listed, nearest
+from lamv.errors import ConfigError, DataError, brief, listed, nearest
 from lamv.knobs import WHOLE
 from lamv.results import experiment, records, runs
 
 __all__ = ["Row", "Run", "load", "recipe", "register", "train"]
-recipe, register = recipes.load, recipes.register
+#: Knobs of a recipe as a whole, which are no row's.
+OF_THE_RECIPE = (*WHOLE, "title", "about")
+
+
+def recipe(name: str | Path) -> ConfigDict:
+    """The config of a recipe, to be changed and trained: lamv.recipes.load."""
+    _prepare()
+    return recipes.load(name)
+
+
+def register(file: str | Path) -> ModuleType:
+    """Run a Python file that registers models, data sets or methods: lamv.recipes.register."""
+    _prepare()
+    return recipes.register(file)
 
 
 def train(recipe, workdir: str | Path, overrides: Mapping[str, Any] | None = None) -> "Run":
@@ -37,16 +50,18 @@ def train(recipe, workdir: str | Path, overrides: Mapping[str, Any] | None = Non
     {"seeds": 3, "optim.lr": 0.01}, knobs for all rows. Raises LamvError's subclasses.
     """
     place = Path(paths.local("workdir", str(workdir)))
-    for key in WHOLE:
+    for key in OF_THE_RECIPE:
         if key in (overrides or {}):
             raise ConfigError(
                 f"overrides has {key!r}, which is the recipe's: config = lamv.recipe(NAME); config.{key} = ..."
             )
+    _prepare()
     config = recipes.load(recipe) if isinstance(recipe, str | Path) else recipe
-    with _as_a_command():
-        from lamv.train import loop
+    if not isinstance(config, ConfigDict):
+        raise ConfigError(f"the recipe is {brief(config)}, must be a name, a path, or a config: lamv.config.defaults()")
+    from lamv.train import loop
 
-        loop.train(config, place, overrides)
+    loop.train(config, place, overrides)
     return Run(place)
 
 
@@ -121,15 +136,15 @@ class Run:
 
         options: fields of lamv.evaluate.Options. Raises LamvError's subclasses.
         """
-        with _as_a_command():
-            from lamv import evaluate
+        _prepare()
+        from lamv import evaluate
 
-            known = evaluate.Options._fields
-            for name in options:
-                if name not in known:
-                    raise ConfigError(f"{name!r} is no option{nearest(name, known)}; options: {', '.join(known)}")
-            data_path = None if self._data_path is None else str(self._data_path)
-            evaluate.evaluate(self.path, data_path=data_path, options=evaluate.Options(**options))
+        known = evaluate.Options._fields
+        for name in options:
+            if name not in known:
+                raise ConfigError(f"{name!r} is no option{nearest(name, known)}; options: {', '.join(known)}")
+        data_path = None if self._data_path is None else str(self._data_path)
+        evaluate.evaluate(self.path, data_path=data_path, options=evaluate.Options(**options))
         self.refresh()
 
     def report(self) -> Path:
@@ -140,6 +155,7 @@ class Run:
 
     @cached_property
     def _networks(self) -> Any:
+        _prepare()
         from lamv.api.networks import Networks
 
         return Networks(self.path, self._data_path, self._step)
@@ -232,22 +248,10 @@ class Row:
     @property
     def _network(self) -> Any:
         """lamv.api.networks.Network."""
-        with _as_a_command():
-            return self._run._networks[self.name]
+        return self._run._networks[self.name]
 
 
-@contextlib.contextmanager
-def _as_a_command() -> Generator[None]:
-    """What the commands do first: before jax is imported, XLA's flags, the allocator and the cache of compiled programs.
-
-    And Orbax, which logs by absl, is quiet: what its warnings come to is told in one line.
-    """
+def _prepare() -> None:
+    """As the commands do, before jax is first imported: XLA's flags, the allocator and the cache of compiled programs."""
     if "jax" not in sys.modules:
         xla.prepare()
-    talkative = logging.getLogger("absl")
-    level = talkative.level
-    talkative.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        talkative.setLevel(level)

@@ -134,10 +134,10 @@ class Network:
         if self.view.standardise:
             knobs = knobs._replace(standardise=tuple(values[place] for values in self.view.standardise))
         made = [
-            self._compiled(self.variables[self.seeds[place]], knobs, part, where)[:size]
+            np.asarray(self._compiled(self.variables[self.seeds[place]], knobs, part)[where])[:size]
             for part, size in _parts(stored, self.config.eval_batch_size)
         ]
-        return np.concatenate([np.asarray(values) for values in made])
+        return np.concatenate(made)
 
     def examples(self, split: str, seed: int | None) -> Split:
         """The examples of a split, as stored. Raises ConfigError."""
@@ -182,15 +182,13 @@ class Network:
     def _compiled(self):
         outputs = LOSSES[self.config.loss.name].outputs
 
-        @partial(jax.jit, static_argnames="where")
-        def forward(variables, knobs, stored: Stored, where: str):
+        @jax.jit
+        def forward(variables, knobs, stored: Stored):
             inputs = self._batches.inputs(stored, knobs)
-            if where == "inputs":
-                return inputs
-            seen: dict[str, jax.Array] = {}
+            seen: dict[str, jax.Array] = {"inputs": inputs}  # all at once: one program, whatever is asked for
             with watching(seen):
                 logits, features = self.module.apply(variables, inputs, train=False)
-            return {**seen, "features": features, "logits": logits, "outputs": outputs(logits)}[where]
+            return {**seen, "features": features, "logits": logits, "outputs": outputs(logits)}
 
         return forward
 

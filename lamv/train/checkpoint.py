@@ -59,7 +59,7 @@ class Checkpoints:
         self._directory, self._fingerprint, self._row_names = directory.absolute(), fingerprint, list(row_names)
         self._keep, self._data = keep or 0, None if data is None else sorted(set(data))
         if keep is None:
-            options = ocp.CheckpointManagerOptions(read_only=True)
+            options = ocp.CheckpointManagerOptions(read_only=True, save_interval_steps=0, create=False)
         else:
             # With todelete_subdir deleting is one rename: a kill cannot leave half a checkpoint that still looks whole.
             options = ocp.CheckpointManagerOptions(
@@ -67,7 +67,13 @@ class Checkpoints:
                 todelete_subdir=".trash",
             )  # fmt: skip
             self._empty_trash()
-        self._manager = ocp.CheckpointManager(self._directory, options=options)
+        talkative = logging.getLogger("absl")
+        level = talkative.level
+        talkative.setLevel(max(level, logging.ERROR))  # Orbax warns that what is opened to be read cannot be written
+        try:
+            self._manager = ocp.CheckpointManager(self._directory, options=options)
+        finally:
+            talkative.setLevel(level)
 
     @classmethod
     def reading(cls, directory: Path, fingerprint: str, row_names: list[str]) -> "Checkpoints":

@@ -18,8 +18,12 @@ from tests.recipes import tiny
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
+    config = tiny.get_config()
+    smoothing = {"method.name": "label_smoothing"}  # one program for both rows
+    config.rows = {"LS .3": smoothing | {"method.smoothing": 0.3}, "LS .1": smoothing | {"method.smoothing": 0.1}}
+    config.claims = ()
     overrides = {"parallel.devices": 1, "seed": 3, "eval_batch_size": 128}
-    return lamv.train(tiny.get_config(), tmp_path_factory.mktemp("api") / "run", overrides)
+    return lamv.train(config, tmp_path_factory.mktemp("api") / "run", overrides)
 
 
 def test_train_is_the_package_and_may_be_called():
@@ -31,19 +35,19 @@ def test_train_is_the_package_and_may_be_called():
 
 def test_metrics_are_those_of_the_summary(run):
     stored = json.loads((run.path / "summary.json").read_text())["rows"]
-    assert list(run) == [row["name"] for row in stored] == ["ERM", "Mixup"] and len(run) == 2 and run.finished
+    assert list(run) == [row["name"] for row in stored] == ["LS .3", "LS .1"] and len(run) == 2 and run.finished
     for row in stored:
         assert set(run.metrics[row["name"]]) == set(row["metrics"])
         for metric, of in row["metrics"].items():
             np.testing.assert_array_equal(run[row["name"]].metrics[metric], of["values"])
-    assert run["Mixup"].seeds == (3, 4) and run["Mixup"].config["method"]["name"] == "mixup"
+    assert run["LS .1"].seeds == (3, 4) and run["LS .1"].config["method"]["smoothing"] == 0.1
 
 
 def test_a_curve_has_every_measurement_by_step_and_seed(run):
-    steps, values = run["ERM"].curve("test_random/accuracy")
+    steps, values = run["LS .3"].curve("test_random/accuracy")
     assert steps.tolist() == [20, 40] and values.shape == (2, 2)
-    np.testing.assert_array_equal(values[-1], run["ERM"].metrics["test_random/accuracy"])
-    assert [part.size for part in run["ERM"].curve("test/nothing")] == [0, 0]
+    np.testing.assert_array_equal(values[-1], run["LS .3"].metrics["test_random/accuracy"])
+    assert [part.size for part in run["LS .3"].curve("test/nothing")] == [0, 0]
 
 
 def test_a_frame_has_a_line_for_each_row_and_seed(run, monkeypatch):
@@ -60,12 +64,12 @@ def test_a_frame_has_a_line_for_each_row_and_seed(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", types.SimpleNamespace(DataFrame=DataFrame))
     assert run.frame() == ["row", "seed"]
     assert [(line["row"], line["seed"]) for line in made["lines"]] == [
-        ("ERM", 3),
-        ("ERM", 4),
-        ("Mixup", 3),
-        ("Mixup", 4),
+        ("LS .3", 3),
+        ("LS .3", 4),
+        ("LS .1", 3),
+        ("LS .1", 4),
     ]
-    assert made["lines"][3]["test/accuracy"] == run["Mixup"].metrics["test/accuracy"][1]
+    assert made["lines"][3]["test/accuracy"] == run["LS .1"].metrics["test/accuracy"][1]
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="pip install pandas"):
         run.frame()
@@ -86,7 +90,7 @@ def test_the_networks_put_out_what_training_measured(run, split):
 
 
 def test_inputs_of_the_users_are_treated_as_those_of_the_data(run):
-    row = run["ERM"]
+    row = run["LS .3"]
     absent, aligned = row.examples("test_absent"), row.examples("test_aligned")
     of_split = row.predict("test_absent")
     np.testing.assert_allclose(row.predict(absent.inputs), of_split, atol=1e-6)
@@ -99,7 +103,7 @@ def test_inputs_of_the_users_are_treated_as_those_of_the_data(run):
 
 
 def test_module_and_variables_are_all_that_a_network_is(run):
-    row = run["Mixup"]
+    row = run["LS .1"]
     inputs = row.inputs("test", seed=4)
     assert inputs.shape[1] == 64 + 10 and inputs.max() <= 1
     logits, features = row.module.apply(row.variables[4], inputs, train=False)
@@ -111,28 +115,29 @@ def test_module_and_variables_are_all_that_a_network_is(run):
 
 
 def test_networks_of_an_earlier_checkpoint(run):
-    earlier = lamv.load(run.path, step=20)["ERM"]
+    earlier = lamv.load(run.path, step=20)["LS .3"]
     accuracy = np.mean(earlier.predict("test").argmax(axis=1) == earlier.examples("test").labels)
-    steps, values = run["ERM"].curve("test/accuracy")
+    steps, values = run["LS .3"].curve("test/accuracy")
     assert accuracy == pytest.approx(values[steps == 20][0, 0], abs=1e-6)
 
 
 @pytest.mark.parametrize(
     ("use", "words"),
     [
-        (lambda run: run["Mixpu"], "has no row 'Mixpu' (did you mean 'Mixup'?); its rows: ERM, Mixup"),
-        (lambda run: run["ERM"].predict("tets"), "x is 'tets', must be a split (train, test, "),
-        (lambda run: run["ERM"].predict("test", seed=0), "seed is 0, must be one of 3, 4"),
-        (lambda run: run["ERM"].examples("test_rand"), "did you mean 'test_random'?"),
-        (lambda run: run["ERM"].features("test", layer="fist"), "layer is 'fist', must be one of features, logits"),
-        (lambda run: run["ERM"].predict(np.zeros((3, 8, 8, 1))), "x is float64 (3, 8, 8, 1), must be uint8"),
-        (lambda run: run["ERM"].predict(np.zeros((3, 8, 8), np.uint8)), "x[..., None]"),
-        (lambda run: run["ERM"].predict(np.zeros((8, 8, 1), np.uint8)), "x[None]"),
-        (lambda run: run["ERM"].predict(np.zeros((0, 8, 8, 1), np.uint8)), "x is uint8 (0, 8, 8, 1), must be uint8 (N,"),
-        (lambda run: run["ERM"].predict(np.zeros((1, 8, 8, 1), np.uint8), attributes=[10]), "from 0 to 9"),
-        (lambda run: run["ERM"].predict("test", attributes=[1]), "which has its own; leave them out"),
-        (lambda run: lamv.load(run.path, step=15)["ERM"].layers, "step is 15, must be one of 20, 30, 40"),
+        (lambda run: run["LS.1"], "has no row 'LS.1' (did you mean 'LS .1'?); its rows: LS .3, LS .1"),
+        (lambda run: run["LS .3"].predict("tets"), "x is 'tets', must be a split (train, test, "),
+        (lambda run: run["LS .3"].predict("test", seed=0), "seed is 0, must be one of 3, 4"),
+        (lambda run: run["LS .3"].examples("test_rand"), "did you mean 'test_random'?"),
+        (lambda run: run["LS .3"].features("test", layer="fist"), "layer is 'fist', must be one of features, logits"),
+        (lambda run: run["LS .3"].predict(np.zeros((3, 8, 8, 1))), "x is float64 (3, 8, 8, 1), must be uint8"),
+        (lambda run: run["LS .3"].predict(np.zeros((3, 8, 8), np.uint8)), "x[..., None]"),
+        (lambda run: run["LS .3"].predict(np.zeros((8, 8, 1), np.uint8)), "x[None]"),
+        (lambda run: run["LS .3"].predict(np.zeros((0, 8, 8, 1), np.uint8)), "x is uint8 (0, 8, 8, 1), must be uint8 (N,"),
+        (lambda run: run["LS .3"].predict(np.zeros((1, 8, 8, 1), np.uint8), attributes=[10]), "from 0 to 9"),
+        (lambda run: run["LS .3"].predict("test", attributes=[1]), "which has its own; leave them out"),
+        (lambda run: lamv.load(run.path, step=15)["LS .3"].layers, "step is 15, must be one of 20, 30, 40"),
         (lambda run: lamv.train(tiny.get_config(), run.path, {"rows": {}}), "config = lamv.recipe(NAME)"),
+        (lambda run: lamv.train({"steps": 3}, run.path), "the recipe is {'steps': 3}, must be a name, a path, or a config"),
         (lambda run: lamv.train(tiny.get_config(), run.path, {"optim.lrr": 1}), "did you mean 'optim.lr'?"),
         (lambda run: run.evaluate(breif=True), "did you mean 'brief'?"),
     ],
@@ -149,20 +154,20 @@ def test_a_folder_that_holds_no_run_or_no_checkpoint(run, tmp_path):
     for name in ("config.json", "summary.json", "metrics.jsonl"):
         (tmp_path / name).write_bytes((run.path / name).read_bytes())
     copy = lamv.load(tmp_path)
-    np.testing.assert_array_equal(copy["ERM"].metrics["test/accuracy"], run["ERM"].metrics["test/accuracy"])
+    np.testing.assert_array_equal(copy["LS .3"].metrics["test/accuracy"], run["LS .3"].metrics["test/accuracy"])
     with pytest.raises(CheckpointError, match="train first"):
-        copy["ERM"].predict("test")
+        copy["LS .3"].predict("test")
 
 
 def test_a_run_is_evaluated_and_reported(run, monkeypatch):
     def evaluate(path, data_path, options):
         assert (path, data_path, options.brief) == (run.path, None, True)
-        line = {"step": 40, "row": "ERM", "test/logits/within_variance": 2.5}
+        line = {"step": 40, "row": "LS .3", "test/logits/within_variance": 2.5}
         lines = [json.dumps(line | {"replica": replica, "seed": 3 + replica}) + "\n" for replica in range(2)]
         (path / "evaluation.jsonl").write_text("".join(lines))
 
     monkeypatch.setattr("lamv.evaluate.evaluate", evaluate)
     monkeypatch.setattr("lamv.report.write", lambda path: path / "report.html")
     run.evaluate(brief=True)
-    np.testing.assert_array_equal(run["ERM"].metrics["test/logits/within_variance"], [2.5, 2.5])
+    np.testing.assert_array_equal(run["LS .3"].metrics["test/logits/within_variance"], [2.5, 2.5])
     assert run.report() == run.path / "report.html"

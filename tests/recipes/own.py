@@ -37,7 +37,7 @@ METHODS["barely"] = target_method(lambda key, inputs, targets: (inputs, smooth(t
 
 def get_config():
     config = configs.defaults()
-    config.rows = {"ERM": {}, "barely": {"method.name": "barely"}}
+    config.method.name = "barely"
     config.steps, config.batch_size = 20, 16
     config.parallel.devices = 1
     config.data.name, config.data.task = "clouds", "classification"
