@@ -366,6 +366,9 @@ def test_rows_that_a_flag_makes_equal_are_one_row_and_none_keeps_a_name_that_is_
         "erm",
         "erm, optim.weight_decay=0.001",
     ]
+    # Still distinct, and what their names say.
+    two = recipe({"ERM": {}, "Mixup": {"method.name": "mixup"} | decay})
+    assert [row.name for row in configs.expand(two, {"optim.weight_decay": 0.1})] == ["ERM", "Mixup"]
     assert [row.name for row in configs.expand(mixed, {"seeds": 2, "data.train_size": 100})] == list(mixed.rows)
 
 
