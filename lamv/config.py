@@ -436,7 +436,7 @@ def _distinct(rows: list[Variant], levelled: Sequence[str]) -> list[Variant]:
         equal.setdefault(json.dumps(_in_use(row.config), sort_keys=True), []).append(row)
     flags = " and ".join(f"--config.{key}" for key in levelled)
     if len(equal) == len(rows) and not any(key.startswith(WHAT_A_ROW_IS) for key in levelled):
-        logger.warning("rows of the recipe differ in what %s sets, now for all of them; they keep their names", flags)
+        logger.info("rows of the recipe differ in what %s sets, now for all of them; they keep their names", flags)
         return rows
     in_use = [json.loads(knobs) for knobs in equal]
     keys = {key: None for knobs in in_use for key in knobs}
@@ -448,7 +448,7 @@ def _distinct(rows: list[Variant], levelled: Sequence[str]) -> list[Variant]:
         names = [_name_of(*row, differing) for row in zip(firsts, in_use, strict=True)]
     were = [tuple(row.name for row in same) for same in equal.values()]
     became = [f"{name!r} (was {', '.join(map(repr, was))})" for name, was in zip(names, were, strict=True)]
-    logger.warning("rows of the recipe differ in what %s sets, so they are renamed: %s", flags, listed(became, 12))
+    logger.info("rows of the recipe differ in what %s sets, so they are renamed: %s", flags, listed(became, 12))
     return [Variant(*row) for row in zip(names, firsts, were, strict=True)]
 
 
