@@ -29,6 +29,8 @@ from lamv.unused import check as check_use
 from lamv.unused import check_length, check_milestones, default_decay, methods_of, use_of
 
 logger = logging.getLogger("lamv.config")
+#: Knobs by which rows are named.
+WHAT_A_ROW_IS = ("method.", "mitigation.", "distill.")
 #: Arguments of methods beside their knobs, see lamv.core.methods.
 OFFERED = ("rows", "prior", "running", "predict")
 #: The length of training is in either of these; a recipe, row or flag that sets one unsets the other.
@@ -47,10 +49,11 @@ BETWEEN_STEPS = ("method.switch", "select.")
 
 
 class Variant(NamedTuple):
-    """A row of a recipe: a name and a complete config (without rows and claims)."""
+    """A row of a recipe: a name and a complete config (without rows and claims). was: names that a flag made untrue."""
 
     name: str
     config: config_dict.ConfigDict
+    was: tuple[str, ...] = ()
 
 
 def defaults() -> config_dict.ConfigDict:
@@ -74,8 +77,8 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Variant]:
     """The variants of a recipe, one a row, each checked. Raises ConfigError.
 
     config: a filled `defaults()`, flags applied. overrides: {key: value} of the command line, set again after the changes
-    of a row. A recipe without rows is one row, named by its method. Where a flag sets a knob in which the rows differ, their
-    names no longer tell what they are: rows that are now equal become one, and all are named by their knobs.
+    of a row. A recipe without rows is one row, named by its method. Where a flag sets a knob in which the rows differ,
+    rows that are now equal become one; if there are any, or if the knob is of the method, all are named by their knobs.
     """
     overrides = {key: value for key, value in (overrides or {}).items() if key not in WHOLE}
     base = flatten(config)
@@ -99,11 +102,7 @@ def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Variant]:
         {key: value for key, value in overrides.items() if value is not None},
     )
     _check_claims(stated, published, rows, overrides, has_names=bool(config["rows"]))
-    levelled = [
-        key
-        for key in overrides
-        if not KNOB[key].free and len({repr(changes.get(key)) for changes in by_row.values()}) > 1
-    ]
+    levelled = [key for key in overrides if not KNOB[key].free and _differ_in(key, rows, by_row)]
     return _distinct(rows, levelled) if levelled else rows
 
 
@@ -420,11 +419,25 @@ def _row(name: str, base: Mapping, changes: Mapping, overrides: Mapping, *, alon
     return Variant(name, config)
 
 
+def _differ_in(key: str, rows: Sequence[Variant], changes: Mapping[str, Mapping]) -> bool:
+    """Whether the rows of a recipe for which a knob does something set it to different values. changes: of each row."""
+    use = use_of(key)
+    acting = [changes[row.name] for row in rows if use is None or use.acts(row.config)]
+    return len({repr(claims.plain(of.get(key, KNOB[key].default))) for of in acting}) > 1
+
+
 def _distinct(rows: list[Variant], levelled: Sequence[str]) -> list[Variant]:
-    """Rows named by their method and the knobs in which they differ; of equal ones the first. levelled: keys of flags."""
+    """Rows named by their method and the knobs in which they differ; of equal ones the first. levelled: keys of flags.
+
+    They keep their names where all are still distinct, and of the method and mitigation that they were.
+    """
     equal: dict[str, list[Variant]] = {}
     for row in rows:
         equal.setdefault(json.dumps(_in_use(row.config), sort_keys=True), []).append(row)
+    flags = " and ".join(f"--config.{key}" for key in levelled)
+    if len(equal) == len(rows) and not any(key.startswith(WHAT_A_ROW_IS) for key in levelled):
+        logger.info("rows of the recipe differ in what %s sets, now for all of them; they keep their names", flags)
+        return rows
     in_use = [json.loads(knobs) for knobs in equal]
     keys = {key: None for knobs in in_use for key in knobs}
     differing = [key for key in keys if len({repr(knobs.get(key)) for knobs in in_use}) > 1]
@@ -433,13 +446,10 @@ def _distinct(rows: list[Variant], levelled: Sequence[str]) -> list[Variant]:
     names = [_name_of(*row, beside) for row in zip(firsts, in_use, strict=True)]
     if len(set(names)) < len(names):  # a user's own method has a short name without knobs
         names = [_name_of(*row, differing) for row in zip(firsts, in_use, strict=True)]
-    flags = " and ".join(f"--config.{key}" for key in levelled)
-    became = [
-        f"{name!r} (was {', '.join(repr(row.name) for row in same)})"
-        for name, same in zip(names, equal.values(), strict=True)
-    ]
-    logger.warning("rows of the recipe differ in what %s sets, so they are renamed: %s", flags, listed(became, 12))
-    return [Variant(name, config) for name, config in zip(names, firsts, strict=True)]
+    were = [tuple(row.name for row in same) for same in equal.values()]
+    became = [f"{name!r} (was {', '.join(map(repr, was))})" for name, was in zip(names, were, strict=True)]
+    logger.info("rows of the recipe differ in what %s sets, so they are renamed: %s", flags, listed(became, 12))
+    return [Variant(*row) for row in zip(names, firsts, were, strict=True)]
 
 
 def _in_use(config) -> dict[str, Any]:

@@ -22,16 +22,16 @@ def choose(rows: Sequence[Variant], given: str, overrides: Mapping[str, Any]) ->
     """
     if not given:
         return list(rows)
-    whole = [row for row in rows if _matches(row.name, given)]
+    whole = [row for row in rows if any(_matches(name, given) for name in _names(row))]
     patterns = [given] if whole else [part.strip() for part in given.split(",")]
     for pattern in patterns:
-        if not any(_matches(row.name, pattern) for row in rows):
-            names = [row.name for row in rows]
+        names = [name for row in rows for name in _names(row)]
+        if not any(_matches(name, pattern) for name in names):
             raise ConfigError(
                 f"--rows has {brief(pattern)}, which matches no row{nearest(pattern, names)}; the recipe has"
                 f" {listed([repr(name) for name in names], 30)}"
             )
-    chosen = [row for row in rows if any(_matches(row.name, pattern) for pattern in patterns)]
+    chosen = [row for row in rows if any(_matches(name, pattern) for name in _names(row) for pattern in patterns)]
     check(chosen, {row.name: {} for row in chosen}, {}, {k: v for k, v in overrides.items() if v is not None})
     return chosen
 
@@ -44,6 +44,11 @@ def note(rows: Sequence[Variant], chosen: Sequence[Variant], claims: Sequence[Se
     left = sum(not rows_in(claim) <= names for claim in claims)
     about = f"; {left} of its {len(claims)} claims are about others, and are not judged" if left else ""
     return f"{len(chosen)} of the {len(rows)} rows of the recipe, chosen by --rows{about}"
+
+
+def _names(row: Variant) -> tuple[str, ...]:
+    """Its name, and those in the recipe where a flag renamed it (lamv.config.expand)."""
+    return (row.name, *row.was)
 
 
 def _matches(name: str, pattern: str) -> bool:

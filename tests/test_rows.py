@@ -67,6 +67,14 @@ def test_a_knob_of_the_recipe_may_be_for_rows_that_are_left_out_but_not_a_flag()
         chosen("ERM", **{"method.alpha": 0.5})
 
 
+def test_a_row_that_a_flag_renamed_is_found_by_its_name_in_the_recipe():
+    config = tiny.get_config()
+    config.claims = ()
+    config.rows = {"ERM": {}, "ERM+wd": {"optim.weight_decay": 0.1}, "Mixup": {"method.name": "mixup"}}
+    for pattern in ("ERM+wd", "erm"):
+        assert [row.name for row in chosen(pattern, config, **{"optim.weight_decay": 0.01})] == ["erm"]
+
+
 def test_claims_about_rows_that_are_left_out_are_left_out_and_counted():
     config = recipe()
     whole = configs.expand(config)

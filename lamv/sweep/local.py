@@ -101,7 +101,7 @@ class Local:
 
 def command(workdir: Path, program: str) -> list[str]:
     """The command that trains a program."""
-    return [sys.executable, "-m", "experiments.sweep", f"--workdir={workdir}", f"--program={program}"]
+    return [sys.executable, "-m", "lamv", "sweep", f"--workdir={workdir}", f"--program={program}"]
 
 
 def slots(jobs: int, cores: Sequence[int], gpus: Sequence[str]) -> list[Slot]:
