@@ -96,6 +96,6 @@ def test_commands_are_printed_for_whatever_starts_them(tmp_path):
     result = sweep(*SHORT, "--grid=method.name=erm,mixup", f"--workdir={tmp_path}", "--launcher=print")
     assert result.returncode == 0, result.stderr
     commands = [shlex.split(line) for line in result.stdout.splitlines()]
-    assert [words[1:4] for words in commands] == [["-m", "experiments.sweep", f"--workdir={tmp_path}"]] * 2
+    assert [words[1:4] for words in commands] == [["-m", "lamv", "sweep"]] * 2
     cells = json.loads((tmp_path / "sweep.json").read_text())["cells"]
     assert [words[4] for words in commands] == [f"--program={cell['id']}" for cell in cells]

@@ -319,10 +319,10 @@ def _reliability_table(known: Mapping[str, Any]) -> PageTable:
     shares = {key: f"{100 * known[key]:.0f} %" for key in SHARES}
     caption = (
         f"{known['judged']} verdicts in {known['worlds']} synthetic worlds; the truth was found by training at length on"
-        f" four times the data. {known['missed']} verdicts are a false “safe” or “helps”: {shares['false_safe']} of the methods"
-        f" that lose 3 points or more, {shares['false_safe_of_grave']} of the {known['grave']} that lose 5 or more. Of harmless"
-        f" ones, {shares['false_risky']} were called risky; {shares['inconclusive']} of all were left open. Thresholds were set on"
-        " as many other worlds."
+        f" four times the data. {known['missed']} verdicts are a false “safe” or “helps”: {shares['false_safe']} of the"
+        f" methods that lose 3 points or more, {shares['false_safe_of_grave']} of the {known['grave']} that lose 5 or more."
+        f" Of harmless ones, {shares['false_risky']} were called risky; {shares['inconclusive']} of all were left open."
+        " Thresholds were set on as many other worlds."
     )
     return PageTable([Heading("Verdict"), *(Heading(verdict) for verdict in verdicts)], rows, caption)
 
