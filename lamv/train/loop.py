@@ -76,14 +76,7 @@ def train(
         reading = session.described(row_runs)
         _check_begun(store)
         store.claim(run)
-        for line in description.lines(reading):
-            logger.info("%s", line)
-        if note:
-            logger.info("%s", note)
-        logger.info("devices %s", dict(session.layout.mesh.shape))
-        for row in row_runs:
-            words = describe(row.config, row.view.num_classes)
-            logger.info("%s: %s; %d seeds, %d steps", row.name, words, row.config.seeds, row.steps)
+        _announce(reading, note, session, row_runs)
         checkpoints = Checkpoints(
             store.path / "checkpoints", configs.fingerprint(run), [row.name for row in rows], config.keep_checkpoints,
             data=[source.sha256 for source in session.sources],
@@ -101,6 +94,16 @@ def train(
                 began()
             _run(row_runs, config, step, store, checkpoints, stop)
         return _finish(row_runs, store, run, overrides, reading, note)
+
+
+def _announce(reading: Mapping[str, Any], note: str, session: Session, row_runs: Sequence[VariantRun]) -> None:
+    """What was read, the rows and their targets."""
+    for line in [*description.lines(reading), *filter(None, [note])]:
+        logger.info("%s", line)
+    logger.info("devices %s", dict(session.layout.mesh.shape))
+    for row in row_runs:
+        words = describe(row.config, row.view.num_classes)
+        logger.info("%s: %s; %d seeds, %d steps", row.name, words, row.config.seeds, row.steps)
 
 
 def _check_begun(store: tracking.Workdir) -> None:
