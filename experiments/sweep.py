@@ -1,7 +1,7 @@
 """Train a recipe at many settings, choose the best one, and report.
 
-    python -m experiments.sweep --config=configs/digits_family.py --workdir=runs/sweep --config.data.valid_size=300
-        --grid='method.name=erm,mixup;method.alpha=.1,.5,1;model.name=mlp,cnn' [--zip='optim.lr=.1,.01;steps=100,1000']
+    python -m experiments.sweep --config=configs/digits_tag.py --workdir=runs/sweep --config.data.valid_size=300
+        --grid='method.name=erm,mixup;method.alpha=.1,.5,1;model.name=mlp,linear' [--zip='optim.lr=.1,.01;steps=100,1000']
         [--random=40] [--select=valid_accuracy] [--final_seeds=10] [--launcher=local|slurm|print] [--jobs=N] [--retry]
 
 Every value of --grid meets every other; knobs of a --zip move together; --random draws some of all points, also from ranges:
@@ -94,11 +94,12 @@ def question():
             f" {', '.join(sweep.LAUNCHERS)}"
         )
     axes, seeds = grid.seeds_of(grid.axes(GRID.value, ZIP.value))
-    base = cells.base_of(CONFIG.value, launch.overrides() | seeds)
+    keys = [key for axis in axes for key in axis.keys]
+    base = cells.base_of(CONFIG.value, launch.overrides() | seeds, keys)
     found = cells.cells(base, grid.points(axes, RANDOM.value, RANDOM_SEED.value))
     return sweep.Question(
         Path(WORKDIR.value), CONFIG.value.title or Path(WORKDIR.value).resolve().name, base,
-        [key for axis in axes for key in axis.keys], found, collect.rule_of(SELECT.value), LAUNCHER.value, JOBS.value,
+        keys, found, collect.rule_of(SELECT.value), LAUNCHER.value, JOBS.value,
         ROWS.value, FINAL_SEEDS.value, RETRY.value, slurm.options(SLURM.value, PER_JOB.value),
         shlex.join(["python", "-m", "experiments.sweep", *sys.argv[1:]]),
     )  # fmt: skip

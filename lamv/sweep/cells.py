@@ -6,6 +6,7 @@ one cell. Its id depends on the knobs that decide what is learned alone: a large
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,9 +17,11 @@ from lamv.knobs import KNOB, WHOLE, flatten
 from lamv.sweep.grid import PATHS, Point
 from lamv.unused import use_of
 
+METHOD = "method.name"
 #: Digits of an id.
 DIGITS = 10
 Knobs = dict[str, Any]
+logger = logging.getLogger("lamv.sweep")
 
 
 class Cell(NamedTuple):
@@ -43,10 +46,16 @@ class Base(NamedTuple):
         return json.loads(json.dumps({"knobs": _binding(self.knobs), "rows": self.rows, "flags": _binding(self.flags)}))
 
 
-def base_of(config, overrides: Mapping[str, Any]) -> Base:
-    """The base of a recipe with flags applied. config: a filled lamv.config.defaults()."""
+def base_of(config, overrides: Mapping[str, Any], swept: Iterable[str] = ()) -> Base:
+    """The base of a recipe with flags applied. config: a filled lamv.config.defaults(). swept: keys of the axes.
+
+    Rows that are there to compare methods give way to a sweep over methods.
+    """
     knobs = {key: value for key, value in flatten(config).items() if key not in WHOLE}
     rows = configs.named_rows(config["rows"] or {})
+    if METHOD in swept and any(METHOD in changes for changes in rows.values()):
+        logger.info("the rows of the recipe are left out: they set %s, which is swept", METHOD)
+        rows = {}
     flags = {key: value for key, value in overrides.items() if key not in WHOLE}
     knobs |= {other: None for length, other in configs.LENGTHS if flags.get(length) is not None}
     return Base(knobs, rows if len(rows) > 1 else {"": next(iter(rows.values()), {})}, flags)

@@ -59,11 +59,11 @@ class Driver:
         ]  # fmt: skip
 
     def final(self, cell: str, number: int) -> list[Program]:
-        """The training of the chosen cell with so many other seeds, unless that is done."""
+        """The training of the chosen cell with so many other seeds, unless that is done, or failed."""
         self.plan, program = self.plan.with_final(cell, number)
         self.write()
         logger.info("%s is chosen, and trained with %d other seeds", self.plan.cells[cell].name, number)
-        return [] if self._state(program).status == DONE else [program]
+        return [program] if self._state(program).status == collect.WAITING else []
 
     def mend(self) -> None:
         """Cut what failed as a whole, if this was stopped before it could."""

@@ -27,6 +27,7 @@ def train(workdir: Path, program: str) -> None:
         known = planned.programs if planned else ()
         raise ConfigError(f"--program is {program!r}{nearest(program, known)}, must be one in {workdir / plan.FILE}")
     folder = plan.folder_of(workdir, program)
+    (folder / collect.FAILURE).unlink(missing_ok=True)  # of the last time
     try:
         loop.train(planned.recipe(planned.programs[program]), folder)
     except NOT_ITS_OWN:
@@ -39,7 +40,6 @@ def train(workdir: Path, program: str) -> None:
     except Exception as error:
         collect.failed(folder, 1, one_line(error))
         raise
-    (folder / collect.FAILURE).unlink(missing_ok=True)
 
 
 def stop_with_starter() -> None:

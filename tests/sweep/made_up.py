@@ -23,8 +23,9 @@ def recipe(**knobs):
 
 def found(text=GRID, config=None, flags=None, **points):
     """The cells of a grid, and the base that they vary."""
-    base = cells.base_of(config or recipe(), flags or {})
-    return base, cells.cells(base, grid.points(grid.axes(text), **points))
+    axes = grid.axes(text)
+    base = cells.base_of(config or recipe(), flags or {}, [key for axis in axes for key in axis.keys])
+    return base, cells.cells(base, grid.points(axes, **points))
 
 
 def planned(text=GRID, stored=None, rows=50, jobs=1, **how):

@@ -76,6 +76,14 @@ def test_a_knob_without_use_and_a_cell_that_cannot_be_are_refused(text, flags, w
     assert words.replace("'0.9, resizemix'", "'scale_low=0.9, resizemix'") in str(caught.value)
 
 
+def test_rows_that_compare_methods_give_way_to_a_sweep_over_methods():
+    assert names("method.name=erm,mixup", config=tiny.get_config()) == ["erm", "mixup"]
+    # That of Mixup has a weight decay, which is not swept.
+    assert all(
+        "optim.weight_decay" not in cell.config for cell in found("method.name=erm,mixup", config=tiny.get_config())[1]
+    )
+
+
 def test_the_rows_of_a_recipe_are_cells_beside_one_another():
     assert names("optim.lr=.1,.2", config=tiny.get_config()) == [
         "ERM lr=0.1", "Mixup lr=0.1", "ERM lr=0.2", "Mixup lr=0.2"
