@@ -94,7 +94,7 @@ def test_inputs_of_the_users_are_treated_as_those_of_the_data(run):
     absent, aligned = row.examples("test_absent"), row.examples("test_aligned")
     of_split = row.predict("test_absent")
     np.testing.assert_allclose(row.predict(absent.inputs), of_split, atol=1e-6)
-    for number in (1, 3, 129):  # one, some, more than a batch
+    for number in (1, 129):  # one, and more than a batch
         np.testing.assert_allclose(row.predict(absent.inputs[:number]), of_split[:number], atol=1e-6)
     cued = row.predict(aligned.inputs, attributes=aligned.attributes)
     np.testing.assert_allclose(cued, row.predict("test_aligned"), atol=1e-6)
