@@ -476,7 +476,7 @@ def test_a_command_as_it_is_typed(case, typed):
 def test_none_unsets_a_knob_and_is_kept_with_the_run(run, train, tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(
-        "lamv.train.loop.train", lambda config, workdir, overrides, only: seen.update(overrides) or 1 / 0
+        "lamv.train.loop.train", lambda config, workdir, overrides, **_: seen.update(overrides) or 1 / 0
     )
     with pytest.raises(ZeroDivisionError):
         run(f"--config={TINY}", f"--workdir={tmp_path}", "--config.data.train_size=None", "--config.steps=None",
@@ -491,7 +491,7 @@ def test_none_unsets_a_knob_and_is_kept_with_the_run(run, train, tmp_path, monke
 def test_the_last_of_two_flags_holds(run, train, tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(
-        "lamv.train.loop.train", lambda config, workdir, overrides, only: seen.update(overrides) or 1 / 0
+        "lamv.train.loop.train", lambda config, workdir, overrides, **_: seen.update(overrides) or 1 / 0
     )
     with pytest.raises(ZeroDivisionError):
         run(f"--config={TINY}", f"--workdir={tmp_path}", "--config.data.train_size=None", "--config.data.train_size=70",
@@ -503,7 +503,7 @@ def test_a_home_is_found(run, train, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     written(tmp_path / "mine.py", [])
     seen = []
-    monkeypatch.setattr("lamv.train.loop.train", lambda config, workdir, overrides, only: seen.append(workdir) or 1 / 0)
+    monkeypatch.setattr("lamv.train.loop.train", lambda config, workdir, overrides, **_: seen.append(workdir) or 1 / 0)
     for arguments in (["--config=~/mine.py"], ["--config", "~/mine.py"]):
         with pytest.raises(ZeroDivisionError):
             run(*arguments, "--workdir=~/runs/é")
