@@ -9,6 +9,7 @@ A program is a process: python -m experiments.sweep --workdir=DIR --program=ID, 
 """
 
 import contextlib
+import logging
 import shlex
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -17,13 +18,14 @@ from typing import Any, NamedTuple
 import filelock
 
 from lamv import files
-from lamv.errors import WorkdirError, WorkdirMismatch
+from lamv.errors import WorkdirError, WorkdirMismatch, listed
 from lamv.sweep import collect, local, plan, selection, slurm
 from lamv.sweep.cells import Base, Cell
 from lamv.sweep.collect import Rule
 from lamv.sweep.driver import Driver
 from lamv.sweep.plan import Plan
 
+logger = logging.getLogger("lamv.sweep")
 LAUNCHERS = ("local", "slurm", "print")
 
 
@@ -57,6 +59,8 @@ def sweep(asked: Question) -> dict[str, Any]:
         wanted = plan.empty(asked.title, asked.base, asked.axes, asked.cells)
         launcher = _launcher(asked)
         planned = plan.grown(plan.read(asked.workdir), wanted, asked.rows, launcher.jobs if launcher else 1)
+        if asked.base.left_out:
+            logger.info("rows of the recipe are left out, as the grid has method.name: %s", listed(asked.base.left_out))
         if asked.retry:
             _forget_failures(asked.workdir, planned)
         driver = Driver(asked.workdir, planned, [cell.id for cell in asked.cells], asked.rule, asked.command)

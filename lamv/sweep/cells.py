@@ -6,7 +6,6 @@ one cell. Its id depends on the knobs that decide what is learned alone: a large
 
 import hashlib
 import json
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,7 +20,6 @@ METHOD = "method.name"
 #: Digits of an id.
 DIGITS = 10
 Knobs = dict[str, Any]
-logger = logging.getLogger("lamv.sweep")
 
 
 class Cell(NamedTuple):
@@ -35,11 +33,12 @@ class Cell(NamedTuple):
 
 
 class Base(NamedTuple):
-    """What a sweep varies: knobs of the recipe, its rows, and flags, which hold for all rows."""
+    """What a sweep varies: knobs of the recipe, its rows, and flags, which hold for all rows. left_out: other rows."""
 
     knobs: Knobs
     rows: Mapping[str, Knobs]
     flags: Knobs
+    left_out: tuple[str, ...] = ()
 
     def recorded(self) -> dict[str, Any]:
         """As JSON has it, without what changes nothing that is learned."""
@@ -53,12 +52,12 @@ def base_of(config, overrides: Mapping[str, Any], swept: Iterable[str] = ()) -> 
     """
     knobs = {key: value for key, value in flatten(config).items() if key not in WHOLE}
     rows = configs.named_rows(config["rows"] or {})
+    left_out: tuple[str, ...] = ()
     if METHOD in swept and any(METHOD in changes for changes in rows.values()):
-        logger.info("the rows of the recipe are left out: they set %s, which is swept", METHOD)
-        rows = {}
+        rows, left_out = {}, tuple(rows)
     flags = {key: value for key, value in overrides.items() if key not in WHOLE}
     knobs |= {other: None for length, other in configs.LENGTHS if flags.get(length) is not None}
-    return Base(knobs, rows if len(rows) > 1 else {"": next(iter(rows.values()), {})}, flags)
+    return Base(knobs, rows if len(rows) > 1 else {"": next(iter(rows.values()), {})}, flags, left_out)
 
 
 def cells(base: Base, points: Sequence[Point]) -> list[Cell]:

@@ -78,6 +78,8 @@ def test_a_knob_without_use_and_a_cell_that_cannot_be_are_refused(text, flags, w
 
 def test_rows_that_compare_methods_give_way_to_a_sweep_over_methods():
     assert names("method.name=erm,mixup", config=tiny.get_config()) == ["erm", "mixup"]
+    base, _ = found("method.name=erm,mixup", config=tiny.get_config())
+    assert base.left_out == ("ERM", "Mixup")
     # That of Mixup has a weight decay, which is not swept.
     assert all(
         "optim.weight_decay" not in cell.config for cell in found("method.name=erm,mixup", config=tiny.get_config())[1]
