@@ -1,6 +1,6 @@
 """What can be chosen, a line each, and where to read on: `list [KIND] [WORD]`.
 
-KINDS has a function for each kind: () -> {name: Entry}. Models and data sets are listed where they are registered, which
+KINDS has a function for each kind: () -> {name: Listed}. Models and data sets are listed where they are registered, which
 imports jax; the other kinds do without.
 """
 
@@ -20,7 +20,7 @@ from lamv.knobs import KNOB, Knob, Registered
 FEW = 3
 
 
-class Entry(NamedTuple):
+class Listed(NamedTuple):
     """line: what it is, in a line. use: how it is chosen. page: where to read on. more: lines beneath, (name, text)."""
 
     line: str
@@ -32,7 +32,7 @@ class Entry(NamedTuple):
 class Kind(NamedTuple):
     """about: in a line. pages: where to read on about all of them."""
 
-    entries: Callable[[], dict[str, Entry]]
+    entries: Callable[[], dict[str, Listed]]
     about: str
     pages: tuple[str, ...]
 
@@ -66,7 +66,7 @@ def names(kind: str) -> list[str]:
     return list(KINDS[kind].entries())
 
 
-def _having(entries: dict[str, Entry], word: str) -> dict[str, Entry]:
+def _having(entries: dict[str, Listed], word: str) -> dict[str, Listed]:
     """The entry of just that name; else those that have the word in their name; else in their line."""
     if word in entries or not word:
         return {word: entries[word]} if word else entries
@@ -76,7 +76,7 @@ def _having(entries: dict[str, Entry], word: str) -> dict[str, Entry]:
     }
 
 
-def _of_kind(kind: str, entries: dict[str, Entry], whole: bool, width: int | None) -> str:
+def _of_kind(kind: str, entries: dict[str, Listed], whole: bool, width: int | None) -> str:
     if whole:
         return "\n\n".join(_whole(name, entry) for name, entry in entries.items())
     lines = suite.table(((name, entry.line) for name, entry in entries.items()), width)
@@ -85,7 +85,7 @@ def _of_kind(kind: str, entries: dict[str, Entry], whole: bool, width: int | Non
     return f"{kind}: {KINDS[kind].about}\n\n{lines}\n\n{more}"
 
 
-def _whole(name: str, entry: Entry) -> str:
+def _whole(name: str, entry: Listed) -> str:
     lines = [("use", entry.use), *entry.more, ("read on", entry.page)]
     return f"{name}: {entry.line}\n" + suite.table((f"  {what}", text) for what, text in lines if text)
 
@@ -95,9 +95,9 @@ def _overview(width: int | None) -> str:
     return f"{places.called('list')} KIND [WORD], or a WORD alone; KIND is one of\n\n{lines}"
 
 
-def _methods() -> dict[str, Entry]:
+def _methods() -> dict[str, Listed]:
     return {
-        name: Entry(
+        name: Listed(
             of_methods.in_words({"method": _shown(name, entry)}, None),
             f"--config.method.name={name}",
             suite.page(f"methods.md#{name}"),
@@ -113,9 +113,9 @@ def _shown(name: str, entry: of_methods.MethodEntry) -> dict[str, Any]:
     return _defaults("method") | {"name": name} | ({"smoothing": 0.1} if smooths else {})
 
 
-def _mitigations() -> dict[str, Entry]:
+def _mitigations() -> dict[str, Listed]:
     return {
-        name: Entry(
+        name: Listed(
             of_mitigations.in_words({"mitigation": _defaults("mitigation") | {"name": name}}),
             f"--config.mitigation.name={name}",
             suite.page(f"mitigations.md#{name}"),
@@ -125,49 +125,49 @@ def _mitigations() -> dict[str, Entry]:
     }
 
 
-def _metrics() -> dict[str, Entry]:
+def _metrics() -> dict[str, Listed]:
     page = suite.page("analysis.md")
     return {
-        form: Entry(name, "a claim of a recipe, (row, key, '>=', value); a column of tables", page,
+        form: Listed(name, "a claim of a recipe, (row, key, '>=', value); a column of tables", page,
                     tuple((term, glossary.MEANINGS[term]) for term in terms))
         for form, (name, terms) in metrics.listed().items()
     }  # fmt: skip
 
 
-def _knobs() -> dict[str, Entry]:
+def _knobs() -> dict[str, Listed]:
     page = suite.short(places.ROOT / "lamv" / "knobs.py") if not places.INSTALLED else "lamv.knobs"
     return {
-        key: Entry(f"{knob.meaning}; {_default(knob)}", f"--config.{key}=VALUE", page, (("range", _range(knob)),))
+        key: Listed(f"{knob.meaning}; {_default(knob)}", f"--config.{key}=VALUE", page, (("range", _range(knob)),))
         for key, knob in KNOB.items()
     }
 
 
-def _recipes() -> dict[str, Entry]:
+def _recipes() -> dict[str, Listed]:
     entries = {}
     for name, path in places.recipes().items():
         command = places.called("theory" if places.is_of_theory(name) else "train")
         use = f"{command} --config={name} --workdir=runs/{name.rpartition('/')[2]}"
         doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         after = tuple(("", line) for line in doc.split("\n\n")[-1].splitlines()) if doc.count("\n\n") > 1 else ()
-        entries[name] = Entry(suite.opening(path), use, suite.short(path), after)
+        entries[name] = Listed(suite.opening(path), use, suite.short(path), after)
     return entries
 
 
-def _models() -> dict[str, Entry]:
+def _models() -> dict[str, Listed]:
     from lamv.models import MODELS
 
     return {
-        name: Entry(_doc(model.make), f"--config.model.name={name}", _source(model.make),
+        name: Listed(_doc(model.make), f"--config.model.name={name}", _source(model.make),
                     _knobs_of(["model.widths"] if model.takes_widths else []))
         for name, model in MODELS.items()
     }  # fmt: skip
 
 
-def _data() -> dict[str, Entry]:
+def _data() -> dict[str, Listed]:
     from lamv.data import DATASETS
 
     return {
-        name: Entry(
+        name: Listed(
             f"the path must hold {reader.holds}"
             if reader.holds
             else f"comes with scikit-learn, without a path; {_doc(reader.read)}",

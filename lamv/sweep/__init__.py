@@ -20,10 +20,10 @@ import filelock
 from lamv import files
 from lamv.errors import WorkdirError, WorkdirMismatch, listed
 from lamv.sweep import collect, local, plan, selection, slurm
-from lamv.sweep.cells import Base, Cell
-from lamv.sweep.collect import Rule
+from lamv.sweep.cells import Base, SweepCell
+from lamv.sweep.collect import SelectionRule
 from lamv.sweep.driver import Driver
-from lamv.sweep.plan import Plan
+from lamv.sweep.plan import SweepPlan
 
 logger = logging.getLogger("lamv.sweep")
 LAUNCHERS = ("local", "slurm", "print")
@@ -36,14 +36,14 @@ class Question(NamedTuple):
     title: str
     base: Base
     axes: Sequence[str]
-    cells: Sequence[Cell]
-    rule: Rule
+    cells: Sequence[SweepCell]
+    rule: SelectionRule
     launcher: str = "local"
     jobs: int | None = None
     rows: int = 50
     final_seeds: int = 0
     retry: bool = False
-    options: slurm.Options = slurm.Options()
+    options: slurm.SlurmOptions = slurm.SlurmOptions()
     command: str = ""
 
 
@@ -91,7 +91,7 @@ def _launcher(asked: Question):
     return local.Local(asked.workdir, asked.jobs) if asked.launcher == "local" else None
 
 
-def _forget_failures(workdir: Path, planned: Plan) -> None:
+def _forget_failures(workdir: Path, planned: SweepPlan) -> None:
     for id in planned.programs:
         (plan.folder_of(workdir, id) / collect.FAILURE).unlink(missing_ok=True)
 

@@ -22,7 +22,7 @@ DIGITS = 10
 Knobs = dict[str, Any]
 
 
-class Cell(NamedTuple):
+class SweepCell(NamedTuple):
     """row: of the recipe, "" where it has none. knobs: of the point, those that act. config: all that are not at default."""
 
     id: str
@@ -60,12 +60,12 @@ def base_of(config, overrides: Mapping[str, Any], swept: Iterable[str] = ()) -> 
     return Base(knobs, rows if len(rows) > 1 else {"": next(iter(rows.values()), {})}, flags, left_out)
 
 
-def cells(base: Base, points: Sequence[Point]) -> list[Cell]:
+def cells(base: Base, points: Sequence[Point]) -> list[SweepCell]:
     """The cells, row by row within each point; each once.
 
     Raises ConfigError for a cell that cannot be, and for a knob that acts in none.
     """
-    found: dict[str, Cell] = {}
+    found: dict[str, SweepCell] = {}
     for point in points:
         for row, changes in base.rows.items():
             cell = _cell(base, row, changes, point)
@@ -81,7 +81,7 @@ def cells(base: Base, points: Sequence[Point]) -> list[Cell]:
     return _named(kept)
 
 
-def as_recipe(cells: Sequence[Cell], title: str, seed: int | None = None, seeds: int | None = None):
+def as_recipe(cells: Sequence[SweepCell], title: str, seed: int | None = None, seeds: int | None = None):
     """A config whose rows are these cells. seed, seeds: others than those of the cells."""
     config = configs.defaults()
     own = {key: value for key, value in (("seed", seed), ("seeds", seeds)) if value is not None}
@@ -90,18 +90,18 @@ def as_recipe(cells: Sequence[Cell], title: str, seed: int | None = None, seeds:
     return config
 
 
-def seeds_of(cell: Cell) -> tuple[int, int]:
+def seeds_of(cell: SweepCell) -> tuple[int, int]:
     """(first seed, seeds) of a cell."""
     first, number = (cell.config.get(key, KNOB[key].default) for key in ("seed", "seeds"))
     return first, number
 
 
-def config_of(cell: Cell):
+def config_of(cell: SweepCell):
     """The complete config of a cell."""
     return configs.expand(as_recipe([cell], ""))[0].config
 
 
-def _cell(base: Base, row: str, changes: Knobs, point: Point) -> Cell:
+def _cell(base: Base, row: str, changes: Knobs, point: Point) -> SweepCell:
     flat: Knobs = {}
     for layer in (base.knobs, changes, base.flags, point):
         flat |= {other: None for length, other in configs.LENGTHS if layer.get(length) is not None}
@@ -118,7 +118,7 @@ def _cell(base: Base, row: str, changes: Knobs, point: Point) -> Cell:
     knobs = _away_from_default(_knobs(config))
     decides = _binding(knobs) | {key: value for key, value in point.items() if key in PATHS}
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:DIGITS]
-    return Cell(digest, "", row, point, knobs)
+    return SweepCell(digest, "", row, point, knobs)
 
 
 def _complete(flat: Mapping[str, Any]):
@@ -151,7 +151,7 @@ def _binding(knobs: Mapping[str, Any]) -> Knobs:
     return {key: value for key, value in _away_from_default(knobs).items() if not KNOB[key].free}
 
 
-def _named(cells: Sequence[Cell]) -> list[Cell]:
+def _named(cells: Sequence[SweepCell]) -> list[SweepCell]:
     """The cells with names: row, where they differ in it, and knobs, in short; and id, where that tells them not apart."""
     if len({cell.row for cell in cells}) == 1:
         cells = [cell._replace(row="") for cell in cells]

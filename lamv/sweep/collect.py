@@ -17,8 +17,8 @@ from lamv.catalog.model_selection import LAST, RULES
 from lamv.errors import ConfigError, DataError, nearest
 from lamv.results import jsonl, runs
 from lamv.results.records import Row
-from lamv.sweep.cells import Cell, seeds_of
-from lamv.sweep.plan import Plan, Program
+from lamv.sweep.cells import SweepCell, seeds_of
+from lamv.sweep.plan import Program, SweepPlan
 
 DONE, FAILED, WAITING = "done", "failed", "waiting"
 FAILURE = "failed.json"
@@ -26,7 +26,7 @@ FAILURE = "failed.json"
 NO_RULE = "none"
 
 
-class Rule(NamedTuple):
+class SelectionRule(NamedTuple):
     """How the best cell is chosen: the mean over seeds of a metric is highest, or lowest."""
 
     name: str
@@ -40,11 +40,11 @@ class Rule(NamedTuple):
         return max(measured, key=lambda cell: sign * cell["metrics"][self.metric]["mean"], default=None)
 
 
-RULE = {name: Rule(name, rule.metric) for name, rule in RULES.items() if name != LAST}
-RULE |= {"valid_rmse": Rule("valid_rmse", "valid/rmse", lowest=True), NO_RULE: Rule(NO_RULE, "")}
+RULE = {name: SelectionRule(name, rule.metric) for name, rule in RULES.items() if name != LAST}
+RULE |= {"valid_rmse": SelectionRule("valid_rmse", "valid/rmse", lowest=True), NO_RULE: SelectionRule(NO_RULE, "")}
 
 
-class State(NamedTuple):
+class ProgramState(NamedTuple):
     """Of a program. rows: by name, where it is done. failure: {"exit", "error", "row"}, where it failed."""
 
     status: str
@@ -52,23 +52,23 @@ class State(NamedTuple):
     failure: Mapping[str, Any] = {}
 
 
-def rule_of(name: str) -> Rule:
+def rule_of(name: str) -> SelectionRule:
     """The rule of --select. Raises ConfigError for an unknown one."""
     if name not in RULE:
         raise ConfigError(f"--select is {name!r}{nearest(name, RULE)}, must be one of {', '.join(RULE)}")
     return RULE[name]
 
 
-def state_of(folder: Path) -> State:
+def state_of(folder: Path) -> ProgramState:
     """Of the workdir of a program, in any state."""
     if (folder / "DONE").is_file():
         try:
             rows = runs.rows_of(jsonl.read_object(folder / "summary.json", []))
-            return State(DONE, {row.name: row for row in rows})
+            return ProgramState(DONE, {row.name: row for row in rows})
         except DataError:  # training makes a damaged summary again
-            return State(WAITING)
+            return ProgramState(WAITING)
     failure = jsonl.read_object(folder / FAILURE, [])
-    return State(FAILED, failure=failure) if failure else State(WAITING)
+    return ProgramState(FAILED, failure=failure) if failure else ProgramState(WAITING)
 
 
 def failed(folder: Path, code: int, error: str, row: str = "") -> None:
@@ -77,7 +77,7 @@ def failed(folder: Path, code: int, error: str, row: str = "") -> None:
     files.write_whole(folder / FAILURE, json.dumps({"exit": code, "error": error, "row": row}) + "\n")
 
 
-def progress(folder: Path, cell: Cell) -> float:
+def progress(folder: Path, cell: SweepCell) -> float:
     """Share of its steps that a program has taken, from the last line of its metrics; 0 where that is not known."""
     steps, epochs = cell.config.get("steps"), cell.config.get("epochs")
     if steps is None and epochs:
@@ -93,7 +93,9 @@ def progress(folder: Path, cell: Cell) -> float:
         return 0.0
 
 
-def content(plan: Plan, states: Mapping[str, State], asked: Iterable[str], rule: Rule, command: str) -> dict[str, Any]:
+def content(
+    plan: SweepPlan, states: Mapping[str, ProgramState], asked: Iterable[str], rule: SelectionRule, command: str
+) -> dict[str, Any]:
     """The content of sweep.json. states: of all programs. asked: cells of the grid; others are listed where they ended."""
     asked = set(asked)
     cells, final = [], None
@@ -118,7 +120,7 @@ def content(plan: Plan, states: Mapping[str, State], asked: Iterable[str], rule:
     }
 
 
-def write(workdir: Path, content: Mapping[str, Any], plan: Plan) -> None:
+def write(workdir: Path, content: Mapping[str, Any], plan: SweepPlan) -> None:
     """sweep.json and sweep.csv."""
     files.write_whole(workdir / "sweep.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
     files.write_whole(workdir / "sweep.csv", as_csv(content, {id: seeds_of(cell) for id, cell in plan.cells.items()}))
@@ -140,9 +142,9 @@ def as_csv(content: Mapping[str, Any], seeds: Mapping[str, tuple[int, int]]) -> 
     return out.getvalue()
 
 
-def _record(cell: Cell, program: Program | None, states: Mapping[str, State]) -> dict[str, Any]:
+def _record(cell: SweepCell, program: Program | None, states: Mapping[str, ProgramState]) -> dict[str, Any]:
     """A cell of sweep.json."""
-    state = states[program.id] if program else State(WAITING)
+    state = states[program.id] if program else ProgramState(WAITING)
     row = state.rows.get(cell.name)
     status = WAITING if state.status == DONE and row is None else state.status
     return {

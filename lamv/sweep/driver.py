@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from lamv import stopping
 from lamv.errors import Preempted
 from lamv.sweep import collect, local, plan, show
-from lamv.sweep.collect import DONE, FAILED, Rule, State
-from lamv.sweep.plan import Plan, Program, folder_of
+from lamv.sweep.collect import DONE, FAILED, ProgramState, SelectionRule
+from lamv.sweep.plan import Program, SweepPlan, folder_of
 
 #: Seconds between two looks at what runs.
 PAUSE = 0.2
@@ -41,10 +41,10 @@ class Launcher(Protocol):
 class Driver:
     """asked: ids of the cells of the grid."""
 
-    def __init__(self, workdir: Path, planned: Plan, asked: Sequence[str], rule: Rule, command: str):
+    def __init__(self, workdir: Path, planned: SweepPlan, asked: Sequence[str], rule: SelectionRule, command: str):
         self.plan = planned
         self._workdir, self._asked, self._rule, self._command = workdir, list(asked), rule, command
-        self._known: dict[str, State] = {}
+        self._known: dict[str, ProgramState] = {}
         self._starts: Counter[str] = Counter()
         self._not_before: dict[str, float] = {}
         self._content: dict[str, Any] = {}
@@ -131,7 +131,7 @@ class Driver:
         shutil.rmtree(folder, ignore_errors=True)
         return [part for part in parts if self._state(part).status == collect.WAITING]
 
-    def _state(self, program: Program) -> State:
+    def _state(self, program: Program) -> ProgramState:
         if program.id not in self._known:
             state = collect.state_of(folder_of(self._workdir, program.id))
             if state.status != DONE:

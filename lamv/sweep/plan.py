@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from lamv import config as configs
 from lamv import files
 from lamv.errors import WorkdirMismatch, brief
-from lamv.sweep.cells import DIGITS, Base, Cell, as_recipe, config_of, seeds_of
+from lamv.sweep.cells import DIGITS, Base, SweepCell, as_recipe, config_of, seeds_of
 
 FILE, FOLDER = "plan.json", "programs"
 FINAL = "final-"
@@ -32,13 +32,13 @@ class Program(NamedTuple):
         return self.seeds is not None
 
 
-class Plan(NamedTuple):
+class SweepPlan(NamedTuple):
     """title: of the recipe. base: lamv.sweep.cells.Base.recorded. axes: keys of the swept knobs, in order."""
 
     title: str
     base: Mapping[str, Any]
     axes: tuple[str, ...]
-    cells: Mapping[str, Cell]
+    cells: Mapping[str, SweepCell]
     programs: Mapping[str, Program]
 
     def recipe(self, program: Program):
@@ -47,14 +47,14 @@ class Plan(NamedTuple):
         title = f"{self.title}: {program.id}".removeprefix(": ")
         return as_recipe([self.cells[cell] for cell in program.cells], title, first, number)
 
-    def replaced(self, program: Program, parts: Sequence[Program]) -> "Plan":
+    def replaced(self, program: Program, parts: Sequence[Program]) -> "SweepPlan":
         """The plan with these programs in the place of one."""
         programs: dict[str, Program] = {}
         for id, one in self.programs.items():
             programs |= {part.id: part for part in parts} if id == program.id else {id: one}
         return self._replace(programs=programs)
 
-    def with_final(self, cell: str, number: int) -> tuple["Plan", Program]:
+    def with_final(self, cell: str, number: int) -> tuple["SweepPlan", Program]:
         """The plan with the training of a chosen cell with so many seeds that no cell has used, and that program."""
         first = max(sum(seeds_of(one)) for one in self.cells.values())
         program = Program(f"{FINAL}{cell}-{number}", (cell,), (first, number))
@@ -73,7 +73,7 @@ def program_of(cells: Sequence[str]) -> Program:
     return Program(cells[0] if len(cells) == 1 else digest, tuple(cells))
 
 
-def grown(stored: Plan | None, asked: Plan, rows: int, jobs: int) -> Plan:
+def grown(stored: SweepPlan | None, asked: SweepPlan, rows: int, jobs: int) -> SweepPlan:
     """The plan of a folder with what is asked for now: programs that there are stay, cells that are new get some.
 
     asked: without programs. rows: cells of a program, at most. jobs: programs that can run at once; where there are fewer,
@@ -108,17 +108,17 @@ def halves(program: Program, culprit: str = "") -> list[Program]:
     return [program_of(program.cells[:middle]), program_of(program.cells[middle:])]
 
 
-def read(workdir: Path) -> Plan | None:
+def read(workdir: Path) -> SweepPlan | None:
     """The plan in a folder; None where there is none. Raises WorkdirMismatch for a damaged one."""
     path = workdir / FILE
     try:
         content = files.read_json(path)
-        cells = {one["id"]: Cell(**one) for one in content["cells"]}
+        cells = {one["id"]: SweepCell(**one) for one in content["cells"]}
         programs = {one["id"]: _program(one) for one in content["programs"]}
         known = all(cell in cells for program in programs.values() for cell in program.cells)
         if not known or any(not isinstance(cell.config, dict) for cell in cells.values()):
             raise ValueError("it names cells that it does not have")
-        return Plan(str(content["title"]), content["base"], tuple(content["axes"]), cells, programs)
+        return SweepPlan(str(content["title"]), content["base"], tuple(content["axes"]), cells, programs)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -127,7 +127,7 @@ def read(workdir: Path) -> Plan | None:
         ) from None
 
 
-def write(workdir: Path, plan: Plan) -> None:
+def write(workdir: Path, plan: SweepPlan) -> None:
     """Keep the plan."""
     content = plan._asdict() | {
         "cells": [cell._asdict() for cell in plan.cells.values()],
@@ -136,12 +136,12 @@ def write(workdir: Path, plan: Plan) -> None:
     files.write_whole(workdir / FILE, json.dumps(content, indent=1) + "\n")
 
 
-def empty(title: str, base: Base, axes: Iterable[str], cells: Iterable[Cell]) -> Plan:
+def empty(title: str, base: Base, axes: Iterable[str], cells: Iterable[SweepCell]) -> SweepPlan:
     """What is asked for, without programs."""
-    return Plan(title, base.recorded(), tuple(axes), {cell.id: cell for cell in cells}, {})
+    return SweepPlan(title, base.recorded(), tuple(axes), {cell.id: cell for cell in cells}, {})
 
 
-def _as_named(stored: Mapping[str, Cell], asked: Mapping[str, Cell]) -> dict[str, Cell]:
+def _as_named(stored: Mapping[str, SweepCell], asked: Mapping[str, SweepCell]) -> dict[str, SweepCell]:
     """The cells of both, those asked for first. A name that a workdir has is kept, and given to no other."""
     taken = {cell.name: id for id, cell in stored.items()}
     cells = {
@@ -164,11 +164,11 @@ def _evenly(cells: Sequence[str], most: int) -> list[Sequence[str]]:
     return [cells[first:end] for first, end in zip(ends, ends[1:], strict=False)]
 
 
-def _compare(stored: Plan, asked: Plan) -> None:
+def _compare(stored: SweepPlan, asked: SweepPlan) -> None:
     """Raise WorkdirMismatch where two sweeps vary other recipes; what is an axis of either may differ."""
     axes = {*stored.axes, *asked.axes}
 
-    def fixed(plan: Plan) -> dict[str, Any]:
+    def fixed(plan: SweepPlan) -> dict[str, Any]:
         layers = [("", plan.base["knobs"]), *plan.base["rows"].items(), ("", plan.base["flags"])]
         return {f"{row}: {key}".removeprefix(": "): value for row, knobs in layers for key, value in knobs.items()
                 if key not in axes}  # fmt: skip

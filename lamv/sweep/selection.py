@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from lamv.errors import ConfigError
-from lamv.sweep.cells import Cell, config_of
-from lamv.sweep.collect import NO_RULE, Rule
+from lamv.sweep.cells import SweepCell, config_of
+from lamv.sweep.collect import NO_RULE, SelectionRule
 from lamv.train import session
 
 #: What the examples of a split depend on.
 OF_DATA = ("data.name", "data.path", "data.valid_size", "data.shortcut.kind", "data.task", "data.image_size")
 
 
-def check(rule: Rule, cells: Sequence[Cell]) -> None:
+def check(rule: SelectionRule, cells: Sequence[SweepCell]) -> None:
     """Raise ConfigError where the cells have no validation examples, groups or labels of the kind that a rule needs."""
     if rule.metric:
         different = {repr([cell.config.get(key) for key in OF_DATA]): cell for cell in cells}
@@ -19,7 +19,7 @@ def check(rule: Rule, cells: Sequence[Cell]) -> None:
             _check(rule, config_of(cell).data)
 
 
-def _check(rule: Rule, data) -> None:
+def _check(rule: SelectionRule, data) -> None:
     split, _, metric = rule.metric.partition("/")
     splits = session.read(data)
     what, none = f"--select is {rule.name!r}, but", f"or choose no cell: --select={NO_RULE}"

@@ -38,7 +38,7 @@ INSTALL = "pip install 'lamv[slurm]', or: pip install submitit"
 logger = logging.getLogger("lamv.sweep")
 
 
-class Options(NamedTuple):
+class SlurmOptions(NamedTuple):
     """parameters: of submitit's SlurmExecutor. per_job: programs that a task runs, one after another."""
 
     parameters: Mapping[str, Any] = {}
@@ -78,7 +78,7 @@ class Task:
 class Slurm:
     """Jobs of the cluster that `sbatch` speaks to. jobs: tasks of the array that run at once; None: as SLURM likes."""
 
-    def __init__(self, workdir: Path, options: Options, jobs: int | None):
+    def __init__(self, workdir: Path, options: SlurmOptions, jobs: int | None):
         self._submitit = _submitit()
         if shutil.which("sbatch") is None:
             raise ConfigError("--launcher is 'slurm', but there is no sbatch on this machine; run this where SLURM is")
@@ -159,7 +159,7 @@ class Slurm:
         return set(done.stdout.split()) if done.returncode == 0 else None
 
 
-def options(text: str, per_job: int) -> Options:
+def options(text: str, per_job: int) -> SlurmOptions:
     """Of --slurm=KEY=VALUE,KEY=VALUE and --per_job. Raises ConfigError for what is no such list."""
     if per_job < 1:
         raise ConfigError(f"--per_job is {per_job}, must be at least 1")
@@ -171,7 +171,7 @@ def options(text: str, per_job: int) -> Options:
                 f"--slurm has {brief(part)}, must be KEY=VALUE, as in partition=gpu,time=60,gpus_per_node=1"
             )
         parameters[key.strip()] = int(value) if value.strip().isdecimal() else value.strip()
-    return Options(parameters, per_job)
+    return SlurmOptions(parameters, per_job)
 
 
 def _submitit():

@@ -22,6 +22,8 @@ TAG = "lamv.id"
 
 
 class MLflow:
+    """The `Tracker` of this library; see the module."""
+
     package: ClassVar[str] = "mlflow"
 
     def __init__(self, workdir: Path):

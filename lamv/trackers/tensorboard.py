@@ -21,6 +21,8 @@ LONGEST = 80
 
 
 class TensorBoard:
+    """The `Tracker` of this library; see the module."""
+
     package: ClassVar[str] = "tensorboardX"
 
     def __init__(self, workdir: Path):

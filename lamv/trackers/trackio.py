@@ -13,6 +13,8 @@ from lamv.trackers.base import COLUMNS, Point, Results, TrackedRun, identity
 
 
 class Trackio:
+    """The `Tracker` of this library; see the module."""
+
     package: ClassVar[str] = "trackio"
 
     def __init__(self, workdir: Path):

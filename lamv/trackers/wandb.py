@@ -16,6 +16,8 @@ from lamv.trackers.base import COLUMNS, Point, Results, TrackedRun, identity
 
 
 class Wandb:
+    """The `Tracker` of this library; see the module."""
+
     package: ClassVar[str] = "wandb"
 
     def __init__(self, workdir: Path):

@@ -33,8 +33,8 @@ SelectTypeParameters=CR_Core
 MpiDefault=none
 ReturnToService=2
 SlurmdParameters=config_overrides
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
-PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+NodeName={host} NodeAddr=127.0.0.1 CPUs=2 ProgramState=UNKNOWN
+PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE ProgramState=UP
 """
 
 

@@ -45,7 +45,7 @@ def accuracy(cell):
     return 0.5 + 2 * cell.config["optim.lr"] + (0.1 if cell.config.get("method.name") == "mixup" else 0.0)
 
 
-def train(workdir: Path, planned_now: plan.Plan, program: plan.Program, value=accuracy) -> None:
+def train(workdir: Path, planned_now: plan.SweepPlan, program: plan.Program, value=accuracy) -> None:
     """Leave what training a program leaves, as far as a sweep reads it."""
     folder = plan.folder_of(workdir, program.id)
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,6 +60,6 @@ def train(workdir: Path, planned_now: plan.Plan, program: plan.Program, value=ac
     (folder / "DONE").write_text("{}")
 
 
-def content(workdir: Path, planned_now: plan.Plan, rule="valid_accuracy"):
+def content(workdir: Path, planned_now: plan.SweepPlan, rule="valid_accuracy"):
     states = {id: collect.state_of(plan.folder_of(workdir, id)) for id in planned_now.programs}
     return collect.content(planned_now, states, planned_now.cells, collect.rule_of(rule), "")

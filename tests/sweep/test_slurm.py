@@ -15,7 +15,7 @@ def test_options_are_numbers_and_texts():
     assert (
         found.parameters == {"partition": "gpu", "time": 60, "gpus_per_node": 1, "mem": "16GB"} and found.per_job == 4
     )
-    assert slurm.options("", 1) == slurm.Options({}, 1)
+    assert slurm.options("", 1) == slurm.SlurmOptions({}, 1)
 
 
 @pytest.mark.parametrize("text, per_job, words", [
@@ -29,7 +29,7 @@ def test_what_are_no_options_is_a_line(text, per_job, words):
 def test_a_missing_submitit_is_a_line_with_the_command_that_installs_it(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(ConfigError, match="needs submitit; install it: pip install 'lamv\\[slurm\\]'"):
-        slurm.Slurm(tmp_path, slurm.Options(), None)
+        slurm.Slurm(tmp_path, slurm.SlurmOptions(), None)
 
 
 class OnPaper(slurm.Slurm):
@@ -57,7 +57,7 @@ def launcher(monkeypatch, tmp_path):
     monkeypatch.setattr(slurm, "EVERY", -1.0)
     monkeypatch.setattr(slurm, "_submitit", lambda: None)
     monkeypatch.setattr(slurm.shutil, "which", lambda name: name)
-    return lambda per_job=1: OnPaper(tmp_path, slurm.Options({}, per_job), None)
+    return lambda per_job=1: OnPaper(tmp_path, slurm.SlurmOptions({}, per_job), None)
 
 
 def test_short_programs_share_a_job_and_all_are_watched(launcher, tmp_path):
