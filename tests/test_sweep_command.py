@@ -98,4 +98,4 @@ def test_commands_are_printed_for_whatever_starts_them(tmp_path):
     commands = [shlex.split(line) for line in result.stdout.splitlines()]
     assert [words[1:4] for words in commands] == [["-m", "lamv", "sweep"]] * 2
     cells = json.loads((tmp_path / "sweep.json").read_text())["cells"]
-    assert [words[4] for words in commands] == [f"--program={cell['id']}" for cell in cells]
+    assert [words[5] for words in commands] == [f"--program={cell['id']}" for cell in cells]
