@@ -84,7 +84,7 @@ def test_a_recipe_by_its_name_with_an_argument_and_neighbours(tmp_path, monkeypa
         "def get_config():\n    made = config.defaults()\n    made.steps = STEPS\n    return made\n"
     )
     assert lamv.recipe("mine.py").steps == 7
-    for wrong, words in {"digits_tga": "did you mean 'digits_tag'?", "https://x/y.py": "on this machine"}.items():
+    for wrong, words in {"digits_tga": "did you mean digits_tag", "https://x/y.py": "on this machine"}.items():
         with pytest.raises(ConfigError, match=re.escape(words)):
             lamv.recipe(wrong)
     with pytest.raises(ConfigError, match="does not exist"):

@@ -337,7 +337,7 @@ def test_classes_can_be_balanced_without_groups():
 def test_a_grid_is_evaluated_with_one_program_for_all_its_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "Session", Shared)
     monkeypatch.setattr("lamv.evaluate.Session", Shared)
-    rows = {"ERM": {}, "DRO": {"mitigation.name": "group_dro"}}
+    rows = {"ERM": {}, "JTT": {"mitigation.name": "jtt"}}
     recipe = configs.defaults()
     recipe.rows = rows
     summary = loop.train(recipe, tmp_path, SMALL | LINEAR)
