@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lamv import places
+from lamv.catalog.papers import PAPERS
 from lamv.claims import Claim
 from lamv.report.claim_table import line_of
 
@@ -48,6 +50,35 @@ def as_markdown(content: Mapping[str, Any]) -> str:
         if recipe["claims"]:
             parts.append(_table(recipe["claims"]))
     return "\n\n".join(parts) + "\n"
+
+
+def of_papers(record: Mapping[str, Any]) -> str:
+    """What each paper reports, with the command, the seconds and the verdicts of a `record` (claims.json; {} for none)."""
+    known = {recipe["recipe"]: recipe for recipe in record.get("recipes", [])}
+    lines = []
+    for paper in PAPERS:
+        lines += ["", paper.cite]
+        for one in paper.reports:
+            lines.append(f"  {one.what}")
+            named = [("", one.recipe), ("quick: ", one.quick), ("accelerator: ", one.accelerator)]
+            lines += [f"    {kind}{_command(name)}{_of_record(known.get(name))}" for kind, name in named if name]
+            lines += [f"    not reproduced: {one.missing}"] if one.missing else []
+    return "\n".join(lines[1:])
+
+
+def _command(recipe: str) -> str:
+    command = "theory" if places.is_of_theory(recipe) else "train"
+    return f"{places.called(command)} --config={recipe} --workdir=runs/{recipe.rpartition('/')[2]}"
+
+
+def _of_record(recipe: Mapping[str, Any] | None) -> str:
+    """ "   (41 s; 10 of 10 claims hold)"."""
+    if recipe is None or recipe["not_run"]:
+        return ""
+    held = sum(claim["verdict"].startswith("holds") for claim in recipe["claims"])
+    parts = [f"{recipe['seconds']:.0f} s"] if recipe["seconds"] else []
+    parts += [f"{held} of {len(recipe['claims'])} claims hold"] if recipe["claims"] else []
+    return f"   ({'; '.join(parts)})" if parts else ""
 
 
 def _table(claims) -> str:

@@ -58,3 +58,12 @@ def test_a_finished_run_is_read_and_keeps_its_seconds(judged, monkeypatch):
     first, second = content["recipes"][1], again["recipes"][0]
     assert second["read"] and second["seconds"] == first["seconds"] > 0
     assert second["claims"] == first["claims"]
+
+
+def test_papers_are_listed_with_what_was_recorded():
+    claim = {"verdict": "holds"}
+    one = {"recipe": "theory/collisions", "seconds": 1.2, "not_run": "", "claims": [claim, claim]}
+    text = tables.of_papers({"recipes": [one]})
+    [line] = [line for line in text.splitlines() if "collisions" in line]
+    assert "experiments.theory --config=theory/collisions --workdir=runs/collisions" in line
+    assert line.endswith("(1 s; 2 of 2 claims hold)") and "not reproduced: " in text
