@@ -29,6 +29,7 @@ from lamv.report import audit_page
 from lamv.results import jsonl, runs
 from lamv.results.records import Row
 from lamv.train import loop
+from lamv.train.session import reading_once
 
 __all__ = ["Question", "audit", "checked"]
 #: Classes beyond which there are too few examples of each for anything here; examples of a class, and in all.
@@ -47,6 +48,11 @@ logger = logging.getLogger("lamv.audit")
 
 def audit(asked: Question) -> dict[str, Any]:
     """The content of audit.json; writes it, and the page. Raises LamvError's subclasses, each with its exit code."""
+    with reading_once():
+        return _audit(asked)
+
+
+def _audit(asked: Question) -> dict[str, Any]:
     started = time.perf_counter()
     read = begun(asked)
     reasons = too_little(read)

@@ -1,7 +1,9 @@
 """What the rows of a run share: the data on the devices, and the compiled functions."""
 
+import contextlib
+import contextvars
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,12 +25,32 @@ OF_TRAINING = (
 )  # fmt: skip
 
 
+#: What was read within `reading_once`, by the arguments; None outside of it.
+_kept: contextvars.ContextVar[dict[str, Splits] | None] = contextvars.ContextVar("kept", default=None)
+
+
 def read(data) -> Splits:
     """The data set of a config's `data`, on the host; raises as lamv.data.load does."""
-    return load(
-        data.name, data.path or None, data.verify, image_size=data.image_size, on_broken=data.on_broken,
-        task=data.task, columns={what: name for what, name in data.columns.to_dict().items() if name},
-    )  # fmt: skip
+    options = {
+        "image_size": data.image_size, "on_broken": data.on_broken, "task": data.task,
+        "columns": {what: name for what, name in data.columns.to_dict().items() if name},
+    }  # fmt: skip
+    kept, key = _kept.get(), repr((data.name, data.path, data.verify, options))
+    if kept is None:
+        return load(data.name, data.path or None, data.verify, **options)
+    if key not in kept:
+        kept[key] = load(data.name, data.path or None, data.verify, **options)
+    return kept[key]
+
+
+@contextlib.contextmanager
+def reading_once() -> Generator[None]:
+    """Within this, sessions of the same data read it once: photographs are decoded once for all trainings of an audit."""
+    before = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(before)
 
 
 class Session:
