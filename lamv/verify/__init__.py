@@ -30,6 +30,8 @@ from lamv.train import loop, provenance
 from lamv.verify import tables
 
 logger = logging.getLogger("lamv.verify")
+#: {recipe: (knob, recipe)}: the knob names the workdir of the other recipe, which comes first.
+AFTER = {"distill/students": ("distill.teacher", "distill/teachers")}
 #: Evaluations that measure more and more, until every claim is judged.
 EVALUATIONS = (evaluate.Options(brief=True), evaluate.Options())
 
@@ -54,10 +56,14 @@ def verify(names: Sequence[str], folder: Path, out: Path) -> dict[str, Any]:
 
 def of_recipe(name: str, folder: Path) -> dict[str, Any]:
     """A recipe with its claims, judged."""
-    workdir = folder / Path(name).with_suffix("").as_posix().strip("./").replace("/", "_").replace(":", "_")
+    workdir = _workdir(name, folder)
     was_done, started = (workdir / "DONE").exists(), time.perf_counter()
     try:
         config = recipes.load_any(name)
+        if name in AFTER:
+            knob, other = AFTER[name]
+            node, leaf = knob.split(".")
+            config[node][leaf] = str(_workdir(other, folder))
         claims = _of_experiment(config, workdir) if "experiment" in config else _of_run(config, workdir)
     except Preempted:
         raise
@@ -65,6 +71,10 @@ def of_recipe(name: str, folder: Path) -> dict[str, Any]:
         return {"recipe": name, "seconds": None, "read": False, "not_run": str(error), "claims": []}
     seconds = None if was_done else round(time.perf_counter() - started, 1)
     return {"recipe": name, "seconds": seconds, "read": was_done, "not_run": "", "claims": claims}
+
+
+def _workdir(name: str, folder: Path) -> Path:
+    return folder / Path(name).with_suffix("").as_posix().strip("./").replace("/", "_").replace(":", "_")
 
 
 def _of_experiment(config, workdir: Path) -> list[dict[str, Any]]:
