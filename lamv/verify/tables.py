@@ -19,7 +19,7 @@ def in_short(recipe: Mapping[str, Any]) -> str:
     if not verdicts:
         return f"{recipe['recipe']}: makes no claim"
     held = sum(verdict.startswith("holds") for verdict in verdicts)
-    how = "read" if recipe["read"] else f"{recipe['seconds']:.0f} s"
+    how = f"{recipe['seconds']:.0f} s" if recipe["seconds"] else "read"
     left = verdicts.count("not judged")
     return (
         f"{recipe['recipe']}: {held} of {len(verdicts)} claims hold, {verdicts.count('holds clearly')} clearly"
@@ -31,7 +31,8 @@ def totals(content: Mapping[str, Any]) -> str:
     """ "81 claims hold, 1 misses, 2 are not judged; 3 recipes were not run"."""
     waiting = sum(bool(recipe["not_run"]) for recipe in content["recipes"])
     parts = [f"{content['held']} claims hold", f"{content['missed']} miss", f"{content['not_judged']} are not judged"]
-    return ", ".join(parts) + (f"; {waiting} recipes were not run" if waiting else "")
+    left = f"; {waiting} {'recipe was' if waiting == 1 else 'recipes were'} not run" if waiting else ""
+    return ", ".join(parts) + left
 
 
 def as_markdown(content: Mapping[str, Any]) -> str:
