@@ -197,11 +197,11 @@ def refuse_links(folder: Path) -> None:
 def user_cache() -> Path:
     """The user's folder for what can be made again: $LAMV_CACHE, $XDG_CACHE_HOME/lamv or ~/.cache/lamv.
 
-    LAMV_CACHE=0 turns off what is optional there (lamv.xla), and leaves the rest where it is by default.
+    LAMV_CACHE=0 turns off what is optional there (lamv.xla), and leaves the rest where it is by default; empty, it is unset.
     Raises WorkdirError where there is neither an environment variable nor a home.
     """
-    chosen = os.environ.get("LAMV_CACHE", "0")
-    if chosen != "0":
+    chosen = os.environ.get("LAMV_CACHE")
+    if chosen and chosen != "0":
         return Path(chosen).expanduser()
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lamv"

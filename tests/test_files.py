@@ -338,8 +338,8 @@ def test_a_device_is_not_replaced(tmp_path):
 def test_where_the_cache_is(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    for off in ("0", None):
-        monkeypatch.setenv("LAMV_CACHE", off) if off else monkeypatch.delenv("LAMV_CACHE")
+    for off in ("0", "", None):
+        monkeypatch.delenv("LAMV_CACHE") if off is None else monkeypatch.setenv("LAMV_CACHE", off)
         assert files.user_cache() == tmp_path / ".cache" / "lamv"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert files.user_cache() == tmp_path / "xdg" / "lamv"
