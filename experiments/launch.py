@@ -88,6 +88,12 @@ def run(
     return 0
 
 
+def words(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(words, the rest) of the arguments of a command that takes words beside flags; flags are --NAME=VALUE."""
+    taken = [argument for argument in argv[1:] if not argument.startswith("-")]
+    return taken, [argument for argument in argv if argument not in taken]
+
+
 def show(text: str) -> None:
     """Print what is only looked at. Who reads the beginning alone (| head) ends the command without a word."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

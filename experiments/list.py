@@ -22,6 +22,5 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    words = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    flags = [argument for argument in sys.argv if argument not in words]
-    launch.leave(launch.run(lambda: main(words), needs=(), argv=flags))
+    words, given = launch.words(sys.argv)
+    launch.leave(launch.run(lambda: main(words), needs=(), argv=given))

@@ -37,7 +37,7 @@ def main(names: list[str]) -> None:
     if PAPERS.value:
         from lamv.verify import tables
 
-        return print(tables.of_papers(recorded()))
+        return launch.show(tables.of_papers(recorded()))
     if names and (ALL.value or QUICK.value):
         raise ConfigError(
             f"{names[0]} is a recipe, and --{'all' if ALL.value else 'quick'} chooses others; give one of them"
@@ -50,8 +50,8 @@ def main(names: list[str]) -> None:
     from lamv import verify
     from lamv.verify import tables
 
-    known = [seconds().get(name) for name in names]
-    logger.info("%d recipes; %s", len(names), _cost(known))
+    known = seconds()
+    logger.info("%d recipes; %s", len(names), _cost([known.get(name) for name in names]))
     content = verify.verify(names, Path(RUNS.value), Path(OUT.value))
     print(tables.as_markdown(content))
     if content["missed"]:
@@ -88,6 +88,5 @@ def chosen() -> list[str]:
 
 
 if __name__ == "__main__":
-    words = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    given = [argument for argument in sys.argv if argument not in words]
+    words, given = launch.words(sys.argv)
     launch.leave(launch.run(lambda: main(words), needs=(), argv=given))

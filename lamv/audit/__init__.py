@@ -46,13 +46,9 @@ METRICS = (
 logger = logging.getLogger("lamv.audit")
 
 
+@reading_once()
 def audit(asked: Question) -> dict[str, Any]:
     """The content of audit.json; writes it, and the page. Raises LamvError's subclasses, each with its exit code."""
-    with reading_once():
-        return _audit(asked)
-
-
-def _audit(asked: Question) -> dict[str, Any]:
     started = time.perf_counter()
     read = begun(asked)
     reasons = too_little(read)

@@ -18,7 +18,7 @@ from lamv.errors import ConfigError, DataError, nearest
 from lamv.results import jsonl, runs
 from lamv.results.records import Row
 from lamv.sweep.cells import SweepCell, seeds_of
-from lamv.sweep.plan import Program, SweepPlan
+from lamv.sweep.plan import SweepPlan, SweepProgram
 
 DONE, FAILED, WAITING = "done", "failed", "waiting"
 FAILURE = "failed.json"
@@ -142,7 +142,7 @@ def as_csv(content: Mapping[str, Any], seeds: Mapping[str, tuple[int, int]]) -> 
     return out.getvalue()
 
 
-def _record(cell: SweepCell, program: Program | None, states: Mapping[str, ProgramState]) -> dict[str, Any]:
+def _record(cell: SweepCell, program: SweepProgram | None, states: Mapping[str, ProgramState]) -> dict[str, Any]:
     """A cell of sweep.json."""
     state = states[program.id] if program else ProgramState(WAITING)
     row = state.rows.get(cell.name)

@@ -13,7 +13,7 @@ from lamv import stopping
 from lamv.errors import Preempted
 from lamv.sweep import collect, local, plan, show
 from lamv.sweep.collect import DONE, FAILED, ProgramState, SelectionRule
-from lamv.sweep.plan import Program, SweepPlan, folder_of
+from lamv.sweep.plan import SweepPlan, SweepProgram, folder_of
 
 #: Seconds between two looks at what runs.
 PAUSE = 0.2
@@ -29,11 +29,11 @@ class Launcher(Protocol):
     """What runs programs (lamv.sweep.local, lamv.sweep.slurm)."""
 
     @property
-    def running(self) -> list[Program]: ...
+    def running(self) -> list[SweepProgram]: ...
 
-    def start(self, waiting: Sequence[Program]) -> list[Program]: ...
+    def start(self, waiting: Sequence[SweepProgram]) -> list[SweepProgram]: ...
 
-    def ended(self) -> list[tuple[Program, int]]: ...
+    def ended(self) -> list[tuple[SweepProgram, int]]: ...
 
     def stop(self) -> None: ...
 
@@ -49,7 +49,7 @@ class Driver:
         self._not_before: dict[str, float] = {}
         self._content: dict[str, Any] = {}
 
-    def to_do(self) -> list[Program]:
+    def to_do(self) -> list[SweepProgram]:
         """Programs with cells that are asked for, and that are neither done nor failed."""
         self.mend()
         asked = set(self._asked)
@@ -58,7 +58,7 @@ class Driver:
             if not program.is_final and asked & set(program.cells) and self._state(program).status == collect.WAITING
         ]  # fmt: skip
 
-    def final(self, cell: str, number: int) -> list[Program]:
+    def final(self, cell: str, number: int) -> list[SweepProgram]:
         """The training of the chosen cell with so many other seeds, unless that is done, or failed."""
         self.plan, program = self.plan.with_final(cell, number)
         self.write()
@@ -79,7 +79,7 @@ class Driver:
         collect.write(self._workdir, self._content, self.plan)
         return self._content
 
-    def train(self, launcher: Launcher, programs: Sequence[Program]) -> None:
+    def train(self, launcher: Launcher, programs: Sequence[SweepProgram]) -> None:
         """Run programs to their ends. Raises Preempted (exit 75) once all are stopped, where a signal asks for it."""
         waiting = list(programs)
         self.write()
@@ -100,7 +100,7 @@ class Driver:
                 shown.draw(self._counts(), lambda: self._running(launcher), len(waiting))
                 time.sleep(PAUSE)
 
-    def _settle(self, program: Program, code: int) -> list[Program]:
+    def _settle(self, program: SweepProgram, code: int) -> list[SweepProgram]:
         """What is to be run after a program ended: nothing, itself once more, or its parts."""
         folder = folder_of(self._workdir, program.id)
         status = self._state(program).status
@@ -113,7 +113,7 @@ class Driver:
             collect.failed(folder, code, _why(code))
         return self._cut(program)
 
-    def _cut(self, program: Program) -> list[Program]:
+    def _cut(self, program: SweepProgram) -> list[SweepProgram]:
         """Replace a program that failed by parts of it, which are to be run; [] where it has but one cell."""
         failure = self._state(program).failure
         if len(program.cells) == 1 or failure.get("exit") in OF_ALL:
@@ -131,7 +131,7 @@ class Driver:
         shutil.rmtree(folder, ignore_errors=True)
         return [part for part in parts if self._state(part).status == collect.WAITING]
 
-    def _state(self, program: Program) -> ProgramState:
+    def _state(self, program: SweepProgram) -> ProgramState:
         if program.id not in self._known:
             state = collect.state_of(folder_of(self._workdir, program.id))
             if state.status != DONE:
@@ -155,7 +155,7 @@ class Driver:
             return ""
         return f"{best['name']}, {self._rule.metric} {best['metrics'][self._rule.metric]['mean']:.4g}"
 
-    def _how(self, program: Program) -> str:
+    def _how(self, program: SweepProgram) -> str:
         """How a program ended, in words."""
         what = f"{program.id} ({self._what(program)})"
         state = self._state(program)
@@ -163,7 +163,7 @@ class Driver:
             return f"{what} failed: {state.failure.get('error', '')}"
         return f"{what} is {'done' if state.status == DONE else 'to be run again'}"
 
-    def _what(self, program: Program) -> str:
+    def _what(self, program: SweepProgram) -> str:
         names = [self.plan.cells[cell].name for cell in program.cells]
         return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lamv.errors import StorageError, WorkdirError
-from lamv.sweep.plan import Program, folder_of
+from lamv.sweep.plan import SweepProgram, folder_of
 from lamv.sweep.worker import STARTED_BY
 
 LOG = "log.txt"
@@ -30,7 +30,7 @@ class Slot(NamedTuple):
 class Child(NamedTuple):
     """A running program."""
 
-    program: Program
+    program: SweepProgram
     slot: Slot
     process: subprocess.Popen
 
@@ -46,10 +46,10 @@ class Local:
         self._children: list[Child] = []
 
     @property
-    def running(self) -> list[Program]:
+    def running(self) -> list[SweepProgram]:
         return [child.program for child in self._children]
 
-    def start(self, waiting: Sequence[Program]) -> list[Program]:
+    def start(self, waiting: Sequence[SweepProgram]) -> list[SweepProgram]:
         """Start as many of these as there is room for; returns those."""
         started = list(waiting[: len(self._free)])
         for program in started:
@@ -57,7 +57,7 @@ class Local:
             self._children.append(Child(program, slot, self._begin(program, slot)))
         return started
 
-    def ended(self) -> list[tuple[Program, int]]:
+    def ended(self) -> list[tuple[SweepProgram, int]]:
         """Programs that ended since this was last asked, with their exit codes; -N for signal N."""
         done = [child for child in self._children if child.process.poll() is not None]
         for child in done:
@@ -77,7 +77,7 @@ class Local:
                 child.process.kill()
                 child.process.wait()
 
-    def _begin(self, program: Program, slot: Slot) -> subprocess.Popen:
+    def _begin(self, program: SweepProgram, slot: Slot) -> subprocess.Popen:
         folder = folder_of(self._workdir, program.id)
         environment = {**os.environ, **slot.environment, STARTED_BY: str(os.getpid())}
         try:

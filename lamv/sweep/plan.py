@@ -20,7 +20,7 @@ FILE, FOLDER = "plan.json", "programs"
 FINAL = "final-"
 
 
-class Program(NamedTuple):
+class SweepProgram(NamedTuple):
     """One process with one workdir. seeds: (first, number) of a final training, None for those of its cells."""
 
     id: str
@@ -39,25 +39,25 @@ class SweepPlan(NamedTuple):
     base: Mapping[str, Any]
     axes: tuple[str, ...]
     cells: Mapping[str, SweepCell]
-    programs: Mapping[str, Program]
+    programs: Mapping[str, SweepProgram]
 
-    def recipe(self, program: Program):
+    def recipe(self, program: SweepProgram):
         """The config that a program trains."""
         first, number = program.seeds or (None, None)
         title = f"{self.title}: {program.id}".removeprefix(": ")
         return as_recipe([self.cells[cell] for cell in program.cells], title, first, number)
 
-    def replaced(self, program: Program, parts: Sequence[Program]) -> "SweepPlan":
+    def replaced(self, program: SweepProgram, parts: Sequence[SweepProgram]) -> "SweepPlan":
         """The plan with these programs in the place of one."""
-        programs: dict[str, Program] = {}
+        programs: dict[str, SweepProgram] = {}
         for id, one in self.programs.items():
             programs |= {part.id: part for part in parts} if id == program.id else {id: one}
         return self._replace(programs=programs)
 
-    def with_final(self, cell: str, number: int) -> tuple["SweepPlan", Program]:
+    def with_final(self, cell: str, number: int) -> tuple["SweepPlan", SweepProgram]:
         """The plan with the training of a chosen cell with so many seeds that no cell has used, and that program."""
         first = max(sum(seeds_of(one)) for one in self.cells.values())
-        program = Program(f"{FINAL}{cell}-{number}", (cell,), (first, number))
+        program = SweepProgram(f"{FINAL}{cell}-{number}", (cell,), (first, number))
         program = self.programs.get(program.id, program)
         return self._replace(programs={**self.programs, program.id: program}), program
 
@@ -67,10 +67,10 @@ def folder_of(workdir: Path, program: str) -> Path:
     return workdir / FOLDER / program
 
 
-def program_of(cells: Sequence[str]) -> Program:
+def program_of(cells: Sequence[str]) -> SweepProgram:
     """The program of these cells; a lone one gives its id."""
     digest = hashlib.sha256(" ".join(cells).encode()).hexdigest()[:DIGITS]
-    return Program(cells[0] if len(cells) == 1 else digest, tuple(cells))
+    return SweepProgram(cells[0] if len(cells) == 1 else digest, tuple(cells))
 
 
 def grown(stored: SweepPlan | None, asked: SweepPlan, rows: int, jobs: int) -> SweepPlan:
@@ -99,7 +99,7 @@ def grown(stored: SweepPlan | None, asked: SweepPlan, rows: int, jobs: int) -> S
     return asked._replace(cells=cells, programs=programs, axes=axes)
 
 
-def halves(program: Program, culprit: str = "") -> list[Program]:
+def halves(program: SweepProgram, culprit: str = "") -> list[SweepProgram]:
     """The parts of a program that failed: the cell that did it and the rest, or two halves where it is not known."""
     if culprit in program.cells:
         rest = [cell for cell in program.cells if cell != culprit]
@@ -152,9 +152,9 @@ def _as_named(stored: Mapping[str, SweepCell], asked: Mapping[str, SweepCell]) -
     return cells | {id: cell for id, cell in stored.items() if id not in cells}
 
 
-def _program(stored: Mapping[str, Any]) -> Program:
+def _program(stored: Mapping[str, Any]) -> SweepProgram:
     seeds = stored["seeds"]
-    return Program(str(stored["id"]), tuple(stored["cells"]), seeds and (int(seeds[0]), int(seeds[1])))
+    return SweepProgram(str(stored["id"]), tuple(stored["cells"]), seeds and (int(seeds[0]), int(seeds[1])))
 
 
 def _evenly(cells: Sequence[str], most: int) -> list[Sequence[str]]:

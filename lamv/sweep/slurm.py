@@ -23,7 +23,7 @@ from lamv.errors import ConfigError, brief, one_line
 from lamv.results import jsonl
 from lamv.sweep import collect
 from lamv.sweep.local import LOG, command
-from lamv.sweep.plan import Program, folder_of
+from lamv.sweep.plan import SweepProgram, folder_of
 from lamv.sweep.worker import STARTED_BY
 
 FOLDER = "slurm"
@@ -88,14 +88,14 @@ class Slurm:
         self._record = workdir / FOLDER / "jobs.json"
         self._job_of: dict[str, str] = {str(k): str(v) for k, v in jsonl.read_object(self._record, []).items()}
         self._submitted: Counter[str] = Counter()
-        self._programs: dict[str, Program] = {}
+        self._programs: dict[str, SweepProgram] = {}
         self._asked = -EVERY
 
     @property
-    def running(self) -> list[Program]:
+    def running(self) -> list[SweepProgram]:
         return list(self._programs.values())
 
-    def start(self, waiting: Sequence[Program]) -> list[Program]:
+    def start(self, waiting: Sequence[SweepProgram]) -> list[SweepProgram]:
         """Submit these, but for those whose jobs are there."""
         if not waiting:
             return []
@@ -112,7 +112,7 @@ class Slurm:
             logger.info("submitted %d programs as SLURM jobs %s", len(new), ", ".join(dict.fromkeys(jobs)))
         return list(waiting)
 
-    def ended(self) -> list[tuple[Program, int]]:
+    def ended(self) -> list[tuple[SweepProgram, int]]:
         """Programs that ended, by their files, or whose jobs are gone."""
         if time.monotonic() < self._asked + EVERY:
             return []

@@ -45,7 +45,7 @@ def accuracy(cell):
     return 0.5 + 2 * cell.config["optim.lr"] + (0.1 if cell.config.get("method.name") == "mixup" else 0.0)
 
 
-def train(workdir: Path, planned_now: plan.SweepPlan, program: plan.Program, value=accuracy) -> None:
+def train(workdir: Path, planned_now: plan.SweepPlan, program: plan.SweepProgram, value=accuracy) -> None:
     """Leave what training a program leaves, as far as a sweep reads it."""
     folder = plan.folder_of(workdir, program.id)
     folder.mkdir(parents=True, exist_ok=True)

@@ -63,7 +63,7 @@ SCRIPTS = {
 
 
 def programs(*names):
-    return [plan.Program(name, (name,)) for name in names]
+    return [plan.SweepProgram(name, (name,)) for name in names]
 
 
 def test_children_end_with_their_exit_codes_and_leave_logs(children, tmp_path):
