@@ -19,16 +19,11 @@ DARK, LIGHT = (0xE3, 0x9A, 0x6B), (0xFF, 0xFF, 0xFF)
 
 def group_tables(groups: GroupAccuracies) -> Sequence[PageTable]:
     """The table of groups; [] where none was measured one by one."""
-    return [_by_group(groups)] if groups.groups else [_pooled_table(groups)] if groups.pooled else []
+    return [table_of_each(groups)] if groups.groups else [_pooled_table(groups)] if groups.pooled else []
 
 
-def class_table(classes: GroupAccuracies) -> PageTable:
-    """A column for each class."""
-    return _by_group(classes)
-
-
-def _by_group(groups: GroupAccuracies) -> PageTable:
-    """A column for each group."""
+def table_of_each(groups: GroupAccuracies) -> PageTable:
+    """A column for each group, or class."""
     rows = groups.rows
     headings = [Heading("Row", text=True)]
     for group in groups.groups:

@@ -11,7 +11,7 @@ from lamv.report.answer import Answer
 from lamv.report.claim_table import line_of
 from lamv.report.figures import accuracy, predictions, shortcuts, variance
 from lamv.report.figures.style import Drawn, drawn
-from lamv.report.group_tables import class_table, group_tables
+from lamv.report.group_tables import group_tables, table_of_each
 from lamv.report.numbers import count_span, points
 from lamv.report.page import Bullets, Compared, Heading, PageTable, Section, claim_table, method_tables
 from lamv.report.sweep_tables import sweep_tables
@@ -185,7 +185,7 @@ def class_section(run: Run, *_) -> Section | None:
     classes = by_group.of_classes(run)
     if not classes:
         return None
-    return Section("Classes", tables=[class_table(classes)], fold=_fold(run, f"All {len(run.rows)} rows"))
+    return Section("Classes", tables=[table_of_each(classes)], fold=_fold(run, f"All {len(run.rows)} rows"))
 
 
 def group_section(run: Run, *_) -> Section | None:
