@@ -161,6 +161,9 @@ def curves_of(line):
     for split in ("train", "test"):
         named = {"classes": [0, 1, 2], "names": ["zero", "one", "two"], "label": label, "templates": templates}
         yield of | {"kind": "projection", "split": split} | named | cloud
+    shares = [[float(k == place % 3) for place in range(60)] for k in range(3)]
+    named = {"names": ["zero", "one", "two"], "shares": shares, "templates": templates}
+    yield of | {"kind": "mixed_projection", "split": "augmented"} | named | cloud
 
 
 def interval(line, metric, mean, low, high, against=None, examples=500):

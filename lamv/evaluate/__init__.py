@@ -18,7 +18,7 @@ import jax
 
 from lamv import config as configs
 from lamv.errors import CheckpointError, ConfigError, nearest
-from lamv.evaluate import bounds, files, probes, representation, robustness, splits
+from lamv.evaluate import bounds, files, own_inputs, probes, representation, robustness, splits
 from lamv.evaluate.files import claims_of
 from lamv.evaluate.passes import Passes
 from lamv.evaluate.snapshot import Options, Result, Snapshot
@@ -62,6 +62,7 @@ EVALUATORS = (
     Evaluator(splits.reliance, brief=True, regression=True),
     Evaluator(bounds.loss_and_bounds, regression=True),
     Evaluator(representation.projection),
+    Evaluator(representation.mixed_projection),
     Evaluator(representation.information),
     Evaluator(robustness.under_attack, brief=True, last=True, option="attacks"),
     Evaluator(robustness.under_corruption, brief=True, last=True, option="corruptions"),
@@ -180,8 +181,8 @@ def _about(
     """evaluation_provenance.json, but for the digests of the other files."""
     hidden = dict.fromkeys(layer for evaluation in evaluations for layer in evaluation.passes.layers[:-3])
     settings = {
-        **options._asdict(), "checkpoints": list(steps), "lam_nodes": bounds.NODES, "views": representation.VIEWS,
-        "jitter": representation.JITTER, "own_examples": bounds.EXAMPLES,
+        **options._asdict(), "checkpoints": list(steps), "lam_nodes": own_inputs.NODES, "views": representation.VIEWS,
+        "jitter": representation.JITTER, "own_examples": own_inputs.EXAMPLES,
     }  # fmt: skip
     of_rows = files.notes_in_words([(evaluation.row.name, list(evaluation.notes)) for evaluation in evaluations])
     return {

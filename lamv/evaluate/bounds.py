@@ -12,17 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamv import config as configs
-from lamv.core import bounds, laws
-from lamv.core.methods import knobs_of
+from lamv.core import bounds
 from lamv.core.variance import squared_deviations
-from lamv.evaluate.passes import Passes, Replica, Shared
-from lamv.evaluate.snapshot import Result, Snapshot, max_examples
-from lamv.train.variants import Replicas
+from lamv.evaluate.snapshot import Result, Snapshot
 
-#: Training examples for each value of lam, at most.
-EXAMPLES = 4000
-#: Points of the Gauss rule that stands for a continuous law of lam.
-NODES = 8
 #: Examples of a cell, on average, below which there is no variance within cells: it falls short by 1 / examples.
 FEWEST = 4.0
 #: Methods that weigh their examples: their loss is not the one that is bounded.
@@ -41,9 +34,7 @@ def loss_and_bounds(snapshot: Snapshot) -> list[Result]:
     if why := next((why for why, holds in reasons.items() if holds), ""):
         snapshot.note(f"no bounds on its own inputs, as {why}")
         return []
-    passes, replicas, step = snapshot.passes, snapshot.replicas, snapshot.step
-    most = min(EXAMPLES, max_examples(snapshot.row.config, snapshot.options))
-    weighted = [(weight, augmented(passes, replicas, step, most, lam)) for lam, weight in nodes(passes, step)]
+    weighted = [(weight, values) for _, weight, values in snapshot.own_inputs]
     results = []
     for r in range(len(snapshot.replicas.numbers)):
         metrics = bound_metrics([(weight, {where: v[r] for where, v in values.items()}) for weight, values in weighted])
@@ -52,44 +43,6 @@ def loss_and_bounds(snapshot: Snapshot) -> list[Result]:
             snapshot.note(f"no variance within cells on its own inputs, as its targets hardly ever repeat ({few})")
         results.append(Result({f"augmented/{name}": value for name, value in metrics.items()}))
     return results
-
-
-def nodes(passes: Passes, step: int) -> list[tuple[float | None, float]]:
-    """(lam, weight) for `augmented`, weights summing to 1; [(None, 1)] where the method has no law of lam."""
-    config = passes.row.config.method
-    knobs = set(knobs_of(passes.program.method(passes.row.stages.at(step))))
-    if not {"law", "rows"} <= knobs or "target_law" in knobs:
-        return [(None, 1.0)]
-    law = laws.parse(config.law) if config.law else laws.beta(config.alpha)
-    return [(float(lam), float(weight)) for lam, weight in zip(*law.nodes(NODES), strict=True)]
-
-
-def augmented(
-    passes: Passes, replicas: Replicas, step: int, most: int, lam: float | None = None
-) -> dict[str, np.ndarray]:
-    """Activations on batches augmented as at `step`, and their "targets", {where: (R, M, D)}.
-
-    most: examples at most, in whole batches; of a method that does not combine examples, none twice. lam: in place of the
-    method's law.
-    """
-    row, size = passes.row, passes.row.config.batch_size
-    stage, per_epoch = row.stages.at(step), row.train_size // size
-    first = -(-row.steps // per_epoch) * per_epoch  # an epoch that training has not seen
-    batches = max(1, most // size)
-    if "rows" not in knobs_of(passes.program.method(stage)):
-        batches = min(batches, per_epoch)
-
-    def compute(replica: Replica, shared: Shared, b):
-        law = None if lam is None else laws.fixed(replica.value)
-        made = passes.read_training(replica, shared, first + b, stage, law)
-        return {**passes.forward(replica.state, made.inputs, made.hidden), "targets": made.targets}
-
-    value = row.layout.place(np.full(len(replicas.seeds), 0.0 if lam is None else lam), replicas=True)
-    replica = Replica(replicas.state, replicas.knobs, replicas.train, value)
-    shared = Shared(row.examples, np.int32(row.train_size))
-    widths = {**passes.widths, "targets": passes.num_classes}
-    name = f"augmented {stage} {lam is None} {batches}"
-    return passes.filled(name, compute, (replica, shared), widths, batches * size, batches, method=True)
 
 
 def bound_metrics(weighted: Sequence[tuple[float, Mapping[str, np.ndarray]]]) -> dict[str, float]:

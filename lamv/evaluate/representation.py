@@ -1,13 +1,14 @@
 """What is left of examples of a few classes: features in a plane, and the information in the logits."""
 
 import math
+from typing import Any
 
 import jax
 import numpy as np
 
 from lamv.core import batch
 from lamv.core.information import mutual_information
-from lamv.core.projection import project, template_plane
+from lamv.core.projection import Plane, project, template_plane
 from lamv.data.resident import SplitIndex
 from lamv.evaluate.passes import Passes, Replica, Shared
 from lamv.evaluate.snapshot import Result, Snapshot, rounded
@@ -16,8 +17,10 @@ from lamv.train.parallel import DATA_AXIS
 from lamv.train.replica import step_key
 from lamv.train.variants import Replicas
 
-#: Examples of a class in a projection.
-PROJECTED = 100
+#: Examples of a class in a projection, and of all mixed inputs.
+PROJECTED, MIXED = 100, 400
+#: Of a target: what is left beside the chosen classes by rounding.
+SMALL = 1e-4
 #: Examples of a class, and views of each, for the information.
 EXAMPLES, VIEWS = 200, 20
 #: More views of an example than anyone draws.
@@ -30,31 +33,69 @@ JITTER_STREAM = 100
 
 def projection(snapshot: Snapshot) -> list[Result]:
     """Curves of training and test examples of three classes, in the plane through their templates (Mueller et al. 2019)."""
-    classes, kernels = snapshot.options.classes, snapshot.last_kernels
-    if kernels is None or snapshot.view.num_classes < 3 or kernels.shape[1] < 2:
-        snapshot.note("no projection, which takes three classes and two features or more")
-        return []
-    results = [Result() for _ in snapshot.replicas.numbers]
-    for split in ("train", "test"):
+    classes, planes = snapshot.options.classes, _planes(snapshot)
+    results = [Result() for _ in planes]
+    for split in ("train", "test") if planes else ():
         table = snapshot.of_classes(split, classes, PROJECTED) if split in snapshot.tables else None
         if table is None:
             continue
         features = snapshot.passes.activations(snapshot.replicas, table)["features"]
-        for r, (result, labels) in enumerate(zip(results, snapshot.labels(table), strict=True)):
-            templates = kernels[r].T[list(classes)]
-            try:
-                plane = template_plane(templates)
-            except ValueError:
-                snapshot.note("no projection, as its templates lie on a line")
-                continue
-            x, y = project(features[r], plane).T
-            result.curves.append({
-                "split": split, "kind": "projection", "classes": list(classes),
-                "names": [snapshot.row.names.classes[c] for c in classes],
-                "x": rounded(x), "y": rounded(y), "label": [classes.index(int(label)) for label in labels],
-                "templates": [rounded(point) for point in project(templates, plane)],
-            })  # fmt: skip
+        for result, plane, points, labels in zip(results, planes, features, snapshot.labels(table), strict=True):
+            if plane is not None:
+                numbers = [classes.index(int(label)) for label in labels]
+                result.curves.append(_curve(snapshot, plane, points) | {"split": split, "label": numbers})
     return results
+
+
+def mixed_projection(snapshot: Snapshot) -> list[Result]:
+    """Curves of mixed training inputs of the three classes of `projection`, in the same plane (Fisher et al. 2024).
+
+    shares: of the three classes in the target, smoothing left out. Each value of lam has as many examples, whatever its
+    law. Empty for a method that does not combine examples.
+    """
+    stage, chosen = snapshot.row.stages.at(snapshot.step), list(snapshot.options.classes)
+    planes = _planes(snapshot) if snapshot.passes.program.method(stage).combines else []
+    results = [Result() for _ in planes]
+    for r, (result, plane) in enumerate(zip(results, planes, strict=True)):
+        if plane is None:
+            continue
+        features, targets = (
+            np.concatenate([values[key][r] for _, _, values in snapshot.own_inputs]) for key in ("features", "targets")
+        )
+        shares = targets - targets.min(axis=1, keepdims=True)  # smoothing gives each class the same
+        shares /= shares.sum(axis=1, keepdims=True)
+        within = np.flatnonzero(shares[:, chosen].sum(axis=1) > 1 - SMALL)
+        if len(within) > MIXED:
+            within = within[np.linspace(0, len(within) - 1, MIXED).astype(np.int64)]
+        curve = _curve(snapshot, plane, features[within]) | {"kind": "mixed_projection", "split": "augmented"}
+        result.curves.append(curve | {"shares": [rounded(shares[within, c]) for c in chosen]})
+    return results
+
+
+def _planes(snapshot: Snapshot) -> list[tuple[Plane, np.ndarray] | None]:
+    """The plane through the templates of the chosen classes, and these (3, D), of each replica; [] without templates."""
+    kernels = snapshot.last_kernels
+    if kernels is None or snapshot.view.num_classes < 3 or kernels.shape[1] < 2:
+        snapshot.note("no projection, which takes three classes and two features or more")
+        return []
+    planes: list[tuple[Plane, np.ndarray] | None] = []
+    for kernel in kernels:
+        templates = kernel.T[list(snapshot.options.classes)]
+        try:
+            planes.append((template_plane(templates), templates))
+        except ValueError:
+            snapshot.note("no projection, as its templates lie on a line")
+            planes.append(None)
+    return planes
+
+
+def _curve(snapshot: Snapshot, plane: tuple[Plane, np.ndarray], features: np.ndarray) -> dict[str, Any]:
+    (flat, templates), classes = plane, snapshot.options.classes
+    x, y = project(features, flat).T
+    return {
+        "kind": "projection", "classes": list(classes), "names": [snapshot.row.names.classes[c] for c in classes],
+        "x": rounded(x), "y": rounded(y), "templates": [rounded(point) for point in project(templates, flat)],
+    }  # fmt: skip
 
 
 def information(snapshot: Snapshot) -> list[Result]:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from lamv.data.resident import Examples, SplitIndex
+from lamv.evaluate import own_inputs
 from lamv.evaluate.passes import Passes
 from lamv.train import parallel
 from lamv.train.variants import Replicas, evenly
@@ -85,6 +86,15 @@ class Snapshot:
         if self.view.regression:
             return None
         return parallel.fetch(self.replicas.state.params[self.row.program.model.last]["kernel"])
+
+    @cached_property
+    def own_inputs(self) -> list[tuple[float | None, float, dict[str, np.ndarray]]]:
+        """(lam, weight, activations) of lamv.evaluate.own_inputs, weights summing to 1."""
+        most = min(own_inputs.EXAMPLES, max_examples(self.row.config, self.options))
+        return [
+            (lam, weight, own_inputs.augmented(self.passes, self.replicas, self.step, most, lam))
+            for lam, weight in own_inputs.nodes(self.passes, self.step)
+        ]
 
     def labels(self, table: SplitIndex) -> list[np.ndarray]:
         """(M,) labels of the examples of a table, for each replica."""

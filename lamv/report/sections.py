@@ -238,7 +238,8 @@ def claim_section(run: Run, *_) -> Section | None:
 EVALUATION_FIGURES = (
     variance.over_training, lambda run: variance.scatter(run.rows), variance.profile, variance.loss_parts,
     variance.loss_over_training, variance.geometry_over_training, predictions.reliability, predictions.risk_coverage,
-    predictions.projections, predictions.margins, predictions.robustness,
+    predictions.projections, predictions.mixed_projections,
+    predictions.margins, predictions.robustness,
 )  # fmt: skip
 #: Beside that of the answer.
 FIGURES = (*(draw for draw in accuracy.FIGURES if draw is not accuracy.accuracy), *EVALUATION_FIGURES)

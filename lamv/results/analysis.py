@@ -108,6 +108,9 @@ _RISK = record({"coverage": many(SHARE), "risk": many(SHARE)})
 #: Points of three classes in a plane, labelled 0, 1 and 2, and the three templates.
 _PROJECTION = record({**dict.fromkeys(("x", "y", "label"), many(NUMBER)), "templates": many(many(NUMBER))},
                      {"names": many(TEXT), "classes": many(WHOLE)})  # fmt: skip
+#: The same of mixed inputs: shares of the three classes in their targets.
+_MIXED = record({**dict.fromkeys(("x", "y"), many(NUMBER)), "shares": many(many(SHARE)), "templates": many(many(NUMBER))},
+                {"names": many(TEXT), "classes": many(WHOLE)})  # fmt: skip
 #: [y, a or null, examples, right ones, ...] of each group.
 _GROUPS = record({"groups": many(many(optional(NUMBER)))})
 _INTERVAL = record(
@@ -145,6 +148,14 @@ def _is_projection(curve: Mapping[str, Any]) -> bool:
     )
 
 
+def _is_mixed_projection(curve: Mapping[str, Any]) -> bool:
+    return (
+        _MIXED.fits(curve)
+        and [len(part) for part in (curve["y"], *curve["shares"])] == [len(curve["x"])] * 4
+        and [len(template) for template in curve["templates"]] == [2, 2, 2]
+    )
+
+
 def _is_group(line: Sequence) -> bool:
     if len(line) < 4 or not all(map(WHOLE.fits, (line[0], line[1] or 0, *line[2:4]))):
         return False
@@ -157,6 +168,7 @@ KINDS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "reliability": _is_reliability,
     "risk_coverage": _is_risk,
     "projection": _is_projection,
+    "mixed_projection": _is_mixed_projection,
     "groups": lambda curve: _GROUPS.fits(curve) and all(map(_is_group, curve["groups"])),
     "interval": _INTERVAL.fits,
 }

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lamv.core import bounds
-from lamv.evaluate.bounds import NODES, augmented, nodes
+from lamv.evaluate.own_inputs import NODES, augmented, nodes
 from lamv.evaluate.passes import Passes
 from tests.evaluate.rows import STEPS, by_hand, evaluated_rows, recipe
 

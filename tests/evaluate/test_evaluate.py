@@ -98,7 +98,7 @@ def test_label_smoothing_makes_classes_tighter_than_erm_does(lines):
 
 def test_with_several_seeds_there_is_no_bootstrap_over_examples(workdir, lines):
     kinds = {curve["kind"] for curve in stored(workdir, "evaluation_curves.jsonl")}
-    assert kinds == {"reliability", "risk_coverage", "projection"}, "nor are there groups"
+    assert kinds == {"reliability", "risk_coverage", "projection", "mixed_projection"}, "nor are there groups"
 
 
 def test_curves_say_what_the_metrics_say(workdir, lines):

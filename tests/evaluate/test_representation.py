@@ -4,10 +4,12 @@ import jax
 import numpy as np
 
 import lamv.evaluate
-from lamv.evaluate import Evaluator
+from lamv.core.projection import project, template_plane
+from lamv.evaluate import Evaluator, Options
 from lamv.evaluate.passes import Passes
-from lamv.evaluate.representation import PROJECTED, projection, views
-from tests.evaluate.rows import evaluated, recipe
+from lamv.evaluate.representation import PROJECTED, mixed_projection, projection, views
+from lamv.evaluate.snapshot import Snapshot
+from tests.evaluate.rows import STEPS, evaluated, recipe
 
 
 def test_examples_of_three_classes_are_projected_with_their_templates(monkeypatch):
@@ -22,6 +24,27 @@ def test_examples_of_three_classes_are_projected_with_their_templates(monkeypatc
             (x_a, y_a), (x_b, y_b), (_, y_c) = curve["templates"]
             assert x_a < x_b and abs(y_a - y_b) < 1e-4 < y_c, "from the first to the second; the third above"
     assert not evaluation.notes
+
+
+def test_mixed_inputs_are_projected_with_the_shares_of_their_targets(mixup):
+    [replicas], passes = mixup.replicas, Passes(mixup)
+    snapshot = Snapshot(passes, replicas, Options(examples=64), STEPS, {})
+    first, second = mixed_projection(snapshot)
+    [curve] = first.curves
+    shares = np.array(curve["shares"])
+    assert shares.shape == (3, len(curve["x"])) and len(curve["x"]) > 10
+    np.testing.assert_allclose(shares.sum(axis=0), 1, atol=1e-4)
+    assert np.any((shares > 0.02).sum(axis=0) == 2), "some are of two classes"
+    assert curve["x"] != second.curves[0]["x"], "each seed has a network of its own"
+    # Where a point lies: its features, in the plane of the templates.
+    plane = template_plane(snapshot.last_kernels[0].T[:3])
+    everywhere = np.concatenate([project(values["features"][0], plane) for _, _, values in snapshot.own_inputs])
+    for point in np.transpose([curve["x"], curve["y"]])[:5]:
+        assert np.abs(everywhere - point).max(axis=1).min() < 1e-3
+
+
+def test_what_is_not_mixed_has_no_mixed_projection(mlp):
+    assert mixed_projection(Snapshot(Passes(mlp), mlp.replicas[0], Options(), STEPS, {})) == []
 
 
 def test_the_views_of_an_image_differ_and_do_not_depend_on_the_others(mlp):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator
 
 from lamv.catalog.metrics import ATTACK, CORRUPTION
@@ -143,6 +144,42 @@ def _projections(rows: Sequence[Row], splits: Sequence[str], curves: Mapping, ra
     radii = [f"{shortened(row.name)}, {split}: {_radii(curve)}" for row, split in pairs
              if (curve := curves.get((row.name, split)))]  # fmt: skip
     return Drawn("projection", as_svg(fig), "Clouds of points. " + "; ".join(radii) + ".", caption)
+
+
+def mixed_projections(run: Run) -> Drawn | None:
+    """Mixed training inputs of three classes in the plane of their templates (Fisher et al. 2024); a panel a row."""
+    found = {c["row"]: c for c in sorted(run.analysis.curves("mixed_projection"), key=lambda c: -c["replica"])}
+    rows = [row for row in run.rows if row.name in found]
+    if not rows:
+        return None
+    shown = rows[:PROJECTED]
+    across = min(4, len(shown))
+    size = WIDTH if across > 2 else 0.5 * WIDTH * across, 0.4 + math.ceil(len(shown) / across) * 2.1
+    fig, grid = panels(len(shown), across, size)
+    colours = np.array([to_rgb(colour) for _, colour in CLASS_LOOKS])
+    handles: dict[str, Any] = {}
+    for axes, row in zip(grid, shown, strict=True):
+        curve = found[row.name]
+        axes.set_title(shortened(row.name), fontsize=8.5)
+        axes.tick_params(labelsize=7)
+        axes.scatter(
+            curve["x"], curve["y"], s=5, c=np.transpose(curve["shares"]) @ colours, linewidths=0, rasterized=True
+        )
+        for (_, colour), template, name in zip(CLASS_LOOKS, curve["templates"], curve.get("names", ()), strict=False):
+            (handle,) = axes.plot(
+                *template, marker="P", color=colour, markersize=9, markeredgecolor="white", linestyle=""
+            )
+            handles[shortened(name)] = handle
+        axes.set_aspect("equal", adjustable="datalim")
+    fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4)
+    caption = (
+        "Features of training inputs as the method mixes them, in the same plane; the colour of a point mixes those of the"
+        " classes as its target does. First seed, up to 400 points. Where mixed inputs collapse as well, those of two"
+        " classes lie on a curve between their clouds, ordered by λ (Fisher et al. 2024)."
+        + first_of(PROJECTED, len(rows))
+    )
+    text = "; ".join(f"{shortened(row.name)}: {len(found[row.name]['x'])} points" for row in shown)
+    return Drawn("mixed_projection", as_svg(fig), f"Clouds of mixed points. {text}.", caption)
 
 
 def margins(run: Run) -> Drawn | None:
