@@ -5,8 +5,8 @@
 Three in ten training labels are those of other patients. RC-Mixup begins as C-Mixup, and from the middle on leaves out the
 share of each batch that the network fits worst.
 
-Half a minute on two CPU cores. Test RMSE in standard deviations of the target, n = 10 seeds: ERM .813 ± .052, Mixup
-.792 ± .052, C-Mixup .788 ± .042, RC-Mixup .793 ± .027: mixing helps a little; choosing partners or examples does not
+Half a minute on two CPU cores. Test RMSE in standard deviations of the target, n = 10 seeds: ERM .809 ± .047, Mixup
+.789 ± .041, C-Mixup .787 ± .036, RC-Mixup .782 ± .029: mixing helps a little; choosing partners or examples does not
 tell itself apart from plain Mixup here.
 """
 

@@ -11,11 +11,11 @@ minute on two cores.
 
 Expected, mean ± sd over 5 seeds, r = 0.4, test accuracy in % (test NLL in nats; accuracy without noise):
 
-    ERM           88.7 ± 1.3  ( .67 ± .04;  97.5 ± .5)
+    ERM           88.7 ± 1.3  ( .67 ± .04;  97.5 ± .4)
     LS .1         89.7 ± 1.2  ( .75 ± .03;  98.0 ± .4)
-    LS .5         91.6 ± 1.6  (1.16 ± .03;  98.2 ± .9)
+    LS .5         91.6 ± 1.6  (1.16 ± .03;  98.2 ± .8)
     Mixup         92.2 ± 1.3  ( .65 ± .03;  96.6 ± .2)
-    correction    82.2 ± 2.1  (2.00 ± .58;  97.5 ± .5)
+    correction    82.2 ± 2.1  (2.00 ± .58;  97.5 ± .4)
 
 Training accuracy is against the clean labels, so a network that memorised the noise stays below 100 %.
 """

@@ -12,14 +12,14 @@ Müller et al. report that smoothed teachers are the better ones and have the wo
 
     teacher   T = 1        T = 2        T = 4
     ERM       96.6 ± 0.8   96.8 ± 0.6   96.8 ± 0.4
-    LS .1     96.4 ± 0.9   96.3 ± 0.5   96.1 ± 0.6
+    LS .1     96.4 ± 0.9   96.3 ± 0.5   96.1 ± 0.5
     LS .3     96.4 ± 0.5   96.5 ± 0.7   96.2 ± 1.0
 
 The smoothed teachers' students are not better than ERM's at any T, and at T = 4 worse: with --config.seeds=20 for both
 runs, LS .1 minus ERM is 0.00 ± 0.52 points at T = 1, -0.23 ± 0.79 at T = 2 and -0.53 ± 0.87 at T = 4 (seed by seed, mean
 ± sd; 95 % interval of the last mean -0.93 to -0.12, not corrected for looking at several). It is half a point, where the
 teacher is nearly one better. Here no student is better than the one from scratch: there is little to be learned from a
-teacher that is right on every training example. And it takes long training: after 600 steps in place of 3000 it is the
+teacher that is right on every training example. And it takes long training: after --config.steps=600 in place of 3000 it is the
 smoothed teachers' students that are ahead (T = 4: ERM 89.7 ± 3.7, LS .1 93.8 ± 0.9), since ERM's logits are large and
 their match is slow to learn.
 """

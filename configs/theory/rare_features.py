@@ -18,7 +18,7 @@ largest <w, feature>, 10 seeds, mean ± sd; accuracy on common points is 100 but
     Mixup, uniform lam           100.0 ± 0        1.53 ± .09      .98 ± .05
     Mixup, ERM from step 125      79.1 ± 9.7      2.33 ± .14      .71 ± .06
     Mixup, ERM from step 250     100.0 ± 0        2.30 ± .13     1.01 ± .08
-    ERM, Mixup from step 250     100.0 ± 0        1.41 ± .08      .73 ± .05
+    ERM, Mixup from step 250     100.0 ± 0        1.41 ± .08      .73 ± .04
     Mixup, features anywhere      75.5 ± 4.7      1.09 ± .06      .45 ± .04
 
 One check of 12 falls short, that of stopping at step 125.

@@ -4,18 +4,21 @@
 
 A recipe has a workdir in the folder, by its name. What is finished there is read and not trained again: the same command
 goes on where it stopped, and runs of another machine are judged in their place. A recipe that cannot be run here, for want
-of its data, is listed with the reason.
+of its data, is listed with the reason. Data that lie at the usual places (lamv.suite.data_found) are found.
 
 claims.json holds {"date", "device", "versions", "recipes": [{"recipe", "seconds", "read", "not_run", "claims": [{"quantity",
-"relation", "bound", "tolerance", "value", "sd", "n", "margin": [low, high] | null, "test", "source", "verdict"}]}], "held",
-"missed", "not_judged"}. margin: the 95 % interval over seeds of value - bound (lamv.compare.margins).
+"relation", "bound", "tolerance", "value", "sd", "n", "margin": [low, high] | null, "test", "source", "verdict"}], "stated":
+[{"document", "text", "row", "metric", "mean", "sd", "n"}]}], "not_found", "with_flags", "held", "missed", "not_judged"}.
+
+margin: the 95 % interval over seeds of value - bound (lamv.compare.margins). stated: numbers in the documents and what they
+are (lamv.verify.stated). not_found: {document: numbers} of these recipes that no run has; with_flags: not looked for.
 """
 
 import datetime
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +26,19 @@ from lamv import evaluate, files, recipes
 from lamv.claims import Claim
 from lamv.compare import margins
 from lamv.core.intervals import Interval
+from lamv.data import DATASETS
 from lamv.errors import LamvError, Preempted
 from lamv.results import experiment, jsonl, runs
+from lamv.results.records import Row, Spread
+from lamv.suite import data_found
 from lamv.theory import runner
 from lamv.train import loop, provenance
-from lamv.verify import tables
+from lamv.verify import stated, tables
 
 logger = logging.getLogger("lamv.verify")
 #: {recipe: (knob, recipe)}: the knob names the workdir of the other recipe, which comes first.
 AFTER = {"distill/students": ("distill.teacher", "distill/teachers")}
-#: Evaluations that measure more and more, until every claim is judged.
+#: Evaluations that measure more and more, until every claim is judged and every number of a document found.
 EVALUATIONS = (evaluate.Options(brief=True), evaluate.Options())
 
 
@@ -64,36 +70,56 @@ def of_recipe(name: str, folder: Path) -> dict[str, Any]:
             knob, other = AFTER[name]
             node, leaf = knob.split(".")
             config[node][leaf] = str(_workdir(other, folder))
-        claims = _of_experiment(config, workdir) if "experiment" in config else _of_run(config, workdir)
+        _find_data(config)
+        judge = _of_experiment if "experiment" in config else _of_run
+        claims, numbers = judge(config, workdir, name)
     except Preempted:
         raise
     except LamvError as error:
-        return {"recipe": name, "seconds": None, "read": False, "not_run": str(error), "claims": []}
+        return {"recipe": name, "seconds": None, "read": False, "not_run": str(error), "claims": [], "stated": []}
     seconds = None if was_done else round(time.perf_counter() - started, 1)
-    return {"recipe": name, "seconds": seconds, "read": was_done, "not_run": "", "claims": claims}
+    return {"recipe": name, "seconds": seconds, "read": was_done, "not_run": "", "claims": claims, "stated": numbers}
+
+
+def _find_data(config) -> None:
+    """Set data.path to where the data set lies, for one that needs a path and has none."""
+    name = config.data.name if "data" in config else ""
+    if name in DATASETS and DATASETS[name].holds and not config.data.path:
+        config.data.path = next((one["path"] for one in data_found.find() if one["name"] == name), "")
 
 
 def _workdir(name: str, folder: Path) -> Path:
     return folder / Path(name).with_suffix("").as_posix().strip("./").replace("/", "_").replace(":", "_")
 
 
-def _of_experiment(config, workdir: Path) -> list[dict[str, Any]]:
+def _of_experiment(config, workdir: Path, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Its judged claims, and the numbers of documents that it has, in its rows or its checks."""
     runner.run(config, workdir)
-    return [recorded(check, margins.of_check(check)) for check in experiment.read(workdir).checks]
+    done = experiment.read(workdir)
+    checked = [
+        Row(one.quantity, {}, {"measured": Spread(one.measured, one.sd, one.n, ())})
+        for one in done.checks
+        if one.measured is not None
+    ]
+    claims = [recorded(check, margins.of_check(check)) for check in done.checks]
+    return claims, stated.found(stated.everywhere(), name, [*done.rows, *checked])
 
 
-def _of_run(config, workdir: Path) -> list[dict[str, Any]]:
+def _of_run(config, workdir: Path, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Its judged claims, and the numbers of documents that it has; evaluated as far as that takes."""
     loop.train(config, workdir)
+    own = [one for one in stated.everywhere() if one.recipes == (name,) and not one.flagged]
     run = runs.read(workdir)
     for options in EVALUATIONS:
-        if all(claim.holds is not None for claim in run.claims):
+        if all(claim.holds is not None for claim in run.claims) and len(stated.found(own, name, run.rows)) == len(own):
             break
         evaluate.evaluate(workdir, options=options)
         run = runs.read(workdir)
-    stated = jsonl.read_object(workdir / "summary.json", [])["claims"]
+    stored = jsonl.read_object(workdir / "summary.json", [])["claims"]
     rows = {row.name: row for row in run.rows}
-    pairs = zip(run.claims, stated, strict=True)
-    return [recorded(claim._replace(source=_source(claim)), margins.of_rows(one, rows)) for claim, one in pairs]
+    pairs = zip(run.claims, stored, strict=True)
+    claims = [recorded(claim._replace(source=_source(claim)), margins.of_rows(one, rows)) for claim, one in pairs]
+    return claims, stated.found(stated.everywhere(), name, run.rows)
 
 
 def _source(claim: Claim) -> str:
@@ -111,14 +137,26 @@ def recorded(claim: Claim, margin: Interval | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _texts(numbers: Iterable[stated.Stated]) -> dict[str, list[str]]:
+    """{document: numbers}."""
+    texts: dict[str, list[str]] = {}
+    for one in numbers:
+        texts.setdefault(one.document, []).append(one.text)
+    return texts
+
+
 def _content(done: Sequence[dict[str, Any]]) -> dict[str, Any]:
     about = provenance.provenance((), {})
     verdicts = [claim["verdict"] for recipe in done for claim in recipe["claims"]]
+    ran = {recipe["recipe"] for recipe in done if not recipe["not_run"]}
+    numbers = [one for one in stated.everywhere() if not ran.isdisjoint(one.recipes)]
     return {
         "date": datetime.date.today().isoformat(),
         "device": about["device"]["kind"],
         "versions": {"python": about["python"], **about["packages"]},
         "recipes": list(done),
+        "not_found": _texts(stated.missing(numbers, done)),
+        "with_flags": _texts(one for one in numbers if one.flagged),
         "held": sum(verdict.startswith("holds") for verdict in verdicts),
         "missed": sum(verdict.startswith("misses") for verdict in verdicts),
         "not_judged": verdicts.count("not judged"),

@@ -50,7 +50,17 @@ def as_markdown(content: Mapping[str, Any]) -> str:
         parts += [f"## {recipe['recipe']}", in_short(recipe).partition(": ")[2].capitalize() + "."]
         if recipe["claims"]:
             parts.append(_table(recipe["claims"]))
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, "## Numbers in the documents", *_of_documents(content)]) + "\n"
+
+
+def _of_documents(content: Mapping[str, Any]) -> list[str]:
+    """Which of the numbers that documents state are a mean and sd of these runs."""
+    number = sum(len(recipe["stated"]) for recipe in content["recipes"])
+    parts = [f"Of the numbers “mean ± sd” in docstrings of these recipes and in docs/, {number} are in these runs."]
+    for key, words in (("not_found", "Not found in these runs"), ("with_flags", "Measured with flags, not run here")):
+        listed = [f"- {document}: {', '.join(texts)}" for document, texts in content[key].items()]
+        parts += [f"{words}:", "\n".join(listed)] if listed else []
+    return parts
 
 
 def of_papers(record: Mapping[str, Any]) -> str:

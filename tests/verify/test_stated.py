@@ -1,0 +1,116 @@
+"""Numbers in documents: which they are, which recipe they belong to, and that the record of claims has them."""
+
+import json
+import re
+
+import pytest
+
+from lamv import places
+from lamv.results.records import Row, Spread
+from lamv.verify import stated
+
+RECORD = json.loads((places.ROOT / "docs" / "claims.json").read_text(encoding="utf-8"))
+NUMBERS = stated.everywhere()
+#: Recipes with numbers that take longer than all the others together, or an accelerator.
+NOT_RECORDED: set[str] = set()
+PAGE = """# Page
+
+`configs/digits_tag.py` has 1.0 ± 0.1.
+
+## With flags
+
+With `--config.steps=3`:
+
+| a | 2.0 ± 0.2 |
+
+Without them 3 ± 1, as of the page.
+
+### Another
+
+configs/label_noise.py: −.5 ± .25
+
+## Last
+
+4 ± 2
+"""
+
+
+def test_a_number_belongs_to_the_recipes_of_its_section_or_of_those_above():
+    found = {one.text: (one.recipes, one.flagged) for one in stated.of_page("page.md", PAGE)}
+    assert found == {
+        "1.0 ± 0.1": (("digits_tag",), False),
+        "2.0 ± 0.2": (("digits_tag",), True),
+        "3 ± 1": (("digits_tag",), False),
+        "−.5 ± .25": (("label_noise",), False),
+        "4 ± 2": (("digits_tag",), False),
+    }
+
+
+@pytest.mark.parametrize("text, mean, sd, agrees", [
+    ("86.1 ± 1.4", 0.8606, 0.0141, True), ("86.1 ± 1.4", 86.14, 1.36, True), ("86.1 ± 1.4", 0.8616, 0.0141, False),
+    ("86.1 ± 1.4", 0.8606, 0.0146, False), ("−.5 ± .25", -0.5, 0.2549, True), (".5 ± .25", -0.5, 0.25, False),
+    ("3 ± 1", 3.5, 1.0, True), ("3 ± 1", 3.0, None, False),
+])  # fmt: skip
+def test_a_number_is_the_mean_and_sd_that_round_to_it(text, mean, sd, agrees):
+    assert stated.agrees(text, mean, sd) == agrees
+
+
+def test_a_number_is_looked_for_in_the_runs_of_its_recipe():
+    rows = [Row("ERM", {}, {"test/accuracy": Spread(0.01, 0.001, 5, ()), "test/loss": Spread(1.0, 0.1, 5, ())})]
+    numbers = stated.of_page("page.md", PAGE)
+    [one] = stated.found(numbers, "digits_tag", rows)
+    assert (one["text"], one["row"], one["metric"], one["n"]) == ("1.0 ± 0.1", "ERM", "test/accuracy", 5)
+    assert stated.found(numbers, "label_noise", rows) == []
+    left = stated.missing(numbers, [{"stated": [one]}])
+    assert [number.text for number in left] == ["3 ± 1", "−.5 ± .25", "4 ± 2"]
+
+
+def test_what_documents_state_is_in_the_record():
+    """Otherwise: run the recipe with experiments.verify, and state what comes out."""
+    ran = {one["recipe"] for one in RECORD["recipes"] if not one["not_run"]}
+    recorded = [one for one in NUMBERS if not NOT_RECORDED.issuperset(one.recipes)]
+    assert len(recorded) > 300
+    assert stated.missing(recorded, RECORD["recipes"]) == []
+    assert ran.isdisjoint(NOT_RECORDED)
+
+
+def test_the_record_has_what_it_says_it_found():
+    for recipe in RECORD["recipes"]:
+        for one in recipe["stated"]:
+            assert stated.agrees(one["text"], one["mean"], one["sd"]), one
+            numbers = [number for number in NUMBERS if (number.document, number.text) == (one["document"], one["text"])]
+            assert not numbers or any(recipe["recipe"] in number.recipes for number in numbers), one
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+@pytest.mark.parametrize("words, row", [
+    (r"ERM still reads the digit \((\d+) %\)", "ERM"), (r"label smoothing \((\d+) %\)", "LS .1"),
+    (r"Mixup \((\d+) %\)", "Mixup"),
+])  # fmt: skip
+def test_the_headline_is_the_demos(page, words, row):
+    text = " ".join((places.ROOT / page).read_text(encoding="utf-8").replace("*", "").split())
+    [percent] = re.findall(words, text)
+    claims = {
+        claim["quantity"]: claim
+        for one in RECORD["recipes"]
+        for claim in one["claims"]
+        if one["recipe"] == "digits_tag"
+    }
+    assert int(percent) == round(100 * claims[f"{row}: test_random/accuracy"]["value"])
+
+
+@pytest.mark.parametrize("words, row", [
+    (r"worst group of ERM has (\d+) %", "ERM"), (r"that of Mixup (\d+) %", "Mixup"),
+    (r"Logit adjustment raises ERM to (\d+) %", "ERM · logit_adjustment"),
+    (r"fails with smoothed labels \((\d+) %\)", "LS .1 · logit_adjustment"),
+])  # fmt: skip
+def test_results_in_brief_are_those_of_the_grid(words, row):
+    text = " ".join((places.ROOT / "README.md").read_text(encoding="utf-8").split())
+    [percent] = re.findall(words, text)
+    [grid] = [one for one in RECORD["recipes"] if one["recipe"] == "spurious/digits_grid"]
+    means = [
+        one["mean"]
+        for one in grid["stated"]
+        if (one["row"], one["metric"]) == (row, "test_random/worst_group_accuracy")
+    ]
+    assert int(percent) in [round(100 * mean) for mean in means]
