@@ -67,8 +67,17 @@ PAPERS = (
         Reported("rare features are learned before noise is memorised; early stopping of Mixup", "theory/rare_features"),
     )),
     Paper("Liu et al., Over-Training with Mixup May Hurt Generalization, ICLR 2023, arXiv 2303.01475", (
-        Reported("U-shaped test curve of long training: least squares, digits", "theory/overtraining"),
-        Reported("random features; CIFAR-10 over thousands of epochs", missing="not built yet; too long for two cores"),
+        Reported("U-shaped test curve of long training: least squares, random features, digits", "theory/overtraining"),
+        Reported("CIFAR-10 over thousands of epochs", missing="too long for two cores"),
+    )),
+    Paper("Ye et al., Data Mixing Laws, ICLR 2025; Scalable Data Ablation Approximations for Language Models, EMNLP 2024;"
+          " Albalak et al., Efficient Online Data Mixing, 2023", (
+        Reported("a law for the loss of a mixture, averages of parameters, mixing online", "theory/mixtures",
+                 missing="language models: the toy is of Markov chains, and only losses of two domains are the paper's"),
+    )),
+    Paper("Dang et al., Noisy Correspondence Learning with Self-Reinforcing Errors Mitigation, AAAI 2024, arXiv 2312.16478", (
+        Reported("retrieval from noisy pairs, a filter by energy", "theory/noisy_pairs",
+                 missing="the paper's data; two of its terms are recalled from the abstract"),
     )),
     Paper("Yao et al., C-Mixup, NeurIPS 2022; RC-Mixup", (
         Reported("regression with wrong labels", "diabetes", missing="the search for the bandwidth, and the papers' data"),

@@ -7,7 +7,9 @@ import pytest
 
 from lamv.errors import ConfigError
 from lamv.theory import recipe, validate
-from lamv.theory.overtraining import WINDOW, Problem, least_squares_problem, predicted_risk, run, turning_records
+from lamv.theory.overtraining import random_features, run
+from lamv.theory.overtraining.digits import WINDOW, turning_records
+from lamv.theory.overtraining.least_squares import Problem, least_squares_problem, predicted_risk
 
 #: A higher learning rate takes the network past its turning point sooner.
 SMALL = {
@@ -73,7 +75,7 @@ def test_the_turning_point_is_that_of_the_moving_average():
 
 def test_gradient_descent_follows_the_closed_form(outcome):
     checks = {c.quantity: c for c in outcome.checks if "predicted curve" in c.quantity}
-    assert len(checks) == 2
+    assert len(checks) == 3
     for check in checks.values():
         assert 0 < check.measured < 0.1, check
 
@@ -88,9 +90,39 @@ def test_mixup_turns_and_erm_does_not(outcome):
     )
 
 
+def test_flow_of_random_features_by_hand():
+    """G = diag(2, 1/2) and theta_mix = (1, 2): after t = ln 2 each mode has gone 1 - 2^(-rate) of its way."""
+    own = random_features.Problem(np.array([[2.0, 0], [0, 1]]), np.array([2.0, 2.0]), np.eye(2), np.array([1.0, 2.0]))
+    theta = random_features.flow(own, np.array([0.0, np.log(2), 100.0]))
+    np.testing.assert_allclose(theta, [[0, 0], [0.75, 2 * (1 - 2**-0.5)], [1, 2]], atol=1e-12)
+    np.testing.assert_allclose(random_features.risk(theta, own), [2.5, (0.0625 + 2) / 2, 0], atol=1e-12)
+
+
+def test_a_rate_at_which_descent_diverges_is_one_line():
+    with pytest.raises(ConfigError, match="relu_rate is 50, must be below"):
+        random_features.run(recipe("overtraining", **SMALL | {"relu_rate": 50.0}), None)
+
+
+def test_only_the_own_features_can_be_fitted(config):
+    for teacher, least in zip(random_features.TEACHERS, (0.0, 0.01), strict=True):
+        own = random_features.problem(config, 0, 32, teacher, mixing=False)
+        test = np.linalg.lstsq(own.test_phi, own.test_q, rcond=None)[0]
+        left = np.square(own.test_phi @ test - own.test_q).mean()
+        assert left < 1e-20 if least == 0 else left > least
+        np.testing.assert_allclose(own.q[:32], own.q[32:64])
+    mixed = random_features.problem(config, 0, 32, "own features", mixing=True)
+    np.testing.assert_allclose(
+        mixed.test_q, random_features.problem(config, 0, 32, "own features", mixing=False).test_q
+    )
+
+
 @pytest.mark.parametrize(
     "change, words",
-    [({"descent": 1500}, "descent is 1500"), ({"records": 30}, "records is 30"), ({"sizes": (40, 1797)}, "sizes is")],
+    [
+        ({"descent": 1500}, "descent is 1500"),
+        ({"records": 30}, "records is 30"),
+        ({"sizes": (40, 1797)}, "sizes is"),
+    ],
 )
 def test_what_does_not_fit_is_one_line(change, words):
     wrong = recipe("overtraining", **SMALL | change)
@@ -101,4 +133,4 @@ def test_what_does_not_fit_is_one_line(change, words):
 
 def test_all_of_it_is_plain_data(outcome):
     json.dumps([outcome.rows, [c._asdict() for c in outcome.checks], outcome.figures], allow_nan=False)
-    assert len(outcome.rows) == 4 + 6 and all(len(s["x"]) <= 200 for f in outcome.figures for s in f["series"])
+    assert len(outcome.rows) == 4 + 8 + 6 and all(len(s["x"]) <= 200 for f in outcome.figures for s in f["series"])
