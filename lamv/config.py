@@ -139,6 +139,7 @@ def validate(config) -> None:
         )
     if config.distill.row:
         _check_student(config)
+    _check_unmixed(config)
     if config.select.rule != "last" and not config.eval_every:
         raise ConfigError(
             f"config.select.rule is {config.select.rule!r}, but config.eval_every is 0: there is one evaluation, at the end;"
@@ -215,6 +216,16 @@ def _check_student(config) -> None:
                 f"config.method.name is {name!r}, must be another with config.distill.row: it mixes inside of the student,"
                 " where the teacher cannot follow"
             )
+
+
+def _check_unmixed(config) -> None:
+    """Raise ConfigError where pairs are not to be mixed, but a method mixes by itself."""
+    mixing = [name for name in methods_of(config) if METHODS[name].combines]
+    if mixing and not mitigations.knob_of(config, "mixes", True):
+        raise ConfigError(
+            f"config.mitigation.mixes is False, must be True with the method {mixing[0]}, which mixes by itself; for its"
+            " pairs without mixing, --config.method.name=erm (or label_smoothing, with its method.smoothing)"
+        )
 
 
 def check_mitigation(config, view) -> None:

@@ -237,6 +237,13 @@ KNOBS = (
          traced=True),
     Knob("mitigation.alpha", 2.0, above(0), "lisa, within_groups, across_attributes: lam ~ Beta(alpha, alpha) where the"
          " method itself does not mix", traced=True),
+    Knob("mitigation.mixes", True, anything, "lisa, within_groups, across_attributes: whether pairs are mixed; False: both"
+         " examples of each count as they are, half each (for methods that do not mix)"),
+    Knob("mitigation.utility", 1.0, at_least(0), "bifair: factor of the mean loss beside the unfairness, when weights are"
+         " learned", traced=True),
+    Knob("mitigation.inner_steps", 2, between(1, 20), "bifair: updates of the network in a step of the run, through which"
+         " the weights are learned"),
+    Knob("mitigation.outer_lr", 0.001, above(0), "bifair: learning rate of the weights", traced=True),
     Knob("mitigation.refit_on", "valid", one_of("valid", "train"), "dfr: split on which the last layer is fitted anew"),
     Knob("mitigation.subsets", 10, between(1, 10_000), "dfr: balanced subsets over which the last layer is averaged"),
     Knob("select.rule", "last", Registered("lamv.catalog.model_selection.RULES"), "which evaluated step a row's numbers"

@@ -16,7 +16,7 @@ from lamv.catalog import cues, mitigations
 from lamv.core.methods import METHODS, knobs_of
 from lamv.data import DATASETS
 from lamv.errors import ConfigError, brief
-from lamv.knobs import get
+from lamv.knobs import KNOB, get
 from lamv.models import MODELS
 
 logger = logging.getLogger("lamv.config")
@@ -62,8 +62,12 @@ def check(rows: Sequence, changes: Mapping[str, Mapping], base: Mapping, flags: 
     stated: list[tuple[str, Any, Sequence, bool]] = [
         (key, value, [row], True) for row in rows for key, value in changes[row.name].items() if key not in flags
     ]
-    # A flag that switches something off may do so where it is off already.
-    stated += [(key, value, rows, False) for key, value in {**base, **flags}.items() if key not in flags or value]
+    # A flag that switches something off may do so where it is off already; what is on by default is not.
+    stated += [
+        (key, value, rows, False)
+        for key, value in {**base, **flags}.items()
+        if key not in flags or value or KNOB[key].default is True
+    ]
     idle: dict[tuple[str, Use], list[str]] = {}
     for key, value, of, in_row in stated:
         use = use_of(key)
@@ -238,10 +242,11 @@ USES = {
     "mitigation.alpha": Use(
         lambda config: (
             OF_MITIGATIONS["mitigation.alpha"].acts(config)
+            and config.mitigation.mixes
             and not all(METHODS[name].combines for name in methods_of(config))
         ),
-        f"{OF_MITIGATIONS['mitigation.alpha'].needs} and a method that does not mix by itself",
-        ("mitigation.name", *METHOD),
+        f"{OF_MITIGATIONS['mitigation.alpha'].needs}, mitigation.mixes and a method that does not mix by itself",
+        ("mitigation.name", "mitigation.mixes", *METHOD),
     ),
     "distill.temperature": TAUGHT,
     "distill.weight": TAUGHT,

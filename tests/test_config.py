@@ -39,7 +39,8 @@ ANOTHER = {
     "mitigation.name": "reweight", "mitigation.by": "class", "mitigation.step_size": 0.1, "mitigation.adjustment": 1.0,
     "mitigation.penalty": 10.0, "mitigation.anneal": 7, "mitigation.tau": 2.0, "mitigation.first_steps": 7,
     "mitigation.upweight": 20.0, "mitigation.mix_ratio": 0.3, "mitigation.alpha": 0.5, "mitigation.refit_on": "train",
-    "mitigation.subsets": 3, "select.rule": "valid_accuracy", "select.patience": 3,
+    "mitigation.subsets": 3, "mitigation.mixes": False, "mitigation.utility": 2.0,
+    "mitigation.inner_steps": 3, "mitigation.outer_lr": 0.1, "select.rule": "valid_accuracy", "select.patience": 3,
     "distill.teacher": "p", "distill.row": "ERM", "distill.temperature": 2.0, "distill.weight": 0.5,
     "model.name": "linear", "model.widths": (8, 8), "model.dtype": "bfloat16",
     "optim.name": "adam", "optim.lr": 0.01, "optim.momentum": 0.5, "optim.nesterov": True, "optim.weight_decay": 0.1,
@@ -69,7 +70,8 @@ BESIDE |= {f"method.{knob}": {"method.name": name} for knob, name in OF_METHODS.
 OF_MITIGATIONS = {
     "by": "reweight", "step_size": "group_dro", "adjustment": "group_dro", "penalty": "irm", "anneal": "vrex",
     "tau": "logit_adjustment", "first_steps": "jtt", "upweight": "jtt", "mix_ratio": "lisa", "alpha": "within_groups",
-    "refit_on": "dfr", "subsets": "dfr",
+    "refit_on": "dfr", "subsets": "dfr", "mixes": "lisa", "utility": "bifair", "inner_steps": "bifair",
+    "outer_lr": "bifair",
 }  # fmt: skip
 BESIDE |= {f"mitigation.{knob}": {"mitigation.name": name} for knob, name in OF_MITIGATIONS.items()}
 BESIDE |= {key: {"loss.confidence_penalty": 0.1} for key in ("loss.entropy_threshold", "loss.anneal")}

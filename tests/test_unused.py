@@ -105,6 +105,8 @@ def test_what_acts_somehow_is_taken(changes):
         ({"method.name": "mixup", "method.law": "fixed(0.5)", "method.alpha": 0.5}, ("alpha", "without method.law")),
         ({"method.name": "mixup", "method.convention": "others"}, ("convention", "method.smoothing is 0.0")),
         ({"mitigation.name": "lisa", "method.name": "mixup", "mitigation.alpha": 0.5}, ("does not mix by itself",)),
+        ({"mitigation.name": "lisa", "mitigation.mixes": False, "mitigation.alpha": 0.5}, ("mitigation.mixes is False",)),
+        ({"mitigation.name": "jtt", "mitigation.mixes": False}, ("lisa, within_groups or across_attributes",)),
         ({"mitigation.name": "irm", "mitigation.penalty": 1.0, "mitigation.anneal": 5}, ("penalty above 1",)),
         ({"optim.decay": "decoupled"}, ("optim.weight_decay above 0",)),
         ({"optim.nesterov": True, "optim.momentum": 0.0}, ("optim.momentum above 0",)),
@@ -207,3 +209,7 @@ def test_recorded_runs_are_read_as_they_are():
 def test_every_option_of_a_reader_has_a_rule():
     assert {option for reader in DATASETS.values() for option in reader.takes} <= {
         "image_size", "on_broken", "task", "columns"}  # fmt: skip
+
+
+def test_a_flag_that_leaves_pairs_unmixed_is_refused_where_there_are_none():
+    refused("config.mitigation.mixes is False, but nothing uses it", overrides={"mitigation.mixes": False})

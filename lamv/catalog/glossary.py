@@ -42,6 +42,10 @@ MEANINGS: dict[str, str] = {
     " 10 examples is in no headline and no verdict.",
     "adjusted accuracy": "The mean over the groups that the split has, each weighted by its share of the training set."
     " Some authors use the word for the plain mean.",
+    "EOD, AOD, SPD": "How differently two values of an attribute fare, for labels of two classes, of which the second is"
+    " the favourable one. Equal opportunity difference: |TPR_a − TPR_a′|, of the rates at which favourable labels are found."
+    " Average odds difference: the mean of that and of |FPR_a − FPR_a′|. Statistical parity difference: |P(favourable"
+    " decision | a) − P(favourable decision | a′)|. 0 is fair; of more than two values, the pair that lies furthest apart.",
     # Reliance on the cue
     "follows the cue": "Share of examples that the network puts into the class that the cue indicates, right or wrong.",
     "cue drop": "Accuracy with an aligned cue minus accuracy with a conflicting one: of the same examples, only the"

@@ -68,6 +68,12 @@ GROUPS = (
     MetricEntry("mean_group_accuracy", "mean of groups", ("group", "worst, mean group"), True),
     MetricEntry("adjusted_accuracy", "adjusted to the groups of training", ("group", "adjusted accuracy"), True),
 )
+#: Of two classes and an attribute.
+FAIRNESS = (
+    MetricEntry("eod", "equal opportunity difference", ("group", "EOD, AOD, SPD"), True),
+    MetricEntry("aod", "average odds difference", ("group", "EOD, AOD, SPD"), True),
+    MetricEntry("spd", "statistical parity difference", ("group", "EOD, AOD, SPD"), True),
+)
 CUE = (
     MetricEntry("cue_accuracy", "goes with the cue, %", ("follows the cue",), True),
     MetricEntry("label_logit", "logit of the label over the others", ("cue : label",)),
@@ -167,6 +173,7 @@ FAMILIES = (
     Family("Accuracy and groups", "accuracy", "In percent; errors of regression in the units of the labels.", (
         *(Metric(f"{split}/accuracy", f"{name}, %", True) for split, name in SPLIT_NAMES.items()),
         *_on(("valid", "test"), CLASSES), *_on(("valid", "test", "test_random"), GROUPS, ", %"),
+        *_on(("valid", "test", "test_random"), FAIRNESS, ", points"),
         *_on(["test"], ERRORS), *_on(["train"], ERRORS[:1]),
     )),
     Family("Reliance on the cue", "reliance", "How far the network follows the cue; differences of accuracies in points.", (
@@ -219,12 +226,25 @@ PATTERNS = {
 _BY_KEY, _OF_VARIANCE, _OF_BOUND = (
     {entry.key: entry for entries in lists for entry in entries}
     for lists in (
-        (ACCURACY, CLASSES, CALIBRATION, MARGINS, COLLAPSE, GROUPS, UNSHOWN, ERRORS, CUE, RELIANCE, INFORMATION),
+        (
+            ACCURACY,
+            CLASSES,
+            CALIBRATION,
+            MARGINS,
+            COLLAPSE,
+            GROUPS,
+            FAIRNESS,
+            UNSHOWN,
+            ERRORS,
+            CUE,
+            RELIANCE,
+            INFORMATION,
+        ),
         (VARIANCES, UNSHOWN_VARIANCES),
         (BOUND,),
     )
 )
-OF_CLASSES = (*(entry.key for entries in (ACCURACY, CLASSES, CALIBRATION, MARGINS, COLLAPSE, GROUPS) for entry in
+OF_CLASSES = (*(entry.key for entries in (ACCURACY, CLASSES, CALIBRATION, MARGINS, COLLAPSE, GROUPS, FAIRNESS) for entry in
                 entries), WORST_COUNT, "groups_left_out")  # fmt: skip
 
 

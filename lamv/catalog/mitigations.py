@@ -139,24 +139,35 @@ MITIGATIONS: dict[str, MitigationEntry] = {
         ("refit_on", "subsets"), lambda knobs: ("group", knobs.refit_on), refits=True,
     ),
     "lisa": MitigationEntry(
-        "LISA: in batches in which all groups come up equally often, an example is mixed, with probability"
+        "LISA: in batches in which all groups come up equally often, an example is {mixed}, with probability"
         " {mix_ratio:g}, with a partner of its label and another attribute, else with one of its attribute and another"
         " label; {own_mixup}.",
-        ("mix_ratio", "alpha"), _of("attribute"),
+        ("mix_ratio", "alpha", "mixes"), _of("attribute"),
     ),
     "within_groups": MitigationEntry(
         "Pairs within groups: partners have the same label and the same attribute; {own_mixup}.",
-        ("alpha",), _of("group"),
+        ("alpha", "mixes"), _of("group"),
     ),
     "across_attributes": MitigationEntry(
-        "Pairs across attributes: partners have another attribute; {own_mixup}.", ("alpha",), _of("attribute")
+        "Pairs across attributes: partners have another attribute; {own_mixup}.", ("alpha", "mixes"), _of("attribute")
     ),
     "logit_adjustment": MitigationEntry(
         "Logit adjustment: in the training loss alone, {times_tau}the log of the frequencies {among} is added to the"
         " logits of an example.",
         ("by", "tau"), _balanced("attribute"),
     ),
+    "bifair": MitigationEntry(
+        "BiFair: the losses of training examples have weights, which are learned: after every {inner_steps} updates of the"
+        " network they move (Adam, learning rate {outer_lr:g}) so that these updates would have lessened the distance"
+        " between the mean losses of the groups of a class, plus {utility:g} × the mean loss.",
+        ("utility", "inner_steps", "outer_lr"), _of("attribute"),
+    ),
 }  # fmt: skip
+
+
+def _mixes(knobs: Knobs) -> bool:
+    """Whether pairs are mixed; records of before there was the knob lack it."""
+    return knobs.get("mixes", True)
 
 
 def _raised(knobs: Knobs) -> str:
@@ -175,6 +186,8 @@ def _among(knobs: Knobs) -> str:
 
 
 def _own_mixup(knobs: Knobs) -> str:
+    if not _mixes(knobs):
+        return "a pair is not mixed: both of its examples count as they are, half each"
     alpha = knobs["alpha"]
     return f"where the method itself does not mix, by Mixup with λ ~ Beta({alpha:g}, {alpha:g})"
 
@@ -187,6 +200,7 @@ PARTS: dict[str, Callable[[Knobs], Any]] = {
     "annealed": _annealed,
     "divided": lambda knobs: ", and the sum is divided by that factor" if knobs["penalty"] > 1 else "",
     "split": lambda knobs: {"valid": "validation", "train": "training"}.get(knobs["refit_on"], knobs["refit_on"]),
+    "mixed": lambda knobs: "mixed" if _mixes(knobs) else "paired",
     "own_mixup": _own_mixup,
     "times_tau": lambda knobs: "" if knobs["tau"] == 1 else f"{knobs['tau']:g} × ",
     "among": _among,

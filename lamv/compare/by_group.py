@@ -9,14 +9,18 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from lamv.catalog import metrics
 from lamv.compare import families
+from lamv.core import fairness
 from lamv.results import legend
 from lamv.results.legend import Legend
-from lamv.results.records import Row, Run, Spread
+from lamv.results.records import Row, Run, Spread, spread
 
 #: (label, attribute), or (number of the group, None), or (class, None).
 Group = tuple[int, int | None]
+FAIRNESS = tuple(entry.key for entry in metrics.FAIRNESS)
 #: Examples below which a group is in no headline and no verdict.
 FEW = 10
 
@@ -53,6 +57,26 @@ class GroupAccuracies(NamedTuple):
     def name(self, group: Group) -> str:
         """A group or class in words."""
         return self.legend.label(group[0]) if self.kind == "class" else self.legend.group(*group)
+
+    def fairness(self, row: Row) -> dict[str, Spread]:
+        """{"eod", "aod", "spd": over its seeds} (lamv.core.fairness), of two classes and an attribute; {} of others.
+
+        From the accuracies and counts of its groups, so that records of before they were metrics have them too.
+        """
+        number = 1 + max((a for _, a in self.groups if a is not None), default=-1)
+        if number < 2 or any(y > 1 for y, _ in self.groups):
+            return {}
+        of_seeds = []
+        for seed in range(row.n):
+            sums = np.zeros((2 * number, 2))
+            for (y, a), accuracy in self.accuracies[row.name].items():
+                counts = self.counts(row, (y, a))
+                if len(counts) != row.n or accuracy.n != row.n:  # in some seed it has no example, or was not counted
+                    return {}
+                sums[y * number + (a or 0)] = counts[seed], counts[seed] * accuracy.values[seed]
+            of_seeds.append(fairness.differences(sums, number))
+        measured = [name for name in FAIRNESS if all(name in of_seed for of_seed in of_seeds)]
+        return {name: spread([of_seed[name] for of_seed in of_seeds]) for name in measured}
 
     def missing(self, most: int) -> list[str]:
         """Names of groups that no row has, of all labels by all attributes; at most so many."""

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamv.core import fairness
 from lamv.core.checks import check_shape, inside, integers, members
 from lamv.core.intervals import wilson
 from lamv.core.losses import cross_entropy
@@ -138,6 +139,7 @@ def prediction_metrics(sums: PredictionSums, shares=None, num_attributes: int = 
                          None, or 0 for all groups that have examples here: no such metric
     groups_left_out      how many of the G groups have no example here: they are in none of the three above, and the shares
                          of the others are scaled up
+    eod, aod, spd        of two classes and an attribute: see lamv.core.fairness
     group_Y_A/accuracy, group_Y_A/count    of each group with examples, where G is at most 16; A is in [0, num_attributes).
                          group_G/... where num_attributes is 0, where the data has no attribute
 
@@ -191,6 +193,7 @@ def _group_metrics(groups: np.ndarray, shares, num_attributes: int) -> dict[str,
         "mean_group_accuracy": accuracy.mean(),
         "groups_left_out": len(groups) - len(occupied),
     }
+    metrics |= fairness.differences(groups, num_attributes)
     weights = np.zeros(len(occupied)) if shares is None else np.asarray(shares, np.float64)[occupied]
     if weights.sum() > 0:
         metrics["adjusted_accuracy"] = (weights * accuracy).sum() / weights.sum()

@@ -127,6 +127,23 @@ def annealed(penalty, t, anneal):
     return jnp.where(t < anneal, jnp.minimum(penalty, 1.0), penalty)
 
 
+# Fair weights
+
+
+def unfairness(risk, mass, num_attributes: int) -> jax.Array:
+    """Mean over classes of how far the risks of their groups lie apart, max - min over attributes (Ozdayi et al. 2021).
+
+    risk, mass: (G,) of groups g = y A + a, of `risks`; groups without mass, and classes with fewer than two groups that have
+    any, have no part. With two classes and two attributes it is 1/2 sum_y |E[l | y, a=0] - E[l | y, a=1]|.
+    """
+    risk, present = risk.reshape(-1, num_attributes), (mass > 0).reshape(-1, num_attributes)
+    apart = jnp.max(risk, axis=1, initial=-jnp.inf, where=present) - jnp.min(
+        risk, axis=1, initial=jnp.inf, where=present
+    )
+    several = jnp.sum(present, axis=1) > 1
+    return jnp.sum(jnp.where(several, apart, 0.0)) / jnp.maximum(jnp.sum(several), 1)
+
+
 # Logit adjustment
 
 

@@ -46,6 +46,23 @@ def mixup(
     return mix(inputs, rows.take(inputs, partner), lam), mix(targets, rows.take(targets, partner), lam)
 
 
+def unmixed(key, inputs, targets, *, rows: Rows | None = None):
+    """The pairs of Mixup, not mixed: both examples of each pair as they are, each with weight 1/2 in the loss.
+
+    So that what a rule for pairs (`Rows.allowed`) does by selection can be told from what mixing does; the control of
+    Teney et al. 2024, where the two are concatenated as well. The partners are those that `mixup` draws with this key. The
+    batch that comes back is the examples, then their partners: 2 B of them. Its expected loss is that of a Mixup with
+    lam in {0, 1}, at equal odds.
+    """
+    rows = rows_of(inputs, targets, rows)
+    partner = draw_partner(jax.random.split(key)[0], rows)
+
+    def both(values):
+        return jax.tree.map(lambda own, other: jnp.concatenate([own, other]), values, rows.take(values, partner))
+
+    return Augmented(both(inputs), both(targets), weights=jnp.full(2 * len(inputs), 0.5, jnp.float32))
+
+
 def midpoint(key, inputs, targets, *, rows: Rows | None = None):
     """Midpoint Mixup (Chidambaram et al. 2023): every example is averaged with its partner, lam = 1/2."""
     return mixup(key, inputs, targets, law=fixed(0.5), rows=rows)

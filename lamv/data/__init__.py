@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from lamv.data import integrity
 from lamv.data.classes import check_classes
-from lamv.data.sets import celeba, cifar, image_folder, mnist, npz, scikit_learn, waterbirds
+from lamv.data.sets import bifair_synthetic, celeba, cifar, image_folder, mnist, npz, scikit_learn, waterbirds
 from lamv.data.splits import Normalisation, Source, Split, Splits
 from lamv.errors import ConfigError, DataError, nearest, one_line, shown
 from lamv.files import kind_of
@@ -133,6 +133,7 @@ IDX_FILES = "the four IDX files, train-images-idx3-ubyte.gz and so on, from"
 DATASETS = {
     "digits": Reader(scikit_learn.read_digits),
     "diabetes": Reader(scikit_learn.read_diabetes),
+    "bifair_synthetic": Reader(bifair_synthetic.read),
     "mnist": Reader(mnist.read_mnist, holds=f"{IDX_FILES} https://ossci-datasets.s3.amazonaws.com/mnist/"),
     "fashion_mnist": Reader(
         mnist.read_fashion_mnist,

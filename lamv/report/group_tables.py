@@ -30,15 +30,29 @@ def table_of_each(groups: GroupAccuracies) -> PageTable:
         counts = [count for row in rows for count in groups.counts(row, group)]
         headings.append(Heading(groups.name(group), f"n = {count_span(counts)}" if counts else ""))
     lines = [[Cell(row.name), *(_group_cell(groups, row, group) for group in groups.groups)] for row in rows]
+    fair = _add_fairness(groups, headings, lines)
     crossed = "; a group is a label and an attribute" if groups.groups[0][1] is not None else ""
     crossed += "; balanced accuracy is the mean of these" if groups.kind == "class" else ""
     parts = [
         f"Accuracy on each {groups.kind} of {SPLIT_WORDS[groups.split]}, in %{crossed}.",
         "± is the sd over seeds." if any(row.n > 1 for row in rows) else "",
         "In brackets, for one seed: Wilson’s 95 % interval, over examples." if any(row.n == 1 for row in rows) else "",
-        "Darker is lower.", _empty(groups) if groups.kind == "group" else "", selections.caption(rows),
+        "Darker is lower.", f"{fair} in points: 0 is fair." if fair else "",
+        _empty(groups) if groups.kind == "group" else "", selections.caption(rows),
     ]  # fmt: skip
     return PageTable(headings, lines, " ".join(part for part in parts if part), style="groups")
+
+
+def _add_fairness(groups: GroupAccuracies, headings: list[Heading], lines: list[list[Cell]]) -> str:
+    """Adds the columns of lamv.core.fairness, where groups are of two classes and an attribute, and names them."""
+    found = [groups.fairness(row) if groups.kind == "group" else {} for row in groups.rows]
+    names = [name for name in by_group.FAIRNESS if any(name in measured for measured in found)]
+    headings += [Heading(name.upper(), "between attributes") for name in names]
+    for line, measured in zip(lines, found, strict=True):
+        for spread in map(measured.get, names):
+            sd = "" if spread is None or spread.sd is None else points(spread.sd)
+            line.append(Cell(points(spread.mean), sd) if spread else Cell())
+    return ", ".join(name.upper() for name in names)
 
 
 def _group_cell(groups: GroupAccuracies, row: Row, group: Group) -> Cell:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lamv.catalog.metrics import BALANCED, WORST_COUNT, WORST_GROUP
+from lamv.catalog.metrics import FAIRNESS as FAIRNESS_METRICS
 from lamv.compare import selections
 from lamv.report import claim_table
 from lamv.report.numbers import count_span, decimals_for, text_table
@@ -48,8 +49,8 @@ class Cell(NamedTuple):
 
 
 ACCURACY, ERROR, WEIGHTS, VARIANCE = "Accuracy, %", "Error", "First layer", "Within-class variance"
-PREDICTIONS, GROUPS, RELIANCE, RANDOM_GROUPS = (
-    "Predictions", "Groups of test, %", "Reliance on the cue", "Cue random, %"
+PREDICTIONS, GROUPS, RELIANCE, RANDOM_GROUPS, FAIRNESS = (
+    "Predictions", "Groups of test, %", "Reliance on the cue", "Cue random, %", "Between attributes, points"
 )  # fmt: skip
 COLUMNS = (
     Column("test/rmse", ERROR, "RMSE", "test, root mean square", "test RMSE"),
@@ -73,6 +74,11 @@ GROUP_COLUMNS = (
     Column("test/adjusted_accuracy", GROUPS, "adjusted", "weighted as in training", "adjusted %", percent=True),
     Column(f"test_random/{WORST_GROUP}", RANDOM_GROUPS, "worst group", "minimum over groups", "random, worst %", True),
     Column(f"test_random/{WORST_COUNT}", RANDOM_GROUPS, "its n", "examples of the worst", "random, its n", fewest=True),
+    *(
+        Column(f"{split}/{entry.key}", FAIRNESS, entry.key.upper(), entry.name, f"{words}{entry.key.upper()}", percent=True)
+        for split, words in (("test", ""), ("test_random", "random, "))
+        for entry in FAIRNESS_METRICS
+    ),
     Column("test_random/cue_accuracy", RELIANCE, "follows", "predicts the class of a random cue, %", "follows %", True),
     Column("test/cue_drop", RELIANCE, "drop", "points, aligned to conflicting", "drop", percent=True),
     Column("test_random/cue_over_label", RELIANCE, "cue : label", "logits, random cue", "cue : label"),
@@ -116,6 +122,9 @@ def group_columns(rows: Sequence[Row]) -> list[Column]:
     measure each group, they are left to the evaluation.
     """
     columns = columns_of(rows, GROUP_COLUMNS)
+    if any(column.metric == "test_random/eod" for column in columns):
+        # A test split with the cue of training has next to no example of the groups that matter.
+        columns = [c for c in columns if c.group != FAIRNESS or c.metric.startswith("test_random/")]
     measured = any("/group_" in key for row in rows for key in row.metrics)
     planted = any(row.knob("data.shortcut.kind", "none") != "none" for row in rows)
     return columns if measured or not planted else [c for c in columns if c.group not in (GROUPS, RANDOM_GROUPS)]

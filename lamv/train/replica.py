@@ -8,7 +8,7 @@ import numpy as np
 from lamv.knobs import KNOBS
 
 #: The named streams of randomness. Numbers are part of the definition of a run: never renumber, only add.
-INIT, ORDER, AUGMENT, MIX, CUE, LABEL_NOISE, PAIRS = range(7)
+INIT, ORDER, AUGMENT, MIX, CUE, LABEL_NOISE, PAIRS, OUTER = range(8)
 
 
 class Knobs(NamedTuple):

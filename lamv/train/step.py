@@ -19,6 +19,7 @@ import optax
 from jax import lax
 
 from lamv import models
+from lamv.catalog import mitigations
 from lamv.config import decay_of, methods_of
 from lamv.core import batch, laws, mixing
 from lamv.core.losses import LOSSES, confidence_penalty, decays, distillation, weight_penalty
@@ -31,7 +32,7 @@ from lamv.models.layers import entering, layer_names
 from lamv.train.batches import Batch, Batches, Draw, batch_indices
 from lamv.train.mitigations import MITIGATIONS
 from lamv.train.parallel import DATA_AXIS
-from lamv.train.replica import INIT, MIX, ORDER, PAIRS, Knobs, State, root_key, step_key
+from lamv.train.replica import INIT, MIX, ORDER, OUTER, PAIRS, Knobs, State, root_key, step_key
 
 #: The stage of the warm-up steps (mitigation jtt); those of the run itself are 0, and 1 from the switch on.
 WARM_UP = -1
@@ -77,8 +78,15 @@ class Program:
 
         stage: 1 from the switch on; WARM_UP before the run itself, which is plain ERM. teacher: its variables, if any.
         """
-        drawn = self.drawn(state, knobs, table, examples, t, stage=stage)
-        return self.trained(state, knobs, drawn, stage=stage, teacher=teacher)
+
+        def once(state: State, t) -> State:
+            drawn = self.drawn(state, knobs, table, examples, t, stage=stage)
+            return self.trained(state, knobs, drawn, stage=stage, teacher=teacher)
+
+        def judged(state: State):
+            return self.judged(state, knobs, table, examples, t)
+
+        return self.mitigation.stepped(state, knobs.mitigation, t, once, judged)
 
     def drawn(self, state: State, knobs: Knobs, table: SplitIndex, examples: Examples, t, *, stage: int = 0) -> Batch:
         """The batch of step t."""
@@ -88,6 +96,13 @@ class Program:
         else:
             indices = self.mitigation.indices(state.mitigation, step_key(knobs, ORDER, t), draw.rows)
         return self.batches.at(examples, table, indices, knobs, draw=draw)
+
+    def judged(self, state: State, knobs: Knobs, table: SplitIndex, examples: Examples, t) -> tuple[jax.Array, Batch]:
+        """(B,) losses of the network in evaluation, and their batch: training examples as they are, other than `drawn`."""
+        draw = Draw(t, batch.part(self.config.batch_size, DATA_AXIS))
+        indices = batch_indices(jax.random.fold_in(root_key(knobs), OUTER), draw, self.train_size)
+        seen = self.batches.at(examples, table, indices, knobs)
+        return self.loss.function(self.forward(state, seen.inputs)[0], seen.targets), seen
 
     def trained(self, state: State, knobs: Knobs, drawn: Batch, *, stage: int = 0, teacher=None) -> State:
         """The state after a step on this batch."""
@@ -160,11 +175,13 @@ class Program:
         made = apply(
             self.method(stage), step_key(knobs, MIX, t), drawn.inputs, drawn.targets,
             knobs={**config.to_dict(), **given, **knobs.method}, rows=pairs,
-            memberships=self.mitigation.memberships(drawn), **offered,
+            memberships=self.mitigation.memberships(state.mitigation, drawn), **offered,
         )  # fmt: skip
         if pairs is rows or self.methods[stage].combines:
             return made
         # A rule for pairs, and a method that makes none: the mitigation brings a Mixup of its own.
+        if not self.config.mitigation.mixes:
+            return mixing.unmixed(pairs_key, made.inputs, made.targets, rows=pairs)
         mixed = mixing.mixup(pairs_key, made.inputs, made.targets, alpha=knobs.mitigation["alpha"], rows=pairs)
         return made._replace(inputs=mixed[0], targets=mixed[1])
 
@@ -209,13 +226,14 @@ def _model(config, view: DataView):
 def optimiser(config, knobs: Knobs) -> optax.GradientTransformation:
     """The optimiser of a config, with the learning rate, its schedule's steps and the weight decay of the replica."""
     optim, is_sgd = config.optim, config.optim.name == "sgd"
+    every = mitigations.knob_of(config, "inner_steps", 1)  # updates in a step of the run, which the schedule counts
     chain = [optax.clip_by_global_norm(optim.clip_norm)] if optim.clip_norm else []
     chain.append(optax.trace(optim.momentum, nesterov=optim.nesterov) if is_sgd else optax.scale_by_adam())
     if decay_of(config) == "decoupled":
         mask = partial(jax.tree_util.tree_map_with_path, decays)
         chain.append(optax.add_decayed_weights(knobs.weight_decay, mask))
     shape = schedule(optim, knobs.steps)
-    chain.append(optax.scale_by_learning_rate(lambda count: knobs.lr * shape(count)))
+    chain.append(optax.scale_by_learning_rate(lambda count: knobs.lr * shape(count // every)))
     return optax.chain(*chain)
 
 

@@ -17,6 +17,7 @@ SAID = {
     "group_dro": "η = 0.01", "irm": "100 × the mean square", "vrex": "100 × the variance",
     "jtt": "for 100 steps", "dfr": "10 such subsets", "lisa": "probability 0.5", "within_groups": "Beta(2, 2)",
     "across_attributes": "another attribute", "logit_adjustment": "among examples of its attribute",
+    "bifair": "after every 2 updates",
 }  # fmt: skip
 
 
@@ -40,3 +41,12 @@ def test_knobs_away_from_their_default_are_in_the_short_name():
     assert baseline.row_in_short(config) == "erm + group_dro by=class step_size=0.1"
     for stored in ({}, {"mitigation": None}, {"mitigation": {"name": "own", "x": 1}}, {"mitigation": {"name": "jtt"}}):
         assert isinstance(mitigations.in_words(stored), str)
+
+
+def test_pairs_that_are_not_mixed_are_not_said_to_be():
+    knobs = {key.partition(".")[2]: value for key, value in DEFAULTS.items()} | {"mixes": False}
+    for name in ("lisa", "within_groups", "across_attributes"):
+        words = mitigations.in_words({"mitigation": knobs | {"name": name}})
+        assert "half each" in words and "is mixed," not in words and "Beta" not in words
+        old = {knob: value for knob, value in knobs.items() if knob != "mixes"} | {"name": name}
+        assert "by Mixup" in mitigations.in_words({"mitigation": old}), "a record of before"

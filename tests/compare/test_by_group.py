@@ -59,3 +59,16 @@ def test_an_evaluation_of_other_steps_does_not_take_the_place_of_those_chosen(tm
     assert not any("evaluated" in note for note in run.notes) and by_group.of(run).pooled["ERM"][0, 0] == (8, 8)
     [cohort] = cohorts.of(cohorts.members_of(run, "run"))
     assert cohort.methods[0].members[0].origin == "run (chosen steps, 20)"
+
+
+def test_differences_between_attributes_come_from_accuracies_and_counts(tmp_path):
+    groups = by_group.of(run_of(tmp_path, row()))
+    found = groups.fairness(groups.rows[0])
+    accuracies = {group: spread.values for group, spread in groups.accuracies["ERM"].items()}
+    assert found["eod"].values == pytest.approx(
+        [b - a for a, b in zip(accuracies[1, 0], accuracies[1, 1], strict=True)]
+    )
+    apart = [(0.2 + eod) / 2 for eod in found["eod"].values]
+    assert found["aod"].values == pytest.approx(apart, abs=0.02)
+    three = by_group.of(run_of(tmp_path / "3", row(accuracies=FOUR | {(2, 0): 0.5})))
+    assert three.fairness(three.rows[0]) == {}

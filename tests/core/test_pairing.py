@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from lamv.core import batch
-from lamv.core.laws import uniform
+from lamv.core.laws import fixed, uniform
 from lamv.core.methods import METHODS, apply
 from lamv.core.mitigation import across_attributes, lisa, within_groups
-from lamv.core.mixing import draw_partner, draw_partner_near, draw_partner_within
+from lamv.core.mixing import draw_partner, draw_partner_near, draw_partner_within, mixup, unmixed
 
 KEY = jax.random.key(3)
 LABELS = np.array([0, 0, 0, 1, 1, 1, 0, 1])
@@ -244,3 +244,13 @@ def test_intra_label_pairs_keep_their_labels_and_mix_their_attributes():
     assert np.all((np.asarray(made.memberships) > 0).sum(axis=1) == 2), (
         "two groups of one label, of which nobody is alone"
     )
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_pairs_that_are_not_mixed_are_those_of_mixup_each_example_at_half_weight(rule):
+    rows = paired(rule, batch.whole(8), **eight())
+    made = unmixed(KEY, INPUTS, BY_GROUP, rows=rows)
+    partners = mixup(KEY, INPUTS, BY_GROUP, law=fixed(0.0), rows=rows)
+    np.testing.assert_array_equal(made.inputs, np.concatenate([INPUTS, partners[0]]))
+    np.testing.assert_array_equal(made.targets, np.concatenate([BY_GROUP, partners[1]]))
+    np.testing.assert_array_equal(made.weights, np.full(16, 0.5))

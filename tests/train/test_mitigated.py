@@ -79,7 +79,7 @@ def test_a_mitigation_changes_what_is_learned(name, plain):
 
 
 #: One for each way in which a mitigation looks at the batch that other devices hold a part of.
-ACROSS = ("group_dro", "irm", "lisa", "jtt")
+ACROSS = ("group_dro", "irm", "lisa", "jtt", "bifair")
 
 
 @pytest.mark.parametrize("name", ACROSS)
@@ -91,6 +91,15 @@ def test_the_number_of_devices_changes_no_number(name):
 def test_a_rule_for_pairs_brings_a_mixup_to_a_method_that_has_none():
     smooth = LINEAR | {"method.name": "label_smoothing", "method.smoothing": 0.1}
     assert changed(trained(**smooth, **{"mitigation.name": "lisa"}).arrays(), trained(**smooth).arrays())
+
+
+def test_pairs_that_are_not_mixed_select_and_no_more(plain):
+    """The same on any number of devices."""
+    knobs = LINEAR | {"method.name": "erm", "mitigation.name": "lisa", "mitigation.mixes": False}
+    one, four = (trained(**knobs, **{"parallel.devices": devices}).arrays() for devices in (1, 4))
+    assert_same(one, four)
+    assert changed(one, plain)
+    assert np.all(one["loss_sum"] < np.log(2) * one["loss_steps"]), "weights of a half, of twice as many rows"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """The hooks of a mitigation, all of which do nothing here.
 
-In this order: `begun` before the first step; in each step `indices` (which examples), `pairs` (who may be mixed with whom),
-`memberships` and `scored` (what the loss looks at), `weighed` and `share_of_rest` (what is minimised); `second_stage`
-between two stages; `ended` after the last step. The formulas are in lamv.core.mitigation; here they meet a batch, the
-traced knobs of a replica, and the axis that a batch is spread over.
+In this order: `begun` before the first step; in each step `stepped` (what updates it consists of), `indices` (which
+examples), `pairs` (who may be mixed with whom), `memberships` and `scored` (what the loss looks at), `weighed` and
+`share_of_rest` (what is minimised); `second_stage` between two stages; `ended` after the last step. The formulas are in
+lamv.core.mitigation; here they meet a batch, the traced knobs of a replica, and the axis that a batch is spread over.
 
 `row` is a lamv.train.variants.VariantRun, `replicas` some of its seeds. What changes during training is in `kept`, a dict
 of arrays with the `shapes` of the mitigation, which every checkpoint holds:
@@ -11,6 +11,7 @@ of arrays with the `shapes` of the mitigation, which every checkpoint holds:
     counts      training examples of each group, or of what else is balanced
     log_q       log weights of the groups
     sampling    (train_size,) how often each training example is to be drawn, next to the others
+    weights     (train_size,) of the losses of training examples; first, second: the moments of their updates
 """
 
 from collections.abc import Callable
@@ -34,11 +35,13 @@ class Mitigation:
     axis: the mapped axis that a batch is spread over. warm_up_steps: of a first stage, before the run itself.
     """
 
-    #: Whether it weighs the rows of a batch: then the loss is no plain mean.
-    weighs = False
-
     def __init__(self, config, view: DataView, *, axis: str, warm_up_steps: int = 0):
         self.config, self.view, self.axis, self.warm_up_steps = config.mitigation, view, axis, warm_up_steps
+
+    @property
+    def weighs(self) -> bool:
+        """Whether it weighs the rows of a batch: then the loss is no plain mean."""
+        return False
 
     @property
     def balances(self) -> str:
@@ -83,7 +86,14 @@ class Mitigation:
         """The rows of the batch with a rule for partners; the same object where there is none."""
         return drawn.draw.rows
 
-    def memberships(self, drawn: Batch):
+    def stepped(self, state, knobs, t, once: Callable, judged: Callable):
+        """The state after step t of the run. once: (state, step) -> state after one update on the batch of that step.
+
+        judged: state -> (losses (B,) of the network in evaluation, Batch) of other training examples, as they are.
+        """
+        return once(state, t)
+
+    def memberships(self, kept, drawn: Batch):
         """(B, G) shares of each example in the groups that the loss looks at; None where it looks at none."""
         return None
 
@@ -119,9 +129,11 @@ class Mitigation:
 class Weighing(Mitigation):
     """A mitigation that looks at the groups of the examples of a batch."""
 
-    weighs = True
+    @property
+    def weighs(self) -> bool:
+        return True
 
-    def memberships(self, drawn: Batch):
+    def memberships(self, kept, drawn: Batch):
         members = {
             "class": lambda: (drawn.labels, self.view.num_classes),
             "group": lambda: (drawn.groups, self.view.num_groups),

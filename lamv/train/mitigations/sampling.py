@@ -1,6 +1,7 @@
 """Mitigations that choose which examples are drawn, and which are mixed with which.
 
-A method that does not mix by itself gets a Mixup under a rule for pairs (lamv.train.step). `subsample`, which leaves
+A method that does not mix by itself gets a Mixup under a rule for pairs or, where `mitigation.mixes` is False, both examples
+of each pair as they are (lamv.train.step). `subsample`, which leaves
 examples out of the training set, needs no hook: see lamv.data.resident.
 """
 
@@ -60,7 +61,16 @@ class JTT(Resample):
         ]
 
 
-class LISA(Resample):
+class _Pairing(Mitigation):
+    """A rule for who may be mixed with whom."""
+
+    @property
+    def weighs(self) -> bool:
+        """Examples of a pair that is not mixed have half the weight."""
+        return not self.config.mixes
+
+
+class LISA(_Pairing, Resample):
     """Pairs of one label and different attributes, or the reverse, from balanced batches (Yao et al. 2022)."""
 
     @property
@@ -72,7 +82,7 @@ class LISA(Resample):
         return rows._replace(allowed=mitigation.lisa(key, rows, drawn.labels, drawn.attributes, knobs["mix_ratio"]))
 
 
-class WithinGroups(Mitigation):
+class WithinGroups(_Pairing):
     """Partners have the same label and the same attribute."""
 
     def pairs(self, key, drawn, knobs):
@@ -80,7 +90,7 @@ class WithinGroups(Mitigation):
         return rows._replace(allowed=mitigation.within_groups(rows, drawn.groups))
 
 
-class AcrossAttributes(Mitigation):
+class AcrossAttributes(_Pairing):
     """Partners have another attribute."""
 
     def pairs(self, key, drawn, knobs):
