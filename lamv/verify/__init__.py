@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lamv import evaluate, files, recipes
+from lamv.catalog.metrics import PROBE
 from lamv.claims import Claim
 from lamv.compare import margins
 from lamv.core.intervals import Interval
@@ -32,7 +33,7 @@ from lamv.verify import tables
 logger = logging.getLogger("lamv.verify")
 #: {recipe: (knob, recipe)}: the knob names the workdir of the other recipe, which comes first.
 AFTER = {"distill/students": ("distill.teacher", "distill/teachers")}
-#: Evaluations that measure more and more, until every claim is judged.
+#: Evaluations that measure more and more, until every claim is judged; with the probe that claims are about.
 EVALUATIONS = (evaluate.Options(brief=True), evaluate.Options())
 
 
@@ -85,7 +86,7 @@ def _of_experiment(config, workdir: Path) -> list[dict[str, Any]]:
 def _of_run(config, workdir: Path) -> list[dict[str, Any]]:
     loop.train(config, workdir)
     run = runs.read(workdir)
-    for options in EVALUATIONS:
+    for options in evaluations(config):
         if all(claim.holds is not None for claim in run.claims):
             break
         evaluate.evaluate(workdir, options=options)
@@ -94,6 +95,14 @@ def _of_run(config, workdir: Path) -> list[dict[str, Any]]:
     rows = {row.name: row for row in run.rows}
     pairs = zip(run.claims, stated, strict=True)
     return [recorded(claim._replace(source=_source(claim)), margins.of_rows(one, rows)) for claim, one in pairs]
+
+
+def evaluations(config) -> list[evaluate.Options]:
+    """EVALUATIONS, with the layers that claims on a probe name, on the data that these name: one data set a recipe."""
+    probes = [probe for claim in config.claims if (probe := PROBE.fullmatch(claim[1]))]
+    layers = tuple(dict.fromkeys(probe["layer"] for probe in probes))
+    other = next((probe["data"] for probe in probes if probe["data"] != config.data.name), "")
+    return [options._replace(probe=layers, transfer=other) for options in EVALUATIONS]
 
 
 def _source(claim: Claim) -> str:
