@@ -10,7 +10,8 @@ the information about the image that is left in the logits.
 Only where asked for, and of the last of the checkpoints:
     --attack=0.01,0.03                         accuracy after FGSM and PGD steps of these sizes
     --corruption=0.1,0.3                       ... and under common corruptions of these levels, which are lamv's own
-    --probe=features,LAYER [--transfer=NAME:PATH]   a linear probe of layers ("all": of every one), also on other data
+    --probe=features,LAYER [--transfer=NAME:PATH]   a linear probe of layers ("all": of every one), also on other data,
+                                               or on the classes that data.classes left out (--transfer=unseen)
 
 --register=my_recipe.py runs that file first, where the run has a model, a data set or a method that its recipe registered.
 The report of the run, DIR/report.html, is written anew. On several hosts, the same command on each, with the flags that
@@ -41,7 +42,9 @@ ROBUST_EXAMPLES = flags.DEFINE_integer("robust_examples", 1000, "Test examples f
 PROBE = flags.DEFINE_list("probe", [], "Layers to probe, commas between; all: every one.")
 launch.define_process_flags()
 launch.define_register()
-TRANSFER = flags.DEFINE_string("transfer", "", "Data set to probe on, NAME or NAME:PATH; by default the run's own.")
+TRANSFER = flags.DEFINE_string(
+    "transfer", "", "Data set to probe on, NAME or NAME:PATH, or unseen; by default the run's own."
+)
 FLAGS = flags.FLAGS
 #: Flags that do nothing without any of others.
 IDLE_WITHOUT = {
@@ -161,16 +164,19 @@ def _layers() -> tuple[str, ...]:
 
 
 def _transfer() -> str:
-    """NAME or NAME:PATH, with ~ as a home."""
+    """NAME or NAME:PATH, with ~ as a home; or UNSEEN."""
     if not FLAGS["transfer"].present:
         return ""
     from lamv.data import DATASETS
+    from lamv.data.classes import UNSEEN
 
+    if TRANSFER.value == UNSEEN:
+        return UNSEEN
     name, colon, path = TRANSFER.value.partition(":")
     if name not in DATASETS:
         raise ConfigError(
-            f"--transfer is {brief(TRANSFER.value)}, must be NAME or NAME:PATH with NAME one of {', '.join(DATASETS)}"
-            f"{nearest(name, DATASETS)}"
+            f"--transfer is {brief(TRANSFER.value)}, must be {UNSEEN}, or NAME or NAME:PATH with NAME one of"
+            f" {', '.join(DATASETS)}{nearest(name, (UNSEEN, *DATASETS))}"
         )
     return f"{name}:{paths.local('the path of --transfer', path)}" if colon else name
 

@@ -30,7 +30,7 @@ from lamv.unused import check_length, check_milestones, default_decay, methods_o
 
 logger = logging.getLogger("lamv.config")
 #: Knobs by which rows are named.
-WHAT_A_ROW_IS = ("method.", "mitigation.", "distill.")
+WHAT_A_ROW_IS = ("method.", "mitigation.", "distill.", "loss.max_suppression")
 #: Arguments of methods beside their knobs, see lamv.core.methods.
 OFFERED = ("rows", "prior", "running", "predict")
 #: The length of training is in either of these; a recipe, row or flag that sets one unsets the other.
@@ -296,9 +296,10 @@ def _check_regression(config) -> None:
     data = f"the labels of {config.data.name} are numbers, not classes"
     if config.data.name in ("npz", "table"):
         data += " (if they are classes: --config.data.task=classification)"
-    if config.loss.name != "squared_error" or config.loss.confidence_penalty:
+    if config.loss.name != "squared_error" or config.loss.confidence_penalty or config.loss.max_suppression:
         raise ConfigError(
-            f"config.loss.name is {config.loss.name!r}, must be squared_error without confidence_penalty: {data}"
+            f"config.loss.name is {config.loss.name!r}, must be squared_error without confidence_penalty and"
+            f" max_suppression: {data}"
         )
     for name in methods_of(config):
         if name in FOR_CLASSES:
@@ -453,7 +454,7 @@ def _distinct(rows: list[Variant], levelled: Sequence[str]) -> list[Variant]:
     keys = {key: None for knobs in in_use for key in knobs}
     differing = [key for key in keys if len({repr(knobs.get(key)) for knobs in in_use}) > 1]
     firsts = [same[0].config for same in equal.values()]
-    beside = [key for key in differing if not key.startswith(("method.", "mitigation."))]
+    beside = [key for key in differing if not key.startswith(("method.", "mitigation.", "loss.max_suppression"))]
     names = [_name_of(*row, beside) for row in zip(firsts, in_use, strict=True)]
     if len(set(names)) < len(names):  # a user's own method has a short name without knobs
         names = [_name_of(*row, differing) for row in zip(firsts, in_use, strict=True)]

@@ -220,6 +220,8 @@ KNOBS = (
     Knob("loss.entropy_threshold", 0.0, at_least(0), "nats: penalise confidence only where the entropy is below; 0: always",
          traced=True),
     Knob("loss.anneal", 0, at_least(0), "steps over which the confidence penalty rises linearly to its factor"),
+    Knob("loss.max_suppression", 0.0, at_least(0), "MaxSup: factor of the largest logit less their mean in the loss of"
+         " each example; 0: off", traced=True, optional=True),
     Knob("mitigation.name", "erm", Registered("lamv.catalog.mitigations.MITIGATIONS", ("erm",)), "what is done"
          " against shortcuts, beside the method"),
     Knob("mitigation.by", "group", Registered("lamv.core.mitigation.BY"), "what the balancing ones balance, and"

@@ -233,6 +233,11 @@ USES = {
     "method.running_decay": _of_methods("running"),
     "loss.entropy_threshold": PENALISED,
     "loss.anneal": PENALISED,
+    "loss.max_suppression": Use(
+        lambda config: not config.distill.row or config.distill.weight < 1,
+        "a loss of targets (no teacher, or distill.weight below 1)",
+        ("distill.row", "distill.weight"),
+    ),
     **OF_MITIGATIONS,
     "mitigation.anneal": Use(
         lambda config: mitigations.knob_of(config, "penalty", 0) > 1,

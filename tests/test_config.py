@@ -35,7 +35,7 @@ ANOTHER = {
     "method.layers": ("first", "head"), "method.weight": 0.5, "method.bandwidth": 0.1, "method.noise_rate": 0.3,
     "method.over_smoothing": 0.9, "method.running_decay": 0.5, "method.scale_low": 0.2, "method.scale_high": 0.9,
     "method.decay_power": 2.0, "method.switch": 7, "method.then": "mixup", "loss.name": "sigmoid",
-    "loss.confidence_penalty": 0.1, "loss.entropy_threshold": 0.5, "loss.anneal": 7,
+    "loss.confidence_penalty": 0.1, "loss.entropy_threshold": 0.5, "loss.anneal": 7, "loss.max_suppression": 0.1,
     "mitigation.name": "reweight", "mitigation.by": "class", "mitigation.step_size": 0.1, "mitigation.adjustment": 1.0,
     "mitigation.penalty": 10.0, "mitigation.anneal": 7, "mitigation.tau": 2.0, "mitigation.first_steps": 7,
     "mitigation.upweight": 20.0, "mitigation.mix_ratio": 0.3, "mitigation.alpha": 0.5, "mitigation.refit_on": "train",
@@ -220,6 +220,7 @@ def test_whole_numbers_become_floats_and_lists_tuples():
         ("data.label_noise", 1.0, "from 0 to below 1"),
         ("loss.confidence_penalty", -0.1, "at least 0"),
         ("loss.entropy_threshold", math.nan, "at least 0"),
+        ("loss.max_suppression", -0.1, "at least 0"),
         ("optim.after_switch", "none", "one of all, head"),
         ("distill.temperature", 0.0, "above 0"),
         ("distill.temperature", math.inf, "above 0"),
@@ -415,8 +416,8 @@ def test_what_is_optional_is_part_of_the_program_or_not_whatever_its_value(knob)
     assert none == configs.program_key(one_row({})) and none != some and some == other
 
 
-def test_label_noise_flips_the_confidence_penalty_and_a_teacher_are_optional():
-    optional = ["data.label_noise", "data.label_flip", "loss.confidence_penalty", "distill.row"]
+def test_label_noise_flips_the_confidence_penalty_maxsup_and_a_teacher_are_optional():
+    optional = ["data.label_noise", "data.label_flip", "loss.confidence_penalty", "loss.max_suppression", "distill.row"]
     assert [knob.key for knob in OPTIONAL] == optional
 
 

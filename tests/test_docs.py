@@ -57,7 +57,9 @@ def flags_of(words):
     return dict(word[2:].split("=", 1) for word in words if re.match(r"--config\.?[\w.]*=", word))
 
 
-@pytest.mark.parametrize("name", [*METHODS, *LOSSES, "confidence_penalty", "distillation", "switch", "label noise"])
+@pytest.mark.parametrize(
+    "name", [*METHODS, *LOSSES, "confidence_penalty", "max_suppression", "distillation", "switch", "label noise"]
+)
 def test_everything_that_can_be_chosen_has_a_card(name):
     assert all(part in CARDS[name] for part in PARTS)
 
@@ -86,7 +88,15 @@ def test_every_knob_of_mitigation_and_selection_is_on_a_card():
 
 
 def test_there_is_no_card_of_what_does_not_exist():
-    assert set(CARDS) == {*METHODS, *LOSSES, "confidence_penalty", "distillation", "switch", "label noise"}
+    assert set(CARDS) == {
+        *METHODS,
+        *LOSSES,
+        "confidence_penalty",
+        "max_suppression",
+        "distillation",
+        "switch",
+        "label noise",
+    }
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -114,6 +114,7 @@ def test_what_acts_somehow_is_taken(changes):
          ("without data.shortcut.environments",)),
         ({"data.shortcut.kind": "cat_channel", "data.shortcut.test_reliability": 0.5}, ("other than cat_channel",)),
         ({"model.name": "resnet20", "model.widths": (8,)}, ("model.name mlp or cnn",)),
+        ({"distill.row": "ERM", "loss.max_suppression": 0.1}, ("no teacher, or distill.weight below 1",)),
     ],
 )  # fmt: skip
 def test_what_acts_under_conditions_is_refused_without_them(changes, words):

@@ -69,8 +69,8 @@ MEANINGS: dict[str, str] = {
     " activation, 1 where the means of classes coincide.",
     "within / mean square": "V_W over E ‖h‖², which does not change when all activations are scaled.",
     "training loss": "The loss against the targets of the method (cross-entropy in nats, unless a row has another loss),"
-    " averaged since the last mark, without weight or confidence penalty. Augmented targets have a floor above 0, so"
-    " levels of different methods do not compare.",
+    " averaged since the last mark, without weight or confidence penalty, and with MaxSup’s term. Augmented targets have a"
+    " floor above 0, so levels of different methods do not compare.",
     # Collapse
     "NC1": "Variability within classes over that between them: trace(Σ_W Σ_B⁺) / K, with Σ_B⁺ the pseudo-inverse of"
     " the covariance of class means; the ratio of traces is trace Σ_W / trace Σ_B.",
@@ -97,6 +97,12 @@ MEANINGS: dict[str, str] = {
     " their norm.",
     "margin": "Logit of the label minus the largest other logit; below 0 where an example is misclassified. The"
     " coefficient of variation is sd over mean.",
+    # Smoothing
+    "term of smoothing": "Label smoothing adds s (z_y − mean z) to the loss of the label, z the logits, y the label: on the"
+    " training set the label as given, wrong or not. Split by example, right where the label’s logit is the largest; or by"
+    " class: logits below the label’s, the part that regularises, and logits above it, at most 0, which smoothing drives"
+    " further up.",
+    "apart": "E (max z − z_y). MaxSup adds s (max z − mean z): where this is 0, MaxSup is label smoothing.",
     # Bounds
     "entropy floor": "Mean entropy of the targets: no network has a lower cross-entropy.",
     "bound": "Loss ≥ floor + KL + variance term, by a second-order bound on −ln. KL is the divergence of a cell’s mean"

@@ -1,8 +1,8 @@
 """Methods of label augmentation: an entry each in METHODS, and the method of a row in words, from its config alone.
 
 `in_short` is for tables: "mixup α=0.2". `in_words` is for a reader who has never seen the run: the method, the smoothing
-that it is composed with, a second method from the switch on, the loss where it is not plain cross-entropy, and the
-teacher if any. num_classes is K, None where it is not known, 1 where the labels are numbers.
+that it is composed with, a second method from the switch on, the loss where it is not plain cross-entropy, with MaxSup's
+term if any, and the teacher if any. num_classes is K, None where it is not known, 1 where the labels are numbers.
 """
 
 import ast
@@ -35,6 +35,8 @@ SYMBOLS = {"smoothing": "ε", "over_smoothing": "ε", "alpha": "α", "lam_per": 
 LEFT_OUT = ("smoothing", "convention", "law", "target_law", "lam_per", "weight")
 #: Of methods that are not listed here.
 GREY = "#8a8a94"
+#: ERM with MaxSup's term in its loss.
+MAXSUP, MAXSUP_COLOUR = "max_suppression", "#c2255c"
 #: Of methods that mix, on smoothed labels.
 SMOOTHED_BEFORE = "Before that, labels are smoothed, ε = {smoothing:g} over {over}: {smoothed}."
 
@@ -51,14 +53,22 @@ def in_words(config: Knobs, num_classes: int | None) -> str:
 
 
 def in_short(config: Knobs) -> str:
-    """ "mixup α=0.2": the method and the knobs that it has; a switch and a teacher too."""
+    """ "mixup α=0.2": the method and the knobs that it has; a switch, MaxSup and a teacher too."""
     method, distill = (part if isinstance(part := config.get(name), Mapping) else {} for name in ("method", "distill"))
     words = _short(method, method.get("name"))
     if method.get("switch"):
         words += f", then {_short(method, method.get('then'))} from step {method['switch']}"
+    if share := suppression_of(config):
+        words += f", MaxSup s={plain(share)}"
     if distill.get("row"):
         words += f", taught by {distill['row']}"
     return words
+
+
+def suppression_of(config: Knobs) -> Any:
+    """The factor of MaxSup's term in the loss; 0 where there is none."""
+    loss = config.get("loss")
+    return (loss.get("max_suppression") or 0) if isinstance(loss, Mapping) else 0
 
 
 #: Methods for who meets them first.
@@ -67,6 +77,7 @@ BRIEF = {
     "label_smoothing": "label smoothing, the share ε = {smoothing:g} of each label is spread over {over}",
     "mixup": "Mixup, random averages of pairs of examples and of their labels{with_alpha}",
 }
+MAXSUP_IN_BRIEF = "MaxSup, the largest logit of each example is held down, s = {}"
 
 
 def in_brief(config: Knobs) -> str:
@@ -82,13 +93,23 @@ def in_brief(config: Knobs) -> str:
     words = words or ", ".join(_described(method, None).split(": ")[0].split(", ")[:2])
     smoothed = METHODS[name].mixes and method.get("smoothing")
     words += f" on smoothed labels, ε = {plain(smoothed)}" if smoothed else ""
+    if share := suppression_of(config):
+        suppressed = MAXSUP_IN_BRIEF.format(plain(share))
+        words = suppressed if name == "erm" else f"{words}; {suppressed}"
     first = words.split()[0].rstrip(",")
-    return words if first == "Mixup" or not first[1:].islower() else words[0].lower() + words[1:]
+    return words if first in ("Mixup", "MaxSup") or not first[1:].islower() else words[0].lower() + words[1:]
 
 
 def colour_of(name: str) -> str:
-    """The colour of a method in figures, "#rrggbb"; GREY for one that is not listed."""
-    return METHODS[name].colour if name in METHODS else GREY
+    """The colour of a method in figures, "#rrggbb"; GREY for one that is not listed. name: see `kind_of`."""
+    return MAXSUP_COLOUR if name == MAXSUP else METHODS[name].colour if name in METHODS else GREY
+
+
+def kind_of(config: Knobs) -> str:
+    """What figures colour a row by: the name of its method; MAXSUP for ERM with that term."""
+    method = part if isinstance(part := config.get("method"), Mapping) else {}
+    name = str(method.get("name"))
+    return MAXSUP if name == "erm" and suppression_of(config) else name
 
 
 def _described(method: Knobs, num_classes: int | None) -> str:
@@ -342,6 +363,10 @@ def _loss(loss: Knobs | None, num_classes: int | None) -> list[str]:
             sentences.append(_confidence_penalty(loss))
     except UNREADABLE:
         sentences.append(f"With a confidence penalty ({loss['confidence_penalty']}).")
+    if share := suppression_of({"loss": loss}):
+        sentences.append(
+            f"Added to the loss of each example: {plain(share)} × (max z − mean z), z its logits (MaxSup)."
+        )
     return sentences
 
 

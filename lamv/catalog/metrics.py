@@ -130,6 +130,16 @@ MARGINS = tuple(
         ("median", "median"), ("mean", "mean"), ("cv", "coefficient of variation"),
     )
 )  # fmt: skip
+#: On the training set against the labels as given, noise included.
+SMOOTHING = (
+    MetricEntry("smoothing/fitted", "largest logit is the label’s, %", ("term of smoothing",), True),
+    MetricEntry("smoothing/term", "term of smoothing over s", ("term of smoothing",)),
+    MetricEntry("smoothing/right", "... its part on right predictions", ("term of smoothing",)),
+    MetricEntry("smoothing/wrong", "... its part on wrong predictions", ("term of smoothing",)),
+    MetricEntry("smoothing/regularisation", "... over logits below the label’s", ("term of smoothing",)),
+    MetricEntry("smoothing/amplification", "... over logits above the label’s", ("term of smoothing",)),
+    MetricEntry("smoothing/apart", "MaxSup’s term minus that of smoothing", ("term of smoothing", "apart")),
+)
 INFORMATION = (
     MetricEntry("information", "information on the example in the logits, nats", ("information",)),
     MetricEntry("information_limit", "its limit, log N", ("information",)),
@@ -192,6 +202,8 @@ FAMILIES = (
     Family("Calibration and selection", "calibration", "Lower is better, except for the temperature, which is 1 where"
            " confidence needs no change.", _on(("test", "test_random"), CALIBRATION)),
     Family("Margins", "margins", "Logit of the label minus the largest other logit.", _on(("test", "train"), MARGINS)),
+    Family("What smoothing adds to the loss", "smoothing", "In logits, over the factor s; shares in percent. On the training"
+           " set against the labels as given, noise included.", _on(("train", "test"), SMOOTHING)),
     Family("Bound", "bound", "In nats, except for the variances and the rows of a cell; on the run’s own augmented training"
            " inputs. A cell is the rows of one target.", (
         *(Metric(f"augmented/{entry.key}", entry.name) for entry in BOUND),
@@ -223,29 +235,17 @@ PATTERNS = {
     PROBE: ("probe", "train_accuracy"), GROUP: ("group", "count"), CLASS: ("balanced accuracy", "count"),
 }  # fmt: skip
 
+#: Of every split of a classification.
+OF_PREDICTIONS = (ACCURACY, CLASSES, CALIBRATION, MARGINS, COLLAPSE, SMOOTHING, GROUPS, FAIRNESS)
 _BY_KEY, _OF_VARIANCE, _OF_BOUND = (
     {entry.key: entry for entries in lists for entry in entries}
     for lists in (
-        (
-            ACCURACY,
-            CLASSES,
-            CALIBRATION,
-            MARGINS,
-            COLLAPSE,
-            GROUPS,
-            FAIRNESS,
-            UNSHOWN,
-            ERRORS,
-            CUE,
-            RELIANCE,
-            INFORMATION,
-        ),
+        (*OF_PREDICTIONS, UNSHOWN, ERRORS, CUE, RELIANCE, INFORMATION),
         (VARIANCES, UNSHOWN_VARIANCES),
         (BOUND,),
     )
 )
-OF_CLASSES = (*(entry.key for entries in (ACCURACY, CLASSES, CALIBRATION, MARGINS, COLLAPSE, GROUPS, FAIRNESS) for entry in
-                entries), WORST_COUNT, "groups_left_out")  # fmt: skip
+OF_CLASSES = (*(entry.key for entries in OF_PREDICTIONS for entry in entries), WORST_COUNT, "groups_left_out")
 
 
 def entry_of(key: str) -> MetricEntry | None:

@@ -11,13 +11,14 @@ from lamv.catalog import methods, mitigations, model_selection
 from lamv.knobs import flatten
 from lamv.results.records import Row
 
-#: What makes a method: label augmentation, and a teacher.
-METHOD = ("method.", "distill.")
+#: What makes a method: label augmentation, a teacher, and MaxSup.
+METHOD = ("method.", "distill.", "loss.max_suppression")
 
 
 def is_erm(row: Row) -> bool:
-    """Neither label augmentation nor a teacher; with or without a mitigation."""
-    return row.knob("method.name") == "erm" and not row.knob("distill.row") and not row.knob("method.switch")
+    """Neither label augmentation nor a teacher nor MaxSup; with or without a mitigation."""
+    more = ("distill.row", "method.switch", "loss.max_suppression")
+    return row.knob("method.name") == "erm" and not any(map(row.knob, more))
 
 
 def settings_of(row: Row, without: tuple[str, ...] = METHOD) -> dict[str, Any]:
@@ -54,8 +55,10 @@ def method_key(row: Row) -> str:
         return row.name
     if is_erm(row):
         return "erm"
-    flat = flatten(row.config)
-    return repr(sorted((k, repr(v)) for k, v in flat.items() if k.startswith(METHOD) and k != "distill.teacher"))
+    knobs = {k: v for k, v in flatten(row.config).items() if k.startswith(METHOD) and k != "distill.teacher"}
+    if not knobs.get("loss.max_suppression"):
+        knobs.pop("loss.max_suppression", None)  # an earlier version has none
+    return repr(sorted((k, repr(v)) for k, v in knobs.items()))
 
 
 def row_in_short(config: Mapping[str, Any]) -> str:

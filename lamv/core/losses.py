@@ -60,6 +60,18 @@ def confidence_penalty(logits: jax.Array, threshold: jax.Array | float = 0.0) ->
     return jnp.where(threshold <= 0, -entropy, jnp.maximum(threshold - entropy, 0.0))
 
 
+def max_suppression(logits: jax.Array) -> jax.Array:
+    """max_k z_k - mean_k z_k (MaxSup, NeurIPS 2025), to be added to a loss with a factor s: (B, K) logits -> (B,) >= 0.
+
+    Smoothing over all classes adds s (z_y - mean z) to the cross-entropy of the label, exactly (lamv.core.smoothing_loss):
+    the two losses are one where the largest logit is the label's, and differ by s (max z - z_y) elsewhere. The gradient is
+    1 on the largest logit and -1/K on all; largest ones that tie share it. Infinite where a class is ruled out, as that
+    smoothing is. Raises ValueError for logits (B,).
+    """
+    logits, _ = _alike(logits, logits)
+    return jnp.max(logits, axis=-1) - jnp.mean(logits, axis=-1)
+
+
 def distillation(student_logits: jax.Array, teacher_logits: jax.Array, temperature: jax.Array | float) -> jax.Array:
     """T^2 KL(softmax(z_t / T) || softmax(z_s / T)) (Hinton, Vinyals & Dean 2015), in nats: (B, K) logits twice -> (B,).
 

@@ -123,6 +123,23 @@ def matched_smoothing(mean_entropy, num_classes: int, convention: str = "uniform
     return jnp.where(mean_entropy <= np.log(num_classes), (low + high) / 2, jnp.nan)
 
 
+def suppressed(targets: jax.Array, share: jax.Array | float) -> jax.Array:
+    """The outputs at which cross-entropy plus share * MaxSup's term (lamv.core.losses.max_suppression) is least.
+
+    min(q + share / K, t), t such that the sum is 1, for (..., K) probabilities q and a share >= 0: every class gains
+    share / K, and the most probable ones are cut to one level. Of one-hot targets and a share below 1 it is `smooth`; of
+    mixed ones only the larger part pays. The least loss is the `entropy` of the result.
+
+    For max z = max_v <v, z> over distributions v, so that the loss is the largest over v of a cross-entropy against
+    q + share (1 / K - v); the least of each is its entropy, and the v of the largest cuts the top.
+    """
+    raised = floating(targets) + share / targets.shape[-1]
+    highest = jnp.cumsum(jnp.sort(raised, axis=-1)[..., ::-1], axis=-1)
+    number = jnp.broadcast_to(jnp.arange(1.0, targets.shape[-1] + 1), highest.shape)
+    level = jnp.max((highest - share) / number, axis=-1, keepdims=True)
+    return jnp.minimum(raised, level)
+
+
 def entropy(targets: jax.Array) -> jax.Array:
     """(..., K) probabilities -> (...) entropy in nats: what the cross-entropy against them cannot fall below.
 

@@ -8,6 +8,8 @@ import numpy as np
 from lamv.data.splits import Splits, joined
 from lamv.errors import ConfigError, DataError, and_more, listed
 
+#: The classes that config.data.classes leaves out, as data to probe on.
+UNSEEN = "unseen"
 #: Training examples of a class below which there is a note that they are few.
 FEW = 5
 
@@ -83,6 +85,17 @@ def select_classes(
         members = ([n for n, c in zip(splits.class_names, superclasses, strict=True) if c == s] for s in range(number))
         splits = _relabelled(splits, np.array(superclasses, np.int32), tuple("|".join(names) for names in members))
     return splits
+
+
+def unseen_classes(splits: Splits, classes: Sequence[int]) -> Splits:
+    """The examples of all other classes than `classes`, relabelled 0, 1, ...; ConfigError unless there are two or more."""
+    others = tuple(c for c in range(splits.num_classes) if c not in classes)
+    if not classes or len(others) < 2:
+        raise ConfigError(
+            f"--transfer is {UNSEEN!r}, but config.data.classes is {tuple(classes)}, must leave out two or more of the"
+            f" {splits.num_classes} classes of {splits.name}; probe on another data set, or train on fewer classes"
+        )
+    return select_classes(splits, others)
 
 
 def _relabelled(splits: Splits, new: np.ndarray, names: tuple[str, ...]) -> Splits:

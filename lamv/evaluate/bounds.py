@@ -30,6 +30,7 @@ def loss_and_bounds(snapshot: Snapshot) -> list[Result]:
         "its method weighs the rows of a batch": not set(WEIGHTED).isdisjoint(configs.methods_of(config)),
         "its mitigation weighs the rows of a batch": snapshot.row.program.mitigation.weighs,
         "its loss has the teacher's share in it": bool(config.distill.row),
+        "its loss has MaxSup's term in it": bool(config.loss.max_suppression),
     }
     if why := next((why for why, holds in reasons.items() if holds), ""):
         snapshot.note(f"no bounds on its own inputs, as {why}")

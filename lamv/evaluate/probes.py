@@ -1,5 +1,7 @@
 """Linear probes: how much of a task can be read off frozen features of layers, on the run's own data or on other data.
 
+Other data is a data set, or "unseen": the classes of the run's own that its rows were not trained on.
+
 L2-regularised multinomial logistic regression (scikit-learn, L-BFGS):
 
     min_{W, b}  (1 / N) sum_n cross_entropy(W h_n + b, y_n) + strength / 2 ||W||^2
@@ -18,6 +20,7 @@ import numpy as np
 
 from lamv import data
 from lamv.core import shortcuts
+from lamv.data.classes import UNSEEN, unseen_classes
 from lamv.data.cuts import cut
 from lamv.data.resident import Examples, SplitIndex
 from lamv.data.splits import joined
@@ -134,7 +137,8 @@ def other_data(options: Options, row: VariantRun) -> OtherData | None:
     if not options.transfer:
         return None
     name, _, path = options.transfer.partition(":")
-    splits = data.load(name, path or None, "warn")
+    whole = row.whole_data
+    splits = unseen_classes(whole, row.config.data.classes) if name == UNSEEN else data.load(name, path or None, "warn")
     if splits.is_regression:
         raise ConfigError(f"--transfer is {name!r}, must be a data set of classes; a probe tells classes apart")
     if any(splits.standardise) or row.view.standardise:

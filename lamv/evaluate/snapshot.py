@@ -23,7 +23,7 @@ class Options(NamedTuple):
 
     The rest is of the last checkpoint only. attacks, corruptions: sizes, in raw units (images in [0, 1]).
     robust_examples: of the test set, for these. probe: layers, or "all" alone. transfer: "NAME" or "NAME:PATH" of the data
-    set to probe on; "": the run's own.
+    set to probe on, or "unseen", the classes that data.classes leaves out; "": the run's own.
     """
 
     brief: bool = False
@@ -99,6 +99,16 @@ class Snapshot:
     def labels(self, table: SplitIndex) -> list[np.ndarray]:
         """(M,) labels of the examples of a table, for each replica."""
         return [self.row.labels_of(table, r) for r in range(len(self.replicas.numbers))]
+
+    def given_labels(self, table: SplitIndex) -> list[np.ndarray]:
+        """As `labels`, of the training set and with its label noise."""
+        if not self.row.config.data.label_noise or self.view.regression:
+            return self.labels(table)
+
+        def targets(replica, shared, b):
+            return {"logits": self.passes.read(replica, shared, b).targets}
+
+        return list(self.passes.gathered("given labels", targets, self.replicas, table)["logits"].argmax(axis=-1))
 
     def of_classes(self, split: str, classes: Sequence[int], most: int) -> SplitIndex | None:
         """The first examples of these classes, equally many of each in all replicas; None where a class has none."""

@@ -15,6 +15,7 @@ from lamv.compare.baseline import baseline_of
 from lamv.core import calibration, metrics, selection
 from lamv.core.collapse import Geometry, collapse_metrics
 from lamv.core.intervals import difference_over_examples, over_examples
+from lamv.core.smoothing_loss import smoothing_parts
 from lamv.core.variance import decompose_replicas, squared_deviations
 from lamv.errors import NotFiniteError
 from lamv.evaluate.snapshot import Result, Snapshot
@@ -25,11 +26,13 @@ from lamv.train.evaluation import prediction_metrics, weight_norm_ratios
 class Sample(NamedTuple):
     """Of one replica on one split: logits (N, K), labels (N,), geometry of the features, kernel (D, K) of the last layer.
 
-    held_out: (logits, labels) of other examples, for fitting a temperature, if any.
+    given: (N,) labels as training has them, wrong ones included; on other splits the labels. held_out: (logits, labels) of
+    other examples, for fitting a temperature, if any.
     """
 
     logits: np.ndarray
     labels: np.ndarray
+    given: np.ndarray
     geometry: Geometry
     kernel: np.ndarray
     held_out: tuple[np.ndarray, np.ndarray] | None
@@ -56,14 +59,16 @@ def splits(snapshot: Snapshot) -> list[Result]:
             for where, moments in statistics.moments.items()
             for name, values in decompose_replicas(moments).items()
         }
-        rows = zip(results, statistics.logits, snapshot.labels(table), strict=True)
+        labels_of = snapshot.labels(table)
+        given = snapshot.given_labels(table) if split == "train" else labels_of
+        rows = zip(results, statistics.logits, labels_of, strict=True)
         for r, (result, logits, labels) in enumerate(rows):
             predictions, geometry = jax.tree.map(
                 lambda leaf, r=r: leaf[r], (statistics.predictions, statistics.geometry)
             )
             measured = prediction_metrics(snapshot.view, predictions, snapshot.replicas.numbers[r])
             if kernels is not None:
-                sample = Sample(logits, labels, geometry, kernels[r], held_out[r])
+                sample = Sample(logits, labels, given[r], geometry, kernels[r], held_out[r])
                 for measure in SPLIT_METRICS:
                     measured |= measure(sample)
                 if not snapshot.options.brief:
@@ -172,6 +177,7 @@ SPLIT_METRICS = (
     lambda sample: selection.selection_metrics(sample.logits, sample.labels),
     lambda sample: selection.margin_metrics(sample.logits, sample.labels),
     lambda sample: collapse_metrics(sample.geometry, sample.kernel),
+    lambda sample: smoothing_parts(sample.logits, sample.given),
 )
 #: (Sample) -> curves, of the test split.
 SPLIT_CURVES = (reliability_curves, risk_curves)

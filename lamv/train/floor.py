@@ -11,7 +11,7 @@ import numpy as np
 
 from lamv.core import laws
 from lamv.core.methods import METHODS
-from lamv.core.targets import smooth, smooth_towards
+from lamv.core.targets import matched_smoothing, smooth, smooth_towards, suppressed
 from lamv.train.mitigations import base
 from lamv.train.variants import VariantRun
 
@@ -21,9 +21,10 @@ Knobs = Mapping[str, Any]
 def of_row(row: VariantRun, step: int) -> float | None:
     """The least mean loss, nats, of the method at that step; 0 for one-hot targets.
 
-    It is the mean entropy of the targets, or that of the mean target where the inputs do not tell which one was drawn. None
-    where it cannot be told beforehand: another loss than the cross-entropy, a teacher, a mitigation that draws or pairs
-    the examples that a method combines, and a method without an entry in FLOORS.
+    It is the mean entropy of the targets, or that of the mean target where the inputs do not tell which one was drawn; with
+    MaxSup, of what these become (lamv.core.targets.suppressed). None where it cannot be told beforehand: another loss than
+    the cross-entropy, a teacher, a mitigation that draws or pairs the examples that a method combines, and a method without
+    an entry in FLOORS.
     """
     config, mitigation = row.config, row.program.mitigation
     method = row.program.method(row.stages.at(step))
@@ -32,11 +33,14 @@ def of_row(row: VariantRun, step: int) -> float | None:
     pairs = type(mitigation).pairs is not base.Mitigation.pairs
     if config.loss.name != "cross_entropy" or config.distill.row or chosen or pairs or name not in FLOORS:
         return None
-    return FLOORS[name](config.method, np.asarray(row.view.class_frequencies, np.float64))
+    knobs = {**config.method, "max_suppression": config.loss.max_suppression}
+    return FLOORS[name](knobs, np.asarray(row.view.class_frequencies, np.float64))
 
 
-def _entropy(targets: np.ndarray) -> np.ndarray:
-    """(..., K) -> (...), in nats."""
+def _entropy(targets: np.ndarray, knobs: Knobs) -> np.ndarray:
+    """(..., K) -> (...), in nats; of the suppressed targets where there is MaxSup."""
+    if share := knobs.get("max_suppression", 0.0):
+        targets = np.asarray(suppressed(jnp.asarray(targets), share), np.float64)
     some = np.where(targets > 0, targets, 1.0)
     return -np.sum(some * np.log(some), axis=-1)
 
@@ -49,21 +53,24 @@ def _smoothed(knobs: Knobs, prior: np.ndarray, smoothing: float | None = None) -
 
 
 def _of_smoothing(knobs: Knobs, prior: np.ndarray) -> float:
-    return float(prior @ _entropy(_smoothed(knobs, prior)))
+    return float(prior @ _entropy(_smoothed(knobs, prior), knobs))
 
 
 def _of_unigram(knobs: Knobs, prior: np.ndarray) -> float:
     smoothed = smooth_towards(jnp.eye(len(prior)), knobs["smoothing"], jnp.asarray(prior, jnp.float32))
-    return float(prior @ _entropy(np.asarray(smoothed)))
+    return float(prior @ _entropy(np.asarray(smoothed), knobs))
 
 
 def _of_over_smoothing(knobs: Knobs, prior: np.ndarray) -> float:
-    return float(prior @ _entropy(_smoothed({"convention": "uniform"}, prior, knobs["over_smoothing"])))
+    return float(prior @ _entropy(_smoothed({"convention": "uniform"}, prior, knobs["over_smoothing"]), knobs))
 
 
 def _of_matched(knobs: Knobs, prior: np.ndarray) -> float:
-    """As of the Mixup that is matched."""
-    return _of_mixing()({**knobs, "smoothing": 0.0}, prior)
+    """The mean entropy of the Mixup that is matched, but for MaxSup."""
+    mixed = _of_mixing()({**knobs, "smoothing": 0.0, "max_suppression": 0.0}, prior)
+    if not knobs.get("max_suppression"):
+        return mixed
+    return _of_smoothing({**knobs, "smoothing": matched_smoothing(mixed, len(prior), knobs["convention"])}, prior)
 
 
 def _nodes(knobs: Knobs, law: str = "law") -> tuple[np.ndarray, np.ndarray]:
@@ -79,9 +86,9 @@ def _of_mixing(
 
     def floor(knobs: Knobs, prior: np.ndarray) -> float:
         own, (values, weights) = _smoothed(knobs, prior), nodes(knobs)
-        same = float(prior**2 @ _entropy(own))
-        different = sum(w * _entropy(lam * own[0] + (1 - lam) * own[1]) for lam, w in zip(values, weights, strict=True))
-        return same + (1 - float(prior @ prior)) * float(different)
+        same = float(prior**2 @ _entropy(own, knobs))
+        pairs = values[:, None] * own[0] + (1 - values[:, None]) * own[1]
+        return same + (1 - float(prior @ prior)) * float(weights @ _entropy(pairs, knobs))
 
     return floor
 
@@ -90,7 +97,7 @@ def _of_target_mixup(knobs: Knobs, prior: np.ndarray) -> float:
     """The input is one's own and the partner's label is any."""
     own, (values, weights) = _smoothed(knobs, prior), _nodes(knobs)
     kept = float(weights @ np.maximum(values, 1 - values))
-    return float(prior @ _entropy(kept * own + (1 - kept) * (prior @ own)))
+    return float(prior @ _entropy(kept * own + (1 - kept) * (prior @ own), knobs))
 
 
 def _of_regmixup(knobs: Knobs, prior: np.ndarray) -> float:
@@ -100,7 +107,7 @@ def _of_regmixup(knobs: Knobs, prior: np.ndarray) -> float:
 #: (knobs of the method, frequencies of the classes) -> nats. Without an entry: targets that depend on images, on the
 #: network or on who is near, or that are below 0.
 FLOORS: dict[str, Callable[[Knobs, np.ndarray], float]] = {
-    "erm": lambda knobs, prior: 0.0,
+    "erm": lambda knobs, prior: _of_smoothing({**knobs, "smoothing": 0.0}, prior),
     "label_smoothing": _of_smoothing,
     "unigram_smoothing": _of_unigram,
     "over_smoothing": _of_over_smoothing,

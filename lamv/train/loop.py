@@ -301,6 +301,8 @@ def describe(config, num_classes: int) -> str:
     words = first + "".join(f"; from step {config.method.switch} on {words}" for words in then)
     if config.mitigation.name != "erm":
         words += f"; mitigation {config.mitigation.name}"
+    if config.loss.max_suppression:
+        words += f"; MaxSup {config.loss.max_suppression:g} x (max z - mean z) in the loss"
     distill = config.distill
     if not distill.row:
         return words

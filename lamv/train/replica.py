@@ -24,6 +24,7 @@ class Knobs(NamedTuple):
     weight_decay: jax.Array
     confidence_penalty: jax.Array
     entropy_threshold: jax.Array
+    max_suppression: jax.Array
     label_noise: jax.Array
     strength: jax.Array
     noise: jax.Array
@@ -59,7 +60,7 @@ def traced_knobs(config, seed: int, steps: int) -> Knobs:
     loss, shortcut = config.loss, config.data.shortcut
     values = (
         config.optim.lr, config.optim.weight_decay, loss.confidence_penalty, loss.entropy_threshold,
-        config.data.label_noise, shortcut.strength, shortcut.noise,
+        loss.max_suppression, config.data.label_noise, shortcut.strength, shortcut.noise,
     )  # fmt: skip
 
     def traced_in(part: str) -> dict:

@@ -21,7 +21,7 @@ from lamv.train.step import Program
 #: Knobs that initialisation and evaluation do not look at.
 OF_TRAINING = (
     "method.", "distill.", "mitigation.", "select.", "data.label_noise", "loss.confidence_penalty",
-    "loss.entropy_threshold", "loss.anneal", "optim.after_switch",
+    "loss.entropy_threshold", "loss.anneal", "loss.max_suppression", "optim.after_switch",
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from lamv import models
 from lamv.catalog import mitigations
 from lamv.config import decay_of, methods_of
 from lamv.core import batch, laws, mixing
-from lamv.core.losses import LOSSES, confidence_penalty, decays, distillation, weight_penalty
+from lamv.core.losses import LOSSES, confidence_penalty, decays, distillation, max_suppression, weight_penalty
 from lamv.core.methods import METHODS, apply, knobs_of
 from lamv.core.mitigation import scale_slopes
 from lamv.data.resident import DataView, Examples, SplitIndex
@@ -110,6 +110,7 @@ class Program:
         made = self.augmented(drawn, state, knobs, stage=stage)
         only_head = stage == 1 and self.config.optim.after_switch == "head"
         plain = stage == WARM_UP
+        loss_of = self._loss_of(knobs, plain)
         taught = None if self.teacher is None or plain else self.teacher.apply(teacher, made.inputs, train=False)[0]
 
         def objective(params):
@@ -119,7 +120,7 @@ class Program:
                     state._replace(params=params).variables, made.inputs, train=not only_head, mutable=["batch_stats"]
                 )
             scored = self.mitigation.scored(state.mitigation, knobs.mitigation, logits, made.memberships)
-            losses = self.loss.function(scored, made.targets)
+            losses = loss_of(scored, made.targets)
             if taught is not None:
                 share = knobs.distill["weight"]
                 losses = (1 - share) * losses + share * distillation(logits, taught, knobs.distill["temperature"])
@@ -128,7 +129,7 @@ class Program:
             penalty = knobs.weight_decay * weight_penalty(params) if decay_of(self.config) == "penalty" else 0.0
             weighed, kept = self.mitigation.weighed(
                 state.mitigation, knobs.mitigation, made, losses,
-                lambda: scale_slopes(self.loss.function, scored, made.targets), t,
+                lambda: scale_slopes(loss_of, scored, made.targets), t,
             )  # fmt: skip
             to_minimise = loss if weighed is None else jnp.sum(weighed) / number
             rest = penalty + (0.0 if plain else self._confidence_penalty(logits, knobs, t))
@@ -184,6 +185,12 @@ class Program:
             return mixing.unmixed(pairs_key, made.inputs, made.targets, rows=pairs)
         mixed = mixing.mixup(pairs_key, made.inputs, made.targets, alpha=knobs.mitigation["alpha"], rows=pairs)
         return made._replace(inputs=mixed[0], targets=mixed[1])
+
+    def _loss_of(self, knobs: Knobs, plain: bool) -> Callable:
+        """(logits, targets) -> (B,), with MaxSup's term, which is weighed with each example as that of smoothing is."""
+        if plain or not self.config.loss.max_suppression:
+            return self.loss.function
+        return lambda z, q: self.loss.function(z, q) + knobs.max_suppression * max_suppression(z)
 
     def _confidence_penalty(self, logits, knobs: Knobs, t):
         config = self.config.loss

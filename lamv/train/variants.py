@@ -19,6 +19,7 @@ from lamv.catalog import mitigations
 from lamv.core import metrics
 from lamv.data.description import missing_classes, names_of
 from lamv.data.resident import DataView, SplitIndex, data_view
+from lamv.data.splits import Splits
 from lamv.errors import ConfigError, NotFiniteError
 from lamv.train import parallel
 from lamv.train.checkpoint import flat, unflat
@@ -174,6 +175,11 @@ class VariantRun:
         labels = [self.labels_of(self.view.train, replica) for replica in range(self.config.seeds)]
         seeds = range(self.config.seed, self.config.seed + self.config.seeds)
         return missing_classes(labels, self.names.classes, seeds)
+
+    @property
+    def whole_data(self) -> Splits:
+        """The data set with all of its classes, on the host."""
+        return self._session.splits
 
     @property
     def examples(self):

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from lamv import evaluate, files, recipes
+from lamv.catalog.metrics import PROBE
 from lamv.claims import Claim
 from lamv.compare import margins
 from lamv.core.intervals import Interval
@@ -38,7 +39,8 @@ from lamv.verify import stated, tables
 logger = logging.getLogger("lamv.verify")
 #: {recipe: (knob, recipe)}: the knob names the workdir of the other recipe, which comes first.
 AFTER = {"distill/students": ("distill.teacher", "distill/teachers")}
-#: Evaluations that measure more and more, until every claim is judged and every number of a document found.
+#: Evaluations that measure more and more, until every claim is judged and every number of a document found; with the
+#: probe that claims are about.
 EVALUATIONS = (evaluate.Options(brief=True), evaluate.Options())
 
 
@@ -110,7 +112,7 @@ def _of_run(config, workdir: Path, name: str) -> tuple[list[dict[str, Any]], lis
     loop.train(config, workdir)
     own = [one for one in stated.everywhere() if one.recipes == (name,) and not one.flagged]
     run = runs.read(workdir)
-    for options in EVALUATIONS:
+    for options in evaluations(config):
         if all(claim.holds is not None for claim in run.claims) and len(stated.found(own, name, run.rows)) == len(own):
             break
         evaluate.evaluate(workdir, options=options)
@@ -120,6 +122,14 @@ def _of_run(config, workdir: Path, name: str) -> tuple[list[dict[str, Any]], lis
     pairs = zip(run.claims, stored, strict=True)
     claims = [recorded(claim._replace(source=_source(claim)), margins.of_rows(one, rows)) for claim, one in pairs]
     return claims, stated.found(stated.everywhere(), name, run.rows)
+
+
+def evaluations(config) -> list[evaluate.Options]:
+    """EVALUATIONS, with the layers that claims on a probe name, on the data that these name: one data set a recipe."""
+    probes = [probe for claim in config.claims if (probe := PROBE.fullmatch(claim[1]))]
+    layers = tuple(dict.fromkeys(probe["layer"] for probe in probes))
+    other = next((probe["data"] for probe in probes if probe["data"] != config.data.name), "")
+    return [options._replace(probe=layers, transfer=other) for options in EVALUATIONS]
 
 
 def _source(claim: Claim) -> str:

@@ -11,7 +11,7 @@ from lamv.train.mitigations import MITIGATIONS
 
 ENTRIES = (
     *metrics.ACCURACY, *metrics.ERRORS, *metrics.GROUPS, *metrics.CUE, *metrics.RELIANCE, *metrics.VARIANCES,
-    *metrics.COLLAPSE, *metrics.CALIBRATION, *metrics.MARGINS, *metrics.INFORMATION, *metrics.BOUND, *metrics.UNSHOWN,
+    *metrics.COLLAPSE, *metrics.SMOOTHING, *metrics.CALIBRATION, *metrics.MARGINS, *metrics.INFORMATION, *metrics.BOUND, *metrics.UNSHOWN,
     *metrics.UNSHOWN_VARIANCES,
 )  # fmt: skip
 PLACED = ("test_aligned", "test_random", "test_conflicting", "test_absent")

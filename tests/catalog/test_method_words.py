@@ -122,6 +122,21 @@ def test_the_switch_and_the_loss_are_told():
     assert "loss" not in plain and "step" not in plain
 
 
+def test_maxsup_is_told_with_its_factor():
+    mixup = {"name": "mixup", "alpha": 1.0, "law": "", "lam_per": "example", "smoothing": 0.0}
+    for method, short, brief in (
+        ({"name": "erm"}, "erm, MaxSup s=0.1", "MaxSup, the"),
+        (mixup, "mixup α=1, MaxSup s=0.1", "Mixup, random"),
+    ):
+        config = {"method": method, "loss": {"name": "cross_entropy", "max_suppression": 0.1}}
+        assert methods.in_short(config) == short and methods.in_brief(config).startswith(brief)
+        assert "0.1 × (max z − mean z)" in methods.in_words(config, K) and "s = 0.1" in methods.in_brief(config)
+    assert methods.kind_of(config) == "mixup"
+    kinds = [methods.kind_of({"method": {"name": "erm"}, "loss": {"max_suppression": share}}) for share in (0.1, 0.0)]
+    assert kinds == [methods.MAXSUP, "erm"]
+    assert methods.colour_of(methods.MAXSUP) not in {method.colour for method in methods.METHODS.values()}
+
+
 @pytest.mark.parametrize(
     "stored",
     [{}, {"method": None}, {"method": {"name": ["a"]}}, {"method": {"name": "mixup", "alpha": "x"}}, {"loss": 3}]

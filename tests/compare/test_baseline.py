@@ -13,6 +13,17 @@ def test_a_row_is_compared_with_erm_under_the_same_mitigation():
     assert baseline.baseline_of(rows[3], rows[:3]) is rows[2] and baseline.baseline_of(rows[3], rows[:2]) is None
 
 
+def test_maxsup_makes_a_method_and_none_of_it_makes_none():
+    old = workdirs.row("LS", workdirs.measured(), method="label_smoothing")  # of a version without it
+    new = workdirs.changed({**old, "name": "LS, new"}, loss__max_suppression=0.0)
+    erm = workdirs.changed(workdirs.row("ERM", workdirs.measured()), loss__max_suppression=0.0)
+    maxsup, more = (workdirs.changed({**erm, "name": f"{s}"}, loss__max_suppression=s) for s in (0.1, 0.3))
+    old, new, erm, maxsup, more = rows_of(old, new, erm, maxsup, more)
+    assert baseline.baseline_of(maxsup, [maxsup, erm]) is erm and not baseline.is_erm(maxsup) and baseline.is_erm(erm)
+    assert baseline.method_key(old) == baseline.method_key(new)
+    assert len({baseline.method_key(row) for row in (old, erm, maxsup, more)}) == 4
+
+
 def test_knobs_that_nothing_looks_at_do_not_keep_rows_apart():
     erm = workdirs.row("ERM", workdirs.measured(), method="erm")  # of a version without mitigations
     other = workdirs.changed(

@@ -11,6 +11,7 @@ from lamv.core.losses import (
     confidence_penalty,
     cross_entropy,
     distillation,
+    max_suppression,
     sigmoid_cross_entropy,
     squared_error,
     weight_penalty,
@@ -192,6 +193,44 @@ def test_the_confidence_penalty_is_finite_where_there_is_no_doubt(run):
 def test_the_confidence_penalty_is_of_rows(run):
     with pytest.raises(ValueError, match=r"logits are of shape \(4,\), must be \(B, K\)"):
         run(confidence_penalty)(LOGITS[:, 0])
+
+
+# The largest logit
+
+
+def test_max_suppression_by_hand(run):
+    logits = np.array([[3, 0, 0, 1], [2, 2, 0, 0], [-1, -1, -1, -1]], np.float32)
+    np.testing.assert_allclose(run(max_suppression)(logits), [2, 1, 0])
+    np.testing.assert_allclose(run(max_suppression)(logits + 100), [2, 1, 0], rtol=1e-5)
+    gradient = run(jax.grad(lambda z: max_suppression(z).sum()))(logits)
+    np.testing.assert_allclose(gradient, [[0.75, -0.25, -0.25, -0.25], [0.25, 0.25, -0.25, -0.25], [0, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("share", [0.1, 0.7])
+def test_maxsup_is_smoothing_where_the_label_has_the_largest_logit_and_costs_more_elsewhere(run, share):
+    """In value and gradient: the cross-entropy against (1 - s) e_y + s / K has s (z_y - mean z), MaxSup s (max z - mean z)."""
+    labels = np.concatenate([LOGITS.argmax(axis=1), LOGITS.argmin(axis=1)])
+    logits, hard = np.concatenate([LOGITS, LOGITS]), np.eye(3, dtype=np.float32)[labels]
+
+    def maxsup(z):
+        return cross_entropy(z, hard) + share * max_suppression(z)
+
+    def smoothed(z):
+        return cross_entropy(z, (1 - share) * hard + share / 3)
+
+    more = share * (LOGITS.max(axis=1) - LOGITS.min(axis=1))
+    np.testing.assert_allclose(run(maxsup)(logits) - run(smoothed)(logits), [0] * 4 + list(more), atol=1e-6)
+    slopes = (run(jax.grad(lambda z, of=of: of(z).sum()))(logits) for of in (maxsup, smoothed))
+    apart = np.subtract(*slopes)
+    np.testing.assert_allclose(apart[:4], 0, atol=1e-6)
+    np.testing.assert_allclose(apart[4:], share * (np.eye(3)[LOGITS.argmax(axis=1)] - hard[4:]), atol=1e-6)
+
+
+def test_max_suppression_is_of_rows_in_float32(run):
+    assert max_suppression(jnp.ones((2, 3), jnp.bfloat16)).dtype == jnp.float32
+    np.testing.assert_array_equal(run(max_suppression)(np.array([[-np.inf, 0.0]], np.float32)), [np.inf])
+    with pytest.raises(ValueError, match=r"logits are of shape \(4,\), must be \(B, K\)"):
+        run(max_suppression)(LOGITS[:, 0])
 
 
 # Classes that are ruled out

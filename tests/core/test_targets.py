@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from lamv.core import batch, laws, methods
-from lamv.core.losses import cross_entropy
+from lamv.core.losses import cross_entropy, max_suppression
 from lamv.core.mixing import mixup
 from lamv.core.targets import (
     CONVENTIONS,
@@ -23,6 +23,7 @@ from lamv.core.targets import (
     smooth,
     smooth_towards,
     smoothing_limit,
+    suppressed,
 )
 
 FIRST_OF_THREE = np.array([[1.0, 0.0, 0.0]], np.float32)
@@ -97,6 +98,30 @@ def test_smallest_loss_is_the_entropy_at_the_optimal_gap(convention, num_classes
     at_the_gap, *nearby = losses_of(logits, target)
     np.testing.assert_allclose(at_the_gap, smallest, rtol=2e-6)
     assert min(nearby) > at_the_gap and min(nearby) > smallest
+
+
+@pytest.mark.parametrize(
+    "target, share, expected",
+    [
+        ((1, 0, 0, 0), 0.4, (0.7, 0.1, 0.1, 0.1)),  # as smoothing
+        ((0.6, 0.4, 0, 0), 0.0, (0.6, 0.4, 0, 0)),
+        ((0.6, 0.4, 0, 0), 0.2, (0.45, 0.45, 0.05, 0.05)),  # the larger part alone pays
+        ((0.6, 0.4, 0, 0), 0.4, (0.4, 0.4, 0.1, 0.1)),  # then both
+        ((0.6, 0.4, 0, 0), 3.0, (0.25, 0.25, 0.25, 0.25)),
+    ],
+)
+def test_suppressed_targets_are_where_the_loss_of_maxsup_is_least(run, target, share, expected):
+    found = np.asarray(run(suppressed)(np.float32([target]), share))
+    np.testing.assert_allclose(found, [expected], atol=1e-6)
+
+    @jax.jit
+    def loss(logits):
+        return cross_entropy(logits, jnp.tile(np.float32([target]), (len(logits), 1))) + share * max_suppression(logits)
+
+    least = np.log(np.maximum(found, 1e-12))
+    around = least + 0.1 * np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
+    np.testing.assert_allclose(loss(least), entropy(found), atol=1e-6)
+    assert np.all(loss(around) > loss(least) - 1e-6)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_splits import NAMES, OFFICIAL, UNCUT, clean_labels, part, planned, with_attributes
 
-from lamv.data.classes import select_classes
+from lamv.data.classes import select_classes, unseen_classes
 from lamv.data.splits import Normalisation, Splits
 from lamv.errors import ConfigError
 
@@ -77,3 +77,17 @@ def test_groups_of_attributes_follow_the_labels():
     np.testing.assert_array_equal(
         selected.parts["all"].groups, selected.parts["all"].labels * 3 + selected.parts["all"].attributes
     )
+
+
+def test_the_unseen_classes_are_those_that_were_not_selected():
+    unseen, whole = unseen_classes(UNCUT, (3, 0)), UNCUT.parts["all"]
+    assert unseen.class_names == tuple(UNCUT.class_names[c] for c in (1, 2))
+    kept = np.isin(whole.labels, (1, 2))
+    np.testing.assert_array_equal(unseen.parts["all"].labels, whole.labels[kept] - 1)
+    np.testing.assert_array_equal(unseen.parts["all"].inputs, whole.inputs[kept])
+
+
+@pytest.mark.parametrize("classes", [(), (0, 1, 2)])
+def test_one_class_or_none_left_out_is_nothing_to_probe_on(classes):
+    with pytest.raises(ConfigError, match="must leave out two or more of the 4 classes"):
+        unseen_classes(UNCUT, classes)

@@ -16,7 +16,7 @@ from lamv.evaluate import probes as probing
 from lamv.evaluate.probes import STRENGTHS, other_data, probe, standardiser
 from lamv.train.session import Session
 from lamv.train.variants import VariantRun
-from tests.evaluate.rows import small
+from tests.evaluate.rows import evaluated, recipe, small
 from tests.test_floors import imported_with
 
 
@@ -163,6 +163,17 @@ def test_robustness_and_probes_where_asked_for(single, tmp_path):
         assert one["test/attack/fgsm_0.1/margin_mean"] < one["test/attack/fgsm_0/margin_mean"]
         assert one["probe/digits/features/accuracy"] > 0.8 and one["probe/digits/first/accuracy"] > 0.8
         assert "augmented/loss" not in one and not any("projection" in key for key in one)
+
+
+def test_the_classes_that_were_left_out_are_data_to_probe_on():
+    config = recipe({"ERM": {}}, seeds=1, **{"data.classes": (4, 0, 7, 8, 9), "data.train_size": 300})
+    evaluation, results = evaluated(config, brief=True, probe=("features",), transfer="unseen")
+    other = evaluation.other_data
+    assert other.name == "unseen" and np.array_equal(np.unique(other.labels), range(5))
+    assert len(other.labels) == len(other.examples.inputs) == 905  # of the digits 1, 2, 3, 5, 6
+    for result in results:
+        assert 0.5 < result.metrics["probe/unseen/features/accuracy"] < 1
+        assert not any(key.startswith("probe/digits") for key in result.metrics)
 
 
 def test_another_data_set_is_put_into_the_shape_and_units_of_the_own(tmp_path):

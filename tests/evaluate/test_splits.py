@@ -2,13 +2,18 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
 import lamv.evaluate
+from lamv.core.batch import Rows
 from lamv.core.calibration import fit_temperature
 from lamv.core.intervals import over_examples
-from tests.evaluate.rows import evaluated, recipe
+from lamv.core.smoothing_loss import smoothing_parts
+from lamv.core.targets import flip, one_hot
+from lamv.train.replica import LABEL_NOISE, root_key, traced_knobs
+from tests.evaluate.rows import by_hand, evaluated, recipe
 
 
 def test_groups_have_a_table_with_intervals_and_reliance_is_measured(monkeypatch):
@@ -83,3 +88,21 @@ def test_one_seed_has_intervals_over_examples_and_over_pairs(single):
     right = np.repeat([1.0, 0.0], [round(797 * erm["test/accuracy"]), 797 - round(797 * erm["test/accuracy"])])
     low, high = over_examples(right)[1:]
     assert (accuracy["low"], accuracy["high"]) == pytest.approx((low, high), abs=0.003)
+
+
+def test_the_term_of_smoothing_is_against_the_labels_as_given(monkeypatch):
+    """Of a network at its start: with noise, the training labels are those that training sees; test labels are clean."""
+    monkeypatch.setattr(lamv.evaluate, "EVALUATORS", lamv.evaluate.EVALUATORS[:1])
+    sizes = {"data.train_size": 200, "data.eval_train_size": 200}
+    evaluation, [result] = evaluated(recipe({"noisy": {"data.label_noise": 0.5}}, seeds=1, **sizes), brief=True)
+    view, knobs = evaluation.row.view, traced_knobs(evaluation.row.config, 0, 60)
+    for split, table in (("train", view.train), ("test", view.tests["test"])):
+        values, [labels] = by_hand(evaluation.row, table)
+        if split == "train":
+            key = jax.random.fold_in(root_key(knobs), LABEL_NOISE)
+            noisy = jax.jit(lambda key, q, ids: flip(key, q, 0.5, rows=Rows(ids, 200)))
+            given = np.asarray(noisy(key, one_hot(labels, 10), table.rows[0])).argmax(axis=-1)
+            assert 0.35 < np.mean(given != labels) < 0.55
+            labels = given
+        for name, value in smoothing_parts(values["logits"][0], labels).items():
+            assert result.metrics[f"{split}/{name}"] == pytest.approx(value, abs=1e-4), name

@@ -12,7 +12,7 @@ from lamv import config as configs
 from lamv.core import laws
 from lamv.core.batch import whole
 from lamv.core.methods import METHODS, apply, knobs_of
-from lamv.core.targets import entropy, one_hot
+from lamv.core.targets import entropy, matched_smoothing, one_hot
 from lamv.train import floor
 from lamv.train.mitigations import MITIGATIONS
 
@@ -52,6 +52,26 @@ BY_HAND = {
 def test_a_floor_is_what_it_is_by_hand(name):
     changes, expected = BY_HAND[name]
     assert floor.FLOORS[name](knobs(**changes), EVEN) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "expected"),
+    [
+        ("erm", {}, h(0.85, 0.05, 0.05, 0.05)),
+        ("mixup", {"law": "fixed(0.25)"}, 0.25 * h(0.85, 0.05, 0.05, 0.05) + 0.75 * h(0.3, 0.6, 0.05, 0.05)),
+        ("label_smoothing", {"smoothing": 0.4}, h(0.55, 0.15, 0.15, 0.15)),
+    ],
+)
+def test_maxsup_raises_the_floor(name, changes, expected):
+    assert floor.of_row(row(**{"method.name": name, "loss.max_suppression": 0.2}
+                            | {f"method.{key}": value for key, value in changes.items()}), 0) == pytest.approx(expected)  # fmt: skip
+
+
+def test_the_smoothing_that_matches_mixup_pays_for_maxsup_as_any_other():
+    matched = row(**{"method.name": "matched_smoothing", "loss.max_suppression": 0.2})
+    share = float(matched_smoothing(0.75 * 0.5, K))
+    plain = row(**{"method.name": "label_smoothing", "method.smoothing": share, "loss.max_suppression": 0.2})
+    assert floor.of_row(matched, 0) == pytest.approx(floor.of_row(plain, 0), abs=1e-5)
 
 
 def test_the_targets_of_the_method_have_that_entropy_for_uneven_classes():

@@ -179,10 +179,11 @@ def test_the_second_stage_of_jtt_upweights_what_the_first_got_wrong_and_starts_a
     assert run.steps == 12 and run.stages.at(5) == 0 and run.stages.at(4) == run.stages.at(3) == -1
 
 
-def test_the_first_stage_of_jtt_has_no_confidence_penalty():
+def test_the_first_stage_of_jtt_has_neither_a_confidence_penalty_nor_maxsup():
     ends = []
-    for penalty in (0.0, 1.0):
-        run = run_of(**LINEAR, **{"mitigation.name": "jtt", "loss.confidence_penalty": penalty, "loss.anneal": 2})
+    for factor in (0.0, 1.0):
+        more = {"loss.confidence_penalty": factor, "loss.max_suppression": factor, "loss.anneal": 2}
+        run = run_of(**LINEAR, **{"mitigation.name": "jtt"} | more)
         run.advance(0, 2)
         ends.append(run.arrays())
     assert_same(*ends)

@@ -378,6 +378,7 @@ def test_every_traced_knob_matters(golden, knob):
         ("label_noise", 0.4, {"data.label_noise": 0.5}),
         ("confidence_penalty", 1.0, {"loss.confidence_penalty": 0.1}),
         ("entropy_threshold", 0.9, {"loss.confidence_penalty": 2.0}),
+        ("max_suppression", 1.0, {"loss.max_suppression": 0.1}),
     ],
 )
 def test_every_traced_knob_of_one_method_matters(knob, by, knobs):
@@ -385,6 +386,31 @@ def test_every_traced_knob_of_one_method_matters(knob, by, knobs):
     run = Run(QUICK | {"method.name": "erm", "steps": 6} | knobs)
     changed = run.advance(0, 6, knobs=nudged(run.knobs, knob, by))
     assert not np.allclose(layer(changed)[0], layer(run.advance(0, 6))[0], atol=1e-4), f"{knob} has no effect"
+
+
+def test_a_maxsup_of_0_is_off():
+    """It leaves no trace in the program, and as a traced 0 none in the numbers."""
+    plain = config_of(QUICK)
+    assert configs.program_key(config_of(QUICK | {"loss.max_suppression": 0.0})) == configs.program_key(plain)
+    run = Run(QUICK | {"loss.max_suppression": 0.1})
+    off = run.advance(0, 3, knobs=nudged(run.knobs, "max_suppression", -0.1))
+    chex.assert_trees_all_close(off.params, Run(QUICK).advance(0, 3).params, rtol=1e-6, atol=1e-7)
+
+
+def test_where_all_is_right_a_step_of_maxsup_is_one_of_smoothing():
+    """After many steps of ERM, which the tag lets get every example right; from the start the two part."""
+    knobs = QUICK | {
+        "method.name": "erm",
+        "method.law": "",
+        "optim.schedule": "constant",
+        "data.shortcut.strength": 3.0,
+    }
+    erm, maxsup = Run(knobs), Run(knobs | {"loss.max_suppression": 0.3})
+    smoothed = Run(knobs | {"method.name": "label_smoothing", "method.smoothing": 0.3})
+    late = erm.advance(0, 60)
+    for state, same in ((late, True), (erm.start(), False)):
+        ends = [layer(run.advance(60, 63, state=state)) for run in (maxsup, smoothed)]
+        assert np.allclose(*(np.concatenate([kernel, bias[None]]) for kernel, bias in ends), atol=1e-5) is same
 
 
 def nudged(knobs, name, by):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from lamv import verify
+from lamv.config import defaults
 from lamv.train import loop
 from lamv.verify import tables
 from tests.sessions import Shared
@@ -32,6 +33,18 @@ def test_every_claim_is_judged_with_its_number_bound_and_margin(judged):
     assert low < true["value"] - true["bound"] < high
     assert false["source"] == "measured here: 0 × ERM" and true["test"] == "one-sided"
     assert (content["held"], content["missed"], content["not_judged"]) == (2, 1, 0)
+
+
+def test_claims_on_a_probe_are_judged_with_that_probe():
+    config = defaults()
+    config.data.name = "digits"
+    config.claims = (("a", "test/accuracy", ">=", 0.5), ("a", "probe/unseen/features/accuracy", ">=", 0.5, "b"),
+                     ("a", "probe/unseen/first/accuracy", "<=", 1.0))  # fmt: skip
+    assert [(o.probe, o.transfer) for o in verify.evaluations(config)] == [(("features", "first"), "unseen")] * 2
+    config.claims = (("a", "probe/digits/features/accuracy", ">=", 0.5),)
+    assert [(o.probe, o.transfer) for o in verify.evaluations(config)] == [(("features",), "")] * 2
+    config.claims = config.claims[:0]
+    assert verify.evaluations(config) == list(verify.EVALUATIONS)
 
 
 def test_a_recipe_without_its_data_is_listed_with_the_reason(judged):

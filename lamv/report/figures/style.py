@@ -101,7 +101,7 @@ def looks(rows: Sequence[Row]) -> list[dict]:
     counts: dict[str, int] = {}
     styles = []
     for number, row in enumerate(rows):
-        method = str(row.knob("method.name"))
+        method = methods.kind_of(row.config)
         counts[method] = counts.get(method, -1) + 1
         styles.append({
             "color": methods.colour_of(method),

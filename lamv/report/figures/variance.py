@@ -247,7 +247,7 @@ def _points(axes, have, pooled: bool) -> None:
     named = set()
     for look, (row, kind, (variance, accuracy)) in zip(looks(rows), have, strict=True):
         marker = style.MARKERS[kinds.index(kind) % len(style.MARKERS)] if pooled else look["marker"]
-        method = str(row.knob("method.name"))
+        method = methods.kind_of(row.config)
         name = (f"{method}, {kind}" if len(kinds) > 1 else method) if pooled else row.name
         errors = {} if len(have) > 60 else {"xerr": _below(variance), "yerr": 100 * (accuracy.sd or 0)}
         colour = methods.colour_of(method)

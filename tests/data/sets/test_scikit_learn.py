@@ -52,6 +52,7 @@ def test_least_squares_learns_and_is_measured_by_its_error():
     "knobs, words",
     [
         ({"loss.name": "cross_entropy"}, "'cross_entropy', must be squared_error"),
+        ({"loss.max_suppression": 0.1}, "must be squared_error without confidence_penalty and max_suppression"),
         ({"method.name": "label_smoothing"}, "'label_smoothing', must be one of erm"),
         ({"method.then": "same_class_mixup", "method.switch": 5}, "'same_class_mixup', must be one of erm"),
         ({"method.name": "mixup", "method.smoothing": 0.1}, "smoothing is 0.1, must be 0"),
