@@ -61,6 +61,11 @@ ACCURACY = (MetricEntry("accuracy", "accuracy, %", ("accuracy",), True),)
 #: Where classes are unequal, see lamv.core.metrics.
 BALANCED = "balanced_accuracy"
 CLASSES = (MetricEntry(BALANCED, "balanced accuracy, %", ("balanced accuracy",), True),)
+#: Where the training set has a long tail (data.imbalance), see lamv.data.long_tails.
+TAIL = tuple(
+    MetricEntry(f"{part}_accuracy", f"classes of {part} training examples, %", ("many, medium, few",), True)
+    for part in ("many", "medium", "few")
+)
 #: Of labels that are numbers.
 ERRORS = (MetricEntry("rmse", "RMSE", ("RMSE",)), MetricEntry("mae", "MAE", ("MAE",)))
 GROUPS = (
@@ -166,7 +171,8 @@ def _on(splits: Iterable[str], entries: Iterable[MetricEntry], unit: str = "") -
 FAMILIES = (
     Family("Accuracy and groups", "accuracy", "In percent; errors of regression in the units of the labels.", (
         *(Metric(f"{split}/accuracy", f"{name}, %", True) for split, name in SPLIT_NAMES.items()),
-        *_on(("valid", "test"), CLASSES), *_on(("valid", "test", "test_random"), GROUPS, ", %"),
+        *_on(("valid", "test"), CLASSES), *_on(("valid", "test"), TAIL),
+        *_on(("valid", "test", "test_random"), GROUPS, ", %"),
         *_on(["test"], ERRORS), *_on(["train"], ERRORS[:1]),
     )),
     Family("Reliance on the cue", "reliance", "How far the network follows the cue; differences of accuracies in points.", (
@@ -219,12 +225,12 @@ PATTERNS = {
 _BY_KEY, _OF_VARIANCE, _OF_BOUND = (
     {entry.key: entry for entries in lists for entry in entries}
     for lists in (
-        (ACCURACY, CLASSES, CALIBRATION, MARGINS, COLLAPSE, GROUPS, UNSHOWN, ERRORS, CUE, RELIANCE, INFORMATION),
+        (ACCURACY, CLASSES, TAIL, CALIBRATION, MARGINS, COLLAPSE, GROUPS, UNSHOWN, ERRORS, CUE, RELIANCE, INFORMATION),
         (VARIANCES, UNSHOWN_VARIANCES),
         (BOUND,),
     )
 )
-OF_CLASSES = (*(entry.key for entries in (ACCURACY, CLASSES, CALIBRATION, MARGINS, COLLAPSE, GROUPS) for entry in
+OF_CLASSES = (*(entry.key for entries in (ACCURACY, CLASSES, TAIL, CALIBRATION, MARGINS, COLLAPSE, GROUPS) for entry in
                 entries), WORST_COUNT, "groups_left_out")  # fmt: skip
 
 

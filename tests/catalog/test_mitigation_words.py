@@ -17,6 +17,7 @@ SAID = {
     "group_dro": "η = 0.01", "irm": "100 × the mean square", "vrex": "100 × the variance",
     "jtt": "for 100 steps", "dfr": "10 such subsets", "lisa": "probability 0.5", "within_groups": "Beta(2, 2)",
     "across_attributes": "another attribute", "logit_adjustment": "among examples of its attribute",
+    "lort": "20 epochs more, at the learning rate 0.0005", "crt": "all classes come up equally often",
 }  # fmt: skip
 
 
