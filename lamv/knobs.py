@@ -170,6 +170,10 @@ KNOBS = (
     Knob("data.augment.cutout", 0, in_pixels, "side of the square that cutout zeroes, in pixels; 0: none"),
     Knob("data.label_noise", 0.0, below(0, 1), "training labels replaced, once, with this probability: by any class, or"
          " (regression) by that of any example", traced=True, optional=True),
+    Knob("data.imbalance.ratio", 1.0, at_least(1), "examples of the most over those of the least frequent class in training;"
+         " 1: as they are"),
+    Knob("data.imbalance.profile", "exponential", Registered("lamv.data.long_tails.PROFILES"), "how class sizes fall: by one"
+         " factor from class to class, or in one step at half of the classes"),
     Knob("data.label_flip", 0.0, below(0, 1), "labels of all splits replaced, once, with this probability by another class,"
          " before a cue is drawn", traced=True, optional=True),
     Knob("data.shortcut.kind", "none", Registered("lamv.core.shortcuts.SHORTCUTS", ("none",)), "cue that is planted in"
@@ -248,6 +252,10 @@ KNOBS = (
     Knob("mitigation.outer_lr", 0.001, above(0), "bifair: learning rate of the weights", traced=True),
     Knob("mitigation.refit_on", "valid", one_of("valid", "train"), "dfr: split on which the last layer is fitted anew"),
     Knob("mitigation.subsets", 10, between(1, 10_000), "dfr: balanced subsets over which the last layer is averaged"),
+    Knob("mitigation.refit_epochs", 20.0, above(0), "lort, crt: passes over the training set in the second stage"),
+    Knob("mitigation.refit_lr", 5e-4, above(0), "lort, crt: peak learning rate of the second stage", traced=True),
+    Knob("mitigation.over_smoothing", 0.98, below(0, 1), "lort: share of mass moved off the label in the second stage",
+         traced=True),
     Knob("select.rule", "last", Registered("lamv.catalog.model_selection.RULES"), "which evaluated step a row's numbers"
          " are of, seed by seed"),
     Knob("select.patience", 0, at_least(0), "early stopping: evaluations without a better one after which none counts; 0:"

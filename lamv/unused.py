@@ -214,6 +214,9 @@ USES = {
     "data.on_broken": _read("on_broken"),
     "data.image_size": _read("image_size"),
     **{f"data.columns.{what}": _read("columns") for what in ("label", "split", "group", "attribute", "drop")},
+    "data.imbalance.profile": Use(
+        lambda config: config.data.imbalance.ratio > 1, "data.imbalance.ratio above 1", ("data.imbalance.ratio",)
+    ),
     "data.shortcut.strength": A_CUE,
     "data.shortcut.noise": A_CUE,
     "data.shortcut.reliability": Use(

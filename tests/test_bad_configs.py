@@ -136,6 +136,8 @@ CASES = [
     flag("padding", "config.data.augment.crop is 2000000000", data__augment__crop=2_000_000_000),
     flag("cutout", "config.data.augment.cutout", data__augment__cutout=2000),
     flag("ways", "config.method.ways is 1000000", method__name="kway_mixup", method__ways=1_000_000),
+    flag("ratio-that-empties-a-class", "config.data.imbalance.ratio", "without a training example", data__imbalance__ratio=500.0),
+    flag("profile-without-ratio", "config.data.imbalance.profile", "ratio above 1", data__imbalance__profile="step"),
     flag("subsets", "config.mitigation.subsets", mitigation__name="dfr", mitigation__subsets=2_000_000_000),
     flag("checkpoints", "config.keep_checkpoints", keep_checkpoints=2**31),
     flag("classes-beyond-int32", "config.data.classes", data__classes="(99999999999,0)"),

@@ -29,7 +29,7 @@ ANOTHER = {
     "data.augment.cutout": 8, "data.label_noise": 0.2, "data.shortcut.kind": "tag", "data.shortcut.strength": -1.5,
     "data.shortcut.reliability": 0.9, "data.shortcut.noise": 0.2, "data.shortcut.environments": (0.9, 0.8),
     "data.shortcut.valid_reliability": 0.5, "data.shortcut.test_reliability": 0.1, "data.shortcut.images": "mnist",
-    "data.shortcut.images_path": "p", "data.shortcut.images_classes": (3, 5), "data.shortcut.coding": "centred",
+    "data.imbalance.ratio": 10.0, "data.imbalance.profile": "step", "data.shortcut.images_path": "p", "data.shortcut.images_classes": (3, 5), "data.shortcut.coding": "centred",
     "method.name": "mixup", "method.smoothing": 0.1, "method.convention": "others", "method.alpha": 0.4,
     "method.law": "uniform(0.5, 1)", "method.target_law": "fixed(0.9)", "method.lam_per": "batch", "method.ways": 4,
     "method.layers": ("first", "head"), "method.weight": 0.5, "method.bandwidth": 0.1, "method.noise_rate": 0.3,
@@ -39,8 +39,9 @@ ANOTHER = {
     "mitigation.name": "reweight", "mitigation.by": "class", "mitigation.step_size": 0.1, "mitigation.adjustment": 1.0,
     "mitigation.penalty": 10.0, "mitigation.anneal": 7, "mitigation.tau": 2.0, "mitigation.first_steps": 7,
     "mitigation.upweight": 20.0, "mitigation.mix_ratio": 0.3, "mitigation.alpha": 0.5, "mitigation.refit_on": "train",
-    "mitigation.subsets": 3, "mitigation.mixes": False, "mitigation.utility": 2.0,
-    "mitigation.inner_steps": 3, "mitigation.outer_lr": 0.1, "select.rule": "valid_accuracy", "select.patience": 3,
+    "mitigation.subsets": 3, "mitigation.mixes": False, "mitigation.utility": 2.0, "mitigation.inner_steps": 3,
+    "mitigation.outer_lr": 0.1, "mitigation.refit_epochs": 3.0, "mitigation.refit_lr": 0.1,
+    "mitigation.over_smoothing": 0.9, "select.rule": "valid_accuracy", "select.patience": 3,
     "distill.teacher": "p", "distill.row": "ERM", "distill.temperature": 2.0, "distill.weight": 0.5,
     "model.name": "linear", "model.widths": (8, 8), "model.dtype": "bfloat16",
     "optim.name": "adam", "optim.lr": 0.01, "optim.momentum": 0.5, "optim.nesterov": True, "optim.weight_decay": 0.1,
@@ -56,6 +57,7 @@ BESIDE |= {"select.rule": {"eval_every": 5}, "select.patience": {"eval_every": 5
 READ_AS_TABLE = [name for name, reader in DATASETS.items() if "columns" in reader.takes]
 BESIDE |= {key: {"data.name": name} for name in READ_AS_TABLE for key in KNOB if key.startswith("data.columns.")}
 BESIDE |= {key: {"data.name": "image_folder"} for key in ("data.image_size", "data.on_broken")}
+BESIDE |= {"data.imbalance.profile": {"data.imbalance.ratio": 10.0}}
 BESIDE |= {"data.task": {"data.name": "npz"}}
 BESIDE |= {key: {"data.shortcut.kind": "tag"} for key in KNOB if key.startswith("data.shortcut.")}
 BESIDE |= {key: {"data.shortcut.kind": "dominoes"} for key in KNOB if key.startswith("data.shortcut.images")}
@@ -71,7 +73,7 @@ OF_MITIGATIONS = {
     "by": "reweight", "step_size": "group_dro", "adjustment": "group_dro", "penalty": "irm", "anneal": "vrex",
     "tau": "logit_adjustment", "first_steps": "jtt", "upweight": "jtt", "mix_ratio": "lisa", "alpha": "within_groups",
     "refit_on": "dfr", "subsets": "dfr", "mixes": "lisa", "utility": "bifair", "inner_steps": "bifair",
-    "outer_lr": "bifair",
+    "outer_lr": "bifair", "refit_epochs": "lort", "refit_lr": "crt", "over_smoothing": "lort",
 }  # fmt: skip
 BESIDE |= {f"mitigation.{knob}": {"mitigation.name": name} for knob, name in OF_MITIGATIONS.items()}
 BESIDE |= {key: {"loss.confidence_penalty": 0.1} for key in ("loss.entropy_threshold", "loss.anneal")}

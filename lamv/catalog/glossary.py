@@ -33,6 +33,9 @@ MEANINGS: dict[str, str] = {
     "balanced accuracy": "The plain mean of the accuracies of the classes, so that a rare class counts as much as a common"
     " one. Shown where the largest class of a split has at least twice the examples of the smallest, and classes have ten or"
     " more on average.",
+    "many, medium, few": "Where the training set has a long tail: the mean accuracy of the classes in the upper, middle and"
+    " lower third of the range of log n_c, n_c being the training examples of a class. That is a third of the classes each"
+    " where sizes fall by one factor from class to class; with two sizes there are many and few.",
     "points lost": "Accuracy with an aligned cue minus accuracy with a random one: 0 for a network that ignores the"
     " cue. Two rows rely on it alike where the interval of their difference lies within 3 points of 0; where it"
     " reaches further, yet includes 0, the comparison is inconclusive.",

@@ -61,6 +61,11 @@ ACCURACY = (MetricEntry("accuracy", "accuracy, %", ("accuracy",), True),)
 #: Where classes are unequal, see lamv.core.metrics.
 BALANCED = "balanced_accuracy"
 CLASSES = (MetricEntry(BALANCED, "balanced accuracy, %", ("balanced accuracy",), True),)
+#: Where the training set has a long tail (data.imbalance), see lamv.data.long_tails.
+TAIL = tuple(
+    MetricEntry(f"{part}_accuracy", f"classes of {part} training examples, %", ("many, medium, few",), True)
+    for part in ("many", "medium", "few")
+)
 #: Of labels that are numbers.
 ERRORS = (MetricEntry("rmse", "RMSE", ("RMSE",)), MetricEntry("mae", "MAE", ("MAE",)))
 GROUPS = (
@@ -182,7 +187,8 @@ def _on(splits: Iterable[str], entries: Iterable[MetricEntry], unit: str = "") -
 FAMILIES = (
     Family("Accuracy and groups", "accuracy", "In percent; errors of regression in the units of the labels.", (
         *(Metric(f"{split}/accuracy", f"{name}, %", True) for split, name in SPLIT_NAMES.items()),
-        *_on(("valid", "test"), CLASSES), *_on(("valid", "test", "test_random"), GROUPS, ", %"),
+        *_on(("valid", "test"), CLASSES), *_on(("valid", "test"), TAIL),
+        *_on(("valid", "test", "test_random"), GROUPS, ", %"),
         *_on(("valid", "test", "test_random"), FAIRNESS, ", points"),
         *_on(["test"], ERRORS), *_on(["train"], ERRORS[:1]),
     )),
@@ -236,7 +242,7 @@ PATTERNS = {
 }  # fmt: skip
 
 #: Of every split of a classification.
-OF_PREDICTIONS = (ACCURACY, CLASSES, CALIBRATION, MARGINS, COLLAPSE, SMOOTHING, GROUPS, FAIRNESS)
+OF_PREDICTIONS = (ACCURACY, CLASSES, TAIL, CALIBRATION, MARGINS, COLLAPSE, SMOOTHING, GROUPS, FAIRNESS)
 _BY_KEY, _OF_VARIANCE, _OF_BOUND = (
     {entry.key: entry for entries in lists for entry in entries}
     for lists in (

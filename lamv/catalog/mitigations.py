@@ -162,6 +162,16 @@ MITIGATIONS: dict[str, MitigationEntry] = {
         " between the mean losses of the groups of a class, plus {utility:g} × the mean loss.",
         ("utility", "inner_steps", "outer_lr"), _of("attribute"),
     ),
+    "lort": MitigationEntry(
+        "LORT: after training, the last layer alone is trained for {epochs} more, at the learning rate {refit_lr:g} and"
+        " without weight decay, on targets with the share {over_smoothing:g} moved off the label (label over-smoothing).",
+        ("refit_epochs", "refit_lr", "over_smoothing"), refits=True,
+    ),
+    "crt": MitigationEntry(
+        "Classifier re-training (cRT): after training, a new last layer is trained for {epochs}, at the learning rate"
+        " {refit_lr:g} and without weight decay, on batches in which all classes come up equally often.",
+        ("refit_epochs", "refit_lr"), refits=True,
+    ),
 }  # fmt: skip
 
 
@@ -204,6 +214,7 @@ PARTS: dict[str, Callable[[Knobs], Any]] = {
     "own_mixup": _own_mixup,
     "times_tau": lambda knobs: "" if knobs["tau"] == 1 else f"{knobs['tau']:g} × ",
     "among": _among,
+    "epochs": lambda knobs: f"{knobs['refit_epochs']:g} epoch{'s' * (knobs['refit_epochs'] != 1)}",
 }
 
 

@@ -75,12 +75,17 @@ PAPERS = (
         Reported("a law for the loss of a mixture, averages of parameters, mixing online", "theory/mixtures",
                  missing="language models: the toy is of Markov chains, and only losses of two domains are the paper's"),
     )),
-    Paper("Dang et al., Noisy Correspondence Learning with Self-Reinforcing Errors Mitigation, AAAI 2024, arXiv 2312.16478", (
+    Paper("Dang et al., Noisy Correspondence Learning with Self-Reinforcing Errors Mitigation, AAAI 2024, arXiv"
+          " 2312.16478", (
         Reported("retrieval from noisy pairs, a filter by energy", "theory/noisy_pairs",
                  missing="the paper's data; two of its terms are recalled from the abstract"),
     )),
     Paper("Yao et al., C-Mixup, NeurIPS 2022; RC-Mixup", (
         Reported("regression with wrong labels", "diabetes", missing="the search for the bandwidth, and the papers' data"),
+    )),
+    Paper("Sun et al., LORT, ICLR 2025; Kang et al., cRT, ICLR 2020; Menon et al., logit adjustment, ICLR 2021", (
+        Reported("a last layer trained anew on frozen features balances a long tail", "long_tails/fashion_mnist",
+                 "long_tails/digits", "long_tails/cifar", f"CIFAR-10-LT, CIFAR-100-LT: {NO_MACHINE}"),
     )),
     Paper("Shah et al., The Pitfalls of Simplicity Bias in Neural Networks, NeurIPS 2020", (
         Reported("dominoes: the simpler half is learned", "spurious/dominoes", "spurious/dominoes_quick"),

@@ -20,6 +20,8 @@ WORST = (
     (f"test/{WORST_GROUP}", "test accuracy of the worst group"),
 )
 RANDOM = ("test_random/accuracy", "accuracy under a random cue")
+#: Where the training set has a long tail.
+TAIL = (("test/few_accuracy", "test accuracy of rare classes"), ("test/accuracy", "test accuracy"))
 #: A method loses where it is further than this below ERM, and is repaired where it is not; a fraction.
 GAP = differences.GAP
 NO_MITIGATION = "none"
@@ -82,15 +84,14 @@ def of(rows: Sequence[Row]) -> list[Grid]:
 
 
 def measures(grid: Grid) -> list[tuple[str, str]]:
-    """(metric, in words) of the worst group and of accuracy under a random cue, as far as they were measured.
+    """(metric, in words) of the worst group, of accuracy under a random cue and with a long tail, as far as measured.
 
     Not of a worst group with too few examples to judge by.
     """
     measured = {metric for row in grid.rows.values() for metric in row.metrics}
     rows = list(grid.rows.values())
-    return [one for one in WORST if one[0] in measured and by_group.can_be_judged(rows, one[0])][:1] + (
-        [RANDOM] if RANDOM[0] in measured else []
-    )
+    worst = [one for one in WORST if one[0] in measured and by_group.can_be_judged(rows, one[0])][:1]
+    return [*worst, *[RANDOM] * (RANDOM[0] in measured), *TAIL * (TAIL[0][0] in measured)]
 
 
 def repairs(grid: Grid, metric: str) -> list[Repair]:

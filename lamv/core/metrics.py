@@ -182,6 +182,17 @@ def _class_metrics(classes: np.ndarray) -> dict[str, float]:
     return metrics
 
 
+def tail_metrics(classes, parts, names) -> dict[str, float]:
+    """NAME_accuracy of each part of the classes: the mean of the accuracies of its classes with examples, in [0, 1].
+
+    classes: (K, 2) count and correct, of PredictionSums. parts: (K,) int, of each class its place in `names`, such as
+    many, medium and few training examples (lamv.data.long_tails). A part without an example has none.
+    """
+    count, right = np.asarray(classes, np.float64).T
+    by_part = {name: (parts == place) & (count > 0) for place, name in enumerate(names)}
+    return {f"{name}_accuracy": float((right[of] / count[of]).mean()) for name, of in by_part.items() if of.any()}
+
+
 def _group_metrics(groups: np.ndarray, shares, num_attributes: int) -> dict[str, float]:
     """Those of `prediction_metrics` on groups; groups: (G, 2) count and correct, some of them with examples."""
     occupied = np.flatnonzero(groups[:, 0])

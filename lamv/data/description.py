@@ -18,11 +18,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamv.data.classes import class_sizes
+from lamv.data.long_tails import PARTS, LongTail
 from lamv.data.splits import NONE, Splits, crossed, joined
 from lamv.errors import listed
 
 #: Groups beyond which their names are not kept: no table shows them one by one.
 NAMED_GROUPS = 10_000
+#: Classes up to which the sizes of a long tail stand beside their names.
+NAMED_CLASSES = 20
 
 
 class Names(NamedTuple):
@@ -119,6 +122,19 @@ def overruled(splits: Splits, cue: str) -> list[str]:
     """A sentence where a planted cue takes the place of attributes or groups of the data."""
     has = [name for name in ("attributes", "groups") if cue != "none" and (joined(splits, name) != NONE).any()]
     return [f"the {name} that come with the data are not used: the planted {cue} makes the groups" for name in has[:1]]
+
+
+def long_tail(tail: LongTail | None, names: Sequence[str]) -> list[str]:
+    """A sentence on the training examples that each class of these names keeps, where there is a long tail."""
+    if tail is None:
+        return []
+    named = len(names) <= NAMED_CLASSES
+    sizes = [f"{name} ({size:,})" if named else f"{size:,}" for name, size in zip(names, tail.sizes, strict=True)]
+    counted = [f"{np.sum(tail.parts == place)} {part}" for place, part in enumerate(PARTS)]
+    return [
+        f"the training set has a long tail (data.imbalance), {tail.profile} with ratio {tail.ratio:g}; each seed draws"
+        f" {tail.sizes.sum():,} examples: {', '.join(sizes)}; classes of many, medium and few: {', '.join(counted)}"
+    ]
 
 
 def missing_classes(labels: Sequence[np.ndarray], names: Sequence[str], seeds: Sequence[int]) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 from lamv.catalog import mitigations
 from lamv.core import shortcuts
 from lamv.data.cuts import cut
+from lamv.data.long_tails import LongTail
 from lamv.data.partners import WithPartners
 from lamv.data.split_index import LEFT_OUT, VALID, Array, Indexer, SplitIndex, counts
 from lamv.data.splits import Normalisation, Splits, joined
@@ -39,8 +40,8 @@ class DataView(NamedTuple):
     normalisation: of examples of raw_shape. raw_shape: of an example with a cue that acts on images. shape: as the network
         sees it, flattened (if at all) and with any cue.
     cue: (prod(shape),) bool, the inputs that carry the cue; None without a cue, and where all inputs carry it.
-    class_frequencies: (K,) shares of the classes in the part that training sets are drawn from, before labels are flipped;
-        so they are the same for every seed.
+    class_frequencies: (K,) shares of the classes in the part that training sets are drawn from, before labels are flipped,
+        or in a training set with a long tail; so they are the same for every seed.
     num_classes: 1 for regression. num_attributes: 0 without attributes. num_environments: of the training set, 0 where it
         is not divided.
     validation: "valid", or without it the examples of an official training part that `train_size` leaves out, with the cue
@@ -49,6 +50,8 @@ class DataView(NamedTuple):
     grouped: the splits, "train" among them, of which some example is in a group.
     standardise: mean and standard deviation, (R, D) float32 each, of the inputs in a replica's training set, for data that
         is standardised by it (Splits.standardise); else ().
+    tail: sizes of the classes in the training set of every replica, before a mitigation subsamples it, where
+        data.imbalance makes them unequal; else None.
     """
 
     train: SplitIndex
@@ -67,6 +70,7 @@ class DataView(NamedTuple):
     group_counts: np.ndarray
     grouped: frozenset[str] = frozenset()
     standardise: tuple[np.ndarray, np.ndarray] | tuple = ()
+    tail: LongTail | None = None
 
 
 def examples_of(splits: Splits) -> Examples:
@@ -88,7 +92,10 @@ def data_view(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> DataVi
     _check(splits, config)
     raw_shape, shape, cue = _shapes(splits, config)
     cuts = [cut(splits, seed, config.data.train_size, config.data.valid_size) for seed in seeds]
-    indexer = Indexer(splits, configs, seeds)
+    indexer, tail = Indexer(splits, configs, seeds), None
+    if config.data.imbalance.ratio > 1:
+        tail, training = indexer.long_tailed([one.train for one in cuts], config.data.imbalance)
+        cuts = [one._replace(train=rows) for one, rows in zip(cuts, training, strict=True)]
 
     def index(part: str, placement: str, stream: int) -> SplitIndex:
         return indexer.index([getattr(one, part) for one in cuts], part, placement, stream)
@@ -106,17 +113,16 @@ def data_view(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> DataVi
     validation = index("left_out", "as_train", LEFT_OUT) if len(cuts[0].left_out) else None
     if len(cuts[0].valid):
         validation = tests["valid"] = index("valid", "as_train", VALID)
-    labels = splits.parts[splits.training_part].labels
-    sizes = [len(labels)] if splits.is_regression else np.bincount(labels, minlength=splits.num_classes)
+    sizes = _class_sizes(splits) if tail is None else tail.sizes
     # The normalisation repeats for the channels of a second image.
     mean, std = splits.normalisation.mean, splits.normalisation.std
     times = raw_shape[-1] // len(mean) if len(mean) > 1 else 1
     return DataView(
         train, tests, splits.normalisation._replace(mean=mean * times, std=std * times), splits.num_classes,
-        indexer.num_groups, shape, cue, (np.array(sizes) / len(labels)).astype(np.float32), splits.is_regression, validation,
+        indexer.num_groups, shape, cue, (sizes / sizes.sum()).astype(np.float32), splits.is_regression, validation,
         raw_shape, indexer.num_attributes, len(config.data.shortcut.environments), group_counts,
         frozenset(name for name, of in {"train": train, **tests}.items() if np.any(of.groups < indexer.num_groups)),
-        _standardise(splits, train),
+        _standardise(splits, train), tail,
     )  # fmt: skip
 
 
@@ -126,6 +132,7 @@ def _check(splits: Splits, config) -> None:
     for knob, asked, must_be in (
         ("data.shortcut.kind", shortcut.kind != "none", "'none'"),
         ("data.label_flip", config.data.label_flip, "0"),
+        ("data.imbalance.ratio", config.data.imbalance.ratio > 1, "1"),
         ("mitigation.name", by == "class", "'erm'"),
     ):
         if asked and splits.is_regression:
@@ -159,6 +166,12 @@ def _shapes(splits: Splits, config) -> tuple[tuple[int, ...], tuple[int, ...], n
     except ValueError as error:
         raise ConfigError(f"config.data.shortcut.kind is {kind!r}: {error}") from None
     return *shapes, cue
+
+
+def _class_sizes(splits: Splits) -> np.ndarray:
+    """(K,) examples of each class in the part that training sets are drawn from; (1,) for regression."""
+    labels = splits.parts[splits.training_part].labels
+    return np.array([len(labels)]) if splits.is_regression else np.bincount(labels, minlength=splits.num_classes)
 
 
 def _standardise(splits: Splits, train: SplitIndex) -> tuple[np.ndarray, np.ndarray] | tuple:

@@ -12,6 +12,7 @@ import numpy as np
 from lamv.core import shortcuts
 from lamv.data.classes import groups_of, number_of_attributes
 from lamv.data.cuts import cut
+from lamv.data.long_tails import LongTail, long_tail, remaining
 from lamv.data.partners import WithPartners, draw_partners
 from lamv.data.splits import Splits, joined
 from lamv.errors import ConfigError
@@ -21,7 +22,7 @@ Array = np.ndarray | jax.Array
 #: Streams of random numbers, one for each thing that a seed draws: never renumber, only add. 0: attributes of the training
 #: set; 1 to 5: of the test set, by placement.
 LEFT_OUT, VALID = 6, 7
-FLIPS, ENVIRONMENTS, PAIRS, SUBSAMPLE = 20, 21, 22, 23
+FLIPS, ENVIRONMENTS, PAIRS, SUBSAMPLE, LONG_TAIL = 20, 21, 22, 23, 24
 #: Plus the stream of the attributes of the same split.
 PARTNERS = 40
 
@@ -91,6 +92,19 @@ class Indexer:
         return SplitIndex(
             rows, attributes, groups.astype(np.int32), labels if self._flips else (), environments, partners
         )
+
+    def long_tailed(self, rows_of_replica: Sequence[np.ndarray], imbalance) -> tuple[LongTail, list[np.ndarray]]:
+        """The training sets with a long tail, of one size in all replicas; each seed draws the examples that remain.
+
+        imbalance: config.data.imbalance. Raises ConfigError where a class would have no example.
+        """
+        labels = [self.labels[r][rows] for r, rows in enumerate(rows_of_replica)]
+        available = np.min([np.bincount(of_seed, minlength=self._classes) for of_seed in labels], axis=0)
+        tail = long_tail(imbalance.profile, imbalance.ratio, available)
+        return tail, [
+            rows[remaining(of_seed, tail.sizes, _generator(seed, LONG_TAIL))]
+            for rows, of_seed, seed in zip(rows_of_replica, labels, self._seeds, strict=True)
+        ]
 
     def subsampled(self, index: SplitIndex, by: str) -> SplitIndex:
         """Equally many examples of each group or class that occurs, the same number for all replicas."""

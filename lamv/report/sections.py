@@ -111,6 +111,8 @@ def grid_section(run: Run, *_) -> Section | None:
                 lose = f"Methods that, without mitigation, lose more than 3 points of {words} against ERM"
                 intro = f"{lose}, and the best mitigation for each (in parentheses: 95 % interval, paired by seed):"
                 sentences.append(Bullets(intro, items))
+    if not figures:
+        return None
     return Section(
         "Methods and mitigations", sentences=sentences, figures=figures, caption=selections.caption(run.rows),
         terms=[glossary.REPAIR], source=source(run),

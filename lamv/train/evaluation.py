@@ -10,6 +10,7 @@ from jax import lax
 
 from lamv.core import batch, metrics, variance
 from lamv.core.variance import decompose_replicas
+from lamv.data.long_tails import PARTS
 from lamv.data.resident import DataView, Examples, SplitIndex
 from lamv.errors import NotFiniteError
 from lamv.train import parallel
@@ -107,7 +108,10 @@ def prediction_metrics(view: DataView, predictions, replica: int) -> dict[str, f
     """The metrics of the sums of one replica, of the kind that the task has."""
     if view.regression:
         return metrics.regression_metrics(predictions)
-    return metrics.prediction_metrics(predictions, view.group_counts[replica], view.num_attributes)
+    measured = metrics.prediction_metrics(predictions, view.group_counts[replica], view.num_attributes)
+    return (
+        measured if view.tail is None else measured | metrics.tail_metrics(predictions.classes, view.tail.parts, PARTS)
+    )
 
 
 def weight_norm_ratios(run, state: State) -> list[dict[str, float]] | None:

@@ -11,7 +11,7 @@ import numpy as np
 from lamv import config as configs
 from lamv.data import Source, Splits, load
 from lamv.data.classes import select_classes
-from lamv.data.description import Names, described, overruled, planted
+from lamv.data.description import Names, described, long_tail, overruled, planted
 from lamv.data.partners import WithPartners, with_partners
 from lamv.data.resident import examples_of
 from lamv.train import parallel
@@ -20,7 +20,7 @@ from lamv.train.step import Program
 
 #: Knobs that initialisation and evaluation do not look at.
 OF_TRAINING = (
-    "method.", "distill.", "mitigation.", "select.", "data.label_noise", "loss.confidence_penalty",
+    "method.", "distill.", "mitigation.", "select.", "data.label_noise", "data.imbalance.", "loss.confidence_penalty",
     "loss.entropy_threshold", "loss.anneal", "loss.max_suppression", "optim.after_switch",
 )  # fmt: skip
 
@@ -101,6 +101,7 @@ class Session:
         notes = planted([row.config for row in rows])
         for row in rows:
             notes += overruled(self.splits, row.config.data.shortcut.kind) + row.missing_classes()
+            notes += long_tail(row.view.tail, row.names.classes)
         if len(names) > 1:
             notes.append("rows differ in their classes or groups, which are numbered in the tables")
         shared = names.pop() if len(names) == 1 else Names(())

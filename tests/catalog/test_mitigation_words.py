@@ -18,6 +18,7 @@ SAID = {
     "jtt": "for 100 steps", "dfr": "10 such subsets", "lisa": "probability 0.5", "within_groups": "Beta(2, 2)",
     "across_attributes": "another attribute", "logit_adjustment": "among examples of its attribute",
     "bifair": "after every 2 updates",
+    "lort": "20 epochs more, at the learning rate 0.0005", "crt": "all classes come up equally often",
 }  # fmt: skip
 
 

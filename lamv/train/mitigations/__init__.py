@@ -6,6 +6,7 @@ To add one: a class in a file of this folder, and a line here and in lamv.catalo
 from lamv.train.mitigations.base import Mitigation
 from lamv.train.mitigations.bifair import BiFair
 from lamv.train.mitigations.dfr import DFR
+from lamv.train.mitigations.retraining import CRT, LORT
 from lamv.train.mitigations.sampling import JTT, LISA, AcrossAttributes, Resample, WithinGroups
 from lamv.train.mitigations.weighing import IRM, GroupDRO, LogitAdjustment, Reweight, VREx
 
@@ -24,4 +25,6 @@ MITIGATIONS: dict[str, type[Mitigation]] = {
     "across_attributes": AcrossAttributes,
     "logit_adjustment": LogitAdjustment,
     "bifair": BiFair,
+    "lort": LORT,
+    "crt": CRT,
 }
