@@ -20,8 +20,8 @@ runs, LS .1 minus ERM is 0.00 ± 0.52 points at T = 1, -0.23 ± 0.79 at T = 2 an
 ± sd; 95 % interval of the last mean -0.93 to -0.12, not corrected for looking at several). It is half a point, where the
 teacher is nearly one better. Here no student is better than the one from scratch: there is little to be learned from a
 teacher that is right on every training example. And it takes long training: after --config.steps=600 in place of
-3000 it is the smoothed teachers' students that are ahead (T = 4: ERM 89.7 ± 3.7, LS .1 93.8 ± 0.9), since ERM's logits are large and
-their match is slow to learn.
+3000 it is the smoothed teachers' students that are ahead (T = 4: ERM 89.7 ± 3.7, LS .1 93.8 ± 0.9), since ERM's logits
+are large and their match is slow to learn.
 """
 
 from configs.distill import teachers
