@@ -75,7 +75,8 @@ PAPERS = (
         Reported("a law for the loss of a mixture, averages of parameters, mixing online", "theory/mixtures",
                  missing="language models: the toy is of Markov chains, and only losses of two domains are the paper's"),
     )),
-    Paper("Dang et al., Noisy Correspondence Learning with Self-Reinforcing Errors Mitigation, AAAI 2024, arXiv 2312.16478", (
+    Paper("Dang et al., Noisy Correspondence Learning with Self-Reinforcing Errors Mitigation, AAAI 2024, arXiv"
+          " 2312.16478", (
         Reported("retrieval from noisy pairs, a filter by energy", "theory/noisy_pairs",
                  missing="the paper's data; two of its terms are recalled from the abstract"),
     )),
