@@ -106,6 +106,13 @@ def test_averages_are_means_of_the_parts():
     np.testing.assert_allclose(found, [[[1, 2], [2, 3], [3, 4]]])
 
 
+def test_slopes_by_hand():
+    """Over three unions, the average moves by a half of what joint training does in domain 1, and not in domain 2."""
+    joint = np.array([[[1.0, 1.0], [2.0, 4.0], [3.0, 1.0]]])
+    merged = np.array([[[5.0, 7.0], [5.5, 7.0], [6.0, 7.0]]])
+    np.testing.assert_allclose(merging._slopes(merged, joint), [[0.5, 0.0]], atol=1e-12)
+
+
 def test_averages_of_different_starts_are_worse(outcome):
     same, other = (row(outcome, f"averages, {name}") for name in ("one start", "different starts"))
     assert other["averaged - joint/loss"]["mean"] > same["averaged - joint/loss"]["mean"] + 0.02

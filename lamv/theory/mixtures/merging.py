@@ -65,6 +65,12 @@ def _correlations(merged, joint) -> np.ndarray:
     )
 
 
+def _slopes(merged, joint) -> np.ndarray:
+    """(seeds, D) of the loss of the average over that of joint training, by least squares over the unions."""
+    centred = joint - joint.mean(axis=1, keepdims=True)
+    return np.sum(merged * centred, axis=1) / np.sum(np.square(centred), axis=1)
+
+
 def _metrics(merged, joint):
     correlation = _correlations(merged, joint)
     of_mean = [np.corrcoef(m.mean(axis=1), j.mean(axis=1))[0, 1] for m, j in zip(merged, joint, strict=True)]
@@ -72,6 +78,7 @@ def _metrics(merged, joint):
         "correlation/least domain": correlation.min(axis=1),
         "correlation/mean domain": correlation.mean(axis=1),
         "correlation/mean loss": of_mean,
+        "slope/mean domain": _slopes(merged, joint).mean(axis=1),
         "averaged - joint/loss": (merged - joint).mean(axis=(1, 2)),
     }
 
