@@ -39,6 +39,9 @@ def get_config():
         " which mitigation draws them back?",
     )
     config.rows = crossed(METHODS, MITIGATIONS)
+    # The pairs of LISA as they are: how much of its repair is selection. A method that mixes has no such row.
+    unmixed = {"lisa, not mixed": {"mitigation.name": "lisa", "mitigation.mixes": False}}
+    config.rows |= crossed({name: METHODS[name] for name in ("ERM", "LS .1", "LS .3")}, unmixed)
     config.data.superclasses = (0, 0, 0, 0, 0, 1, 1, 1, 1, 1)
     config.data.shortcut.reliability = 0.98
     config.data.shortcut.valid_reliability = 0.5
@@ -54,6 +57,8 @@ def get_config():
             for method in ("LS .1", "Mixup")
             for name in repairs
         ),
+        ("ERM · lisa, not mixed", worst, ">=", 1.15, "ERM · none"),
+        ("ERM · lisa", worst, ">=", 1.05, "ERM · lisa, not mixed"),
         *(
             (f"{method} · logit_adjustment", worst, "<=", 0.3, "ERM · logit_adjustment")
             for method in ("LS .1", "Mixup")

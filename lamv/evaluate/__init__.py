@@ -62,6 +62,7 @@ EVALUATORS = (
     Evaluator(splits.reliance, brief=True, regression=True),
     Evaluator(bounds.loss_and_bounds, regression=True),
     Evaluator(representation.projection),
+    Evaluator(representation.groups),
     Evaluator(representation.information),
     Evaluator(robustness.under_attack, brief=True, last=True, option="attacks"),
     Evaluator(robustness.under_corruption, brief=True, last=True, option="corruptions"),
