@@ -1,6 +1,18 @@
 """How much of the repair by pairs is selection? The same pairs mixed and not mixed (Teney et al. 2024).
 
-python -m experiments.train --config=configs/spurious/selection.py --workdir=runs/selection
+    python -m experiments.train --config=configs/spurious/selection.py --workdir=runs/selection
+
+The digits and the tag of digits_grid, without validation examples. Of the rules for pairs, lisa also balances the groups
+from which batches are drawn. 96 CPU seconds.
+
+Expected worst-group accuracy with a random tag, %, mean ± sd over 5 seeds:
+
+             none     resample  lisa: mixed, not   within_groups: mixed, not   across_attributes: mixed, not
+    ERM     48 ± 8    70 ± 7    81 ± 4   69 ± 8       46 ± 5    47 ± 9             0 ± 0    47 ± 9
+    LS .1   28 ± 10   72 ± 13   81 ± 4   73 ± 11      23 ± 10   28 ± 11            0 ± 0    28 ± 10
+
+LISA's selection is that of balanced batches, and two thirds of its repair under ERM, most of it under smoothing. The other
+two rules select nothing that matters; mixing within groups does nothing here, mixing across attributes makes the tag all.
 """
 
 from configs.spurious_common import ERM, crossed, digits, smoothing
