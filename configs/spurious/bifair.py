@@ -1,6 +1,23 @@
-"""Fair weights by bilevel optimisation: what they cost, when they degenerate, and under label augmentation.
+"""Fair weights by bilevel optimisation (BiFair): what they cost, when they degenerate, and under label augmentation.
 
-python -m experiments.train --config=configs/spurious/bifair.py --workdir=runs/bifair
+    python -m experiments.train --config=configs/spurious/bifair.py --workdir=runs/bifair
+
+The synthetic data of the paper: P(y = 1 | a = 1) = 2/3, P(y = 1 | a = 0) = 1/3, x = (x1, a), x1 ~ N(y, 1); 600 train in each
+seed, 5,400 test. Logistic regression, 2,000 outer steps of two updates on all examples. P(y) = P(a) = 1/2 here, so reweight
+is the reweighing P(y) P(a) / P(y, a) of Kamiran & Calders (2012), up to sampling. 61 CPU seconds.
+
+Expected on test, mean ± sd over 5 seeds: accuracy, %, and differences between attributes, points:
+
+                   accuracy      EOD          AOD          SPD
+    ERM            72.9 ± .5     47.3 ± 6.4   43.8 ± 7.6   54.2 ± 6.6
+    reweight       69.7 ± .2      3.8 ± 2.7    3.3 ± 2.3   14.9 ± 3.3
+    BiFair λ 1     70.0 ± .3      7.6 ± 5.2    6.2 ± 5.1   18.8 ± 4.7
+    BiFair λ 2     70.1 ± .2      7.7 ± 4.4    6.2 ± 4.4   19.0 ± 4.0
+    BiFair λ 0     54.5 ± 6.5     1.8 ± 2.9    1.1 ± 1.6    3.9 ± 5.5
+
+λ 0 degenerates: in three of five seeds the network predicts one class. Under LS .1 all is as under ERM. Under Mixup reweight
+leaves an EOD of 15.2 ± 2.3, as a mixture has the mean weight of its parts; BiFair, which learns the weights of mixtures as they
+train, 6.6 ± 4.7. Weights are not better than the counts of groups where these are known: reweight needs no second level.
 """
 
 from configs.spurious_common import ERM, crossed, mixup, smoothing
