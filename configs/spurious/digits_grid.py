@@ -1,4 +1,4 @@
-"""Which mitigation repairs what label augmentation does? Eight methods x six mitigations on digits with a tag.
+"""Which mitigation repairs what label augmentation does? Eight methods by six mitigations on digits with a tag.
 
     python -m experiments.train --config=configs/spurious/digits_grid.py --workdir=runs/grid
 
