@@ -11,7 +11,7 @@ Expected on test, mean ± sd over 5 seeds: accuracy, %, and differences between 
                    accuracy      EOD          AOD          SPD
     ERM            72.9 ± .5     47.3 ± 6.4   43.8 ± 7.6   54.2 ± 6.6
     reweight       69.7 ± .2      3.8 ± 2.7    3.3 ± 2.3   14.9 ± 3.3
-    BiFair λ 1     70.0 ± .3      7.6 ± 5.2    6.2 ± 5.1   18.8 ± 4.7
+    BiFair λ 1     70.0 ± .3      7.5 ± 5.3    6.0 ± 5.2   18.7 ± 4.8
     BiFair λ 2     70.1 ± .2      7.7 ± 4.4    6.2 ± 4.4   19.0 ± 4.0
     BiFair λ 0     54.5 ± 6.5     1.8 ± 2.9    1.1 ± 1.6    3.9 ± 5.5
 

@@ -239,7 +239,9 @@ def optimiser(config, knobs: Knobs) -> optax.GradientTransformation:
         mask = partial(jax.tree_util.tree_map_with_path, decays)
         chain.append(optax.add_decayed_weights(knobs.weight_decay, mask))
     shape = schedule(optim, knobs.steps)
-    chain.append(optax.scale_by_learning_rate(lambda count: knobs.lr * shape(jnp.asarray(count) // max(inner_steps, 1))))
+    chain.append(
+        optax.scale_by_learning_rate(lambda count: knobs.lr * shape(jnp.asarray(count) // max(inner_steps, 1)))
+    )
     return optax.chain(*chain)
 
 
