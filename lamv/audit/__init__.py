@@ -39,7 +39,8 @@ SHORTEST = 4
 #: Metrics of the page, beside those of layers.
 METRICS = (
     "test/accuracy", "test/worst_group_accuracy", "test/mean_group_accuracy", "test/nll", "test/ece", "test/ece_scaled",
-    "test/temperature", "test/aurc", "test/features/within_variance", "test/features/between_variance",
+    "test/temperature", "test/temperature_not_found", "test/aurc", "test/augrc", "test/coverage_at_risk_5",
+    "test/risk_at_coverage_80", "test/features/within_variance", "test/features/between_variance",
     "test/features/within_over_total", "test/outputs/within_variance", "test/outputs/between_variance",
     "test/outputs/within_over_total",
 )  # fmt: skip

@@ -66,6 +66,8 @@ MEANINGS: dict[str, str] = {
     " error the logits themselves.",
     "layers": "Hidden layers in order of depth. Units of a feature map are its channels, averaged over positions.",
     "within-class variance": "V_W = E ‖h − E[h | y]‖², summed over units: how much examples of one class differ.",
+    "variance within a group": "V_g = E ‖h − E[h | y, a]‖² of the examples of one label and one attribute, and λ₁, the"
+    " largest eigenvalue of their covariance: how much of V_g lies along one direction.",
     "between-class variance": "V_B = E ‖E[h | y] − E h‖², summed over units: how far the means of classes lie apart.",
     "total variance": "V_T = E ‖h − E h‖² = V_W + V_B.",
     "V_W / V_T": "Share of the total variance that lies within classes: 0 where all examples of a class have one"
@@ -94,10 +96,16 @@ MEANINGS: dict[str, str] = {
     "ECE": "Expected calibration error: mean distance of accuracy from confidence over 15 bins of confidence, of equal"
     " width or of equal mass, weighted by their examples.",
     "temperature scaling": "Logits are divided by one number T, fitted to the likelihood of held-out examples. T above"
-    " 1 means that the network was overconfident, below 1 underconfident. It changes no decision.",
+    " 1 means that the network was overconfident, below 1 underconfident. It changes no decision. T at an end of its range"
+    " was not found: the likelihood grows without end, as where all held-out examples are classified rightly, and neither T"
+    " nor what was scaled by it counts.",
     "AURC": "Area under the risk-coverage curve: the mean error when the examples with the highest confidence are"
     " answered first. Confidence is the maximum probability, the maximum logit, or that of the centred logits over"
     " their norm.",
+    "AUGRC": "Area under the generalised risk-coverage curve: the mean share of all examples that are answered, and wrongly,"
+    " in the order of AURC. Unlike there, an error of the surest counts no more than its rank.",
+    "coverage and risk": "In the order of AURC: the largest share of examples that can be answered with at most 5 % errors"
+    " among them (0 where there is none), and the share of errors when 80 % are answered.",
     "margin": "Logit of the label minus the largest other logit; below 0 where an example is misclassified. The"
     " coefficient of variation is sd over mean.",
     # Smoothing

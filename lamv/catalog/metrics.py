@@ -124,10 +124,19 @@ CALIBRATION = (
     MetricEntry("ece_mass", "ECE, bins of equal mass, points", ("ECE",), True),
     MetricEntry("ece_scaled", "ECE after temperature scaling, points", ("ECE", "temperature scaling"), True),
     MetricEntry("temperature", "fitted temperature", ("temperature scaling",)),
-    MetricEntry("aurc", "AURC, maximum probability, %", ("AURC",), True),
-    MetricEntry("aurc_max_logit", "AURC, maximum logit, %", ("AURC",), True),
-    MetricEntry("aurc_normalised", "AURC, normalised logits, %", ("AURC",), True),
-)
+    MetricEntry("temperature_not_found", "temperature at an end of its range, % of seeds", ("temperature scaling",), True),
+    *(
+        MetricEntry(f"{key}{ending}", f"{name}, {score}, %", (term,), True)
+        for key, name, term in (
+            ("aurc", "AURC", "AURC"), ("augrc", "AUGRC", "AUGRC"),
+            ("coverage_at_risk_5", "coverage at 5 % risk", "coverage and risk"),
+            ("risk_at_coverage_80", "risk at 80 % coverage", "coverage and risk"),
+        )
+        for ending, score in (
+            ("", "maximum probability"), ("_max_logit", "maximum logit"), ("_normalised", "normalised logits")
+        )
+    ),
+)  # fmt: skip
 MARGINS = tuple(
     MetricEntry(f"margin_{key}", name, ("margin",))
     for key, name in (
@@ -205,8 +214,8 @@ FAMILIES = (
         if split == "test" or entry.key in ("within_variance", "within_over_total")
     )),
     Family("Collapse", "collapse", "All of NC1 to NC4 are 0 in full collapse.", _on(("train", "test"), COLLAPSE)),
-    Family("Calibration and selection", "calibration", "Lower is better, except for the temperature, which is 1 where"
-           " confidence needs no change.", _on(("test", "test_random"), CALIBRATION)),
+    Family("Calibration and selection", "calibration", "Lower is better, except for coverage and for the temperature,"
+           " which is 1 where confidence needs no change.", _on(("test", "test_random"), CALIBRATION)),
     Family("Margins", "margins", "Logit of the label minus the largest other logit.", _on(("test", "train"), MARGINS)),
     Family("What smoothing adds to the loss", "smoothing", "In logits, over the factor s; shares in percent. On the training"
            " set against the labels as given, noise included.", _on(("train", "test"), SMOOTHING)),
@@ -235,10 +244,14 @@ CORRUPTION = re.compile(r"(?P<split>[^/]+)/corruption/(?P<kind>.+)_(?P<size>[^_/
 PROBE = re.compile(r"probe/(?P<data>[^/]+)/(?P<layer>[^/]+)/accuracy")
 CLASS = re.compile(r"(?P<split>[^/]+)/class_(?P<y>\d+)/accuracy")
 GROUP = re.compile(r"(?P<split>[^/]+)/group_(?P<y>\d+)(?:_(?P<a>\d+))?/accuracy")
+#: Of features, in the evaluation.
+GROUP_VARIANCE = re.compile(r"(?P<split>[^/]+)/group_(?P<y>\d+)(?:_(?P<a>\d+))?/within_variance")
+GROUP_EIGENVALUE = re.compile(r"(?P<split>[^/]+)/group_(?P<y>\d+)(?:_(?P<a>\d+))?/top_eigenvalue")
 #: Pattern -> (the term that explains it, what is measured beside the accuracy and in no table).
 PATTERNS = {
     ATTACK: ("attacks", "margin_mean"), CORRUPTION: ("corruptions", "margin_mean"),
     PROBE: ("probe", "train_accuracy"), GROUP: ("group", "count"), CLASS: ("balanced accuracy", "count"),
+    **dict.fromkeys((GROUP_VARIANCE, GROUP_EIGENVALUE), ("variance within a group", "")),
 }  # fmt: skip
 
 #: Of every split of a classification.
@@ -274,6 +287,8 @@ def listed() -> dict[str, tuple[str, tuple[str, ...]]]:
         "probe/DATA/LAYER/accuracy": "accuracy of a linear probe of a layer, %",
         "SPLIT/group_Y_A/accuracy": "accuracy of the group of label Y and attribute A, %",
         "SPLIT/class_Y/accuracy": "accuracy on the examples of class Y, %",
+        "SPLIT/group_Y_A/within_variance": "features: variance within the group of label Y and attribute A",
+        "SPLIT/group_Y_A/top_eigenvalue": "features: largest eigenvalue of the covariance within that group",
     }
     of_patterns = zip(patterns.items(), PATTERNS.values(), strict=True)
     return entries | {form: (name, (term,)) for (form, name), (term, _) in of_patterns}
@@ -323,7 +338,11 @@ def is_of_row(key: str, placed: Sequence[str], task: str) -> bool:
         return True
     if split not in (*SPLITS, *placed) or (split == "augmented" and not classes):
         return False
-    by_name = classes and split != "augmented" and any(_match(pattern, key) for pattern in (GROUP, CLASS))
+    by_name = (
+        classes
+        and split != "augmented"
+        and any(_match(pattern, key) for pattern in (GROUP, CLASS, GROUP_VARIANCE, GROUP_EIGENVALUE))
+    )
     return by_name or (key.split("/")[1:2] == ["layers"] and entry_of(key) is not None)
 
 

@@ -95,4 +95,12 @@ PAPERS = (
         Reported("mitigations against a tag, crossed with methods", "spurious/digits_grid"),
         Reported("Waterbirds and CelebA", accelerator="spurious/waterbirds", missing=f"from scratch; {NO_MACHINE}"),
     )),
+    Paper("Teney et al., Selective Mixup Helps with Distribution Shifts, But Not (Only) because of Mixup, ICML 2024", (
+        Reported("pairs that are selected and not mixed explain much of a repair by pairs", "spurious/selection",
+                 missing="its data sets and criteria of selection; here the pairs are those of lamv's mitigations"),
+    )),
+    Paper("Ozdayi, Kantarcioglu and Iyer, BiFair: Training Fair Models with Bilevel Optimization, 2021", (
+        Reported("fair weights of examples, on synthetic data", "spurious/bifair",
+                 missing="its tables on Adult, Bank and COMPAS, and CelebA"),
+    )),
 )  # fmt: skip

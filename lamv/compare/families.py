@@ -50,6 +50,15 @@ def _groups(keys: set[str], legend: Legend) -> list[metrics.Metric]:
     return found + _named(keys, metrics.GROUP, split_of_groups(keys), legend.group)
 
 
+def _group_variances(keys: set[str], legend: Legend) -> list[metrics.Metric]:
+    """Of features, within each group, on the split whose groups are shown."""
+    split, found = split_of_groups(keys), []
+    for pattern, what in ((metrics.GROUP_VARIANCE, "within"), (metrics.GROUP_EIGENVALUE, "largest eigenvalue within")):
+        named = _named(keys, pattern, split, lambda *of, what=what: f"features {what} {legend.group(*of)}")
+        found += [metric._replace(name=metric.name.removesuffix(", %"), percent=False) for metric in named]
+    return found
+
+
 def _named(
     keys: set[str], pattern: re.Pattern, split: str, name: Callable[[int, int | None], str]
 ) -> list[metrics.Metric]:
@@ -89,4 +98,4 @@ def _probes(keys: set[str], _: Legend) -> list[metrics.Metric]:
 
 
 #: Families whose metrics have more in their keys than can be listed beforehand.
-OF_KEYS = {"accuracy": _groups, "robustness": _robustness, "probe": _probes}
+OF_KEYS = {"accuracy": _groups, "variance": _group_variances, "robustness": _robustness, "probe": _probes}

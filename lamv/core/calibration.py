@@ -25,7 +25,7 @@ from scipy.optimize import brentq
 
 from lamv.core.metrics import BINS, calibration_error, confidence_bins
 
-TEMPERATURES = (1e-2, 1e2)  # the range of `fit_temperature`
+TEMPERATURES = (1e-2, 1e2)  # the range of `fit_temperature`, in units of the scale of the logits
 
 
 class Reliability(NamedTuple):
@@ -39,13 +39,15 @@ class Reliability(NamedTuple):
 class Scaled(NamedTuple):
     """A set after temperature scaling: temperature (float), the nll and ece with it, and confidence (N,).
 
-    temperature: the one that was fitted, or the mean of the two where halves of the set fitted each other.
+    temperature: the one that was fitted, or the mean of the two where halves of the set fitted each other. found: False
+    where a fit ended at an end of its range, or had nothing to scale: its likelihood has no maximum.
     """
 
     temperature: float
     nll: float
     ece: float
     confidence: np.ndarray
+    found: bool
 
 
 def log_softmax(logits, temperature=1.0) -> np.ndarray:
@@ -112,11 +114,12 @@ def example_nll(logits, labels, temperature=1.0) -> np.ndarray:
 
 
 def fit_temperature(logits, labels) -> float:
-    """The T in [0.01, 100] with the least negative log likelihood of z / T, for logits (N, K) and labels (N,).
+    """The T of `temperature_range` with the least negative log likelihood of z / T, for logits (N, K) and labels (N,).
 
     That is convex in s = 1 / T, with derivative (1 / N) sum_n (E_{p(s)}[z] - z_y), whose root is found in a bracket.
-    There is none where every label has the largest logit, and T is 0.01; nor where labels have on average no larger
-    logits than the mean of all classes, and T is 100. Where all logits of each example are equal, T has no effect: 1.
+    There is none where every label has the largest logit, and T is the low end; nor where labels have on average no
+    larger logits than the mean of all classes, and T is the high end. Where all logits of each example are equal, T has no
+    effect: 1. `is_found` is False in all three.
     """
     logits, labels = checked(logits, labels)
     over_label = logits - logits[np.arange(len(labels)), labels][:, None]
@@ -127,13 +130,32 @@ def fit_temperature(logits, labels) -> float:
         probs = np.exp(log_softmax(over_label, np.exp(log_temperature)))
         return float((probs * over_label).sum(axis=1).mean())
 
-    low, high = np.log(TEMPERATURES)
+    ends = temperature_range(logits)
+    low, high = np.log(ends)
     # A slope that has underflown to 0 belongs to labels that win by far, so the cold end comes first.
     if slope(low) <= 0:
-        return TEMPERATURES[0]
+        return ends[0]
     if slope(high) >= 0:
-        return TEMPERATURES[1]
+        return ends[1]
     return float(np.exp(brentq(slope, low, high, xtol=1e-12)))
+
+
+def temperature_range(logits) -> tuple[float, float]:
+    """Where the temperature of logits (N, K) is looked for: TEMPERATURES times the root mean square of z_k - mean z.
+
+    So that c z has c times the temperature of z, whatever c. (0, 0) where all logits of each example are equal.
+    """
+    logits = checked_logits(logits)
+    apart = logits - logits.mean(axis=1, keepdims=True)
+    largest = np.abs(apart).max()
+    scale = largest * np.sqrt(np.square(apart / largest).mean()) if largest else 0.0
+    return float(TEMPERATURES[0] * scale), float(TEMPERATURES[1] * scale)
+
+
+def is_found(temperature: float, logits) -> bool:
+    """Whether a fit to these logits ended within its range, and not at an end of it."""
+    low, high = temperature_range(logits)
+    return low < temperature < high
 
 
 def temperature_scaling(logits, labels, held_out=None) -> Scaled:
@@ -144,28 +166,33 @@ def temperature_scaling(logits, labels, held_out=None) -> Scaled:
     """
     logits, labels = checked(logits, labels)
     if held_out is None:
-        temperature, reported = _cross_fitted(logits, labels)
+        temperature, reported, found = _cross_fitted(logits, labels)
     else:
         temperature = reported = fit_temperature(*held_out)
+        found = is_found(temperature, held_out[0])
     confidence, correct = confidence_and_correct(logits, labels, temperature)
     nll = float(example_nll(logits, labels, temperature).mean())
-    return Scaled(reported, nll, expected_calibration_error(confidence, correct), confidence)
+    return Scaled(reported, nll, expected_calibration_error(confidence, correct), confidence, found)
 
 
 def calibration_metrics(logits, labels, held_out=None) -> dict[str, float]:
     """ece, ece_mass, brier and nll as they are; temperature, ece_scaled and nll_scaled after `temperature_scaling`.
 
-    The latter three are nan for a single example without a held-out set: there is nothing to fit a temperature to.
+    temperature_not_found: 1 where the temperature is at an end of its range, else 0. What needs a temperature is nan for a
+    single example without a held-out set: there is nothing to fit it to.
     """
     confidence, correct = confidence_and_correct(logits, labels)
     alone = held_out is None and len(confidence) == 1
-    scaled = Scaled(np.nan, np.nan, np.nan, confidence) if alone else temperature_scaling(logits, labels, held_out)
+    scaled = (
+        Scaled(np.nan, np.nan, np.nan, confidence, False) if alone else temperature_scaling(logits, labels, held_out)
+    )
     return {
         "ece": expected_calibration_error(confidence, correct),
         "ece_mass": expected_calibration_error(confidence, correct, mass=True),
         "brier": float(example_brier(logits, labels).mean()),
         "nll": float(example_nll(logits, labels).mean()),
         "temperature": scaled.temperature,
+        "temperature_not_found": np.nan if alone else float(not scaled.found),
         "ece_scaled": scaled.ece,
         "nll_scaled": scaled.nll,
     }
@@ -218,8 +245,8 @@ def _scaled(logits: np.ndarray, temperature) -> np.ndarray:
     return logits / temperature
 
 
-def _cross_fitted(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
-    """For each example the temperature that was fitted to the half it is not in, (N,); and the mean of the two."""
+def _cross_fitted(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float, bool]:
+    """For each example the temperature fitted to the half it is not in, (N,); their mean; whether both are found."""
     if len(labels) < 2:
         raise ValueError("logits hold 1 example, must be 2 or more to fit a temperature to; pass a held-out set")
     # Raw draws of Philox are a stream that numpy guarantees never to change.
@@ -228,7 +255,8 @@ def _cross_fitted(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, f
     fitted = [fit_temperature(logits[half], labels[half]) for half in halves]
     temperature = np.empty(len(labels))
     temperature[halves[0]], temperature[halves[1]] = fitted[1], fitted[0]
-    return temperature, (fitted[0] + fitted[1]) / 2
+    found = all(is_found(one, logits[half]) for one, half in zip(fitted, halves, strict=True))
+    return temperature, (fitted[0] + fitted[1]) / 2, found
 
 
 def _checked_confidence(confidence, correct, bins: int) -> tuple[np.ndarray, np.ndarray]:

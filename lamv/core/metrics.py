@@ -210,9 +210,14 @@ def _group_metrics(groups: np.ndarray, shares, num_attributes: int) -> dict[str,
         metrics["adjusted_accuracy"] = (weights * accuracy).sum() / weights.sum()
     if len(groups) <= NAMED_GROUPS:
         for group, number, share in zip(occupied, count, accuracy, strict=True):
-            name = "group_{}_{}".format(*divmod(group, num_attributes)) if num_attributes else f"group_{group}"
+            name = group_key(int(group), num_attributes)
             metrics |= {f"{name}/accuracy": share, f"{name}/count": number}
     return metrics
+
+
+def group_key(group: int, num_attributes: int) -> str:
+    """ "group_Y_A" of the group y A + a; "group_G" where there is no attribute."""
+    return "group_{}_{}".format(*divmod(group, num_attributes)) if num_attributes else f"group_{group}"
 
 
 def group_table(groups, num_attributes: int = 0, most: int = 400) -> tuple[list[list], int]:

@@ -5,11 +5,15 @@ A model that may abstain answers on the n examples that it scores highest. For n
     coverage_n = n / N,   risk_n = (errors among the n highest scores) / n,   AURC = (1 / N) sum_n risk_n
 
 (Geifman & El-Yaniv 2017; Geifman et al. 2019). A perfect score puts all errors last; a score that knows nothing has the
-error rate as its expected AURC. Label smoothing can make the score worse where it makes accuracy better (Xia et al.
-2024), as it lowers the largest logit most where the prediction is right.
+error rate as its expected AURC. AURC weighs errors of the surest predictions most, as they are in all n; the mean of the
+generalised risk, (errors among the n highest scores) / N, does not: AUGRC (Traub et al. 2024). Label smoothing can make the
+score worse where it makes accuracy better (Xia et al. 2024), as it lowers the largest logit most where the prediction is
+right.
 
 logits (N, K) with K >= 2, labels (N,) int in [0, K), score (N,), correct (N,) of 0 / 1. ValueError for anything else.
 """
+
+from functools import partial
 
 import numpy as np
 
@@ -66,6 +70,24 @@ def aurc(score, correct) -> float:
     return float(risk_coverage(score, correct)[1].mean())
 
 
+def augrc(score, correct) -> float:
+    """The mean of the generalised risk, coverage x risk, over the N coverages: in [0, 1/2] but for 1 / (2 N)."""
+    coverage, risk = risk_coverage(score, correct)
+    return float((coverage * risk).mean())
+
+
+def coverage_at(risk_limit: float, score, correct) -> float:
+    """The largest coverage at which the risk is at most `risk_limit`, in [0, 1]; 0 where there is none."""
+    coverage, risk = risk_coverage(score, correct)
+    return float(coverage[risk <= risk_limit + 1e-12].max(initial=0.0))
+
+
+def risk_at(coverage_wanted: float, score, correct) -> float:
+    """The risk at the smallest coverage that is at least `coverage_wanted`, in (0, 1]."""
+    coverage, risk = risk_coverage(score, correct)
+    return float(risk[np.argmax(coverage >= coverage_wanted - 1e-12)])
+
+
 def thinned(coverage: np.ndarray, risk: np.ndarray, *, points: int = 100) -> tuple[np.ndarray, np.ndarray]:
     """At most `points` >= 2 points of a curve for a figure, at even steps of coverage, with the first and the last."""
     if points < 2:
@@ -75,11 +97,28 @@ def thinned(coverage: np.ndarray, risk: np.ndarray, *, points: int = 100) -> tup
 
 
 def selection_metrics(logits, labels) -> dict[str, float]:
-    """aurc (by max_probability), aurc_max_logit and aurc_normalised of logits (N, K) and labels (N,)."""
+    """Of logits (N, K) and labels (N,): aurc, augrc, coverage_at_risk_5 and risk_at_coverage_80, in [0, 1].
+
+    By max_probability; with _max_logit or _normalised behind the name by the other scores. 5 and 80 are in %.
+    """
     logits, labels = checked(logits, labels)
     correct = logits.argmax(axis=1) == labels
-    names = {"max_probability": "aurc", "max_logit": "aurc_max_logit", "max_logit_normalised": "aurc_normalised"}
-    return {names[name]: aurc(score, correct) for name, score in scores(logits).items()}
+    endings = {"max_probability": "", "max_logit": "_max_logit", "max_logit_normalised": "_normalised"}
+    by_score = {endings[name]: score for name, score in scores(logits).items()}
+    return {
+        f"{name}{ending}": measure(score, correct)
+        for name, measure in MEASURES.items()
+        for ending, score in by_score.items()
+    }
+
+
+#: Of a score and of what is correct.
+MEASURES = {
+    "aurc": aurc,
+    "augrc": augrc,
+    "coverage_at_risk_5": partial(coverage_at, 0.05),
+    "risk_at_coverage_80": partial(risk_at, 0.8),
+}
 
 
 def margins(logits, labels) -> np.ndarray:

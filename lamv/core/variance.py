@@ -124,6 +124,24 @@ def squared_deviations(values, labels) -> np.ndarray:
     return np.square(values - ((member @ values) / count[:, None])[classes]).sum(axis=1)
 
 
+def group_variances(features, groups) -> dict[int, tuple[float, float]]:
+    """{group: (V_g, lambda_g)} of features (N, D) and groups (N,) int, for groups of two examples or more; numpy, float64.
+
+    V_g = E ||h - E[h | g]||^2, summed over units, and lambda_g the largest eigenvalue of the covariance of h given g, both
+    with 1/N: lambda_g <= V_g, and they are equal where the examples of a group lie along a line.
+    """
+    features, groups = np.asarray(features, np.float64), np.asarray(groups)
+    check_shape("groups", groups, features.shape[:1])
+    found = {}
+    for group in np.unique(groups):
+        own = features[groups == group]
+        if len(own) > 1:
+            apart = own - own.mean(axis=0)
+            largest = np.linalg.norm(apart, 2) ** 2 / len(own)
+            found[int(group)] = float(np.square(apart).sum() / len(own)), float(largest)
+    return found
+
+
 def class_sums(member: jax.Array, values: jax.Array) -> jax.Array:
     """(K, D) sums over rows of member (B, K) times values (B, D)."""
     # "highest": a matrix unit's short floats would cost the statistic half of its digits.

@@ -63,6 +63,7 @@ EVALUATORS = (
     Evaluator(bounds.loss_and_bounds, regression=True),
     Evaluator(representation.projection),
     Evaluator(representation.mixed_projection),
+    Evaluator(representation.groups),
     Evaluator(representation.information),
     Evaluator(robustness.under_attack, brief=True, last=True, option="attacks"),
     Evaluator(robustness.under_corruption, brief=True, last=True, option="corruptions"),

@@ -1,4 +1,4 @@
-"""What is left of examples of a few classes: features in a plane, and the information in the logits."""
+"""What features are like: of a few classes in a plane, within each group; and the information in the logits."""
 
 import math
 from typing import Any
@@ -8,14 +8,16 @@ import numpy as np
 
 from lamv.core import batch
 from lamv.core.information import mutual_information
+from lamv.core.metrics import NAMED_GROUPS, group_key
 from lamv.core.projection import Plane, project, template_plane
+from lamv.core.variance import group_variances
 from lamv.data.resident import SplitIndex
 from lamv.evaluate.passes import Passes, Replica, Shared
 from lamv.evaluate.snapshot import Result, Snapshot, rounded
 from lamv.train.batches import Draw
 from lamv.train.parallel import DATA_AXIS
 from lamv.train.replica import step_key
-from lamv.train.variants import Replicas
+from lamv.train.variants import Replicas, evenly
 
 #: Examples of a class in a projection, and of all mixed inputs.
 PROJECTED, MIXED = 100, 400
@@ -25,6 +27,8 @@ SMALL = 1e-4
 EXAMPLES, VIEWS = 200, 20
 #: More views of an example than anyone draws.
 MOST_VIEWS = 1000
+#: Examples of a split for the variance within groups, evenly spaced.
+GROUPED = 4000
 #: Standard deviation of the noise that stands for augmentation where a run has none, in the units the network sees.
 JITTER = 0.1
 #: A stream of randomness apart from those of lamv.train.replica.
@@ -96,6 +100,27 @@ def _curve(snapshot: Snapshot, plane: tuple[Plane, np.ndarray], features: np.nda
         "kind": "projection", "classes": list(classes), "names": [snapshot.row.names.classes[c] for c in classes],
         "x": rounded(x), "y": rounded(y), "templates": [rounded(point) for point in project(templates, flat)],
     }  # fmt: skip
+
+
+def groups(snapshot: Snapshot) -> list[Result]:
+    """SPLIT/group_Y_A/within_variance and top_eigenvalue of features, on the test splits on which groups are shown.
+
+    Of up to NAMED_GROUPS groups, as their accuracies.
+    """
+    view = snapshot.view
+    splits = [split for split in ("test", "test_random") if split in snapshot.tables and split in view.grouped]
+    if not splits or view.num_groups > NAMED_GROUPS:
+        return []
+    results = [Result() for _ in snapshot.replicas.numbers]
+    for split in splits:
+        table = evenly(snapshot.tables[split], GROUPED)
+        features = snapshot.passes.activations(snapshot.replicas, table, wheres=("features",))["features"]
+        for result, own, members in zip(results, features, np.asarray(table.groups), strict=True):
+            some = (members >= 0) & (members < view.num_groups)
+            for group, (within, largest) in group_variances(own[some], members[some]).items():
+                key = f"{split}/{group_key(group, view.num_attributes)}"
+                result.metrics |= {f"{key}/within_variance": within, f"{key}/top_eigenvalue": largest}
+    return results
 
 
 def information(snapshot: Snapshot) -> list[Result]:

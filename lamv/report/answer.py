@@ -301,7 +301,11 @@ def _calibration(rows: Sequence[Row]) -> list[str]:
         if ece is not None and scaled is not None:
             for value, into in ((ece, before), (scaled, after)):
                 into.append((row.name, f"{100 * value:.1f}", value))
-    return [f"ECE{words} in points: {_each(before)}; after temperature scaling: {_each(after)}."] if before else []
+    if not before:
+        return []
+    lost = [row.name for row in rows if row.mean(f"{split}/temperature_not_found")]
+    note = f" The temperature is at an end of its range, so not found, in some seed of {series(lost)}." if lost else ""
+    return [f"ECE{words} in points: {_each(before)}; after temperature scaling: {_each(after)}.{note}"]
 
 
 def _each(entries: Sequence[tuple[str, str, float]]) -> str:

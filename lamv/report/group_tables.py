@@ -9,7 +9,7 @@ from lamv.report.figures.shortcuts import SPLIT_WORDS
 from lamv.report.numbers import count_span, interval, points
 from lamv.report.page import Heading, PageTable
 from lamv.report.table import Cell
-from lamv.results.records import Row
+from lamv.results.records import Row, Spread
 
 #: Empty groups that are listed by name.
 NAMED = 12
@@ -41,6 +41,31 @@ def table_of_each(groups: GroupAccuracies) -> PageTable:
         _empty(groups) if groups.kind == "group" else "", selections.caption(rows),
     ]  # fmt: skip
     return PageTable(headings, lines, " ".join(part for part in parts if part), style="groups")
+
+
+def variance_tables(groups: GroupAccuracies) -> Sequence[PageTable]:
+    """The variance of features within each group; [] before an evaluation, and for many groups."""
+    measured = [group for group in groups.groups if any(_variance(groups, row, group) for row in groups.rows)]
+    if groups.kind != "group" or not measured:
+        return []
+    headings = [Heading("Row", text=True), *(Heading(groups.name(group), "V_g, λ₁") for group in measured)]
+    lines = []
+    for row in groups.rows:
+        lines.append([Cell(row.name)])
+        for group in measured:
+            spread, largest = _variance(groups, row, group), row.mean(groups.key(group, "top_eigenvalue"))
+            sd = "" if spread is None or spread.sd is None else f"{spread.sd:.3g}"
+            note = "" if largest is None else f"λ₁ {largest:.3g}"
+            lines[-1].append(Cell(f"{spread.mean:.3g}", sd, note=note) if spread else Cell())
+    caption = (
+        f"Features within each group of {SPLIT_WORDS[groups.split]}: their variance V_g, summed over units, and below it λ₁,"
+        " the largest eigenvalue of their covariance, its mean over seeds. The scale of features differs between networks."
+    )
+    return [PageTable(headings, lines, caption, style="groups")]
+
+
+def _variance(groups: GroupAccuracies, row: Row, group: Group) -> Spread | None:
+    return row.metrics.get(groups.key(group, "within_variance"))
 
 
 def _add_fairness(groups: GroupAccuracies, headings: list[Heading], lines: list[list[Cell]]) -> str:

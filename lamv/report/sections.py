@@ -11,7 +11,7 @@ from lamv.report.answer import Answer
 from lamv.report.claim_table import line_of
 from lamv.report.figures import accuracy, predictions, shortcuts, variance
 from lamv.report.figures.style import Drawn, drawn
-from lamv.report.group_tables import group_tables, table_of_each
+from lamv.report.group_tables import group_tables, table_of_each, variance_tables
 from lamv.report.numbers import count_span, points
 from lamv.report.page import Bullets, Compared, Heading, PageTable, Section, claim_table, method_tables
 from lamv.report.sweep_tables import sweep_tables
@@ -195,7 +195,7 @@ def group_section(run: Run, *_) -> Section | None:
     groups = by_group.of(run)
     if not groups:
         return None
-    tables = group_tables(groups)
+    tables = [*group_tables(groups), *variance_tables(groups)]
     return Section(
         "Groups", figures=drawn([shortcuts.many_groups], groups), tables=tables, caption="" if tables else TOO_MANY,
         terms=[glossary.INTERVAL], source=source(run), fold=_fold(run, f"All {len(run.rows)} rows"),

@@ -36,6 +36,8 @@ from lamv.train.replica import INIT, MIX, ORDER, OUTER, PAIRS, Knobs, State, roo
 
 #: The stage of the warm-up steps (mitigation jtt); those of the run itself are 0, and 1 from the switch on.
 WARM_UP = -1
+#: Added under the root of Adam that is differentiated through: the square of its epsilon.
+ADAM_ROOT = 1e-16
 
 
 class Program:
@@ -233,14 +235,20 @@ def _model(config, view: DataView):
 def optimiser(config, knobs: Knobs) -> optax.GradientTransformation:
     """The optimiser of a config, with the learning rate, its schedule's steps and the weight decay of the replica."""
     optim, is_sgd = config.optim, config.optim.name == "sgd"
-    every = mitigations.knob_of(config, "inner_steps", 1)  # updates in a step of the run, which the schedule counts
+    inner_steps = mitigations.knob_of(
+        config, "inner_steps", 0
+    )  # updates in a step of the run, which the schedule counts
     chain = [optax.clip_by_global_norm(optim.clip_norm)] if optim.clip_norm else []
-    chain.append(optax.trace(optim.momentum, nesterov=optim.nesterov) if is_sgd else optax.scale_by_adam())
+    # Where a mitigation differentiates through updates, a root of 0 (an input that is always 0) must have a derivative.
+    root = ADAM_ROOT if inner_steps else 0.0
+    chain.append(optax.trace(optim.momentum, nesterov=optim.nesterov) if is_sgd else optax.scale_by_adam(eps_root=root))
     if decay_of(config) == "decoupled":
         mask = partial(jax.tree_util.tree_map_with_path, decays)
         chain.append(optax.add_decayed_weights(knobs.weight_decay, mask))
     shape = schedule(optim, knobs.steps)
-    chain.append(optax.scale_by_learning_rate(lambda count: knobs.lr * shape(count // every)))
+    chain.append(
+        optax.scale_by_learning_rate(lambda count: knobs.lr * shape(jnp.asarray(count) // max(inner_steps, 1)))
+    )
     return optax.chain(*chain)
 
 

@@ -17,7 +17,7 @@ ENTRIES = (
 PLACED = ("test_aligned", "test_random", "test_conflicting", "test_absent")
 NAMED = [*metrics.of_row(PLACED, ""), "test/layers/dense/within_variance", "test/attack/fgsm_0.1/accuracy",
          "test/corruption/noise_1/margin_mean", "probe/digits/features/train_accuracy", "test/group_0_1/count",
-         "test/group_3/accuracy"]  # fmt: skip
+         "test/group_3/accuracy", "test/group_0_1/within_variance", "test/group_3/top_eigenvalue"]  # fmt: skip
 
 
 def is_sentence(text):

@@ -14,8 +14,10 @@ from lamv.core.calibration import (
     example_nll,
     expected_calibration_error,
     fit_temperature,
+    is_found,
     log_softmax,
     reliability,
+    temperature_range,
     temperature_scaling,
     tie_means,
 )
@@ -165,14 +167,14 @@ def test_temperature_against_a_direct_search(seed):
     logits, labels = random_set(seed)
     search = minimize_scalar(
         lambda t: negative_log_likelihood(logits, labels, np.exp(t)),
-        bounds=(np.log(1e-2), np.log(1e2)), method="bounded", options={"xatol": 1e-9},
+        bounds=np.log(temperature_range(logits)), method="bounded", options={"xatol": 1e-9},
     )  # fmt: skip
     found = fit_temperature(logits, labels)
     assert found == pytest.approx(np.exp(search.x), rel=1e-3)
     assert negative_log_likelihood(logits, labels, found) <= search.fun + 1e-12
 
 
-@given(seeds, st.floats(0.2, 5.0))
+@given(seeds, st.floats(1e-6, 1e6))
 @properties
 def test_temperature_takes_out_the_scale(seed, scale):
     logits, labels = random_set(seed)
@@ -183,10 +185,21 @@ def test_temperature_takes_out_the_scale(seed, scale):
 
 def test_temperature_runs_to_its_limits():
     logits = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 1.0]])
-    assert fit_temperature(logits, [0, 1]) == 0.01  # all right
-    assert fit_temperature(1e6 * logits, [0, 1]) == 0.01  # all right, with exponentials that underflow
-    assert fit_temperature(logits, [2, 0]) == 100.0  # all wrong
+    scale = np.sqrt((25 + 1 + 16 + 9 + 9 + 0) / 9 / 6)  # centred logits are (5, -1, -4) / 3 and (-3, 3, 0) / 3
+    assert temperature_range(logits) == pytest.approx((0.01 * scale, 100 * scale))
+    for labels, end in (([0, 1], 0.01), ([2, 0], 100.0)):  # all right, all wrong
+        found = fit_temperature(logits, labels)
+        assert found == pytest.approx(end * scale) and not is_found(found, logits)
+    assert fit_temperature(1e6 * logits, [0, 1]) == pytest.approx(1e4 * scale)  # with exponentials that underflow
     assert fit_temperature(np.ones((2, 3)), [0, 1]) == 1.0  # nothing to scale
+    assert not is_found(1.0, np.ones((2, 3))) and temperature_range(np.ones((2, 3))) == (0.0, 0.0)
+
+
+def test_a_temperature_that_is_not_found_is_marked():
+    right, wrong = margin_two(), (np.array([[3.0, 1.0], [0.0, 2.0]] * 4), np.array([0, 1] * 4))
+    assert temperature_scaling(*right, right).found and not temperature_scaling(*right, wrong).found
+    assert calibration_metrics(*right, right)["temperature_not_found"] == 0.0
+    assert calibration_metrics(*wrong)["temperature_not_found"] == 1.0, "nor is it from halves of the set"
 
 
 def test_the_likelihood_is_convex_in_the_inverse_temperature():
@@ -233,7 +246,16 @@ def test_scaling_by_halves_is_not_better_than_a_fit_to_the_set_itself():
 def test_scaling_mends_an_overconfident_model():
     logits, labels = random_set(0, 4000)
     found = calibration_metrics(logits, labels)
-    assert set(found) == {"ece", "ece_mass", "brier", "nll", "temperature", "ece_scaled", "nll_scaled"}
+    assert set(found) == {
+        "ece",
+        "ece_mass",
+        "brier",
+        "nll",
+        "temperature",
+        "temperature_not_found",
+        "ece_scaled",
+        "nll_scaled",
+    }
     assert found["temperature"] > 1
     assert found["ece_scaled"] < found["ece"] / 3 and found["nll_scaled"] < found["nll"]
 
@@ -241,7 +263,9 @@ def test_scaling_mends_an_overconfident_model():
 def test_a_single_example_has_no_temperature_but_from_a_held_out_set():
     logits, labels = np.array([[2.0, 0.0]]), np.array([0])
     alone = calibration_metrics(logits, labels)
-    assert {name for name, value in alone.items() if np.isnan(value)} == {"temperature", "ece_scaled", "nll_scaled"}
+    assert {name for name, value in alone.items() if np.isnan(value)} == {
+        "temperature", "temperature_not_found", "ece_scaled", "nll_scaled",
+    }  # fmt: skip
     held = calibration_metrics(logits, labels, (np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1])))
     assert np.isfinite(list(held.values())).all()
 

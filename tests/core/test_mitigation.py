@@ -27,6 +27,7 @@ from lamv.core.mitigation import (
     row_weights,
     sampling,
     scale_slopes,
+    unfairness,
     vrex,
 )
 
@@ -401,3 +402,16 @@ def test_what_are_no_weights_draw_nothing(weights):
 def test_losses_and_importance_are_of_the_same_rows():
     with pytest.raises(ValueError, match=r"losses are of shape \(1,\), must be \(4,\)"):
         risks(jnp.ones(1), jnp.ones((4, 2)), jnp.ones(4))
+
+
+def test_unfairness_by_hand():
+    risk, mass = jnp.array([1.0, 0.25, 0.5, 0.75]), jnp.ones(4)
+    assert unfairness(risk, mass, 2) == pytest.approx((0.75 + 0.25) / 2)
+    assert unfairness(risk, jnp.array([1.0, 0.0, 1.0, 2.0]), 2) == pytest.approx(0.25), (
+        "a class of one group has no part"
+    )
+    assert unfairness(risk, jnp.array([1.0, 0.0, 0.0, 2.0]), 2) == 0.0
+    three = jnp.array([0.0, 2.0, 5.0, 1.0, 1.0, 4.0])
+    assert unfairness(three, jnp.ones(6), 3) == pytest.approx((5 + 3) / 2)
+    slope = jax.grad(unfairness)(three, jnp.array([1.0, 1.0, 1.0, 0.0, 1.0, 0.0]), 3)
+    np.testing.assert_allclose(slope, [-1, 0, 1, 0, 0, 0])

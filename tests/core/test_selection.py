@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamv.core.selection import aurc, margin_metrics, margins, risk_coverage, scores, selection_metrics, thinned
+from lamv.core.selection import (
+    augrc,
+    aurc,
+    coverage_at,
+    margin_metrics,
+    margins,
+    risk_at,
+    risk_coverage,
+    scores,
+    selection_metrics,
+    thinned,
+)
 
 properties = settings(deadline=None, derandomize=True, max_examples=40)
 seeds = st.integers(0, 2**32 - 1)
@@ -19,6 +30,27 @@ def test_area_by_hand():
     np.testing.assert_allclose(coverage, [0.25, 0.5, 0.75, 1])
     np.testing.assert_allclose(risk, [0, 0, 1 / 3, 1 / 4])
     assert aurc([4.0, 3.0, 2.0, 1.0], [1, 1, 0, 1]) == pytest.approx(7 / 48) == pytest.approx(0.145833, abs=1e-6)
+
+
+def test_generalised_risk_and_points_of_the_curve_by_hand():
+    surest_first = [5.0, 4.0, 3.0, 2.0, 1.0], [1, 1, 0, 1, 0]  # risks 0, 0, 1/3, 1/4, 2/5
+    assert augrc(*surest_first) == pytest.approx((0 + 0 + 1 + 1 + 2) / 25)
+    assert coverage_at(0.05, *surest_first) == 0.4
+    assert coverage_at(0.25, *surest_first) == 0.8, "where the risk falls again"
+    assert coverage_at(0.4, *surest_first) == 1.0
+    assert coverage_at(0.05, [2.0, 1.0], [0, 1]) == 0.0
+    assert risk_at(0.8, *surest_first) == 0.25 and risk_at(0.5, *surest_first) == pytest.approx(1 / 3)
+    assert risk_at(1.0, *surest_first) == 0.4
+    assert augrc([1.0] * 4, [1, 1, 0, 1]) == pytest.approx(0.25 * (1 + 2 + 3 + 4) / 16), "ties share their errors"
+
+
+def test_generalised_risk_weighs_a_sure_error_no_more_than_others():
+    """Of one error in ten, at rank r: AUGRC is linear in r, AURC is not."""
+    score = -np.arange(10.0)
+    of_ranks = [(augrc(score, np.arange(10) != r), aurc(score, np.arange(10) != r)) for r in (0, 4, 8)]
+    generalised, plain = np.transpose(of_ranks)
+    assert generalised[0] - generalised[1] == pytest.approx(generalised[1] - generalised[2])
+    assert plain[0] - plain[1] > 2 * (plain[1] - plain[2])
 
 
 def test_area_by_counting():
@@ -108,7 +140,8 @@ def test_which_scores_see_scale_and_shift():
 def test_selection_metrics_by_hand():
     labels = np.array([0, 1, 1, 2])  # only the third, a tie of which the first class is taken, is wrong
     found = selection_metrics(LOGITS, labels)
-    assert set(found) == {"aurc", "aurc_max_logit", "aurc_normalised"}
+    measures = ("aurc", "augrc", "coverage_at_risk_5", "risk_at_coverage_80")
+    assert set(found) == {f"{name}{ending}" for name in measures for ending in ("", "_max_logit", "_normalised")}
     # By probability it comes last; by its logit of 3 third; normalised it is (1, 1, -2) / sqrt 6, the last again.
     assert found["aurc"] == pytest.approx(1 / 16)
     assert found["aurc_max_logit"] == pytest.approx((1 / 3 + 1 / 4) / 4)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamv.core.variance import Moments, class_moments, decompose, empty, merge, merge_over, per_unit
+from lamv.core.variance import Moments, class_moments, decompose, empty, group_variances, merge, merge_over, per_unit
 
 FEATURES = np.array([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0], [0.0, 4.0]], np.float32)
 LABELS = np.array([0, 0, 1, 1])
@@ -215,3 +215,20 @@ def test_moments_of_nan_have_no_ratios(run):
 def test_shapes_that_do_not_fit_are_not_stretched(labels, mask):
     with pytest.raises(ValueError, match=r"are of shape .*, must be \(4,\)"):
         class_moments(FEATURES, np.zeros(labels, int), 2, None if mask is None else np.ones(mask))
+
+
+def test_variances_of_groups_by_hand():
+    features = [[0.0, 0.0], [2.0, 0.0], [0.0, 1.0], [2.0, 1.0], [5.0, 5.0], [1.0, 1.0], [3.0, 3.0]]
+    found = group_variances(features, [0, 0, 0, 0, 4, 7, 7])
+    assert set(found) == {0, 7}, "one example has no variance"
+    assert found[0] == pytest.approx((1 + 0.25, 1))  # of a rectangle, 2 by 1
+    assert found[7] == pytest.approx((2, 2))  # along the diagonal
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(9, 20))
+    [(within, largest)] = group_variances(features, np.zeros(9, int)).values()
+    covariance = np.cov(features.T, bias=True)
+    assert within == pytest.approx(np.trace(covariance)) and largest == pytest.approx(
+        np.linalg.eigvalsh(covariance)[-1]
+    )
+    with pytest.raises(ValueError, match="groups"):
+        group_variances(features, np.zeros(8, int))

@@ -2,12 +2,13 @@
 
 import jax
 import numpy as np
+import pytest
 
 import lamv.evaluate
 from lamv.core.projection import project, template_plane
 from lamv.evaluate import Evaluator, Options
 from lamv.evaluate.passes import Passes
-from lamv.evaluate.representation import PROJECTED, mixed_projection, projection, views
+from lamv.evaluate.representation import PROJECTED, groups, mixed_projection, projection, views
 from lamv.evaluate.snapshot import Snapshot
 from tests.evaluate.rows import STEPS, evaluated, recipe
 
@@ -54,3 +55,22 @@ def test_the_views_of_an_image_differ_and_do_not_depend_on_the_others(mlp):
     assert drawn.shape == (2, 20, 3, 10)
     assert np.all(np.abs(drawn[:, :, 0] - drawn[:, :, 1]).max(axis=-1) > 0)
     np.testing.assert_array_equal(views(passes, replicas, table, 2), drawn[:, :, :2])
+
+
+def test_variances_within_groups_are_of_the_split_with_a_random_cue_too(monkeypatch):
+    monkeypatch.setattr(lamv.evaluate, "EVALUATORS", (Evaluator(groups),))
+    knobs = {"data.shortcut.kind": "tag", "data.classes": (1, 8)}
+    evaluation, results = evaluated(recipe({"ERM": {}}, **{"data.train_size": 200, **knobs}))
+    view = evaluation.row.view
+    [replicas] = evaluation.row.replicas
+    for r, result in enumerate(results):
+        assert {key.split("/")[0] for key in result.metrics} == {"test", "test_random"}
+        assert {key for key in result.metrics if key.startswith("test/")} == {
+            f"test/group_{y}_{y}/{what}" for y in (0, 1) for what in ("within_variance", "top_eigenvalue")
+        }, "the cue is always right"
+        table = replicas.of(view.tests["test_random"])
+        features = evaluation.passes.activations(replicas, table, wheres=("features",))["features"][r]
+        own = features[table.groups[r] == 1].astype(float)
+        assert result.metrics["test_random/group_0_1/within_variance"] == pytest.approx(own.var(axis=0).sum(), rel=1e-6)
+        largest = np.linalg.eigvalsh(np.cov(own.T, bias=True))[-1]
+        assert result.metrics["test_random/group_0_1/top_eigenvalue"] == pytest.approx(largest, rel=1e-6)

@@ -174,6 +174,22 @@ def test_every_group_has_its_accuracy_over_the_seeds(tmp_path):
     assert "sd over seeds" in found.caption and "Wilson" not in found.caption and "left out" not in found.caption
 
 
+def test_variances_within_groups_have_a_table_of_their_own(tmp_path):
+    of_groups = {
+        f"test/group_{y}_{a}/{what}": value
+        for y, a in FOUR
+        for what, value in (("within_variance", [2.0, 3.0, 4.0]), ("top_eigenvalue", [1.0, 1.5, 2.0]))
+    }
+    measured = row()
+    measured["metrics"] |= {
+        key: {"mean": sum(values) / 3, "sd": float(np.std(values, ddof=1)), "n": 3, "values": values}
+        for key, values in of_groups.items()
+    }
+    _, found = groups_of(run_of(tmp_path, measured)).tables
+    assert [heading.name for heading in found.headings[1:]] == ["y 0, a 0", "y 0, a 1", "y 1, a 0", "y 1, a 1"]
+    assert found.rows[0][1][:2] == ("3", "1") and found.rows[0][1].note == "λ₁ 1.5"
+
+
 def test_of_one_seed_the_interval_is_wilsons(tmp_path):
     [found] = groups_of(run_of(tmp_path, row(seeds=1))).tables
     low, high = wilson(12, 30)  # 0.4 of 30

@@ -99,7 +99,7 @@ def test_pairs_that_are_not_mixed_select_and_no_more(plain):
     one, four = (trained(**knobs, **{"parallel.devices": devices}).arrays() for devices in (1, 4))
     assert_same(one, four)
     assert changed(one, plain)
-    assert np.all(one["loss_sum"] < np.log(2) * one["loss_steps"]), "weights of a half, of twice as many rows"
+    assert np.all(one["loss_sum"] < 1.2 * one["loss_steps"]), "weights of a half, of twice as many rows"
 
 
 @pytest.mark.parametrize(

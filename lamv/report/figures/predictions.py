@@ -60,10 +60,16 @@ def reliability(run: Run) -> Drawn | None:
     caption = (
         f"Reliability on {split}: accuracy over mean confidence in 15 bins of confidence, seeds pooled. Below the diagonal"
         " the network is overconfident, above it underconfident. Dashed: logits divided by a temperature fitted on held-out"
-        " examples." + first_of(PANELS, len(rows))
+        " examples." + _not_found(rows) + first_of(PANELS, len(rows))
     )
     alt = "Accuracy over confidence (confidence/accuracy). " + "; ".join(texts) + "."
     return Drawn("reliability", as_svg(fig), alt, caption)
+
+
+def _not_found(rows: Sequence[Row]) -> str:
+    """A sentence on the rows with a temperature at an end of its range; "" where there is none."""
+    names = [shortened(row.name) for row in rows if row.mean("test/temperature_not_found")]
+    return f" At an end of its range, and so not found, in some seed: {', '.join(names)}." if names else ""
 
 
 def risk_coverage(run: Run) -> Drawn | None:
