@@ -210,6 +210,9 @@ USES = {
     "data.on_broken": _read("on_broken"),
     "data.image_size": _read("image_size"),
     **{f"data.columns.{what}": _read("columns") for what in ("label", "split", "group", "attribute", "drop")},
+    "data.columns.text": _has("data.name", ["text"]),
+    "data.text.length": _read("text_length"),
+    "data.text.vocabulary": _read("text_vocabulary"),
     "data.shortcut.strength": A_CUE,
     "data.shortcut.noise": A_CUE,
     "data.shortcut.reliability": Use(

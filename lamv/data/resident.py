@@ -22,7 +22,8 @@ from lamv.errors import ConfigError
 
 
 class Examples(NamedTuple):
-    """inputs (N, H, W, C) uint8 or (N, D) float32, as stored; labels (N,) int32, or float32 for regression.
+    """inputs (N, H, W, C) uint8, (N, D) float32 or (N, L) int32 numbers of words, as stored; labels (N,)
+    int32, or float32 for regression.
 
     partners: (P, H, W, C) uint8 over lamv.data.partners.SCALE, the images of another data set that a cue is made of, or ().
     """
@@ -49,6 +50,7 @@ class DataView(NamedTuple):
     grouped: the splits, "train" among them, of which some example is in a group.
     standardise: mean and standard deviation, (R, D) float32 each, of the inputs in a replica's training set, for data that
         is standardised by it (Splits.standardise); else ().
+    num_words: of the vocabulary of texts; 0 for other data.
     """
 
     train: SplitIndex
@@ -67,6 +69,7 @@ class DataView(NamedTuple):
     group_counts: np.ndarray
     grouped: frozenset[str] = frozenset()
     standardise: tuple[np.ndarray, np.ndarray] | tuple = ()
+    num_words: int = 0
 
 
 def examples_of(splits: Splits) -> Examples:
@@ -87,7 +90,7 @@ def data_view(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> DataVi
     config = configs[0]
     _check(splits, config)
     raw_shape, shape, cue = _shapes(splits, config)
-    cuts = [cut(splits, seed, config.data.train_size, config.data.valid_size) for seed in seeds]
+    cuts = [cut(splits, seed, config.data.train_size, config.data.valid_size, config.data.per_class) for seed in seeds]
     indexer = Indexer(splits, configs, seeds)
 
     def index(part: str, placement: str, stream: int) -> SplitIndex:
@@ -116,7 +119,7 @@ def data_view(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> DataVi
         indexer.num_groups, shape, cue, (np.array(sizes) / len(labels)).astype(np.float32), splits.is_regression, validation,
         raw_shape, indexer.num_attributes, len(config.data.shortcut.environments), group_counts,
         frozenset(name for name, of in {"train": train, **tests}.items() if np.any(of.groups < indexer.num_groups)),
-        _standardise(splits, train),
+        _standardise(splits, train), len(splits.words),
     )  # fmt: skip
 
 
@@ -132,6 +135,11 @@ def _check(splits: Splits, config) -> None:
             raise ConfigError(
                 f"config.{knob} must be {must_be} for {splits.name}: it needs classes, and there are none"
             )
+    if shortcut.kind != "none" and splits.words:
+        raise ConfigError(
+            f"config.data.shortcut.kind is {shortcut.kind!r}, must be 'none' for {splits.name}: cues are planted in numbers,"
+            " not in words; give the data an attribute column"
+        )
     if shortcut.kind == "dominoes" and not isinstance(splits, WithPartners):
         raise ConfigError(
             "config.data.shortcut.kind is 'dominoes', but there are no images to be put above; name their data set in"

@@ -17,6 +17,7 @@ from lamv.core.mitigation import (
     attribute_shares,
     distribution,
     draw_indices,
+    easier_half,
     group_dro,
     irm,
     jtt_weights,
@@ -401,3 +402,9 @@ def test_what_are_no_weights_draw_nothing(weights):
 def test_losses_and_importance_are_of_the_same_rows():
     with pytest.raises(ValueError, match=r"losses are of shape \(1,\), must be \(4,\)"):
         risks(jnp.ones(1), jnp.ones((4, 2)), jnp.ones(4))
+
+
+def test_the_easier_half_is_that_of_the_smaller_losses():
+    losses = np.array([[3.0, 1, 2, 5], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(easier_half(losses), [[0, 1, 1, 0], [1, 1, 0, 0]])
+    np.testing.assert_array_equal(easier_half(np.array([2.0, 9, 1])), [1, 0, 1])

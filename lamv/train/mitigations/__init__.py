@@ -5,7 +5,7 @@ To add one: a class in a file of this folder, and a line here and in lamv.catalo
 
 from lamv.train.mitigations.base import Mitigation
 from lamv.train.mitigations.dfr import DFR
-from lamv.train.mitigations.sampling import JTT, LISA, AcrossAttributes, Resample, WithinGroups
+from lamv.train.mitigations.sampling import JTT, LISA, AcrossAttributes, EasyToHard, Resample, WithinGroups
 from lamv.train.mitigations.weighing import IRM, GroupDRO, LogitAdjustment, Reweight, VREx
 
 MITIGATIONS: dict[str, type[Mitigation]] = {
@@ -17,6 +17,7 @@ MITIGATIONS: dict[str, type[Mitigation]] = {
     "irm": IRM,
     "vrex": VREx,
     "jtt": JTT,
+    "easy_to_hard": EasyToHard,
     "dfr": DFR,
     "lisa": LISA,
     "within_groups": WithinGroups,
