@@ -24,7 +24,8 @@ from configs.spurious_common import ERM, crossed, mixup, smoothing
 from lamv import config as configs
 
 RATES = (0.0, 0.2, 0.4, 0.6)
-METHODS = {"ERM": ERM, "LS .1": smoothing(0.1), "LS .5": smoothing(0.5), "Mixup": mixup()}
+ONLINE = {"method.name": "online_smoothing", "method.smoothing": 0.5}
+METHODS = {"ERM": ERM, "LS .1": smoothing(0.1), "LS .5": smoothing(0.5), "OLS .5": ONLINE, "Mixup": mixup()}
 
 
 def get_config():

@@ -56,11 +56,10 @@ def numbered(texts: Sequence[Sequence[str]], vocabulary: Sequence[str], length: 
 
 def notes_of(made: Numbered, length: int) -> list[str]:
     """How long the texts are, a sentence each: what was cut off, what was filled up."""
-    lengths = made.lengths
-    notes = [
-        f"texts have {lengths.min()} to {lengths.max()} words, {np.mean(lengths):.1f} on average; what is shorter than"
-        f" {made.numbers.shape[1]} words is filled up with padding, which never counts"
-    ]
+    lengths, width = made.lengths, made.numbers.shape[1]
+    notes = [f"texts have {lengths.min()} to {lengths.max()} words, {np.mean(lengths):.1f} on average"]
+    if lengths.min() < width:
+        notes[0] += f"; what is shorter than {width} words is filled up with padding, which never counts"
     if cut := int(np.sum(lengths > length)):
         notes.append(f"{cut:,} of {len(lengths):,} texts are longer than {length} words (data.text.length) and are cut")
     if made.unknown:

@@ -112,7 +112,7 @@ def _of_row(config, splits, evaluates: bool) -> _Size:
 
 @cache  # once for all rows with the same network: a trace of a deep one takes a second
 def _network(
-    name: str, widths: tuple[int, ...], dtype: str, classes: int, shape: tuple[int, ...], num_words: int
+    name: str, widths: tuple[int, ...], dtype: str, classes: int, shape: tuple[int, ...], num_words: int = 0
 ) -> tuple[int, int, int]:
     """(parameters, units of all hidden layers, features), from shapes alone; zeros for a model that does not fit."""
     model = build(name, num_classes=classes, widths=widths or None, dtype=dtype, num_words=num_words)
