@@ -23,6 +23,8 @@ def get_config():
         **{name: {"method.name": name}
            for name in ("mixup", "midpoint", "kway_mixup", "input_mixup", "target_mixup", "same_class_mixup", "c_mixup",
                         "cutmix", "resizemix", "fmix")},
+        "online_smoothing": {"method.name": "online_smoothing", "method.smoothing": 0.5},
+        "instance_mixup": {"method.name": "instance_mixup", "method.smoothing": 0.1},
         "decoupled_mixup": {"method.name": "decoupled_mixup", "method.law": "fixed(0.5)", "method.target_law": "fixed(0.8)"},
         "manifold_mixup": {"method.name": "manifold_mixup", "method.layers": ("input", "head"), "method.lam_per": "batch"},
         "regmixup": {"method.name": "regmixup", "method.alpha": 10.0, "method.lam_per": "batch"},

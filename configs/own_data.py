@@ -1,8 +1,9 @@
-"""ERM, label smoothing and Mixup on your own data: arrays, a table, or photographs. docs/data.md shows how to bring them.
+"""ERM, label smoothing and Mixup on your own data: arrays, a table, photographs or texts. docs/data.md shows how.
 
     python -m experiments.train --config=configs/own_data.py:npz --workdir=runs/mine --config.data.path=FILE.npz
     python -m experiments.train --config=configs/own_data.py:table --workdir=runs/mine --config.data.path=FILE.csv
     python -m experiments.train --config=configs/own_data.py:image_folder --workdir=runs/mine --config.data.path=FOLDER
+    python -m experiments.train --config=configs/own_data.py:text --workdir=runs/mine --config.data.path=FILE.csv
 
 With :regression, labels are numbers to be predicted, and C-Mixup takes the place of label smoothing. The same as
 --config=configs/own_data.py is :npz.
@@ -36,7 +37,7 @@ def get_config(data: str = "npz"):
     config.epochs = 30.0
     config.batch_size = 32
     config.data.name = data if data != "regression" else "npz"
-    config.model.name = "cnn" if data == "image_folder" else "mlp"
+    config.model.name = {"image_folder": "cnn", "text": "embedding_bag"}.get(data, "mlp")
     if data == "npz":
         config.data.flatten = True  # images as vectors, which an MLP wants; vectors are as they are
     if data == "regression":

@@ -21,10 +21,11 @@ from ml_collections import config_dict
 from lamv import claims, paths
 from lamv.catalog import methods, mitigations, words
 from lamv.catalog.model_selection import RULES
-from lamv.core.methods import FOR_CLASSES, METHODS, knobs_of
+from lamv.core.methods import FOR_CLASSES, METHODS, OF_IMAGES, knobs_of
 from lamv.core.shortcuts import SHORTCUTS, split_placements
 from lamv.errors import ConfigError, brief, listed, nearest
 from lamv.knobs import KNOB, KNOBS, MAX_ROWS, WHOLE, Registered, flatten, get
+from lamv.models import MODELS
 from lamv.unused import check as check_use
 from lamv.unused import check_length, check_milestones, default_decay, methods_of, use_of
 
@@ -32,7 +33,7 @@ logger = logging.getLogger("lamv.config")
 #: Knobs by which rows are named.
 WHAT_A_ROW_IS = ("method.", "mitigation.", "distill.", "loss.max_suppression")
 #: Arguments of methods beside their knobs, see lamv.core.methods.
-OFFERED = ("rows", "prior", "running", "predict")
+OFFERED = ("rows", "prior", "running", "predict", "soft_labels")
 #: The length of training is in either of these; a recipe, row or flag that sets one unsets the other.
 LENGTHS = (("steps", "epochs"), ("epochs", "steps"))
 #: Knobs that hold a path; empty where there is none.
@@ -41,7 +42,8 @@ PATHS = ("data.path", "data.shortcut.images_path", "distill.teacher")
 RUN_WIDE = (
     "seed", "seeds", "eval_batch_size", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name",
     "data.path", "data.verify", "data.image_size", "data.task", "data.on_broken", "data.columns.label",
-    "data.columns.split", "data.columns.group", "data.columns.attribute", "data.columns.drop", "parallel.map",
+    "data.columns.split", "data.columns.group", "data.columns.attribute", "data.columns.drop", "data.columns.text",
+    "data.text.length", "data.text.vocabulary", "parallel.map",
     "parallel.spread", "parallel.devices",
 )  # fmt: skip
 #: Prefixes of knobs that no compiled step depends on: when methods change, and which step counts.
@@ -128,6 +130,11 @@ def validate(config) -> None:
     check_seeds(config)
     if config.steps is None and config.epochs is None:
         raise ConfigError("neither config.steps nor config.epochs is set; give one, for example --config.epochs=10")
+    if config.data.per_class is not None and config.data.train_size is not None:
+        raise ConfigError(
+            f"config.data.per_class is {config.data.per_class} and config.data.train_size is {config.data.train_size}; give"
+            " one of the two"
+        )
     if config.optim.name == "adamw" and config.optim.decay == "penalty":
         raise ConfigError(
             "config.optim.decay is 'penalty' with adamw, which decouples it; use --config.optim.name=adam"
@@ -264,11 +271,15 @@ def check_mitigation(config, view) -> None:
 
 
 def check_against_data(
-    config, num_classes: int, train_size: int, shape: tuple[int, ...], regression: bool = False
+    config, num_classes: int, train_size: int, shape: tuple[int, ...], regression: bool = False, texts: bool = False
 ) -> None:
-    """Raise ConfigError for knobs that do not suit the data. shape: of a stored example. regression: labels are numbers."""
+    """Raise ConfigError for knobs that do not suit the data. shape: of a stored example. regression: labels are numbers.
+
+    texts: examples are numbers of words.
+    """
     if regression:
         _check_regression(config)
+    _check_texts(config, texts)
     if config.batch_size > train_size:
         raise ConfigError(
             f"config.batch_size is {config.batch_size}, must be at most the {train_size} training examples;"
@@ -291,10 +302,32 @@ def check_against_data(
         raise ConfigError("config.data.augment is for images, these inputs are vectors; set crop, flip and cutout to 0")
 
 
+def _check_texts(config, texts: bool) -> None:
+    """Raise ConfigError for a model of other data than texts, or of texts, and for what texts cannot be put to."""
+    name, data = config.model.name, config.data.name
+    if MODELS[name].reads_words != texts:
+        fits = ", ".join(other for other, model in MODELS.items() if model.reads_words == texts)
+        kind = "are texts" if texts else "are no texts"
+        raise ConfigError(f"config.model.name is {name!r}, must be one of {fits}: the examples of {data} {kind}")
+    if not texts:
+        return
+    for method in methods_of(config):
+        if method in OF_IMAGES:
+            raise ConfigError(
+                f"config.method.name is {method!r}, must be another for {data}: it cuts regions out of images; use mixup,"
+                " which mixes the embeddings of texts"
+            )
+    if config.distill.row:
+        raise ConfigError(
+            f"config.distill.row is {config.distill.row!r}, must be empty for {data}: a teacher has embeddings of its own,"
+            " and cannot follow what is mixed in the student's"
+        )
+
+
 def _check_regression(config) -> None:
     """Raise ConfigError for a loss or methods of classes."""
     data = f"the labels of {config.data.name} are numbers, not classes"
-    if config.data.name in ("npz", "table"):
+    if config.data.name in ("npz", "table", "text"):
         data += " (if they are classes: --config.data.task=classification)"
     if config.loss.name != "squared_error" or config.loss.confidence_penalty or config.loss.max_suppression:
         raise ConfigError(

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 LARGEST = 2.0**31
 #: Each has its own tables on the host and its own lines in every file: more than these is a typing error.
 MAX_SEEDS, MAX_ROWS = 10_000, 2_000
+#: Attention of so many words to each other fills the memory of a device, and so do embeddings of so many words.
+MAX_TEXT_LENGTH, MAX_WORDS = 2**14, 2**22
 #: Some thousand photographs of this size fill the memory of a device.
 MAX_IMAGE_SIZE = 1024
 #: Between two layers of this width lie 16 GiB; and a network of more layers takes minutes to compile.
@@ -156,10 +158,16 @@ KNOBS = (
     Knob("data.columns.attribute", "", anything, "table: name of the column of an attribute that may be a shortcut; empty:"
          " attribute, if there is one"),
     Knob("data.columns.drop", (), column_names, "table: names of columns that are not given to the network"),
+    Knob("data.columns.text", "", anything, "text: name of the column of texts; empty: text"),
+    Knob("data.text.length", 64, between(1, MAX_TEXT_LENGTH), "words of a text that are kept, its first"),
+    Knob("data.text.vocabulary", 20_000, between(1, MAX_WORDS), "words that have an embedding of their own, the commonest;"
+         " all others share one"),
     Knob("data.classes", (), whole_numbers(0), "keep only these classes, renumbered in this order; (): all"),
     Knob("data.superclasses", (), whole_numbers(0), "the new class of each of these classes, in order; (): as they are"),
     Knob("data.image_size", 64, between(8, MAX_IMAGE_SIZE), "side, in pixels, of the images that are read from folders"),
     Knob("data.train_size", int, at_least(1), "examples of the training set, drawn by the seed; unset: all there are"),
+    Knob("data.per_class", int, at_least(1), "training examples of each class, drawn by the seed; unset: as"
+         " many as data.train_size gives"),
     Knob("data.valid_size", 0, at_least(0), "examples for validation, drawn by the seed from those that do not train; 0: the"
          " data set's own, if any"),
     Knob("data.flatten", False, anything, "give images to the model as vectors"),
@@ -236,7 +244,7 @@ KNOBS = (
     Knob("mitigation.penalty", 100.0, at_least(0), "irm, vrex: factor of the penalty", traced=True),
     Knob("mitigation.anneal", 0, at_least(0), "irm, vrex: steps during which that factor is 1 at the most"),
     Knob("mitigation.tau", 1.0, at_least(0), "logit_adjustment: factor of the log frequencies", traced=True),
-    Knob("mitigation.first_steps", 100, at_least(1), "jtt: steps of the first stage, which come before those of the run"),
+    Knob("mitigation.first_steps", 100, at_least(1), "jtt, easy_to_hard: steps of the first stage, before those of the run"),
     Knob("mitigation.upweight", 50.0, above(0), "jtt: how often an example counts that the first stage got wrong",
          traced=True),
     Knob("mitigation.mix_ratio", 0.5, between(0, 1), "lisa: share of pairs of one label; the rest are of one attribute",
@@ -265,7 +273,8 @@ KNOBS = (
     Knob("distill.temperature", 1.0, above(0), "by which the logits of teacher and student are divided", traced=True),
     Knob("distill.weight", 1.0, between(0, 1), "share of the teacher in the loss; the targets have the rest", traced=True),
     Knob("model.name", "mlp", Registered("lamv.models.MODELS"), "network"),
-    Knob("model.widths", (), whole_numbers(1, MAX_WIDTH, MAX_LAYERS), "hidden widths of mlp and cnn; (): the model's own"),
+    Knob("model.widths", (), whole_numbers(1, MAX_WIDTH, MAX_LAYERS), "hidden widths of mlp, cnn and embedding_bag;"
+         " (): the model's own"),
     Knob("model.dtype", "float32", one_of("float32", "bfloat16"), "of the computation; parameters stay float32"),
     Knob("optim.name", "sgd", one_of("sgd", "adam", "adamw"), "optimiser"),
     Knob("optim.lr", 0.1, above(0), "peak learning rate", traced=True),

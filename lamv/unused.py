@@ -217,6 +217,9 @@ USES = {
     "data.imbalance.profile": Use(
         lambda config: config.data.imbalance.ratio > 1, "data.imbalance.ratio above 1", ("data.imbalance.ratio",)
     ),
+    "data.columns.text": _has("data.name", ["text"]),
+    "data.text.length": _read("text_length"),
+    "data.text.vocabulary": _read("text_vocabulary"),
     "data.shortcut.strength": A_CUE,
     "data.shortcut.noise": A_CUE,
     "data.shortcut.reliability": Use(

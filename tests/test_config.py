@@ -13,7 +13,8 @@ from lamv.knobs import KNOB, KNOBS
 RUN_WIDE = [
     "seed", "seeds", "eval_batch_size", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name",
     "data.path", "data.verify", "data.image_size", "data.task", "data.on_broken", "data.columns.label",
-    "data.columns.split", "data.columns.group", "data.columns.attribute", "data.columns.drop", "parallel.map",
+    "data.columns.split", "data.columns.group", "data.columns.attribute", "data.columns.drop", "data.columns.text",
+    "data.text.length", "data.text.vocabulary", "parallel.map",
     "parallel.spread", "parallel.devices",
 ]  # fmt: skip
 NOT_OF_A_ROW = ("rows", "claims", "published")
@@ -23,7 +24,8 @@ ANOTHER = {
     "epochs": 2.0, "log_every": 7, "eval_every": 7, "checkpoint_every": 7, "keep_checkpoints": 7, "data.name": "mnist",
     "data.path": "p", "data.verify": "official", "data.task": "regression", "data.on_broken": "skip",
     "data.columns.label": "c", "data.columns.split": "c", "data.columns.group": "c", "data.columns.attribute": "c",
-    "data.columns.drop": ("c",), "data.classes": (3, 5), "data.superclasses": (0, 0, 1),
+    "data.columns.drop": ("c",), "data.columns.text": "c", "data.text.length": 9, "data.text.vocabulary": 99,
+    "data.per_class": 5, "data.classes": (3, 5), "data.superclasses": (0, 0, 1),
     "data.image_size": 32, "data.train_size": 100, "data.valid_size": 50, "data.label_flip": 0.25, "data.flatten": True,
     "data.normalise": False, "data.eval_train_size": 7, "data.augment.crop": 4, "data.augment.flip": True,
     "data.augment.cutout": 8, "data.label_noise": 0.2, "data.shortcut.kind": "tag", "data.shortcut.strength": -1.5,
@@ -58,6 +60,7 @@ READ_AS_TABLE = [name for name, reader in DATASETS.items() if "columns" in reade
 BESIDE |= {key: {"data.name": name} for name in READ_AS_TABLE for key in KNOB if key.startswith("data.columns.")}
 BESIDE |= {key: {"data.name": "image_folder"} for key in ("data.image_size", "data.on_broken")}
 BESIDE |= {"data.imbalance.profile": {"data.imbalance.ratio": 10.0}}
+BESIDE |= {key: {"data.name": "text"} for key in ("data.columns.text", "data.text.length", "data.text.vocabulary")}
 BESIDE |= {"data.task": {"data.name": "npz"}}
 BESIDE |= {key: {"data.shortcut.kind": "tag"} for key in KNOB if key.startswith("data.shortcut.")}
 BESIDE |= {key: {"data.shortcut.kind": "dominoes"} for key in KNOB if key.startswith("data.shortcut.images")}
@@ -199,7 +202,7 @@ def test_whole_numbers_become_floats_and_lists_tuples():
     "key, value, allowed",
     [
         ("method.name", "mixupp", "one of erm, label_smoothing,"),
-        ("method.name", "mixupp", "fmix (did you mean 'mixup'?)"),
+        ("method.name", "mixupp", "fmix, instance_mixup (did you mean 'mixup'?)"),
         ("method.then", "cutmixx", "one of none, erm,"),
         ("loss.name", "sigmod", "one of cross_entropy, sigmoid, squared_error (did you mean 'sigmoid'?)"),
         ("method.law", "gamma(1, 1)", "beta(a, b), uniform(lo, hi), fixed(v) or discrete("),

@@ -209,7 +209,7 @@ def test_recorded_runs_are_read_as_they_are():
 
 def test_every_option_of_a_reader_has_a_rule():
     assert {option for reader in DATASETS.values() for option in reader.takes} <= {
-        "image_size", "on_broken", "task", "columns"}  # fmt: skip
+        "image_size", "on_broken", "task", "columns", "text_length", "text_vocabulary"}  # fmt: skip
 
 
 def test_a_flag_that_leaves_pairs_unmixed_is_refused_where_there_are_none():

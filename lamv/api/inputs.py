@@ -3,6 +3,7 @@
 images           (N, H, W, C) uint8, for a data set of images
 vectors          (N, D) numbers, for vectors; of a table: as encoded (Row.data), or columns by their names
 columns          {name: (N,) values}, a pandas.DataFrame, or the path of a CSV or Parquet file, for a table
+texts            a list of them, for a data set of texts: (N, L) numbers of words in its vocabulary
 photographs      paths of files, for photographs: each is cropped and scaled as those of the data set were
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from lamv.data.words import numbered, words_of
 from lamv.errors import ConfigError, DataError, brief, nearest, shown
 
 #: Data sets of photographs, whose files may be given.
@@ -30,6 +32,8 @@ def as_stored(x: Any, splits, config, split_names: Sequence[str] = ()) -> np.nda
         return tabular.further(Path(config.data.path).expanduser(), _columns_of(config), x, splits.input_names)
     if name in PHOTOGRAPHS and not isinstance(x, np.ndarray) and _are_files(x):
         return photographs([x] if isinstance(x, str | Path) else x, config.data.image_size)
+    if splits.words and not isinstance(x, np.ndarray | str | Path):
+        return _texts(x, splits)
     if isinstance(x, str | Path):
         raise ConfigError(
             f"x is {brief(str(x))}, must be a split ({', '.join(split_names)}){nearest(x, split_names)}, or inputs"
@@ -48,6 +52,19 @@ def photographs(paths: Sequence[str | Path], image_size: int) -> np.ndarray:
             raise DataError(f"{shown(path)} {found}")
         pixels.append(found[0])
     return np.stack(pixels)
+
+
+def _texts(x: Any, splits) -> np.ndarray:
+    """(N, L) int32. Raises ConfigError for what is no list of texts, DataError for a text without a word."""
+    texts = list(x)
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise ConfigError(f"x is {brief(x)}, must be a list of texts")
+    words = [words_of(text) for text in texts]
+    for number in [number for number, of_text in enumerate(words) if not of_text][:1]:
+        raise DataError(f"x[{number}] is {brief(texts[number])}, which has no word in it")
+    length = next(iter(splits.parts.values())).inputs.shape[1]
+    made = numbered(words, splits.words, length).numbers
+    return np.pad(made, ((0, 0), (0, length - made.shape[1])))
 
 
 def as_attributes(attributes: Any, number: int, config, num_classes: int) -> np.ndarray:

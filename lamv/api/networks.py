@@ -99,6 +99,7 @@ class Network:
             num_classes=view.num_classes,
             widths=config.model.widths or None,
             dtype=config.model.dtype,
+            num_words=view.num_words,
         )
         self.layers: tuple[str, ...] = (*hidden_layers(self.module, view.shape), *ENDS)
         self.tables = {"train": view.train._replace(environments=()), **view.tests}

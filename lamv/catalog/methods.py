@@ -91,7 +91,7 @@ def in_brief(config: Knobs) -> str:
     except UNREADABLE:
         return in_short(config)
     words = words or ", ".join(_described(method, None).split(": ")[0].split(", ")[:2])
-    smoothed = METHODS[name].mixes and method.get("smoothing")
+    smoothed = _smooths_before(name) and method.get("smoothing")
     words += f" on smoothed labels, ε = {plain(smoothed)}" if smoothed else ""
     if share := suppression_of(config):
         suppressed = MAXSUP_IN_BRIEF.format(plain(share))
@@ -112,13 +112,18 @@ def kind_of(config: Knobs) -> str:
     return MAXSUP if name == "erm" and suppression_of(config) else name
 
 
+def _smooths_before(name: str) -> bool:
+    """Whether a method mixes labels that were smoothed by the knobs of label smoothing."""
+    return METHODS[name].mixes and "convention" in METHODS[name].knobs
+
+
 def _described(method: Knobs, num_classes: int | None) -> str:
     """One method, with the labels that are smoothed before it mixes them."""
     name = method.get("name") or ""
     knobs = {**method, "num_classes": num_classes}
     try:
         sentences = [METHODS[name].sentence]
-        if METHODS[name].mixes and method.get("smoothing"):
+        if _smooths_before(name) and method.get("smoothing"):
             sentences.append(SMOOTHED_BEFORE)
             knobs.setdefault("convention", "uniform")
         return filled(" ".join(sentences), knobs, PARTS)
@@ -161,6 +166,12 @@ METHODS: dict[str, MethodEntry] = {
         " network’s own running prediction for that example ({equal} for every class at first, then a mean of decay"
         " {running_decay:g}).",
         ("smoothing", "running_decay"), "#1aa0b9",
+    ),
+    "online_smoothing": MethodEntry(
+        "Online label smoothing, ε = {smoothing:g}: the target is {kept:g} on the label plus {smoothing:g} times the mean"
+        " prediction of the last epoch for examples of its class that were classified rightly ({equal} for every class at"
+        " first).",
+        ("smoothing",), "#2c8fa3",
     ),
     "matched_smoothing": MethodEntry(
         "Matched smoothing: label smoothing over {over}, with the ε at which the targets have the mean entropy of"
@@ -235,6 +246,11 @@ METHODS: dict[str, MethodEntry] = {
         " (spectrum falling as frequency to the power −{decay_power:g}), and the target is mixed in the same share;"
         " {drawn}.",
         ("decay_power", *MIXING), "#e07bd9", True,
+    ),
+    "instance_mixup": MethodEntry(
+        "Mixup of instance-smoothed labels, ε = {smoothing:g}: each label is replaced by {kept:g} on it plus {smoothing:g}"
+        " times the network’s current prediction for that example, and then mixed, {pair}; {drawn}.",
+        ("alpha", "law", "lam_per", "smoothing"), "#c98500", True,
     ),
 }  # fmt: skip
 

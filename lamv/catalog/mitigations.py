@@ -133,6 +133,12 @@ MITIGATIONS: dict[str, MitigationEntry] = {
         " that the first gets wrong {upweight:g} times as often as the others.",
         ("first_steps", "upweight"),
     ),
+    "easy_to_hard": MitigationEntry(
+        "Easy to hard: after {first_steps} steps of ERM the training examples are ranked by their loss; the first half of"
+        " the run then draws from the half of smaller losses, and the second half of the run from the other, so that"
+        " partners are of one half.",
+        ("first_steps",),
+    ),
     "dfr": MitigationEntry(
         "Deep feature reweighting: after training, the last layer is fitted anew by logistic regression on {split}"
         " examples of which every group has equally many, and averaged over {subsets} such subsets.",

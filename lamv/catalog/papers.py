@@ -87,6 +87,13 @@ PAPERS = (
         Reported("a last layer trained anew on frozen features balances a long tail", "long_tails/fashion_mnist",
                  "long_tails/digits", "long_tails/cifar", f"CIFAR-10-LT, CIFAR-100-LT: {NO_MACHINE}"),
     )),
+    Paper("Zheng et al., Self-Evolution Learning for Mixup, EMNLP 2023, arXiv 2305.13547", (
+        Reported("few texts: stages from easy to hard, and Mixup of instance-smoothed labels", "few_shot_text",
+                 missing="the paper's data sets and BERT; a gain in accuracy does not appear"),
+    )),
+    Paper("Zhang et al., Delving Deep into Label Smoothing, IEEE TIP 2021", (
+        Reported("online label smoothing against noisy labels", "label_noise", missing="CIFAR-100 and ImageNet"),
+    )),
     Paper("Shah et al., The Pitfalls of Simplicity Bias in Neural Networks, NeurIPS 2020", (
         Reported("dominoes: the simpler half is learned", "spurious/dominoes", "spurious/dominoes_quick"),
     )),

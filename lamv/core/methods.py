@@ -6,6 +6,7 @@ for of these:
 
     rows      which rows of the global batch these are; asked for by whatever combines examples
     prior     (K,) frequencies of the classes in the data that training examples are drawn from
+    soft_labels    (K, K), row y the soft label of class y, see lamv.core.targets.SoftLabels
     running   (B, K) running mean of the model's own probabilities for these examples, 1 / K before their first step
     predict   inputs -> (B, K) outputs of the model as it is now, without gradient
 
@@ -63,8 +64,45 @@ def disturb_label(key, inputs, targets, *, smoothing, convention: str = "uniform
 
 
 def instance_smoothing(key, inputs, targets, *, smoothing, running):
-    """Smoothing towards the model's own running prediction of the example; label smoothing at the first step."""
+    """Smoothing towards the model's own running prediction of the example; label smoothing at the first step.
+
+    Only its lag sets it apart from ERM: with the current prediction p of the same input, held fixed, the gradient of the
+    loss in the logits is p - (1 - smoothing) e_y - smoothing p = (1 - smoothing) (p - e_y).
+    """
     return inputs, labels.smooth_towards(targets, smoothing, running)
+
+
+def online_smoothing(key, inputs, targets, *, smoothing, soft_labels):
+    """Online label smoothing (Zhang et al. 2021): towards the mean prediction for the class where it was right.
+
+    q = (1 - smoothing) e_y + smoothing S_y, S of the last epoch; label smoothing in the first. The source: smoothing = 1/2.
+    """
+    labels.check_targets(targets)
+    return inputs, labels.smooth_towards(targets, smoothing, targets @ soft_labels)
+
+
+def instance_mixup(
+    key,
+    inputs,
+    targets,
+    *,
+    alpha=1.0,
+    law=None,
+    lam_per: str = "example",
+    smoothing=0.0,
+    predict,
+    rows: Rows | None = None,
+):
+    """Mixup of targets that were smoothed towards the model's current prediction of each part.
+
+    q_i = (1 - smoothing) e_y + smoothing p(x_i) before mixing: the instance-specific smoothing of self-evolution learning
+    (2023). It takes one forward pass more. Without mixing it would be ERM at a smaller step, see instance_smoothing.
+    """
+    check = mixing.class_targets(targets)
+    labels.check_targets(check, inputs.shape[0])
+    smoothed = labels.smooth_towards(check, smoothing, predict(inputs))
+    together = (smoothed, *targets[1:]) if isinstance(targets, tuple) else smoothed
+    return mixing.mixup(key, inputs, together, alpha=alpha, law=law, lam_per=lam_per, rows=rows)
 
 
 def matched_smoothing(key, inputs, targets, *, alpha=1.0, law=None, convention: str = "uniform", prior):
@@ -150,8 +188,11 @@ def knobs_of(method: Callable) -> tuple[str, ...]:
 #: Methods whose targets are those of classes; the others serve regression too, as long as nothing is smoothed.
 FOR_CLASSES = (
     "label_smoothing", "unigram_smoothing", "over_smoothing", "noise_correction", "disturb_label", "instance_smoothing",
-    "matched_smoothing", "same_class_mixup",
+    "online_smoothing", "matched_smoothing", "same_class_mixup", "instance_mixup",
 )  # fmt: skip
+
+#: Methods that combine regions of images.
+OF_IMAGES = ("cutmix", "resizemix", "fmix")
 
 TARGETS = {
     "erm": erm,
@@ -161,6 +202,7 @@ TARGETS = {
     "noise_correction": noise_correction,
     "disturb_label": disturb_label,
     "instance_smoothing": instance_smoothing,
+    "online_smoothing": online_smoothing,
     "matched_smoothing": matched_smoothing,
 }
 MIXING = {
@@ -182,4 +224,5 @@ MIXING = {
 METHODS: dict[str, Method] = {
     **{name: target_method(function) for name, function in TARGETS.items()},
     **{name: mixing_method(function) for name, function in MIXING.items()},
+    "instance_mixup": Method(instance_mixup, combines=True),
 }

@@ -193,6 +193,15 @@ def jtt_weights(correct, upweight) -> jax.Array:
     return jnp.where(correct, 1.0, jnp.float32(upweight))
 
 
+def easier_half(losses: np.ndarray) -> np.ndarray:
+    """(..., M) float32: 1 for the half of the examples with the smaller losses, 0 for the others; the odd one is easy.
+
+    By rank and not by the median itself, which equal losses would share.
+    """
+    ranks = np.argsort(np.argsort(losses, axis=-1, kind="stable"), axis=-1)
+    return (ranks < (losses.shape[-1] + 1) // 2).astype(np.float32)
+
+
 def draw_indices(key: jax.Array, rows: Rows, weights: jax.Array) -> jax.Array:
     """(B_local,) int32 indices in [0, M), each drawn with probability weight / sum of weights, with replacement.
 

@@ -16,6 +16,8 @@ Flipping labels at random is smoothing in expectation: the cross-entropy is line
 for label noise undoes it, and is the one function here whose targets are not probabilities: some are negative.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -66,6 +68,37 @@ def smooth_towards(targets: jax.Array, smoothing, prior: jax.Array) -> jax.Array
     check_probabilities("prior", prior)
     check_range("smoothing", smoothing, low=0.0, below=1.0)
     return (1.0 - smoothing) * targets + smoothing * jnp.broadcast_to(prior, targets.shape)
+
+
+class SoftLabels(NamedTuple):
+    """Online label smoothing (Zhang et al. 2021): of each class, what the network predicts for it where it is right.
+
+    rows: (K, K), row y the soft label of class y, from the last epoch. sums: (K, K), row y the sum of the predictions of
+    this epoch for examples of class y that were right.
+    """
+
+    rows: jax.Array
+    sums: jax.Array
+
+
+def even_soft_labels(num_classes: int) -> SoftLabels:
+    """Before the first epoch: 1 / K each."""
+    shape = (num_classes, num_classes)
+    return SoftLabels(jnp.full(shape, 1 / num_classes), jnp.zeros(shape))
+
+
+def updated_soft_labels(soft: SoftLabels, probabilities: jax.Array, targets: jax.Array, ends_epoch) -> SoftLabels:
+    """After a batch: S_y is the mean of the right predictions of an epoch for class y.
+
+    probabilities, targets: (B, K), the class of a target being its largest entry. ends_epoch: whether the sums of this epoch
+    become the rows, and begin anew; a class that was never predicted rightly keeps its row.
+    """
+    label = jnp.argmax(targets, axis=-1)
+    right = jax.nn.one_hot(label, targets.shape[-1]) * (jnp.argmax(probabilities, axis=-1) == label)[:, None]
+    sums = soft.sums + right.T @ probabilities
+    number = jnp.sum(sums, axis=-1, keepdims=True)
+    rows = jnp.where(number > 0, sums / jnp.maximum(number, 1e-12), soft.rows)
+    return SoftLabels(jnp.where(ends_epoch, rows, soft.rows), jnp.where(ends_epoch, 0.0, sums))
 
 
 def correct_noise(targets: jax.Array, noise_rate, convention: str = "uniform") -> jax.Array:

@@ -15,7 +15,17 @@ from typing import Any, NamedTuple
 
 from lamv.data import integrity
 from lamv.data.classes import check_classes
-from lamv.data.sets import bifair_synthetic, celeba, cifar, image_folder, mnist, npz, scikit_learn, waterbirds
+from lamv.data.sets import (
+    bifair_synthetic,
+    celeba,
+    cifar,
+    docstrings,
+    image_folder,
+    mnist,
+    npz,
+    scikit_learn,
+    waterbirds,
+)
 from lamv.data.splits import Normalisation, Source, Split, Splits
 from lamv.errors import ConfigError, DataError, nearest, one_line, shown
 from lamv.files import kind_of
@@ -34,6 +44,7 @@ class Options(NamedTuple):
     image_size: the side, in pixels, of the squares that photographs become, 1 to MAX_IMAGE_SIZE.
     on_broken: photographs that cannot be read: "error" refuses the data set, "skip" leaves them out and names them.
     task: "classification", "regression" (labels are numbers to be predicted), or "auto", which goes by their type.
+    text_length, text_vocabulary: words of a text that are kept, and words that have a number of their own; at least 1.
     columns: of a table, {"label": NAME, "split": ..., "group": ..., "attribute": ..., "drop": (NAME, ...)}, where these are
         not the columns' names, see lamv.data.sets.tabular.
     """
@@ -41,6 +52,8 @@ class Options(NamedTuple):
     image_size: int = 64
     on_broken: str = "error"
     task: str = "auto"
+    text_length: int = 64
+    text_vocabulary: int = 20_000
     columns: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -113,6 +126,10 @@ def _taken(name: str, reader: Reader, verify: str, options: Options) -> dict[str
     size = options.image_size
     if type(size) is not int or not 1 <= size <= MAX_IMAGE_SIZE:
         raise ConfigError(f"image_size={size!r} must be a whole number from 1 to {MAX_IMAGE_SIZE}; 64 is usual")
+    for option in ("text_length", "text_vocabulary"):
+        value = getattr(options, option)
+        if type(value) is not int or value < 1:
+            raise ConfigError(f"{option}={value!r} must be a whole number of at least 1")
     for option, allowed in (("on_broken", ON_BROKEN), ("task", TASKS)):
         value = getattr(options, option)
         if value not in allowed:
@@ -127,6 +144,13 @@ def _read_table(path: Path, **options: Any) -> Splits:
     from lamv.data.sets import tabular
 
     return tabular.read(path, **options)
+
+
+def _read_text(path: Path, **options: Any) -> Splits:
+    """lamv.data.sets.text.read, imported late: so does a table of texts."""
+    from lamv.data.sets import text
+
+    return text.read(path, **options)
 
 
 IDX_FILES = "the four IDX files, train-images-idx3-ubyte.gz and so on, from"
@@ -154,6 +178,13 @@ DATASETS = {
         holds="a row of numbers and texts for every example and a column called label, in CSV or Parquet",
         takes=("task", "columns"),
     ),
+    "text": Reader(
+        _read_text,
+        holds="a row for every text with columns called text and label, in CSV or Parquet; or texts, .txt, in CLASS/ or in"
+        " train/CLASS/ and test/CLASS/",
+        takes=("text_length", "text_vocabulary", "task", "columns"),
+    ),
+    "docstrings": Reader(docstrings.read, takes=("text_length", "text_vocabulary")),
     "image_folder": Reader(
         image_folder.read,
         holds="photographs in train/CLASS/ and test/CLASS/, or in CLASS/, or metadata.csv with path, label, split and group",

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lamv.data.splits import Splits
+from lamv.data.splits import Splits, joined
 from lamv.errors import ConfigError
 
 
@@ -17,13 +17,16 @@ class Indices(NamedTuple):
     valid: np.ndarray
 
 
-def cut(splits: Splits, seed: int, train_size: int | None, valid_size: int = 0) -> Indices:
+def cut(
+    splits: Splits, seed: int, train_size: int | None, valid_size: int = 0, per_class: int | None = None
+) -> Indices:
     """Which examples train, test and validate, for one seed; indices count through the parts in order.
 
     A data set with official parts keeps its test set, and `train_size` (None: all) draws from its training part.
     One without is shuffled by the seed: the first `train_size` (None: two thirds) train, the rest test. `valid_size`
     examples for validation are drawn from what does not train: from an official part for it (0: all of it), else from
-    what the training part leaves, else from what would test. Raises ConfigError where there are too few.
+    what the training part leaves, else from what would test. per_class: training examples of each class, in place of
+    train_size. Raises ConfigError where there are too few.
     """
     whole = "all" in splits.parts
     indices = indices_of(splits, splits.training_part)
@@ -34,6 +37,8 @@ def cut(splits: Splits, seed: int, train_size: int | None, valid_size: int = 0) 
         raise ConfigError(f"config.data.train_size is {size}, must be at most {most} for {splits.name}; ask for less")
     order = indices if size == number else indices[shuffled(seed, number)]
     train, rest = order[:size], order[size:]
+    if per_class is not None:
+        train, rest = _of_each_class(splits, indices[shuffled(seed, number)], per_class)
     if "valid" in splits.parts:
         pool = indices_of(splits, "valid")
         most, why = len(pool), "its validation part has no more"
@@ -46,6 +51,22 @@ def cut(splits: Splits, seed: int, train_size: int | None, valid_size: int = 0) 
         raise ConfigError(f"config.data.valid_size is {valid_size}, must be at most {most} for {splits.name}: {why}")
     test, left_out = (rest, rest[:0]) if whole else (indices_of(splits, "test"), rest)
     return Indices(*map(np.sort, (train, test, left_out, valid)))
+
+
+def _of_each_class(splits: Splits, order: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first `number` of each class, and the others, in this order. Raises ConfigError where a class has too few."""
+    labels = joined(splits, "labels")[order]
+    if splits.is_regression:
+        raise ConfigError(f"config.data.per_class is {number}, must be unset for {splits.name}, which has no classes")
+    whole, sizes = "all" in splits.parts, np.bincount(labels, minlength=splits.num_classes)
+    if number > (most := sizes.min() - whole):
+        few = splits.class_names[int(sizes.argmin())]
+        raise ConfigError(
+            f"config.data.per_class is {number}, must be at most {most} for {splits.name}: {few} has {sizes.min()} examples"
+        )
+    # How many of its class come before each example.
+    before = np.argsort(np.argsort(labels, kind="stable")) - (np.cumsum(sizes) - sizes)[labels]
+    return order[before < number], order[before >= number]
 
 
 def indices_of(splits: Splits, name: str) -> np.ndarray:

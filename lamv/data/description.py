@@ -88,6 +88,8 @@ def _inputs(splits: Splits) -> str:
     if some.ndim == 4:
         height, width, channels = some.shape[1:]
         return f"images of {height} x {width} pixels, {channels} channel{'s' * (channels > 1)}, {some.dtype}"
+    if splits.words:
+        return f"texts of at most {some.shape[1]} words, from a vocabulary of {len(splits.words):,}"
     low = min(float(np.nanmin(part.inputs)) for part in splits.parts.values())
     high = max(float(np.nanmax(part.inputs)) for part in splits.parts.values())
     return f"vectors of {some.shape[1]} numbers from {low:.4g} to {high:.4g}"

@@ -23,7 +23,8 @@ from lamv.errors import ConfigError
 
 
 class Examples(NamedTuple):
-    """inputs (N, H, W, C) uint8 or (N, D) float32, as stored; labels (N,) int32, or float32 for regression.
+    """inputs (N, H, W, C) uint8, (N, D) float32 or (N, L) int32 numbers of words, as stored; labels (N,)
+    int32, or float32 for regression.
 
     partners: (P, H, W, C) uint8 over lamv.data.partners.SCALE, the images of another data set that a cue is made of, or ().
     """
@@ -52,6 +53,7 @@ class DataView(NamedTuple):
         is standardised by it (Splits.standardise); else ().
     tail: sizes of the classes in the training set of every replica, before a mitigation subsamples it, where
         data.imbalance makes them unequal; else None.
+    num_words: of the vocabulary of texts; 0 for other data.
     """
 
     train: SplitIndex
@@ -71,6 +73,7 @@ class DataView(NamedTuple):
     grouped: frozenset[str] = frozenset()
     standardise: tuple[np.ndarray, np.ndarray] | tuple = ()
     tail: LongTail | None = None
+    num_words: int = 0
 
 
 def examples_of(splits: Splits) -> Examples:
@@ -91,7 +94,7 @@ def data_view(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> DataVi
     config = configs[0]
     _check(splits, config)
     raw_shape, shape, cue = _shapes(splits, config)
-    cuts = [cut(splits, seed, config.data.train_size, config.data.valid_size) for seed in seeds]
+    cuts = [cut(splits, seed, config.data.train_size, config.data.valid_size, config.data.per_class) for seed in seeds]
     indexer, tail = Indexer(splits, configs, seeds), None
     if config.data.imbalance.ratio > 1:
         tail, training = indexer.long_tailed([one.train for one in cuts], config.data.imbalance)
@@ -122,7 +125,7 @@ def data_view(splits: Splits, configs: Sequence, seeds: Sequence[int]) -> DataVi
         indexer.num_groups, shape, cue, (sizes / sizes.sum()).astype(np.float32), splits.is_regression, validation,
         raw_shape, indexer.num_attributes, len(config.data.shortcut.environments), group_counts,
         frozenset(name for name, of in {"train": train, **tests}.items() if np.any(of.groups < indexer.num_groups)),
-        _standardise(splits, train), tail,
+        _standardise(splits, train), tail, len(splits.words),
     )  # fmt: skip
 
 
@@ -139,6 +142,11 @@ def _check(splits: Splits, config) -> None:
             raise ConfigError(
                 f"config.{knob} must be {must_be} for {splits.name}: it needs classes, and there are none"
             )
+    if shortcut.kind != "none" and splits.words:
+        raise ConfigError(
+            f"config.data.shortcut.kind is {shortcut.kind!r}, must be 'none' for {splits.name}: cues are planted in numbers,"
+            " not in words; give the data an attribute column"
+        )
     if shortcut.kind == "dominoes" and not isinstance(splits, WithPartners):
         raise ConfigError(
             "config.data.shortcut.kind is 'dominoes', but there are no images to be put above; name their data set in"

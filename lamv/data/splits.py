@@ -20,7 +20,7 @@ NONE = -1
 class Split(NamedTuple):
     """One part of a data set, on the host.
 
-    inputs: (N, H, W, C) uint8 images, or (N, D) float32 vectors.
+    inputs: (N, H, W, C) uint8 images, (N, D) float32 vectors, or (N, L) int32 numbers of words (lamv.data.words).
     labels: (N,) int32 in [0, K); or, for regression, (N,) float32, what is to be predicted.
     ids: (N,) int64, the position of each example in the source files; stable across subsets and seeds.
     groups: (N,) int32 in [0, G), or None where this part has none.
@@ -64,8 +64,8 @@ class Splits:
     of the attribute, () where there is none. own_group_names: of groups that are not made of labels and attributes.
     crossing: template for the name of a group, of its class and attribute. input_names: of the D inputs of a vector, ()
     where they have none. standardise: which of them are standardised by what a seed trains on, () for none; NaN in these is
-    a missing value, which becomes their mean. notes: what was mapped, filled in or ignored, a sentence each. left_out:
-    files that could not be read.
+    a missing value, which becomes their mean. words: the vocabulary of texts, () for other data. notes: what was mapped,
+    filled in or ignored, a sentence each. left_out: files that could not be read.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Splits:
     crossing: str = "{label}, {attribute}"
     input_names: tuple[str, ...] = ()
     standardise: tuple[bool, ...] = ()
+    words: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 

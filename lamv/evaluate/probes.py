@@ -145,6 +145,10 @@ def other_data(options: Options, row: VariantRun) -> OtherData | None:
         raise ConfigError(
             f"--transfer is {name!r}, must be of images: a table is standardised by its own training rows"
         )
+    if splits.words or row.view.num_words:
+        raise ConfigError(
+            f"--transfer is {name!r}, must not be of texts, nor the run: each has a vocabulary of its own"
+        )
     inputs = _like_own(joined(splits, "inputs"), splits.normalisation.scale, name, row)
     parts = cut(splits, 0, None)
     tables = {}

@@ -27,6 +27,9 @@ CORRUPTION_STREAM = 101
 
 def under_attack(snapshot: Snapshot) -> list[Result]:
     """test/attack/KIND_EPS/{accuracy,margin_mean}."""
+    if snapshot.view.num_words:
+        snapshot.note("no attacks, as the inputs are words and not numbers that can be moved")
+        return []
     return _measured(snapshot, "attack", ATTACKS, snapshot.options.attacks, attacked)
 
 

@@ -14,6 +14,7 @@ from lamv.knobs import MAX_LAYERS, MAX_WIDTH
 from lamv.models.classifier import Classifier
 from lamv.models.resnet import RESNETS
 from lamv.models.simple import CNN, MLP, Linear
+from lamv.models.text import EmbeddingBag, TextTransformer
 from lamv.models.wide_resnet import WIDE_RESNETS
 
 
@@ -23,6 +24,7 @@ class Model(NamedTuple):
     make: Callable[..., Classifier]
     vectorise: bool = False  # train the replicas under one vmap? Else one after another: a convolution fills the device
     takes_widths: bool = False
+    reads_words: bool = False  # a TextClassifier, for texts and nothing else
 
 
 def build(
@@ -32,13 +34,15 @@ def build(
     widths: Sequence[int] | None = None,
     dtype: str = "float32",
     axis_name: str | None = None,
+    num_words: int = 0,
 ) -> Classifier:
     """The model of that name in MODELS.
 
-    widths: of the hidden layers, for mlp and cnn only (in a cnn the last one is dense); None for the model's own.
+    widths: of the hidden layers, of models that take them (in a cnn the last is dense); None for the model's own.
     dtype: of the computation below the last dense layer, "float32" or "bfloat16"; parameters, statistics, logits and
         features are float32 always.
     axis_name: the mapped axis over which BatchNorm statistics are averaged; None to keep each device's own.
+    num_words: of the vocabulary, for models of texts.
     """
     if name not in MODELS:
         raise ConfigError(f"model.name is {name!r}, must be one of {', '.join(MODELS)}{nearest(name, MODELS)}")
@@ -47,6 +51,8 @@ def build(
     options = {"num_classes": num_classes, "dtype": DTYPES[dtype], "axis_name": axis_name}
     if widths is not None:
         options["widths"] = checked_widths(name, widths)
+    if MODELS[name].reads_words:
+        options["num_words"] = num_words
     return MODELS[name].make(**options)
 
 
@@ -77,5 +83,7 @@ MODELS = {
     "linear": Model(Linear, vectorise=True),
     "mlp": Model(MLP, vectorise=True, takes_widths=True),
     "cnn": Model(CNN, takes_widths=True),
+    "embedding_bag": Model(EmbeddingBag, vectorise=True, takes_widths=True, reads_words=True),
+    "text_transformer": Model(TextTransformer, vectorise=True, reads_words=True),
     **{name: Model(make) for name, make in (RESNETS | WIDE_RESNETS).items()},
 }

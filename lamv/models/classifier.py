@@ -1,6 +1,7 @@
 """What every model is: a linen module that returns logits and features.
 
-`model.apply(variables, inputs, train=...)` takes inputs (B, H, W, C) or (B, D), floats, and returns (logits, features):
+`model.apply(variables, inputs, train=...)` takes inputs (B, H, W, C) or (B, D), floats, or texts
+(lamv.models.text), and returns (logits, features):
 logits (B, K) and features (B, D), the penultimate activations. Both are float32, and the last dense layer is computed
 in float32 whatever the compute dtype: the logits are `features @ kernel + bias` with no rounding to bfloat16 between.
 Parameters and BatchNorm statistics are float32 always.

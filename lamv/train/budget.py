@@ -94,7 +94,9 @@ def _of_row(config, splits, evaluates: bool) -> _Size:
     tables = 2 * 3 * FLOAT * examples * (3 if config.data.shortcut.kind != "none" else 1)
     shape = next(iter(splits.parts.values())).inputs.shape[1:]
     seen = (math.prod(shape),) if config.data.flatten else tuple(shape)
-    parameters, units, features = _network(config.model.name, config.model.widths, config.model.dtype, classes, seen)
+    parameters, units, features = _network(
+        config.model.name, config.model.widths, config.model.dtype, classes, seen, len(splits.words)
+    )
     # A gradient beside what is kept, and a copy on the host for a checkpoint.
     state = parameters * (SLOTS.get(config.optim.name, 3) + 2)
     state += examples * classes if "instance_smoothing" in (config.method.name, config.method.then) else 0
@@ -110,10 +112,10 @@ def _of_row(config, splits, evaluates: bool) -> _Size:
 
 @cache  # once for all rows with the same network: a trace of a deep one takes a second
 def _network(
-    name: str, widths: tuple[int, ...], dtype: str, classes: int, shape: tuple[int, ...]
+    name: str, widths: tuple[int, ...], dtype: str, classes: int, shape: tuple[int, ...], num_words: int = 0
 ) -> tuple[int, int, int]:
     """(parameters, units of all hidden layers, features), from shapes alone; zeros for a model that does not fit."""
-    model = build(name, num_classes=classes, widths=widths or None, dtype=dtype)
+    model = build(name, num_classes=classes, widths=widths or None, dtype=dtype, num_words=num_words)
     blank = jax.ShapeDtypeStruct((1, *shape), np.float32)
     hidden: dict[str, jax.Array] = {}
     try:

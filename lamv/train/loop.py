@@ -313,7 +313,7 @@ def _described(name: str, config, num_classes: int) -> str:
     """A method with its knobs and, where the label alone decides it, the target."""
     method = methods.METHODS[name]
     asks = methods.knobs_of(method)
-    alone = not {"rows", "prior", "running"} & set(asks)  # a function of the label and nothing else
+    alone = not {"rows", "prior", "running", "soft_labels"} & set(asks)  # a function of the label and nothing else
     # What is left at its empty default need not be said, nor that labels are not smoothed before they are mixed.
     said = [knob for knob in asks if knob in config.method and (config.method[knob] or knob == "smoothing")]
     if not alone and not config.method.smoothing:

@@ -38,7 +38,8 @@ class State(NamedTuple):
     """What training changes. `loss_sum` and `loss_steps` gather the loss since the last logged step.
 
     running: (train_size, K) running mean of the predictions for each training example, or () where no method asks for
-    it. mitigation: the arrays that the mitigation keeps, see lamv.train.mitigations.
+    it. soft: lamv.core.targets.SoftLabels, or () likewise. mitigation: the arrays that the mitigation keeps, see
+    lamv.train.mitigations.
     """
 
     params: Any
@@ -48,6 +49,7 @@ class State(NamedTuple):
     loss_steps: jax.Array
     running: Any
     mitigation: dict[str, jax.Array]
+    soft: Any = ()
 
     @property
     def variables(self) -> dict[str, Any]:

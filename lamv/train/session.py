@@ -33,6 +33,7 @@ def read(data) -> Splits:
     """The data set of a config's `data`, on the host; raises as lamv.data.load does."""
     options = {
         "image_size": data.image_size, "on_broken": data.on_broken, "task": data.task,
+        "text_length": data.text.length, "text_vocabulary": data.text.vocabulary,
         "columns": {what: name for what, name in data.columns.to_dict().items() if name},
     }  # fmt: skip
     kept, key = _kept.get(), repr((data.name, data.path, data.verify, options))
@@ -137,7 +138,7 @@ class Functions:
     def init(self) -> Callable:
         """(knobs) -> state."""
         remembered = self.program.train_size if self.program.remembers else 0
-        name = f"init {remembered} {sorted(self.program.mitigation.shapes.items())}"
+        name = f"init {remembered} {self.program.has_soft_labels} {sorted(self.program.mitigation.shapes.items())}"
         return self.get(name, lambda: self._session.layout.mapped(self.program.init, shared=0, once=True))
 
     def step(self, stage: int) -> Callable:

@@ -25,6 +25,7 @@ from lamv.core import batch, laws, mixing
 from lamv.core.losses import LOSSES, confidence_penalty, decays, distillation, max_suppression, weight_penalty
 from lamv.core.methods import METHODS, apply, knobs_of
 from lamv.core.mitigation import scale_slopes
+from lamv.core.targets import SoftLabels, even_soft_labels, updated_soft_labels
 from lamv.data.resident import DataView, Examples, SplitIndex
 from lamv.errors import ConfigError, nearest
 from lamv.models.classifier import check_ends
@@ -54,7 +55,9 @@ class Program:
         self.model, self.teacher = _model(config, view), None if teacher is None else _model(teacher, view)
         self.methods = [METHODS[name] for name in methods_of(config)]
         self.loss = LOSSES[config.loss.name]
+        self.embeds = view.num_words > 0
         self.remembers = any("running" in knobs_of(method) for method in self.methods)
+        self.has_soft_labels = any("soft_labels" in knobs_of(method) for method in self.methods)
         self.train_size = view.train.rows.shape[1]
         self.mitigation = MITIGATIONS[config.mitigation.name](config, view, axis=DATA_AXIS, warm_up_steps=warm_up_steps)
         # Traced now, so that a model which does not fit the data says so before anything is written or compiled.
@@ -71,7 +74,10 @@ class Program:
         running = jnp.full((self.train_size, classes), 1 / classes) if self.remembers else ()
         kept = {name: jnp.zeros(shape) for name, shape in self.mitigation.shapes.items()}
         moments = optimiser(self.config, knobs).init(params)
-        return State(params, variables.get("batch_stats", {}), moments, jnp.float32(0), jnp.int32(0), running, kept)
+        soft = even_soft_labels(classes) if self.has_soft_labels else ()
+        return State(
+            params, variables.get("batch_stats", {}), moments, jnp.float32(0), jnp.int32(0), running, kept, soft
+        )
 
     def step(
         self, state: State, knobs: Knobs, table: SplitIndex, examples: Examples, t, *, stage: int = 0, teacher=None
@@ -96,7 +102,8 @@ class Program:
         if stage == WARM_UP or "sampling" not in self.mitigation.shapes:
             indices = batch_indices(root_key(knobs), draw, self.train_size)
         else:
-            indices = self.mitigation.indices(state.mitigation, step_key(knobs, ORDER, t), draw.rows)
+            done = (t - self.warm_up_steps) / knobs.steps
+            indices = self.mitigation.indices(state.mitigation, step_key(knobs, ORDER, t), draw.rows, done)
         return self.batches.at(examples, table, indices, knobs, draw=draw)
 
     def judged(self, state: State, knobs: Knobs, table: SplitIndex, examples: Examples, t) -> tuple[jax.Array, Batch]:
@@ -109,13 +116,15 @@ class Program:
     def trained(self, state: State, knobs: Knobs, drawn: Batch, *, stage: int = 0, teacher=None) -> State:
         """The state after a step on this batch."""
         t, number = drawn.draw.t, len(drawn.labels)
-        made = self.augmented(drawn, state, knobs, stage=stage)
+        before = self.augmented(drawn, state, knobs, stage=stage)
         only_head = stage == 1 and self.config.optim.after_switch == "head"
         plain = stage == WARM_UP
         loss_of = self._loss_of(knobs, plain)
-        taught = None if self.teacher is None or plain else self.teacher.apply(teacher, made.inputs, train=False)[0]
+        taught = None if self.teacher is None or plain else self.teacher.apply(teacher, before.inputs, train=False)[0]
 
         def objective(params):
+            # Embeddings learn: what is made of them is a function of the parameters.
+            made = self.augmented(drawn, state._replace(params=params), knobs, stage=stage) if self.embeds else before
             with entering(made.hidden):
                 # Frozen features are those of evaluation: statistics of the batch would go on changing them.
                 (logits, _), updated = self.model.apply(
@@ -148,7 +157,8 @@ class Program:
             updates = only(self.model.last, updates)
         params = optax.apply_updates(state.params, updates)
         running = self._remembered(state.running, drawn.indices, logits, knobs) if self.remembers else ()
-        return State(params, batch_stats, moments, state.loss_sum + loss, state.loss_steps + 1, running, kept)
+        soft = self._soft_labels(state.soft, drawn, logits) if self.has_soft_labels else ()
+        return State(params, batch_stats, moments, state.loss_sum + loss, state.loss_steps + 1, running, kept, soft)
 
     def method(self, stage: int):
         """The method of a stage."""
@@ -158,25 +168,32 @@ class Program:
         """(logits (B, K), features (B, D)) of the network in evaluation."""
         return self.model.apply(state.variables, inputs, train=False)
 
+    def embedded(self, state: State, inputs):
+        """What a method is given for inputs: of texts their embeddings, since numbers of words cannot be mixed."""
+        return self.model.apply(state.variables, inputs, method="embed") if self.embeds else inputs
+
     def augmented(self, drawn: Batch, state: State, knobs: Knobs, *, stage: int, law=None) -> batch.Augmented:
         """The batch after the method of this stage. law: of lam, in place of the method's."""
+        inputs = self.embedded(state, drawn.inputs)
         if stage == WARM_UP:
-            return batch.Augmented(drawn.inputs, drawn.targets)
+            return batch.Augmented(inputs, drawn.targets)
         config, (t, rows) = self.config.method, drawn.draw
         given = {name: laws.parse(config[name]) if config[name] else None for name in ("law", "target_law")}
         given["law"] = given["law"] if law is None else law
 
         def predict(inputs):
-            return self.loss.outputs(self.forward(state, inputs)[0])
+            return lax.stop_gradient(self.loss.outputs(self.forward(state, inputs)[0]))
 
         offered = {"prior": self.view.class_frequencies, "predict": predict}
         if self.remembers:
             offered["running"] = state.running[drawn.indices]
+        if self.has_soft_labels:
+            offered["soft_labels"] = state.soft.rows
         pairs_key = step_key(knobs, PAIRS, t)
         # Mixup splits its key in two, which is what folding in 0 and 1 does.
         pairs = self.mitigation.pairs(jax.random.fold_in(pairs_key, 2), drawn, knobs.mitigation)
         made = apply(
-            self.method(stage), step_key(knobs, MIX, t), drawn.inputs, drawn.targets,
+            self.method(stage), step_key(knobs, MIX, t), inputs, drawn.targets,
             knobs={**config.to_dict(), **given, **knobs.method}, rows=pairs,
             memberships=self.mitigation.memberships(state.mitigation, drawn), **offered,
         )  # fmt: skip
@@ -208,6 +225,13 @@ class Program:
         decay = knobs.method["running_decay"]
         return running.at[indices].set(decay * running[indices] + (1 - decay) * outputs)
 
+    def _soft_labels(self, soft: SoftLabels, drawn: Batch, logits) -> SoftLabels:
+        """The soft labels after this batch; the same on every device."""
+        outputs = self.loss.outputs(logits[: len(drawn.indices)])
+        outputs, targets = lax.all_gather((outputs, drawn.targets), DATA_AXIS, tiled=True)
+        per_epoch = self.train_size // self.config.batch_size
+        return updated_soft_labels(soft, outputs, targets, (drawn.draw.t + 1) % per_epoch == 0)
+
     def _initial(self, key):
         # ((logits, features), variables) of one blank example.
         return self.model.init_with_output(key, jnp.zeros((1, *self.view.shape)), train=False)
@@ -228,7 +252,7 @@ class Program:
 def _model(config, view: DataView):
     return models.build(
         config.model.name, num_classes=view.num_classes, widths=config.model.widths or None,
-        dtype=config.model.dtype, axis_name=DATA_AXIS,
+        dtype=config.model.dtype, axis_name=DATA_AXIS, num_words=view.num_words,
     )  # fmt: skip
 
 

@@ -24,8 +24,8 @@ from lamv.train.checkpoint import Checkpoints, Restored, flat, unflat
 
 #: Knobs that student and teacher must have in common.
 COMMON = (
-    "seed", "seeds", "data.name", "data.image_size", "data.classes", "data.superclasses", "data.train_size", "data.flatten",
-    "data.normalise",
+    "seed", "seeds", "data.name", "data.image_size", "data.classes", "data.superclasses", "data.train_size",
+    "data.per_class", "data.flatten", "data.normalise",
     *(knob.key for knob in configs.KNOBS if knob.key.startswith("data.shortcut.") and not knob.free),
 )  # fmt: skip
 

@@ -67,7 +67,7 @@ class Replicas:
     @property
     def network(self) -> State:
         """The state without what only training uses, which differs by optimiser and mitigation."""
-        return self.state._replace(optimiser=(), running=(), mitigation={})
+        return self.state._replace(optimiser=(), running=(), mitigation={}, soft=())
 
     @property
     def numbers(self) -> range:
@@ -91,7 +91,9 @@ class VariantRun:
         self.train_size = self.view.train.rows.shape[1]
         self.names = names_of(splits, config.data.shortcut.kind)
         self.stored_shape = next(iter(splits.parts.values())).inputs.shape[1:]
-        configs.check_against_data(config, splits.num_classes, self.train_size, self.stored_shape, splits.is_regression)
+        configs.check_against_data(
+            config, splits.num_classes, self.train_size, self.stored_shape, splits.is_regression, bool(splits.words)
+        )
         configs.check_mitigation(config, self.view)
         own_steps = configs.steps_of(config, self.train_size)
         configs.check_length(config, own_steps)

@@ -37,3 +37,13 @@ def test_a_missing_number_may_be_missing_where_the_data_has_such(tmp_path):
             inputs.as_stored(wrong, *data)
     with pytest.raises(ConfigError, match="must be numbers"):
         inputs.as_stored([["a", "b"]], *data)
+
+
+def test_texts_are_numbered_by_the_vocabulary_of_the_data():
+    data = of("mine", np.zeros((2, 3), np.int32), words=("<padding>", "<unknown>", "good", "soup"))
+    np.testing.assert_array_equal(inputs.as_stored(["Good SOUP!", "a good good soup"], *data), [[2, 3, 0], [1, 2, 2]])
+    np.testing.assert_array_equal(inputs.as_stored(np.array([[2, 0, 0]]), *data), [[2, 0, 0]])
+    with pytest.raises(DataError, match=r"x\[1\] is '...', which has no word"):
+        inputs.as_stored(["good", "..."], *data)
+    with pytest.raises(ConfigError, match="must be a list of texts"):
+        inputs.as_stored([1, 2], *data)

@@ -50,6 +50,7 @@ SAID = {
     "noise_correction": ("rate 0.25", "q = 1.3 on the label", "−0.03333 on each"),
     "disturb_label": ("probability 0.3", "q = 0.73"),
     "instance_smoothing": ("0.7 on the label plus 0.3 times", "decay 0.9", "0.1 for every class at first"),
+    "online_smoothing": ("0.7 on the label plus 0.3 times", "0.1 for every class at first"),
     "matched_smoothing": ("Beta(0.4, 0.4)",),
     "mixup": ("α = 0.4", "Beta(0.4, 0.4)", "for each example", "q = 0.73 on the label"),
     "midpoint": ("1/2 on either label", "q = 0.73 on the label"),
@@ -65,6 +66,7 @@ SAID = {
     "cutmix": ("1 − λ of the area", "Beta(0.4, 0.4)"),
     "resizemix": ("[0.1, 0.8]", "for each example"),
     "fmix": ("power −3", "Beta(0.4, 0.4)"),
+    "instance_mixup": ("0.7 on it plus 0.3 times", "Beta(0.4, 0.4)"),
 }
 
 

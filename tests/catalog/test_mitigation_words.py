@@ -15,7 +15,7 @@ DEFAULTS = {knob.key: knob.default for knob in KNOBS if knob.key.startswith("mit
 SAID = {
     "reweight": "share of its group", "resample": "equally often", "subsample": "smallest of the groups",
     "group_dro": "η = 0.01", "irm": "100 × the mean square", "vrex": "100 × the variance",
-    "jtt": "for 100 steps", "dfr": "10 such subsets", "lisa": "probability 0.5", "within_groups": "Beta(2, 2)",
+    "jtt": "for 100 steps", "easy_to_hard": "after 100 steps", "dfr": "10 such subsets", "lisa": "probability 0.5", "within_groups": "Beta(2, 2)",
     "across_attributes": "another attribute", "logit_adjustment": "among examples of its attribute",
     "bifair": "after every 2 updates",
     "lort": "20 epochs more, at the learning rate 0.0005", "crt": "all classes come up equally often",

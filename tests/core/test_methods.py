@@ -27,7 +27,8 @@ KNOBS = {
 OFFERED = {
     "prior": np.float32([0.5, 0.3, 0.2]),
     "running": jnp.tile(jnp.array([[0.2, 0.2, 0.6]]), (5, 1)),
-    "predict": lambda inputs: jnp.sin(inputs @ jnp.ones((2, 3))),
+    "predict": lambda inputs: jax.nn.softmax(jnp.sin(inputs @ jnp.array([[1.0, 2, 3], [2, 1, 0]]))),
+    "soft_labels": jnp.array([[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.0, 0.5, 0.5]]),
 }
 SMOOTHING = ("smoothing", "convention")
 PAIR = ("alpha", "law", "lam_per", "rows", *SMOOTHING)
@@ -60,6 +61,7 @@ def test_erm_leaves_the_batch_alone():
         ("noise_correction", lambda: correct_noise(TARGETS, 0.4, "others")),
         ("disturb_label", lambda: flip(KEY, TARGETS, 0.3, "others")),
         ("instance_smoothing", lambda: 0.7 * TARGETS + 0.3 * jnp.array([[0.2, 0.2, 0.6]])),
+        ("online_smoothing", lambda: 0.7 * TARGETS + 0.3 * OFFERED["soft_labels"][jnp.arange(5) % 3]),
     ],
 )
 def test_what_changes_targets_only(name, expected):
@@ -72,6 +74,30 @@ def test_over_smoothing_of_ten_and_of_a_hundred_classes():
     for num_classes, on_label, on_other in ((10, 0.118, 0.098), (100, 0.0298, 0.0098)):
         _, targets = METHODS["over_smoothing"](KEY, None, one_hot(jnp.zeros(1, jnp.int32), num_classes))
         np.testing.assert_allclose(targets[0, :2], [on_label, on_other], rtol=1e-5)
+
+
+def test_instance_mixup_mixes_labels_that_were_smoothed_by_predictions():
+    predicted = OFFERED["predict"](INPUTS)
+    found = given("instance_mixup", smoothing=0.3, lam_per="example")
+    expected = mixup(KEY, INPUTS, 0.7 * TARGETS + 0.3 * predicted, law=uniform())
+    np.testing.assert_array_equal(found.inputs, expected[0])
+    np.testing.assert_allclose(found.targets, expected[1], rtol=1e-6)
+    plain = given("instance_mixup", smoothing=0.0, lam_per="example")
+    np.testing.assert_array_equal(plain.targets, mixup(KEY, INPUTS, TARGETS, law=uniform())[1])
+
+
+def test_instance_smoothing_without_lag_is_erm_at_a_smaller_step():
+    """With the current prediction of the same input the gradient in the logits is (1 - a) (p - e_y)."""
+    logits = jnp.array([[2.0, -1, 0.5], [0, 0, 0], [-3, 4, 1], [1, 1, -2], [0.1, 0.2, 0.3]])
+
+    def loss(logits, smoothing):
+        probabilities = jax.lax.stop_gradient(jax.nn.softmax(logits))
+        _, targets = METHODS["instance_smoothing"](KEY, INPUTS, TARGETS, smoothing=smoothing, running=probabilities)
+        return -jnp.sum(targets * jax.nn.log_softmax(logits))
+
+    for smoothing in (0.1, 0.9):
+        found = jax.grad(loss)(logits, smoothing)
+        np.testing.assert_allclose(found, (1 - smoothing) * (jax.nn.softmax(logits) - TARGETS), rtol=1e-5, atol=1e-7)
 
 
 def test_mixup_gets_its_knobs():
@@ -117,6 +143,7 @@ def test_knobs_are_the_keyword_only_arguments():
         "noise_correction": ("noise_rate", "convention"),
         "disturb_label": (*SMOOTHING, "rows"),
         "instance_smoothing": ("smoothing", "running"),
+        "online_smoothing": ("smoothing", "soft_labels"),
         "matched_smoothing": ("alpha", "law", "convention", "prior"),
         "mixup": PAIR,
         "midpoint": ("rows", *SMOOTHING),
@@ -132,12 +159,13 @@ def test_knobs_are_the_keyword_only_arguments():
         "cutmix": PAIR,
         "resizemix": ("scale_low", "scale_high", "lam_per", "rows", *SMOOTHING),
         "fmix": ("alpha", "law", "decay_power", "lam_per", "rows", *SMOOTHING),
+        "instance_mixup": ("alpha", "law", "lam_per", "smoothing", "predict", "rows"),
     }
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_knob_of_a_method_is_one_of_the_config(name):
-    given = {"rows", "prior", "running", "predict"}
+    given = {"rows", "prior", "running", "predict", "soft_labels"}
     missing = [knob for knob in knobs_of(METHODS[name]) if knob not in given and f"method.{knob}" not in KNOB]
     assert not missing, "give a new knob a line in lamv/knobs.py"
 
@@ -161,7 +189,7 @@ def test_integers_give_what_floats_give(name):
         np.testing.assert_allclose(found.inputs, expected.inputs, rtol=2e-7)
         np.testing.assert_allclose(found.targets, expected.targets, rtol=2e-7)
         assert name == "erm" or found.targets.dtype == jnp.float32
-        assert (found.inputs.dtype == jnp.float32) == (name in MIXING and name not in moves)
+        assert (found.inputs.dtype == jnp.float32) == (METHODS[name].combines and name not in moves)
 
 
 @hypothesis.settings(deadline=None, derandomize=True, max_examples=12)

@@ -17,6 +17,7 @@ from lamv.core.mitigation import (
     attribute_shares,
     distribution,
     draw_indices,
+    easier_half,
     group_dro,
     irm,
     jtt_weights,
@@ -415,3 +416,9 @@ def test_unfairness_by_hand():
     assert unfairness(three, jnp.ones(6), 3) == pytest.approx((5 + 3) / 2)
     slope = jax.grad(unfairness)(three, jnp.array([1.0, 1.0, 1.0, 0.0, 1.0, 0.0]), 3)
     np.testing.assert_allclose(slope, [-1, 0, 1, 0, 0, 0])
+
+
+def test_the_easier_half_is_that_of_the_smaller_losses():
+    losses = np.array([[3.0, 1, 2, 5], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(easier_half(losses), [[0, 1, 1, 0], [1, 1, 0, 0]])
+    np.testing.assert_array_equal(easier_half(np.array([2.0, 9, 1])), [1, 0, 1])

@@ -17,6 +17,7 @@ from lamv.core.targets import (
     CONVENTIONS,
     correct_noise,
     entropy,
+    even_soft_labels,
     flip,
     matched_smoothing,
     one_hot,
@@ -24,6 +25,7 @@ from lamv.core.targets import (
     smooth_towards,
     smoothing_limit,
     suppressed,
+    updated_soft_labels,
 )
 
 FIRST_OF_THREE = np.array([[1.0, 0.0, 0.0]], np.float32)
@@ -411,3 +413,21 @@ def test_the_entropy_has_a_slope_where_a_class_is_ruled_out():
 
 def test_the_entropy_of_nan_is_nan(run):
     assert np.isnan(run(entropy)(np.float32([[np.nan, 0.5]])))
+
+
+# Online label smoothing
+
+
+def test_soft_labels_are_the_mean_right_predictions_of_an_epoch():
+    update = jax.jit(updated_soft_labels)
+    first = np.float32([[0.6, 0.3, 0.1], [0.5, 0.4, 0.1], [0.2, 0.7, 0.1]])
+    labels = np.eye(3, dtype=np.float32)
+    soft = update(even_soft_labels(3), first, labels[[0, 1, 1]], False)
+    np.testing.assert_allclose(soft.rows, np.full((3, 3), 1 / 3), rtol=1e-6, err_msg="the epoch has not ended")
+    np.testing.assert_allclose(soft.sums, [[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0, 0, 0]], err_msg="the second is wrong")
+    soft = update(soft, np.float32([[0.8, 0.1, 0.1], [0.1, 0.9, 0.0]]), labels[[0, 2]], True)
+    np.testing.assert_allclose(soft.rows, [[0.7, 0.2, 0.1], [0.2, 0.7, 0.1], [1 / 3] * 3], rtol=1e-5)
+    assert not np.any(soft.sums)
+    # A class that is never right keeps its row; the smoothed label counts for its largest entry.
+    soft = update(soft, np.float32([[0.1, 0.1, 0.8]]), np.float32([[0.1, 0.2, 0.7]]), True)
+    np.testing.assert_allclose(soft.rows, [[0.7, 0.2, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8]], rtol=1e-5)

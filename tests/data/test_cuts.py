@@ -124,3 +124,19 @@ def test_too_large_a_validation_set_is_refused_in_one_line(splits, train_size, v
         cut(splits, 0, train_size, valid_size)
     message = str(caught.value)
     assert all(word in message for word in words) and "valid_size" in message and "\n" not in message
+
+
+@pytest.mark.parametrize("splits", [UNCUT, OFFICIAL])
+def test_so_many_of_each_class(splits):
+    train, test, left_out, _ = cut(splits, 3, None, per_class=2)
+    labels = np.concatenate([of.labels for of in splits.parts.values()])
+    assert np.bincount(labels[train], minlength=splits.num_classes).tolist() == [2] * splits.num_classes
+    rest = test if splits is UNCUT else left_out
+    together = np.sort(np.concatenate([train, rest]))
+    np.testing.assert_array_equal(together, np.arange(len(splits.parts[splits.training_part].labels)))
+    assert not np.array_equal(train, cut(splits, 4, None, per_class=2)[0])
+
+
+def test_a_class_with_too_few_examples_is_named():
+    with pytest.raises(ConfigError, match="per_class is 1000, must be at most .* for .* has .* examples"):
+        cut(UNCUT, 0, None, per_class=1000)

@@ -17,6 +17,9 @@ PARAMETERS = {
     "linear": 3072 * 10 + 10,
     "mlp": 3072 * 64 + 64 + 64 * 10 + 10,
     "cnn": (27 * 16 + 16) + (9 * 16 * 32 + 32) + (8 * 8 * 32 * 64 + 64) + (64 * 10 + 10),
+    "embedding_bag": 50 * 64 + (64 * 64 + 64) + (64 * 10 + 10),
+    # Two blocks of four times E x E with E biases, a dense layer to 2 E and one back, and two norms; a norm; the head.
+    "text_transformer": 50 * 64 + 2 * (4 * (64 * 64 + 64) + (64 * 128 + 128) + (128 * 64 + 64) + 4 * 64) + 128 + 650,
     "resnet18": 11_173_962,
     "resnet34": 21_282_122,
     "resnet50": 23_520_842,
@@ -31,15 +34,24 @@ PARAMETERS = {
     "resnet110": 1_727_962,
     "wide_resnet28_10": 36_479_194,
 }
-FEATURES = {"linear": 3072, "mlp": 64, "cnn": 64, "resnet18": 512, "resnet34": 512, "resnet50": 2048, "resnet101": 2048}
+FEATURES = {"embedding_bag": 64, "text_transformer": 64}
+FEATURES |= {
+    "linear": 3072,
+    "mlp": 64,
+    "cnn": 64,
+    "resnet18": 512,
+    "resnet34": 512,
+    "resnet50": 2048,
+    "resnet101": 2048,
+}
 FEATURES |= {"preact_resnet18": 512, "wide_resnet28_10": 640} | {f"resnet{d}": 64 for d in (8, 14, 20, 32, 44, 56, 110)}
 
 
 @cache
 def traced(name):
     """Shapes of (outputs, variables). The axis name is bound to nothing: initialising must not need it."""
-    model = build(name, num_classes=10, dtype="bfloat16", axis_name="data")
-    images = jax.ShapeDtypeStruct((2, 32, 32, 3), jnp.float32)
+    model = build(name, num_classes=10, dtype="bfloat16", axis_name="data", num_words=50)
+    images = jax.ShapeDtypeStruct((2, 7) if MODELS[name].reads_words else (2, 32, 32, 3), jnp.float32)
     return jax.eval_shape(partial(model.init_with_output, train=True), jax.random.key(0), images)
 
 
@@ -100,7 +112,9 @@ def test_blocks_have_stable_names():
 
 
 def test_small_vector_models_alone_are_vectorised():
-    assert {name for name, model in MODELS.items() if model.vectorise} == {"linear", "mlp"}
+    assert {name for name, model in MODELS.items() if model.vectorise} == {
+        "linear", "mlp", "embedding_bag", "text_transformer"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn", "resnet20"])

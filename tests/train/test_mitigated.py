@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lamv import config as configs
+from lamv.core.batch import whole
 from lamv.data.resident import SplitIndex
 from lamv.errors import ConfigError
 from lamv.evaluate import Options, evaluate
@@ -154,12 +155,8 @@ def test_resampling_draws_all_groups_alike():
 # Two stages
 
 
-def test_the_second_stage_of_jtt_upweights_what_the_first_got_wrong_and_starts_anew():
-    run = run_of(**{"mitigation.name": "jtt", "mitigation.upweight": 7.0})
-    fresh = run.arrays()
-    run.advance(0, 4)
-    first = run.arrays()
-    assert changed(fresh, first)
+def training_logits(run):
+    """(table on the host, [(200, K) logits of each of two seeds])."""
     [replicas] = run.replicas
     table = SplitIndex(*(values if isinstance(values, tuple) else np.asarray(values) for values in replicas.train))
 
@@ -167,9 +164,19 @@ def test_the_second_stage_of_jtt_upweights_what_the_first_got_wrong_and_starts_a
     def outputs(state, table, knobs):
         return run.program.forward(state, run.program.batches.at(run.examples, table, np.arange(200), knobs).inputs)[0]
 
-    logits = [
+    return table, [
         outputs(*jax.tree.map(lambda leaf, r=r: leaf[r], (replicas.state, table, replicas.knobs))) for r in range(2)
     ]
+
+
+def test_the_second_stage_of_jtt_upweights_what_the_first_got_wrong_and_starts_anew():
+    run = run_of(**{"mitigation.name": "jtt", "mitigation.upweight": 7.0})
+    fresh = run.arrays()
+    run.advance(0, 4)
+    first = run.arrays()
+    assert changed(fresh, first)
+    [replicas] = run.replicas
+    table, logits = training_logits(run)
     second = run.program.mitigation.second_stage(run, replicas)
     for r in range(2):
         right = np.argmax(logits[r], axis=-1) == run.labels_of(table, r)
@@ -357,3 +364,42 @@ def test_a_grid_is_evaluated_with_one_program_for_all_its_rows(tmp_path, monkeyp
         again = [line["test_random/worst_group_accuracy"] for line in lines if line["row"] == row["name"]]
         np.testing.assert_allclose(told, again, rtol=1e-6)
     assert json.loads((tmp_path / "summary.json").read_text())["rows"][0]["config"]["mitigation"]["name"] == "erm"
+
+
+def test_easy_examples_are_drawn_in_the_first_half_and_hard_ones_in_the_second():
+    run = run_of(init=False, **LINEAR, **{"mitigation.name": "easy_to_hard"})
+    easy = np.arange(200) % 4 == 1
+    draw = jax.jit(
+        lambda done: run.program.mitigation.indices({"sampling": easy.astype("f4")}, jax.random.key(0), whole(64), done)
+    )
+    assert easy[np.asarray(draw(0.0))].all() and easy[np.asarray(draw(0.49))].all()
+    assert not easy[np.asarray(draw(0.5))].any() and not easy[np.asarray(draw(1.2))].any()
+
+
+def test_the_first_stage_ranks_by_loss_and_the_network_learns_on():
+    run = run_of(**LINEAR, **{"mitigation.name": "easy_to_hard"})
+    run.advance(0, 2)
+    trained_so_far = run.arrays()
+    table, logits = training_logits(run)
+    state = run.program.mitigation.second_stage(run, run.replicas[0])
+    for r in range(2):
+        scores = np.asarray(logits[r], np.float64)
+        losses = np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(200), run.labels_of(table, r)]
+        easy = np.asarray(state.mitigation["sampling"][r]) > 0
+        assert easy.sum() == 100 and losses[easy].max() <= losses[~easy].min() + 1e-6
+    np.testing.assert_array_equal(state.params["first"]["kernel"], trained_so_far["params.first.kernel"])
+
+
+def test_soft_labels_go_on_to_the_bit():
+    knobs = LINEAR | {"method.name": "online_smoothing", "method.smoothing": 0.5, "method.law": ""}
+    whole_run = run_of(**knobs)
+    whole_run.advance(0, 8)
+    cut = run_of(**knobs)
+    cut.advance(0, 5)
+    again = run_of(**knobs)
+    again.load(cut.arrays())
+    again.advance(5, 8)
+    expected = whole_run.arrays()
+    assert expected["soft.rows"].std() > 0.05, "an epoch is 6 steps"
+    for name, values in again.arrays().items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)

@@ -96,7 +96,7 @@ OF_METHODS = {
     "method.target_law": "uniform(0.5, 1)",
     "method.layers": ("first", "head"),
 }
-ON_THE_NETWORK = ("instance_smoothing", "manifold_mixup", "regmixup", "rc_mixup")
+ON_THE_NETWORK = ("instance_smoothing", "online_smoothing", "instance_mixup", "manifold_mixup", "regmixup", "rc_mixup")
 
 
 def trained_by(method: str, **parallel):

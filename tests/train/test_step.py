@@ -71,6 +71,7 @@ class Run:
         self.traces = 0
         layout = parallel.Layout(self.config, len(seeds), jax.devices()[:1])
         key = configs.program_key(self.config, without=OF_TRAINING), len(seeds), self.program.remembers
+        key = *key, self.program.has_soft_labels
         self.init = self.inits.setdefault(key, layout.mapped(self.program.init, shared=0))
         self._steps = [
             layout.repeated(partial(self._step, stage), shared=1, compiled_loop=compiled_loop) for stage in range(2)
@@ -551,3 +552,50 @@ def test_images_are_augmented_in_training_and_nowhere_else():
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, plain) and not np.allclose(first, later), "each step draws its own"
     assert first.shape == plain.shape
+
+
+# Methods that look at predictions
+
+
+def predicted(state):
+    """(10, 3) probabilities of all examples, by the first replica of a linear model."""
+    kernel, bias = layer(state)
+    logits = (IMAGES.reshape(10, 4) / 16.0 - 0.4) / 0.3 @ kernel + bias
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def test_instance_smoothing_without_lag_is_erm_at_a_smaller_step():
+    """Where the running mean is the current prediction, a step is that of ERM with (1 - smoothing) lr."""
+    plain = PLAIN | {"optim.schedule": "constant", "optim.momentum": 0.0}
+    smoothing = {"method.name": "instance_smoothing", "method.smoothing": 0.25, "method.running_decay": 0.0}
+    run = Run(plain | smoothing | {"optim.lr": 0.4})
+    start = run.start()
+    current = predicted(start)
+    found = run.advance(0, 1, state=start._replace(running=np.float32(current)[None]))
+    expected = Run(plain | {"optim.lr": 0.3}).advance(0, 1)
+    for one, other in zip(layer(found), layer(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    # With decay 0 it keeps what was predicted at the last visit: from there on it lags.
+    visited = np.asarray(batch_indices(root_key(run.knobs_for(0)), Draw(0, batch.whole(4)), 10))
+    np.testing.assert_allclose(found.running[0, visited], current[visited], rtol=1e-5)
+    lagging = run.advance(0, 1, state=run.start())
+    assert np.abs(layer(lagging)[0] - layer(expected)[0]).max() > 1e-3, "1 / K is no current prediction"
+
+
+def test_soft_labels_change_at_the_end_of_an_epoch():
+    """Ten examples in batches of four: an epoch is two steps."""
+    run = Run(PLAIN | {"method.name": "online_smoothing", "method.smoothing": 0.5, "optim.lr": 1.0})
+    states = [run.start(), *(run.advance(0, stop) for stop in (1, 2, 3))]
+    even = np.full((3, 3), 1 / 3)
+    sums = np.zeros((3, 3))
+    for t in range(2):
+        np.testing.assert_allclose(states[t].soft.rows[0], even, rtol=1e-6)
+        rows = np.asarray(batch_indices(root_key(run.knobs_for(0)), Draw(t, batch.whole(4)), 10))
+        for probabilities, label in zip(predicted(states[t])[rows], TARGETS[rows], strict=True):
+            sums[label] += probabilities * (probabilities.argmax() == label)
+    assert not states[2].soft.sums.any() and states[3].soft.sums.any() and sums.any()
+    number = sums.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(
+        states[2].soft.rows[0], np.where(number, sums / np.maximum(number, 1e-9), even), rtol=1e-4
+    )
+    np.testing.assert_array_equal(states[3].soft.rows, states[2].soft.rows)

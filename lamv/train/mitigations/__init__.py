@@ -7,7 +7,7 @@ from lamv.train.mitigations.base import Mitigation
 from lamv.train.mitigations.bifair import BiFair
 from lamv.train.mitigations.dfr import DFR
 from lamv.train.mitigations.retraining import CRT, LORT
-from lamv.train.mitigations.sampling import JTT, LISA, AcrossAttributes, Resample, WithinGroups
+from lamv.train.mitigations.sampling import JTT, LISA, AcrossAttributes, EasyToHard, Resample, WithinGroups
 from lamv.train.mitigations.weighing import IRM, GroupDRO, LogitAdjustment, Reweight, VREx
 
 MITIGATIONS: dict[str, type[Mitigation]] = {
@@ -19,6 +19,7 @@ MITIGATIONS: dict[str, type[Mitigation]] = {
     "irm": IRM,
     "vrex": VREx,
     "jtt": JTT,
+    "easy_to_hard": EasyToHard,
     "dfr": DFR,
     "lisa": LISA,
     "within_groups": WithinGroups,

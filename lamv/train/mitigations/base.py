@@ -78,8 +78,8 @@ class Mitigation:
         """(R, G) numbers of training examples as `counts` has them."""
         return sizes
 
-    def indices(self, kept, key, rows: batch.Rows):
-        """(B,) indices into the training set, drawn by weight."""
+    def indices(self, kept, key, rows: batch.Rows, done):
+        """(B,) indices into the training set, drawn by weight. done: share of the run's steps before this one."""
         return mitigation.draw_indices(key, rows, kept["sampling"])
 
     def pairs(self, key, drawn: Batch, knobs) -> batch.Rows:

@@ -61,6 +61,36 @@ class JTT(Resample):
         ]
 
 
+class EasyToHard(Resample):
+    """Easy examples first, then hard ones, as a first stage ranks them: the stages of self-evolution learning (2023).
+
+    `sampling` is 1 for the half of the training set with the smaller loss after the first stage. The network learns on.
+    """
+
+    def indices(self, kept, key, rows, done):
+        easy = kept["sampling"]
+        return mitigation.draw_indices(key, rows, jnp.where(done < 0.5, easy, 1 - easy))
+
+    def second_stage(self, row, replicas):
+        """The same network, with the halves."""
+        program, axis = row.program, self.axis
+
+        def body(losses, state, knobs, table: SplitIndex, examples, count, b):
+            seen, _ = row.functions.tally.read(table, examples, knobs, count, b)
+            own = program.loss.function(program.forward(state, seen.inputs)[0], seen.targets)
+            indices, own = lax.all_gather((seen.indices, own), axis, tiled=True)
+            return losses.at[indices].set(own)
+
+        run = row.functions.get("training losses", lambda: row.functions.repeated(body, shared=2))
+        state, batches = replicas.state, -(-row.train_size // row.config.eval_batch_size)
+        losses = run(
+            state.mitigation["sampling"], replicas.network, replicas.knobs, replicas.train, row.examples,
+            np.int32(row.train_size), 0, batches,
+        )  # fmt: skip
+        easy = mitigation.easier_half(parallel.fetch(losses))
+        return state._replace(mitigation=row.layout.place({"sampling": easy}, replicas=True))
+
+
 class _Pairing(Mitigation):
     """A rule for who may be mixed with whom."""
 

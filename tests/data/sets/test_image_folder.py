@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from image_folders import ROWS, load
 
-from lamv.data.sets import image_folder
-
 # metadata.csv
 
 
@@ -245,19 +243,6 @@ def test_neither_a_file_nor_an_empty_folder(tmp_path, refused):
     refused("image_folder", tmp_path, "holds neither metadata.csv nor photographs")
     (tmp_path / "a.png").write_text("")
     refused("image_folder", tmp_path / "a.png", "is a file")
-
-
-@pytest.mark.parametrize(
-    "name, part",
-    [
-        ("train", "train"), ("Train", "train"), ("TRAINING", "train"), ("train_set", "train"), ("Training Data", "train"),
-        ("val", "valid"), ("Valid", "valid"), ("VALIDATION", "valid"), ("dev", "valid"), ("val-images", "valid"),
-        ("test", "test"), ("Testing", "test"), ("test.split", "test"), ("Eval", "test"), ("evaluation_set", "test"),
-        ("trainer", None), ("train2017", None), ("set", None), ("", None), ("all", None), ("trains", None),
-    ],
-)  # fmt: skip
-def test_names_of_parts(name, part):
-    assert image_folder.part_of(name) == part
 
 
 @pytest.mark.parametrize(
