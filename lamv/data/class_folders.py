@@ -36,7 +36,7 @@ TABLES = (".csv", ".tsv", ".xls", ".xlsx", ".json", ".jsonl", ".parquet")
 LONGEST = 200
 
 
-class Kind(NamedTuple):
+class FileKind(NamedTuple):
     """The files of a data set of this `name`. what: they are. one: of them. endings: of their names, in small letters.
 
     instead: how else they may be listed. metadata: the file that lists them, "" where they need none.
@@ -65,7 +65,7 @@ class ClassFolders(NamedTuple):
     notes: tuple[str, ...]
 
 
-def found(kind: Kind, folder: Path, tree: Tree) -> ClassFolders:
+def found(kind: FileKind, folder: Path, tree: Tree) -> ClassFolders:
     """The files of the classes. tree: what is below the folder.
 
     Raises DataError for files of the kind outside of the folders of classes, files among them that are none, classes
@@ -98,7 +98,7 @@ def found(kind: Kind, folder: Path, tree: Tree) -> ClassFolders:
     return ClassFolders(files, part_of_file, classes, notes)
 
 
-def _layout_notes(kind: Kind, tree: Tree, files: Sequence[str], depth: int, parts: Mapping[str, str]) -> list[str]:
+def _layout_notes(kind: FileKind, tree: Tree, files: Sequence[str], depth: int, parts: Mapping[str, str]) -> list[str]:
     """What a folder of classes was taken for, where it could have been something else."""
     notes = []
     renamed = [f"{shown(name)}/ as {part}" for name, part in parts.items() if name != part]
@@ -116,7 +116,7 @@ def _layout_notes(kind: Kind, tree: Tree, files: Sequence[str], depth: int, part
     return notes
 
 
-def _part_folders(kind: Kind, folder: Path, tree: Tree) -> dict[str, str]:
+def _part_folders(kind: FileKind, folder: Path, tree: Tree) -> dict[str, str]:
     """The part of each folder at the top that is one; {} where the folders at the top are classes."""
     top = sorted(name for name in tree.folders if "/" not in name)
     by_part: dict[str, str] = {}
@@ -141,7 +141,7 @@ def _part_folders(kind: Kind, folder: Path, tree: Tree) -> dict[str, str]:
     return {by_part[part]: part for part in ("train", "valid", "test") if part in by_part}
 
 
-def _refuse_near_parts(kind: Kind, folder: Path, tree: Tree, top: Sequence[str]) -> None:
+def _refuse_near_parts(kind: FileKind, folder: Path, tree: Tree, top: Sequence[str]) -> None:
     """DataError where all folders of "classes" seem to be parts, or the parts lie inside of them."""
     with_own = {file.split("/")[0] for file in tree.files if file.count("/") == 1 and kind.has(file)}
     if len(top) > 1 and (all(map(_with_a_part, top)) or (not with_own and all(map(_like_a_part, top)))):
@@ -175,7 +175,7 @@ def _like_a_part(name: str) -> bool:
 
 
 def _check_filled(
-    kind: Kind, folder: Path, tree: Tree, files: Sequence[str], depth: int, parts: Mapping[str, str]
+    kind: FileKind, folder: Path, tree: Tree, files: Sequence[str], depth: int, parts: Mapping[str, str]
 ) -> None:
     """DataError for the folder of a class or part without files."""
     used = {"/".join(file.split("/")[: depth + 1]) for file in files}
@@ -210,7 +210,7 @@ def part_of(name: str) -> str | None:
     return next((PARTS[stem] for stem in map(key.removesuffix, AFTER) if stem in PARTS), None)
 
 
-def inner(kind: Kind, path: Path) -> Path:
+def inner(kind: FileKind, path: Path) -> Path:
     """The folder that holds the data set: `path`, or the first below it that does not hold one folder only."""
     folder = path
     for _ in range(MOST_LEVELS):
@@ -225,7 +225,7 @@ def inner(kind: Kind, path: Path) -> Path:
     return folder
 
 
-def _is_listed(kind: Kind, names: Sequence[str]) -> bool:
+def _is_listed(kind: FileKind, names: Sequence[str]) -> bool:
     return bool(kind.metadata) and kind.metadata in map(str.casefold, names)
 
 

@@ -77,13 +77,13 @@ class TextTransformer(TextClassifier, kw_only=True):
         content, weight = x[..., :-1], x[..., -1]
         x = joined(content + weight[..., None] * positions(*content.shape[1:])[None], weight)
         for depth in range(self.depth):
-            x = Block(self.heads, self.dtype, name=f"block{depth}")(x)
+            x = EncoderBlock(self.heads, self.dtype, name=f"block{depth}")(x)
         features = nn.LayerNorm(name="norm")(jnp.mean(x[..., :-1], axis=1, dtype=jnp.float32))
         logits = nn.Dense(self.num_classes, name="head")(features)
         return logits, features
 
 
-class Block(nn.Module):
+class EncoderBlock(nn.Module):
     """(B, L, E + 1) -> (B, L, E + 1), weights unchanged.
 
     A position is attended to in proportion to its weight: log w is added to the scores of its key.

@@ -67,7 +67,7 @@ PAPER = "SREM (AAAI 2024), its abstract; the margin is ours"
 RECALLED = "two terms named in the abstract of SREM; formulas recalled"
 
 
-class Method(NamedTuple):
+class Matching(NamedTuple):
     """smoothing: s. triplet: this loss instead of InfoNCE. score: of the filter, "" for none. terms: the two, too."""
 
     name: str
@@ -77,16 +77,16 @@ class Method(NamedTuple):
     terms: bool = False
 
 
-def methods(config) -> list[Method]:
+def methods(config) -> list[Matching]:
     """The list above, in its order."""
     first = config.smoothings[0]
     return [
-        Method("InfoNCE"),
-        *(Method(f"InfoNCE, s = {s:g}", smoothing=s) for s in config.smoothings),
-        Method("triplet", triplet=True),
-        *(Method(f"filter by {score}", score=score) for score in SCORES),
-        Method(f"filter by cosine, s = {first:g}", smoothing=first, score="cosine"),
-        Method("filter by energy + two terms", score="energy", terms=True),
+        Matching("InfoNCE"),
+        *(Matching(f"InfoNCE, s = {s:g}", smoothing=s) for s in config.smoothings),
+        Matching("triplet", triplet=True),
+        *(Matching(f"filter by {score}", score=score) for score in SCORES),
+        Matching(f"filter by cosine, s = {first:g}", smoothing=first, score="cosine"),
+        Matching("filter by energy + two terms", score="energy", terms=True),
     ]
 
 
@@ -146,7 +146,7 @@ def pairs(seed: int, number: int, points: int, tested: int, noise: float) -> Vie
     return Views(train, partner, wrong, test)
 
 
-def train(config) -> dict[tuple[Method, float], dict[str, np.ndarray]]:
+def train(config) -> dict[tuple[Matching, float], dict[str, np.ndarray]]:
     """(method, noise) -> "recall", "same class" and the AUROC of each score, (seeds, RECORDS + 1); NaN without noise."""
     split = load("digits").parts["all"]
     images = split.inputs.reshape(len(split.inputs), 2, VIEW).astype(np.float32) / 16
@@ -187,7 +187,7 @@ def _trained(config, kinds, loss, record, number: int):
     return {kind: {key: values[i] for key, values in split_up.items()} for i, kind in enumerate(kinds)}
 
 
-def _setting(method: Method, noise: float):
+def _setting(method: Matching, noise: float):
     return {
         "smoothing": np.float32(method.smoothing),
         "keep": np.float32(1 - noise if method.score else 1),
@@ -206,7 +206,7 @@ def features(params, x):
     return hidden @ params["kernel2"].T + params["bias2"][None]
 
 
-def functions(config, images, labels, method: Method):
+def functions(config, images, labels, method: Matching):
     """The loss and the record for lamv.theory.replicas.fit, of all methods with the triplet and the terms of this one.
 
     images: (N, 2, 32) both views; labels: (N,).

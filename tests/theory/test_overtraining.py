@@ -9,7 +9,7 @@ from lamv.errors import ConfigError
 from lamv.theory import recipe, validate
 from lamv.theory.overtraining import random_features, run
 from lamv.theory.overtraining.digits import WINDOW, turning_records
-from lamv.theory.overtraining.least_squares import Problem, least_squares_problem, predicted_risk
+from lamv.theory.overtraining.least_squares import LeastSquares, least_squares_problem, predicted_risk
 
 #: A higher learning rate takes the network past its turning point sooner.
 SMALL = {
@@ -42,7 +42,7 @@ def test_oracles(outcome):
 
 def test_one_mode_is_the_toy():
     """phi = 1 and target 1/2 against a truth of 1: bias^2 1, noise^2 1/4, of the same sign, so the curve never turns."""
-    one = Problem(np.ones((4, 1)), np.full(4, 0.5), np.ones(1), np.ones((1, 1)))
+    one = LeastSquares(np.ones((4, 1)), np.full(4, 0.5), np.ones(1), np.ones((1, 1)))
     left = np.exp(-np.array([0.0, np.log(5), 50.0]))
     predicted = predicted_risk(one, np.array([0.0, np.log(5), 50.0]))
     np.testing.assert_allclose(predicted["exact"], np.square(left + (1 - left) / 2))
@@ -51,7 +51,9 @@ def test_one_mode_is_the_toy():
 
 def test_modes_without_data_keep_their_bias():
     phi = np.array([[2.0, 0.0], [0.0, 0.0]])
-    predicted = predicted_risk(Problem(phi, phi @ [1.0, 3.0], np.array([1.0, 3.0]), np.eye(2)), np.array([0.0, 100.0]))
+    predicted = predicted_risk(
+        LeastSquares(phi, phi @ [1.0, 3.0], np.array([1.0, 3.0]), np.eye(2)), np.array([0.0, 100.0])
+    )
     for key in ("exact", "independent"):
         np.testing.assert_allclose(predicted[key], [10.0, 9.0])
 
@@ -92,7 +94,9 @@ def test_mixup_turns_and_erm_does_not(outcome):
 
 def test_flow_of_random_features_by_hand():
     """G = diag(2, 1/2) and theta_mix = (1, 2): after t = ln 2 each mode has gone 1 - 2^(-rate) of its way."""
-    own = random_features.Problem(np.array([[2.0, 0], [0, 1]]), np.array([2.0, 2.0]), np.eye(2), np.array([1.0, 2.0]))
+    own = random_features.RandomFeatures(
+        np.array([[2.0, 0], [0, 1]]), np.array([2.0, 2.0]), np.eye(2), np.array([1.0, 2.0])
+    )
     theta = random_features.flow(own, np.array([0.0, np.log(2), 100.0]))
     np.testing.assert_allclose(theta, [[0, 0], [0.75, 2 * (1 - 2**-0.5)], [1, 2]], atol=1e-12)
     np.testing.assert_allclose(random_features.risk(theta, own), [2.5, (0.0625 + 2) / 2, 0], atol=1e-12)

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from lamv.data.class_folders import ALLOWED, Kind, coded_names, found, inner, part_of
+from lamv.data.class_folders import ALLOWED, FileKind, coded_names, found, inner, part_of
 from lamv.data.integrity import unverified
 from lamv.data.photographs.folder import ENDINGS, Tree, is_image, walk
 from lamv.data.photographs.listing import Listing, read_listing
@@ -29,7 +29,7 @@ from lamv.errors import ConfigError, DataError, brief, listed, shown
 from lamv.files import kind_of
 
 METADATA = "metadata.csv"
-KIND = Kind("image_folder", "photographs", "image", ENDINGS, f"list the photographs in {METADATA}", METADATA)
+KIND = FileKind("image_folder", "photographs", "image", ENDINGS, f"list the photographs in {METADATA}", METADATA)
 NO_COLUMNS: Mapping[str, Any] = MappingProxyType({})
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from lamv import memory
-from lamv.data.class_folders import Kind, found, inner
+from lamv.data.class_folders import FileKind, found, inner
 from lamv.data.frames.columns import column_of
 from lamv.data.frames.frame import Frame, read_frame
 from lamv.data.frames.roles import ROLES, Roles, read_roles
@@ -29,7 +29,7 @@ from lamv.errors import ConfigError, DataError, and_more, brief, listed, shown
 from lamv.files import kind_of
 
 logger = logging.getLogger("lamv.data")
-KIND = Kind("text", "texts", "text", (".txt",), "list the texts in a CSV with the columns text and label")
+KIND = FileKind("text", "texts", "text", (".txt",), "list the texts in a CSV with the columns text and label")
 #: Bytes of memory for each byte of a text, which becomes words and their numbers.
 PER_BYTE = 16
 

@@ -14,7 +14,7 @@ GITHUB = np.array([0.25, 0.375, 0.5, 0.625, 0.75])  # its share of the data; the
 CANDIDATES = 20_000  # mixtures among which the law chooses
 
 
-class Published(NamedTuple):
+class PublishedLosses(NamedTuple):
     """Losses of a model on a domain at the shares GITHUB after 30,000 steps, and the exponent that the paper fitted."""
 
     model: str
@@ -24,10 +24,10 @@ class Published(NamedTuple):
 
 
 PUBLISHED = (
-    Published("70M", "GitHub", (1.4443, 1.3860, 1.3278, 1.2936, 1.2568), -1.64),
-    Published("70M", "Pile-CC", (3.4987, 3.5316, 3.5670, 3.6269, 3.7033), -2.52),
-    Published("160M", "GitHub", (1.2130, 1.1553, 1.1066, 1.0762, 1.0412), -1.61),
-    Published("160M", "Pile-CC", (3.1634, 3.1921, 3.2300, 3.2936, 3.3660), -2.72),
+    PublishedLosses("70M", "GitHub", (1.4443, 1.3860, 1.3278, 1.2936, 1.2568), -1.64),
+    PublishedLosses("70M", "Pile-CC", (3.4987, 3.5316, 3.5670, 3.6269, 3.7033), -2.52),
+    PublishedLosses("160M", "GitHub", (1.2130, 1.1553, 1.1066, 1.0762, 1.0412), -1.61),
+    PublishedLosses("160M", "Pile-CC", (3.1634, 3.1921, 3.2300, 3.2936, 3.3660), -2.72),
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ WINDOW = 7  # measurements in the moving average that finds the turning point
 
 
 def run(config, outcome: Outcome) -> None:
+    """A network on a few digits: Mixup, ERM, and a switch from one to the other, added to the outcome."""
     kinds = [(name, size) for name in ("Mixup", "ERM") for size in config.sizes]
     until = np.repeat([config.steps if name == "Mixup" else 0 for name, _ in kinds], config.seeds)
     curves = train_digits(config, kinds, until)

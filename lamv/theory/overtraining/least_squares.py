@@ -19,7 +19,7 @@ PREDICTED = "closed form of gradient flow, all modes"
 PAPER = "reported by Liu et al. 2023, in direction"
 
 
-class Problem(NamedTuple):
+class LeastSquares(NamedTuple):
     """Least squares of one replica: phi (M, p) and q (M,) to fit, theta* (p,), test_phi (N, p)."""
 
     phi: np.ndarray
@@ -28,7 +28,7 @@ class Problem(NamedTuple):
     test_phi: np.ndarray
 
 
-def least_squares_problem(config, seed: int, number: int, mixing: bool) -> Problem:
+def least_squares_problem(config, seed: int, number: int, mixing: bool) -> LeastSquares:
     """Teacher, `number` training points and what is made of them: mixed points, or the points themselves in turn."""
     rng = np.random.default_rng([seed, 0])
     inner = rng.normal(size=(config.inputs, config.features)) / np.sqrt(config.inputs)
@@ -47,10 +47,10 @@ def least_squares_problem(config, seed: int, number: int, mixing: bool) -> Probl
     if not mixing:
         first, lam = np.arange(config.mixed) % number, np.ones(config.mixed)
     target = phi(x) @ truth
-    return Problem(phi(mix(x[first], x[second], lam)), mix(target[first], target[second], lam), truth, test_phi)
+    return LeastSquares(phi(mix(x[first], x[second], lam)), mix(target[first], target[second], lam), truth, test_phi)
 
 
-def predicted_risk(problem: Problem, times) -> dict[str, np.ndarray]:
+def predicted_risk(problem: LeastSquares, times) -> dict[str, np.ndarray]:
     """Squared distance from the truth at `times` (learning rate x steps): "exact", and as if noise were "independent"."""
     number = len(problem.q)
     rates, modes = np.linalg.eigh(problem.phi.T @ problem.phi / number)
@@ -75,6 +75,7 @@ def weights(theta, data):
 
 
 def run(config, outcome: Outcome) -> None:
+    """Least squares on mixed data against its closed form, added to the outcome."""
     seeds, kinds = seeds_of(config), [(name, number) for name in ("Mixup", "ERM") for number in config.points]
     problems = [
         least_squares_problem(config, seed, number, name == "Mixup") for name, number in kinds for seed in seeds

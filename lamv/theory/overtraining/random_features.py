@@ -13,7 +13,7 @@ from lamv.theory.replicas import seeds_of
 TEACHERS = ("own features", "tanh network")
 
 
-class Problem(NamedTuple):
+class RandomFeatures(NamedTuple):
     """Of one replica: phi (M, p) and q (M,) to fit, test_phi (N, p) and test_q (N,) to be judged on."""
 
     phi: np.ndarray
@@ -50,7 +50,7 @@ def run(config, outcome: Outcome) -> None:
     outcome.figures.extend(_figure(curves, times, teacher, config) for teacher in TEACHERS)
 
 
-def problem(config, seed: int, number: int, teacher: str, mixing: bool) -> Problem:
+def problem(config, seed: int, number: int, teacher: str, mixing: bool) -> RandomFeatures:
     """`number` training points of a teacher in TEACHERS and what is made of them, as for least squares."""
     rng = np.random.default_rng([seed, 1])
     dimension, features = config.inputs, config.features
@@ -72,10 +72,10 @@ def problem(config, seed: int, number: int, teacher: str, mixing: bool) -> Probl
         first, lam = np.arange(config.mixed) % number, np.ones(config.mixed)
     target = truth(x)
     q = mix(target[first], target[second], lam)
-    return Problem(phi(mix(x[first], x[second], lam)), q, phi(test_x), truth(test_x))
+    return RandomFeatures(phi(mix(x[first], x[second], lam)), q, phi(test_x), truth(test_x))
 
 
-def flow(own: Problem, times) -> np.ndarray:
+def flow(own: RandomFeatures, times) -> np.ndarray:
     """(T, p): theta_t = (I - exp(-G t)) theta_mix, the weights of gradient flow from 0, in the modes of G."""
     number = len(own.q)
     rates, modes = np.linalg.eigh(own.phi.T @ own.phi / number)
@@ -84,7 +84,7 @@ def flow(own: Problem, times) -> np.ndarray:
     return -np.expm1(-np.multiply.outer(times, rates)) * end @ modes.T
 
 
-def risk(thetas, own: Problem) -> np.ndarray:
+def risk(thetas, own: RandomFeatures) -> np.ndarray:
     """(T,) mean squared error on the test points of weights (T, p)."""
     return np.square(thetas @ own.test_phi.T - own.test_q).mean(axis=1)
 
