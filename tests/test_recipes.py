@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lamv import config as configs
-from lamv import theory
+from lamv import recipes, theory
+from lamv.errors import ConfigError
 from lamv.evaluate import Options, evaluate
 from lamv.results import runs
 from lamv.train import loop
@@ -41,6 +42,23 @@ def test_a_recipe_is_valid_and_its_docstring_has_the_command(path):
     assert rows
     doc = ast.get_docstring(ast.parse(path.read_text()))
     assert f"--config={path.relative_to(ROOT)}" in doc, "the command in the docstring must be this recipe's"
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        *(f"long_tails/cifar:{which}" for which in ("cifar10", "cifar100", "quick")),
+        *(f"midpoint_images:{which}" for which in ("fashion_mnist", "cifar10", "published")),
+    ],
+)
+def test_what_a_recipe_takes_as_an_argument_is_valid(recipe):
+    assert configs.expand(recipes.load(recipe))
+
+
+@pytest.mark.parametrize("recipe", ["long_tails/cifar:cifar", "midpoint_images:mnist"])
+def test_an_argument_that_a_recipe_does_not_know_is_refused(recipe):
+    with pytest.raises(ConfigError, match="must be one of"):
+        recipes.load(recipe)
 
 
 @pytest.mark.parametrize("path", THEORY, ids=lambda path: str(path.relative_to(ROOT)))

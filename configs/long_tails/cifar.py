@@ -9,7 +9,11 @@ Imbalance ratio 100: 5,000 to 50 images of a class of CIFAR-10, 500 to 5 of CIFA
 (--config.data.imbalance.ratio). CIFAR-100 has the settings of LORT's code (ResNet-34, 200 epochs, batch 64, learning rate
 .01, weight decay 5e-3; then 20 epochs at 5e-4), but for the strides of the network, the examples that remain (there the
 first of each class, here drawn by the seed), and its report of the best epoch on the test set under mirroring. Both are
-for an accelerator and were not run here. `cifar.py:quick` is a small network on CIFAR-10:
+for an accelerator and were not run here.
+
+`cifar.py:quick` is a small network on CIFAR-10, 4 epochs and 2 of the second stage, 80 CPU seconds. Test accuracy (of the
+three rarest classes), %, 5 seeds: ERM 28.5 ± .6 (.1 ± .1), LA 38.1 ± 2.1 (27.9 ± 3.5), cRT 38.7 ± 1.2 (35.0 ± 2.8), LORT
+32.7 ± 1.7 (15.9 ± 4.4).
 
     python -m experiments.train --config=configs/long_tails/cifar.py:quick --workdir=runs/cifar_lt_quick \
         --config.data.path=DIR_OR_ARCHIVE

@@ -61,7 +61,8 @@ PAPERS = (
     )),
     Paper("Chidambaram et al., Provably Learning Diverse Features with Midpoint Mixup, ICML 2023, arXiv 2210.13512", (
         Reported("both views of a class are learned", "theory/multi_view"),
-        Reported("images with two views, joined by their channels", missing="not built yet"),
+        Reported("images with two views, joined by their channels", "midpoint_images",
+                 missing=f"the ResNet-18 of 100 epochs (midpoint_images:published): {NO_MACHINE}"),
     )),
     Paper("Zou et al., The Benefits of Mixup for Feature Learning, ICML 2023, arXiv 2303.08433", (
         Reported("rare features are learned before noise is memorised; early stopping of Mixup", "theory/rare_features"),
@@ -81,7 +82,9 @@ PAPERS = (
                  missing="the paper's data; two of its terms are recalled from the abstract"),
     )),
     Paper("Yao et al., C-Mixup, NeurIPS 2022; RC-Mixup", (
-        Reported("regression with wrong labels", "diabetes", missing="the search for the bandwidth, and the papers' data"),
+        Reported("regression with wrong labels", "diabetes", missing="the papers' data"),
+        Reported("RC-Mixup's search for the bandwidth", "theory/bandwidth_search", missing="the authors' data, which are not"
+                 " in their repository"),
     )),
     Paper("Sun et al., LORT, ICLR 2025; Kang et al., cRT, ICLR 2020; Menon et al., logit adjustment, ICLR 2021", (
         Reported("a last layer trained anew on frozen features balances a long tail", "long_tails/fashion_mnist",

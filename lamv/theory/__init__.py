@@ -18,8 +18,8 @@ from lamv.errors import ConfigError, brief, nearest
 from lamv.knobs import Knob, anything, between, number_of_seeds
 
 EXPERIMENTS = (
-    "alternating_line", "collisions", "for_better", "linear_equivalence", "linear_features", "mixtures",
-    "multi_view", "noisy_pairs", "overtraining", "rare_features", "two_moons",
+    "alternating_line", "bandwidth_search", "collisions", "for_better", "linear_equivalence", "linear_features",
+    "mixtures", "multi_view", "noisy_pairs", "overtraining", "rare_features", "two_moons",
 )  # fmt: skip
 
 COMMON = (
