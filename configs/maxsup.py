@@ -1,13 +1,13 @@
-"""Is low variance a virtue or a collapse? ERM, smoothing, MaxSup and Mixup on five digits: plain, with wrong labels, with a tag.
+"""Is low variance a virtue or a collapse? ERM, LS, MaxSup and Mixup on five digits: plain, with wrong labels, with a tag.
 
     python -m experiments.train --config=configs/maxsup.py --workdir=runs/maxsup
     python -m experiments.evaluate --workdir=runs/maxsup --brief --probe=features --transfer=unseen
 
 The digits 0 to 4; the linear probe tells 5 to 9 apart. MaxSup adds s (max z - mean z) to the loss, smoothing exactly
-s (z_y - mean z): where all training labels are fitted they are one, in variance, transfer and reliance on the tag. With 40 %
-of the labels redrawn, MaxSup fits more of the wrong ones. docs/virtue_or_collapse.md has the numbers of seeds 100 to 102:
-with noise and s = 0.6, fitted 92.7 ± 2.3 against 85.2 ± 4.4 %, test accuracy 82.1 ± 4.3 against 85.5 ± 3.3 %. Three seeds
-take 100 CPU seconds, and the evaluation 35.
+s (z_y - mean z): where all training labels are fitted, variance and transfer are alike. With 40 % of the labels redrawn,
+MaxSup fits more of the wrong ones. docs/virtue_or_collapse.md has the numbers of seeds 100 to 102: with noise and s = 0.6,
+fitted 92.7 ± 2.3 against 85.2 ± 4.4 %, test accuracy 82.1 ± 4.3 against 85.5 ± 3.3 %. Three seeds take 100 CPU seconds, and
+the evaluation 35.
 """
 
 from configs.spurious_common import ERM, crossed, digits, mixup, smoothing

@@ -3,9 +3,9 @@
     python -m experiments.train --config=configs/maxsup_fashion.py --workdir=runs/maxsup_fashion
     python -m experiments.evaluate --workdir=runs/maxsup_fashion --brief --probe=features --transfer=unseen
 
-About 93 % of the training labels are fitted. The published gain of MaxSup over smoothing, more variance and better transfer, does
-not appear: seeds 100 to 102, s = .1, probe 89.8 ± .8 (smoothing) and 89.7 ± .4 % (MaxSup), ERM 90.2 ± 1.3; at s = .6 MaxSup's test
-accuracy is 77.0 ± .6, smoothing's 78.4 ± .5 %. Three seeds take 40 CPU seconds, and the evaluation 18.
+About 93 % of the training labels are fitted. The published gain of MaxSup over smoothing, more variance and better transfer,
+does not appear: seeds 100 to 102, s = .1, probe 89.8 ± .8 (smoothing) and 89.7 ± .4 % (MaxSup), ERM 90.2 ± 1.3; at s = .6
+MaxSup's test accuracy is 77.0 ± .6, smoothing's 78.4 ± .5 %. Three seeds take 40 CPU seconds, and the evaluation 18.
 """
 
 from configs.maxsup import METHODS
