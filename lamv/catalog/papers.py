@@ -49,6 +49,11 @@ PAPERS = (
         Reported("calibration and tight classes under smoothing", "digits_variance"),
         Reported("smoothed teachers have worse students", "distill/students", missing="begins with distill/teachers"),
     )),
+    Paper("Zhou et al., MaxSup, NeurIPS 2025, arXiv 2502.15798", (
+        Reported("the term of smoothing on right and wrong predictions; variance and transfer beside smoothing", "maxsup",
+                 "maxsup_fashion", missing=f"ResNet-50 on ImageNet: {NO_MACHINE}"),
+        Reported("nothing on shortcuts; here the demo's tag", "spurious/maxsup_tag"),
+    )),
     Paper("Lukasik et al., Does Label Smoothing Mitigate Label Noise?, ICML 2020", (
         Reported("smoothing against noisy labels, beside the backward correction", "label_noise"),
     )),

@@ -4,16 +4,19 @@ from collections.abc import Sequence
 
 from lamv.catalog import cues, glossary, metrics
 from lamv.catalog.glossary import Term
-from lamv.compare import by_group, doses, grids, selections
+from lamv.catalog.metrics import PROBE
+from lamv.compare import by_group, doses, grids, parting, selections
 from lamv.compare.differences import ALIKE, FALL, LESS, MORE, UNDECIDED, Comparison, fall_of
 from lamv.report import explain, table
 from lamv.report.answer import Answer
 from lamv.report.claim_table import line_of
 from lamv.report.figures import accuracy, predictions, shortcuts, variance
+from lamv.report.figures.parting import over_shares
 from lamv.report.figures.style import Drawn, drawn
 from lamv.report.group_tables import group_tables, table_of_each, variance_tables
 from lamv.report.numbers import count_span, points
 from lamv.report.page import Bullets, Compared, Heading, PageTable, Section, claim_table, method_tables
+from lamv.report.parting_tables import FIGURE, measures_of, parting_tables, rows_of
 from lamv.report.sweep_tables import sweep_tables
 from lamv.report.table import Cell
 from lamv.results import legend
@@ -147,6 +150,19 @@ def sweep_section(run: Run, *_) -> Section | None:
     """A grid for each method of which two knobs were swept."""
     tables = sweep_tables(run)
     return Section("Two knobs swept", tables=tables, source=source(run)) if tables else None
+
+
+def parting_section(run: Run, *_) -> Section | None:
+    """Label smoothing and MaxSup at the same s, and at which they part."""
+    ladders = parting.of(run.rows)
+    if not ladders:
+        return None
+    measures = measures_of(row for ladder in ladders for row in rows_of(ladder))
+    drawn_of = {key: measures[key] for key in measures if key in FIGURE or PROBE.fullmatch(key)}
+    return Section(
+        "Where label smoothing and MaxSup part", figures=drawn([over_shares], ladders, drawn_of),
+        tables=parting_tables(ladders), source=source(run),
+    )  # fmt: skip
 
 
 def numbers_section(run: Run, *_) -> Section:
@@ -298,9 +314,9 @@ def settings_section(run: Run, *_) -> Section | None:
 
 #: Each takes a run, its cohorts with their tables, and its answer.
 SECTIONS = (
-    answer_section, dose_section, grid_section, sweep_section, numbers_section, class_section, group_section,
-    claim_section, published_section, figure_section, comparison_section, data_section, row_section, setup_section,
-    settings_section,
+    answer_section, dose_section, grid_section, sweep_section, parting_section, numbers_section, class_section,
+    group_section, claim_section, published_section, figure_section, comparison_section, data_section, row_section,
+    setup_section, settings_section,
 )  # fmt: skip
 
 
