@@ -22,7 +22,7 @@ from tests.results.test_legend import DATA, read
 def test_the_page_has_every_figure_once_with_a_caption_and_words(workdir):
     page = Page((workdir / report.FILE).read_text())
     labels = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
-    assert page.tags.count("figure") == page.tags.count("figcaption") == len(labels) == 14
+    assert page.tags.count("figure") == page.tags.count("figcaption") == len(labels) == 15
     ids = [value for _, name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids)) and "script" not in page.tags
     references = [value[1:] for _, name, value in page.attributes if name == "href"]
