@@ -158,6 +158,11 @@ def mixed_projections(run: Run) -> Drawn | None:
     rows = [row for row in run.rows if row.name in found]
     if not rows:
         return None
+    figure = _mixed_projections(rows, found, rasterized=False)
+    return figure if len(figure.svg) <= LARGEST else _mixed_projections(rows, found, rasterized=True)
+
+
+def _mixed_projections(rows: Sequence[Row], found: Mapping, rasterized: bool) -> Drawn:
     shown = rows[:PROJECTED]
     across = min(4, len(shown))
     size = WIDTH if across > 2 else 0.5 * WIDTH * across, 0.4 + math.ceil(len(shown) / across) * 2.1
@@ -168,9 +173,8 @@ def mixed_projections(run: Run) -> Drawn | None:
         curve = found[row.name]
         axes.set_title(shortened(row.name), fontsize=8.5)
         axes.tick_params(labelsize=7)
-        axes.scatter(
-            curve["x"], curve["y"], s=5, c=np.transpose(curve["shares"]) @ colours, linewidths=0, rasterized=True
-        )
+        mixed = np.transpose(curve["shares"]) @ colours
+        axes.scatter(curve["x"], curve["y"], s=5, c=mixed, linewidths=0, rasterized=rasterized)
         for (_, colour), template, name in zip(CLASS_LOOKS, curve["templates"], curve.get("names", ()), strict=False):
             (handle,) = axes.plot(
                 *template, marker="P", color=colour, markersize=9, markeredgecolor="white", linestyle=""
