@@ -11,7 +11,6 @@ Functions are of one replica and one device's share of the batch; lamv.train.par
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -19,10 +18,9 @@ import optax
 from jax import lax
 
 from lamv import models
-from lamv.catalog import mitigations
 from lamv.config import decay_of, methods_of
 from lamv.core import batch, laws, mixing
-from lamv.core.losses import LOSSES, confidence_penalty, decays, distillation, max_suppression, weight_penalty
+from lamv.core.losses import LOSSES, confidence_penalty, distillation, max_suppression, weight_penalty
 from lamv.core.methods import METHODS, apply, knobs_of
 from lamv.core.mitigation import scale_slopes
 from lamv.core.targets import SoftLabels, even_soft_labels, updated_soft_labels
@@ -32,13 +30,12 @@ from lamv.models.classifier import check_ends
 from lamv.models.layers import entering, layer_names
 from lamv.train.batches import Batch, Batches, Draw, batch_indices
 from lamv.train.mitigations import MITIGATIONS
+from lamv.train.optimisation import optimiser
 from lamv.train.parallel import DATA_AXIS
 from lamv.train.replica import INIT, MIX, ORDER, OUTER, PAIRS, Knobs, State, root_key, step_key
 
 #: The stage of the warm-up steps (mitigation jtt); those of the run itself are 0, and 1 from the switch on.
 WARM_UP = -1
-#: Added under the root of Adam that is differentiated through: the square of its epsilon.
-ADAM_ROOT = 1e-16
 
 
 class Program:
@@ -254,45 +251,6 @@ def _model(config, view: DataView):
         config.model.name, num_classes=view.num_classes, widths=config.model.widths or None,
         dtype=config.model.dtype, axis_name=DATA_AXIS, num_words=view.num_words,
     )  # fmt: skip
-
-
-def optimiser(config, knobs: Knobs) -> optax.GradientTransformation:
-    """The optimiser of a config, with the learning rate, its schedule's steps and the weight decay of the replica."""
-    optim, is_sgd = config.optim, config.optim.name == "sgd"
-    inner_steps = mitigations.knob_of(
-        config, "inner_steps", 0
-    )  # updates in a step of the run, which the schedule counts
-    chain = [optax.clip_by_global_norm(optim.clip_norm)] if optim.clip_norm else []
-    # Where a mitigation differentiates through updates, a root of 0 (an input that is always 0) must have a derivative.
-    root = ADAM_ROOT if inner_steps else 0.0
-    chain.append(optax.trace(optim.momentum, nesterov=optim.nesterov) if is_sgd else optax.scale_by_adam(eps_root=root))
-    if decay_of(config) == "decoupled":
-        mask = partial(jax.tree_util.tree_map_with_path, decays)
-        chain.append(optax.add_decayed_weights(knobs.weight_decay, mask))
-    shape = schedule(optim, knobs.steps)
-    chain.append(
-        optax.scale_by_learning_rate(lambda count: knobs.lr * shape(jnp.asarray(count) // max(inner_steps, 1)))
-    )
-    return optax.chain(*chain)
-
-
-def schedule(optim, steps) -> Callable:
-    """Learning rate as a fraction of its peak, by step: linear warm-up, then cosine to 0, steps down, or constant."""
-    warmup, rest = optim.warmup, jnp.maximum(steps - optim.warmup, 1)
-
-    def shape(t):
-        if optim.schedule == "cosine":
-            after = 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip((t - warmup) / rest, 0, 1)))
-        elif optim.schedule == "step":
-            # Of a traced number of steps in float32: what is a whole number may come out just above it.
-            reached = [t >= fraction * (1 - 2e-7) * steps for fraction in optim.milestones]
-            passed = sum(one.astype(jnp.float32) for one in reached)
-            after = jnp.float32(optim.gamma) ** passed
-        else:
-            after = jnp.float32(1)
-        return jnp.where(t < warmup, (t + 1) / max(warmup, 1), after)
-
-    return shape
 
 
 def only(layer: str, updates):

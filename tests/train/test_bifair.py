@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from lamv.train.step import optimiser
+from lamv.train.optimisation import optimiser
 from tests.train.test_mitigated import LINEAR, assert_same, changed, rows_of, run_of
 
 RATE, UTILITY, STEPS = 0.5, 0.7, 2

@@ -18,10 +18,11 @@ from lamv.data.splits import Normalisation, Split, Splits
 from lamv.errors import ConfigError
 from lamv.train import parallel
 from lamv.train.batches import Draw, batch_indices
+from lamv.train.optimisation import optimiser, schedule
 from lamv.train.parallel import DATA_AXIS
 from lamv.train.replica import CUE, MIX, root_key, step_key, traced_knobs
 from lamv.train.session import OF_TRAINING
-from lamv.train.step import Program, optimiser, schedule
+from lamv.train.step import Program
 
 #: Ten images of 2 x 2 pixels in 17 grey levels, three classes, with the training set for a test set.
 IMAGES = (np.arange(40) * 37 % 17).astype(np.uint8).reshape(10, 2, 2, 1)

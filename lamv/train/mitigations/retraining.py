@@ -22,6 +22,7 @@ from lamv.data.split_index import counts
 from lamv.train import parallel
 from lamv.train.batches import Draw, batch_indices
 from lamv.train.mitigations.base import Mitigation
+from lamv.train.optimisation import optimiser
 from lamv.train.replica import ORDER, root_key, step_key
 
 
@@ -66,8 +67,6 @@ class LORT(Mitigation):
         return replicas.state._replace(params={**replicas.state.params, row.program.model.last: head})
 
     def _optimiser(self, row, knobs, steps: int) -> optax.GradientTransformation:
-        from lamv.train.step import optimiser  # which imports the mitigations
-
         own = {"lr": knobs.mitigation["refit_lr"], "weight_decay": 0.0, "steps": steps}
         return optimiser(row.config, knobs._replace(**own))
 
