@@ -7,7 +7,7 @@ import pytest
 
 from lamv.core import mixing
 from lamv.models import build
-from lamv.models.text import Block, EmbeddingBag, TextTransformer
+from lamv.models.text import EncoderBlock, EmbeddingBag, TextTransformer
 
 TEXTS = np.array([[2, 3, 4, 0, 0], [5, 0, 0, 0, 0], [4, 3, 2, 0, 0], [6, 6, 5, 2, 3]])
 NAMES = ("embedding_bag", "text_transformer")
@@ -72,7 +72,7 @@ def test_a_mixture_has_the_shares_of_its_texts_however_long_they_are(made):
 
 def test_attention_is_in_proportion_to_the_weight():
     """A position of weight 2 is two positions of weight 1, and one of weight 0 is none."""
-    block = Block(heads=2, dtype=jnp.float32)
+    block = EncoderBlock(heads=2, dtype=jnp.float32)
     words = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
     variables = jax.jit(block.init)(jax.random.key(0), np.ones((1, 4, 5)))
     apply = jax.jit(block.apply)
