@@ -7,7 +7,7 @@ import pytest
 
 from lamv.core import mixing
 from lamv.models import build
-from lamv.models.text import EncoderBlock, EmbeddingBag, TextTransformer
+from lamv.models.text import EmbeddingBag, EncoderBlock, TextTransformer
 
 TEXTS = np.array([[2, 3, 4, 0, 0], [5, 0, 0, 0, 0], [4, 3, 2, 0, 0], [6, 6, 5, 2, 3]])
 NAMES = ("embedding_bag", "text_transformer")
