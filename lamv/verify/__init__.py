@@ -49,21 +49,23 @@ def verify(names: Sequence[str], folder: Path, out: Path) -> dict[str, Any]:
 
     names: of recipes, as lamv.recipes.load takes them.
     """
+    numbers = stated.everywhere()
     before = {one.get("recipe"): one.get("seconds") for one in jsonl.read_object(out, []).get("recipes", [])}
     done: list[dict[str, Any]] = []
     for number, name in enumerate(names, 1):
         logger.info("recipe %d of %d: %s", number, len(names), name)
-        one = of_recipe(name, folder)
+        one = of_recipe(name, folder, numbers)
         done.append(one | {"seconds": before.get(name)} if one["read"] else one)
         logger.info("%s", tables.in_short(done[-1]))
-        content = _content(done)
+        content = _content(done, numbers)
         files.write_whole(out, json.dumps(content, indent=1, allow_nan=False) + "\n")
         files.write_whole(out.with_suffix(".md"), tables.as_markdown(content))
     return content
 
 
-def of_recipe(name: str, folder: Path) -> dict[str, Any]:
-    """A recipe with its claims, judged."""
+def of_recipe(name: str, folder: Path, numbers: Sequence[stated.Stated]) -> dict[str, Any]:
+    """A recipe with its claims, judged, and those of the documents' numbers that its run has."""
+    own = [one for one in numbers if name in one.recipes]
     workdir = _workdir(name, folder)
     was_done, started = (workdir / "DONE").exists(), time.perf_counter()
     try:
@@ -74,19 +76,20 @@ def of_recipe(name: str, folder: Path) -> dict[str, Any]:
             config[node][leaf] = str(_workdir(other, folder))
         _find_data(config)
         judge = _of_experiment if "experiment" in config else _of_run
-        claims, numbers = judge(config, workdir, name)
+        claims, found = judge(config, workdir, name, own)
     except Preempted:
         raise
     except LamvError as error:
         return {"recipe": name, "seconds": None, "read": False, "not_run": str(error), "claims": [], "stated": []}
     seconds = None if was_done else round(time.perf_counter() - started, 1)
-    return {"recipe": name, "seconds": seconds, "read": was_done, "not_run": "", "claims": claims, "stated": numbers}
+    return {"recipe": name, "seconds": seconds, "read": was_done, "not_run": "", "claims": claims, "stated": found}
 
 
 def _find_data(config) -> None:
     """Set data.path to where the data set lies, for one that needs a path and has none."""
     name = config.data.name if "data" in config else ""
-    if name in DATASETS and DATASETS[name].holds and not config.data.path:
+    reader = DATASETS.get(name)
+    if reader and reader.holds and not config.data.path and not (reader.default and Path(reader.default).exists()):
         config.data.path = next((one["path"] for one in data_found.find() if one["name"] == name), "")
 
 
@@ -94,8 +97,10 @@ def _workdir(name: str, folder: Path) -> Path:
     return folder / Path(name).with_suffix("").as_posix().strip("./").replace("/", "_").replace(":", "_")
 
 
-def _of_experiment(config, workdir: Path, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Its judged claims, and the numbers of documents that it has, in its rows or its checks."""
+def _of_experiment(
+    config, workdir: Path, name: str, numbers: Sequence[stated.Stated]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Its judged claims, and those of the numbers that it has, in its rows or its checks."""
     runner.run(config, workdir)
     done = experiment.read(workdir)
     checked = [
@@ -104,13 +109,15 @@ def _of_experiment(config, workdir: Path, name: str) -> tuple[list[dict[str, Any
         if one.measured is not None
     ]
     claims = [recorded(check, margins.of_check(check)) for check in done.checks]
-    return claims, stated.found(stated.everywhere(), name, [*done.rows, *checked])
+    return claims, stated.found(numbers, name, [*done.rows, *checked])
 
 
-def _of_run(config, workdir: Path, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Its judged claims, and the numbers of documents that it has; evaluated as far as that takes."""
+def _of_run(
+    config, workdir: Path, name: str, numbers: Sequence[stated.Stated]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Its judged claims, and those of the numbers that it has; evaluated as far as that takes."""
     loop.train(config, workdir)
-    own = [one for one in stated.everywhere() if one.recipes == (name,) and not one.flagged]
+    own = [one for one in numbers if one.recipes == (name,) and not one.flagged]
     run = runs.read(workdir)
     for options in evaluations(config):
         if all(claim.holds is not None for claim in run.claims) and len(stated.found(own, name, run.rows)) == len(own):
@@ -121,7 +128,7 @@ def _of_run(config, workdir: Path, name: str) -> tuple[list[dict[str, Any]], lis
     rows = {row.name: row for row in run.rows}
     pairs = zip(run.claims, stored, strict=True)
     claims = [recorded(claim._replace(source=_source(claim)), margins.of_rows(one, rows)) for claim, one in pairs]
-    return claims, stated.found(stated.everywhere(), name, run.rows)
+    return claims, stated.found(numbers, name, run.rows)
 
 
 def evaluations(config) -> list[evaluate.Options]:
@@ -155,11 +162,11 @@ def _texts(numbers: Iterable[stated.Stated]) -> dict[str, list[str]]:
     return texts
 
 
-def _content(done: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _content(done: Sequence[dict[str, Any]], numbers: Sequence[stated.Stated]) -> dict[str, Any]:
     about = provenance.provenance((), {})
     verdicts = [claim["verdict"] for recipe in done for claim in recipe["claims"]]
     ran = {recipe["recipe"] for recipe in done if not recipe["not_run"]}
-    numbers = [one for one in stated.everywhere() if not ran.isdisjoint(one.recipes)]
+    numbers = [one for one in numbers if not ran.isdisjoint(one.recipes)]
     return {
         "date": datetime.date.today().isoformat(),
         "device": about["device"]["kind"],

@@ -1,9 +1,11 @@
 """Mitigations that choose which examples are drawn, and which are mixed with which.
 
 A method that does not mix by itself gets a Mixup under a rule for pairs or, where `mitigation.mixes` is False, both examples
-of each pair as they are (lamv.train.step). `subsample`, which leaves
-examples out of the training set, needs no hook: see lamv.data.resident.
+of each pair as they are (lamv.train.step). `subsample`, which leaves examples out of the training set, needs no hook: see
+lamv.data.resident.
 """
+
+from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
@@ -22,6 +24,26 @@ class Resample(Mitigation):
     def shapes(self):
         return {"sampling": self.view.train.rows.shape[1:]}
 
+    def of_examples(self, row, replicas, name: str, measure: Callable):
+        """(R, M) on the devices: a number for every training example as it is, from the network in evaluation.
+
+        measure: (logits (B, K), targets (B, K), knobs) -> (B,). name: of the compiled program.
+        """
+        program, axis = row.program, self.axis
+
+        def body(numbers, state, knobs, table: SplitIndex, examples, count, b):
+            seen, _ = row.functions.tally.read(table, examples, knobs, count, b)
+            own = measure(program.forward(state, seen.inputs)[0], seen.targets, knobs)
+            indices, own = lax.all_gather((seen.indices, own), axis, tiled=True)
+            return numbers.at[indices].set(own)
+
+        run = row.functions.get(name, lambda: row.functions.repeated(body, shared=2))
+        batches = -(-row.train_size // row.config.eval_batch_size)
+        return run(
+            replicas.state.mitigation["sampling"], replicas.network, replicas.knobs, replicas.train, row.examples,
+            np.int32(row.train_size), 0, batches,
+        )  # fmt: skip
+
 
 class JTT(Resample):
     """Just Train Twice (Liu et al. 2021): examples that a first stage misclassifies are drawn more often afterwards.
@@ -31,21 +53,12 @@ class JTT(Resample):
 
     def second_stage(self, row, replicas):
         """A new network, for which the examples that the first one gets wrong count `mitigation.upweight` times."""
-        program, axis = row.program, self.axis
 
-        def body(sampling, state, knobs, table: SplitIndex, examples, count, b):
-            seen, _ = row.functions.tally.read(table, examples, knobs, count, b)
-            right = jnp.argmax(program.forward(state, seen.inputs)[0], axis=-1) == jnp.argmax(seen.targets, axis=-1)
-            weights = mitigation.jtt_weights(right, knobs.mitigation["upweight"])
-            indices, weights = lax.all_gather((seen.indices, weights), axis, tiled=True)
-            return sampling.at[indices].set(weights)
+        def weights(logits, targets, knobs):
+            right = jnp.argmax(logits, axis=-1) == jnp.argmax(targets, axis=-1)
+            return mitigation.jtt_weights(right, knobs.mitigation["upweight"])
 
-        run = row.functions.get("misclassified", lambda: row.functions.repeated(body, shared=2))
-        state, batches = replicas.state, -(-row.train_size // row.config.eval_batch_size)
-        sampling = run(
-            state.mitigation["sampling"], replicas.network, replicas.knobs, replicas.train, row.examples,
-            np.int32(row.train_size), 0, batches,
-        )  # fmt: skip
+        state, sampling = replicas.state, self.of_examples(row, replicas, "misclassified", weights)
         fresh = row.functions.init(replicas.knobs)
         return fresh._replace(loss_sum=state.loss_sum, loss_steps=state.loss_steps, mitigation={"sampling": sampling})
 
@@ -73,22 +86,10 @@ class EasyToHard(Resample):
 
     def second_stage(self, row, replicas):
         """The same network, with the halves."""
-        program, axis = row.program, self.axis
-
-        def body(losses, state, knobs, table: SplitIndex, examples, count, b):
-            seen, _ = row.functions.tally.read(table, examples, knobs, count, b)
-            own = program.loss.function(program.forward(state, seen.inputs)[0], seen.targets)
-            indices, own = lax.all_gather((seen.indices, own), axis, tiled=True)
-            return losses.at[indices].set(own)
-
-        run = row.functions.get("training losses", lambda: row.functions.repeated(body, shared=2))
-        state, batches = replicas.state, -(-row.train_size // row.config.eval_batch_size)
-        losses = run(
-            state.mitigation["sampling"], replicas.network, replicas.knobs, replicas.train, row.examples,
-            np.int32(row.train_size), 0, batches,
-        )  # fmt: skip
+        loss = row.program.loss.function
+        losses = self.of_examples(row, replicas, "training losses", lambda logits, targets, _: loss(logits, targets))
         easy = mitigation.easier_half(parallel.fetch(losses))
-        return state._replace(mitigation=row.layout.place({"sampling": easy}, replicas=True))
+        return replicas.state._replace(mitigation=row.layout.place({"sampling": easy}, replicas=True))
 
 
 class _Pairing(Mitigation):
