@@ -1,12 +1,13 @@
 """Train recipes, or read their workdirs, and judge every claim they make.
 
-    python -m experiments.verify [RECIPE ...] [--quick] [--all] [--runs=DIR] [--out=claims.json]
+    python -m experiments.verify [RECIPE ...] [--quick] [--all] [--runs=DIR] [--out=claims.json [--update]]
     python -m experiments.verify --papers
 
 Without names: the recipes that docs/claims.json has, or with --quick those of them that took a minute or less; with --all
 every recipe that there is, also those that take days on this machine. What is finished in --runs is read and not trained
-again. claims.md beside --out has the same as tables. Exit code 1 if a claim misses. --papers lists what each paper reports,
-with the command for it, what it took and what came out, and what is not reproduced; nothing is run.
+again. claims.md beside --out has the same as tables; with --update both keep what they have of other recipes. Exit code 1
+if a claim misses. --papers lists what each paper reports, with the command for it, what it took and what came out, and what
+is not reproduced; nothing is run.
 """
 
 import json
@@ -28,6 +29,7 @@ ALL = flags.DEFINE_bool("all", False, "Every recipe.")
 PAPERS = flags.DEFINE_bool("papers", False, "List papers and the commands for what they report; run nothing.")
 RUNS = flags.DEFINE_string("runs", "runs/verify", "Folder with a workdir for every recipe.")
 OUT = flags.DEFINE_string("out", "claims.json", "What is written; its tables lie beside it, in .md.")
+UPDATE = flags.DEFINE_bool("update", False, "Keep what --out has of recipes that are not judged now.")
 #: Seconds that a quick recipe takes at most.
 MINUTE = 60.0
 logger = logging.getLogger("lamv.verify")
@@ -52,7 +54,7 @@ def main(names: list[str]) -> None:
 
     known = seconds()
     logger.info("%d recipes; %s", len(names), _cost([known.get(name) for name in names]))
-    content = verify.verify(names, Path(RUNS.value), Path(OUT.value))
+    content = verify.verify(names, Path(RUNS.value), Path(OUT.value), UPDATE.value)
     print(tables.as_markdown(content))
     if content["missed"]:
         raise ClaimMissed(f"{tables.totals(content)}; {OUT.value} has them")

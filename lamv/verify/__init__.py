@@ -6,19 +6,21 @@ A recipe has a workdir in the folder, by its name. What is finished there is rea
 goes on where it stopped, and runs of another machine are judged in their place. A recipe that cannot be run here, for want
 of its data, is listed with the reason. Data that lie at the usual places (lamv.suite.data_found) are found.
 
-claims.json holds {"date", "device", "versions", "recipes": [{"recipe", "seconds", "read", "not_run", "claims": [{"quantity",
-"relation", "bound", "tolerance", "value", "sd", "n", "margin": [low, high] | null, "test", "source", "verdict"}], "stated":
-[{"document", "text", "row", "metric", "mean", "sd", "n"}]}], "not_found", "with_flags", "held", "missed", "not_judged"}.
+claims.json holds {"date", "device", "versions", "recipes": [{"recipe", "seconds", "read", "not_run", "measured": {"date",
+"device", "versions"}, "claims": [{"quantity", "relation", "bound", "tolerance", "value", "sd", "n", "margin": [low, high] |
+null, "test", "source", "verdict"}], "stated": [{"document", "text", "row", "metric", "mean", "sd", "n"}]}], "not_found",
+"with_flags", "held", "missed", "not_judged"}.
 
-margin: the 95 % interval over seeds of value - bound (lamv.compare.margins). stated: numbers in the documents and what they
-are (lamv.verify.stated). not_found: {document: numbers} of these recipes that no run has; with_flags: not looked for.
+date, device, versions: of the judging; `measured`: of the training, as the workdir has them. margin: the 95 % interval over
+seeds of value - bound (lamv.compare.margins). stated: numbers in the documents and what they are (lamv.verify.stated).
+not_found: {document: numbers} of these recipes that no run has; with_flags: not looked for.
 """
 
 import datetime
 import json
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from lamv.claims import Claim
 from lamv.compare import margins
 from lamv.core.intervals import Interval
 from lamv.data import DATASETS
-from lamv.errors import LamvError, Preempted
+from lamv.errors import DataError, LamvError, Preempted
 from lamv.results import experiment, jsonl, runs
 from lamv.results.records import Row, Spread
 from lamv.suite import data_found
@@ -44,28 +46,36 @@ AFTER = {"distill/students": ("distill.teacher", "distill/teachers")}
 EVALUATIONS = (evaluate.Options(brief=True), evaluate.Options())
 
 
-def verify(names: Sequence[str], folder: Path, out: Path) -> dict[str, Any]:
+def verify(names: Sequence[str], folder: Path, out: Path, update: bool = False) -> dict[str, Any]:
     """The content of claims.json; out: its path. Written after every recipe. Raises LamvError where that cannot be.
 
-    names: of recipes, as lamv.recipes.load takes them.
+    names: of recipes, as lamv.recipes.load takes them. update: what `out` has of other recipes stays.
     """
     numbers = stated.everywhere()
-    before = {one.get("recipe"): one.get("seconds") for one in jsonl.read_object(out, []).get("recipes", [])}
-    done: list[dict[str, Any]] = []
+    before = _before(out)
+    done = dict(before) if update else {}
     for number, name in enumerate(names, 1):
         logger.info("recipe %d of %d: %s", number, len(names), name)
         one = of_recipe(name, folder, numbers)
-        done.append(one | {"seconds": before.get(name)} if one["read"] else one)
-        logger.info("%s", tables.in_short(done[-1]))
-        content = _content(done, numbers)
+        done[name] = one | {"seconds": before.get(name, one)["seconds"]} if one["read"] else one
+        logger.info("%s", tables.in_short(done[name]))
+        content = _content(list(done.values()), numbers)
         files.write_whole(out, json.dumps(content, indent=1, allow_nan=False) + "\n")
         files.write_whole(out.with_suffix(".md"), tables.as_markdown(content))
     return content
 
 
+def _before(out: Path) -> dict[str, dict[str, Any]]:
+    """{recipe: what claims.json has of it}; {} where there is none. Raises DataError for a file of another kind."""
+    listed = jsonl.read_object(out, []).get("recipes", [])
+    try:
+        return {one["recipe"]: one for one in listed if one["measured"] or one["not_run"]}
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{out} is no record of claims of this version; give another --out") from error
+
+
 def of_recipe(name: str, folder: Path, numbers: Sequence[stated.Stated]) -> dict[str, Any]:
     """A recipe with its claims, judged, and those of the documents' numbers that its run has."""
-    own = [one for one in numbers if name in one.recipes]
     workdir = _workdir(name, folder)
     was_done, started = (workdir / "DONE").exists(), time.perf_counter()
     try:
@@ -76,13 +86,30 @@ def of_recipe(name: str, folder: Path, numbers: Sequence[stated.Stated]) -> dict
             config[node][leaf] = str(_workdir(other, folder))
         _find_data(config)
         judge = _of_experiment if "experiment" in config else _of_run
-        claims, found = judge(config, workdir, name, own)
+        claims, found = judge(config, workdir, stated.of(name, numbers))
     except Preempted:
         raise
     except LamvError as error:
-        return {"recipe": name, "seconds": None, "read": False, "not_run": str(error), "claims": [], "stated": []}
+        return {
+            "recipe": name, "seconds": None, "read": False, "not_run": str(error), "measured": None, "claims": [],
+            "stated": [],
+        }  # fmt: skip
     seconds = None if was_done else round(time.perf_counter() - started, 1)
-    return {"recipe": name, "seconds": seconds, "read": was_done, "not_run": "", "claims": claims, "stated": found}
+    return {
+        "recipe": name, "seconds": seconds, "read": was_done, "not_run": "", "measured": _measured(workdir),
+        "claims": claims, "stated": found,
+    }  # fmt: skip
+
+
+def _measured(workdir: Path) -> dict[str, Any]:
+    """When and on what a finished workdir was trained."""
+    ended = datetime.datetime.fromtimestamp((workdir / "DONE").stat().st_mtime, datetime.UTC)
+    return {"date": ended.date().isoformat(), **_environment(jsonl.read_object(workdir / "provenance.json", []))}
+
+
+def _environment(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Device and versions out of a provenance."""
+    return {"device": about["device"]["kind"], "versions": {"python": about["python"], **about["packages"]}}
 
 
 def _find_data(config) -> None:
@@ -97,9 +124,7 @@ def _workdir(name: str, folder: Path) -> Path:
     return folder / Path(name).with_suffix("").as_posix().strip("./").replace("/", "_").replace(":", "_")
 
 
-def _of_experiment(
-    config, workdir: Path, name: str, numbers: Sequence[stated.Stated]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _of_experiment(config, workdir: Path, numbers: Sequence[stated.Stated]) -> tuple[list[dict[str, Any]], ...]:
     """Its judged claims, and those of the numbers that it has, in its rows or its checks."""
     runner.run(config, workdir)
     done = experiment.read(workdir)
@@ -109,18 +134,16 @@ def _of_experiment(
         if one.measured is not None
     ]
     claims = [recorded(check, margins.of_check(check)) for check in done.checks]
-    return claims, stated.found(numbers, name, [*done.rows, *checked])
+    return claims, stated.found(numbers, [*done.rows, *checked])
 
 
-def _of_run(
-    config, workdir: Path, name: str, numbers: Sequence[stated.Stated]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _of_run(config, workdir: Path, numbers: Sequence[stated.Stated]) -> tuple[list[dict[str, Any]], ...]:
     """Its judged claims, and those of the numbers that it has; evaluated as far as that takes."""
     loop.train(config, workdir)
-    own = [one for one in numbers if one.recipes == (name,) and not one.flagged]
+    own = [one for one in numbers if len(one.recipes) == 1]
     run = runs.read(workdir)
     for options in evaluations(config):
-        if all(claim.holds is not None for claim in run.claims) and len(stated.found(own, name, run.rows)) == len(own):
+        if all(claim.holds is not None for claim in run.claims) and len(stated.found(own, run.rows)) == len(own):
             break
         evaluate.evaluate(workdir, options=options)
         run = runs.read(workdir)
@@ -128,7 +151,7 @@ def _of_run(
     rows = {row.name: row for row in run.rows}
     pairs = zip(run.claims, stored, strict=True)
     claims = [recorded(claim._replace(source=_source(claim)), margins.of_rows(one, rows)) for claim, one in pairs]
-    return claims, stated.found(numbers, name, run.rows)
+    return claims, stated.found(numbers, run.rows)
 
 
 def evaluations(config) -> list[evaluate.Options]:
@@ -163,14 +186,12 @@ def _texts(numbers: Iterable[stated.Stated]) -> dict[str, list[str]]:
 
 
 def _content(done: Sequence[dict[str, Any]], numbers: Sequence[stated.Stated]) -> dict[str, Any]:
-    about = provenance.provenance((), {})
     verdicts = [claim["verdict"] for recipe in done for claim in recipe["claims"]]
-    ran = {recipe["recipe"] for recipe in done if not recipe["not_run"]}
-    numbers = [one for one in numbers if not ran.isdisjoint(one.recipes)]
+    ran = [recipe["recipe"] for recipe in done if not recipe["not_run"]]
+    numbers = list(dict.fromkeys(one for name in ran for one in stated.of(name, numbers, flagged=True)))
     return {
         "date": datetime.date.today().isoformat(),
-        "device": about["device"]["kind"],
-        "versions": {"python": about["python"], **about["packages"]},
+        **_environment(provenance.provenance((), {})),
         "recipes": list(done),
         "not_found": _texts(stated.missing(numbers, done)),
         "with_flags": _texts(one for one in numbers if one.flagged),

@@ -8,6 +8,7 @@ numbers are listed and not looked for. Without jax.
 
 import ast
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,14 +82,26 @@ def _of_text(document: str, text: str, recipes: tuple[str, ...]) -> list[Stated]
     ]
 
 
-def found(numbers: Iterable[Stated], recipe: str, rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Those of the numbers that a run of `recipe` has in a metric of a row, as claims.json holds them."""
+def of(recipe: str, numbers: Iterable[Stated], flagged: bool = False) -> list[Stated]:
+    """Those of the numbers that can come from a recipe, whichever of its variants; flagged: also those with flags."""
+    name = recipe.partition(":")[0]
+    return [one for one in numbers if name in one.recipes and (flagged or not one.flagged)]
+
+
+def found(numbers: Sequence[Stated], rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Those of the numbers that the rows of a run have in a metric, as claims.json holds them.
+
+    Of several metrics with the same digits, the one that has most of its document's numbers.
+    """
     known = [(row.name, metric, spread) for row in rows for metric, spread in row.metrics.items()]
+    matches = {one: [it for it in known if agrees(one.text, it[2].mean, it[2].sd)] for one in numbers}
+    usual: dict[str, Counter] = defaultdict(Counter)
+    for one, those in matches.items():
+        usual[one.document].update({metric for _, metric, _ in those})
     result = []
-    for one in numbers:
-        matches = (match for match in known if agrees(one.text, match[2].mean, match[2].sd))
-        if recipe in one.recipes and not one.flagged and (match := next(matches, None)):
-            row, metric, (mean, sd, n, _) = match
+    for one, those in matches.items():
+        if those:
+            row, metric, (mean, sd, n, _) = max(those, key=lambda it, own=usual[one.document]: own[it[1]])
             where = {"document": one.document, "text": one.text, "row": row, "metric": metric}
             result.append(where | {"mean": mean, "sd": sd, "n": n})
     return result

@@ -37,20 +37,35 @@ def totals(content: Mapping[str, Any]) -> str:
 
 def as_markdown(content: Mapping[str, Any]) -> str:
     """The page docs/claims.md."""
-    versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items() if number)
     parts = [
         "# Claims",
         f"What the recipes claim, as `python -m experiments.verify` judged it on {content['date']}: {totals(content)}.",
         "*Clearly*: the whole 95 % interval of measured minus bound, over seeds, lies on the side of the verdict"
         " (Student’s t; paired by seed where the bound is a multiple of another row). Without it the mean decides alone."
         " A dash: a single number, which has no interval.",
-        f"{content['device']}; {versions}.",
+        f"{_environment(content)}.",
     ]
     for recipe in content["recipes"]:
-        parts += [f"## {recipe['recipe']}", in_short(recipe).partition(": ")[2].capitalize() + "."]
+        parts += [f"## {recipe['recipe']}", in_short(recipe).partition(": ")[2].capitalize() + _when(recipe, content)]
         if recipe["claims"]:
             parts.append(_table(recipe["claims"]))
     return "\n\n".join([*parts, "## Numbers in the documents", *_of_documents(content)]) + "\n"
+
+
+def _environment(about: Mapping[str, Any]) -> str:
+    """ "cpu; python 3.11.7, jax 0.10.2"."""
+    return f"{about['device']}; {', '.join(f'{name} {number}' for name, number in about['versions'].items() if number)}"
+
+
+def _when(recipe: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+    """The end of the sentence on a recipe: when it was trained, and on what where that is not what the page names."""
+    measured = recipe["measured"]
+    if measured is None:
+        return "."
+    other = {key: measured[key] for key in ("device", "versions")} != {
+        key: content[key] for key in ("device", "versions")
+    }
+    return f"; {measured['date']}{f', {_environment(measured)}' if other else ''}."
 
 
 def _of_documents(content: Mapping[str, Any]) -> list[str]:

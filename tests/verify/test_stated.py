@@ -63,11 +63,26 @@ def test_a_number_is_the_mean_and_sd_that_round_to_it(text, mean, sd, agrees):
 def test_a_number_is_looked_for_in_the_runs_of_its_recipe():
     rows = [Row("ERM", {}, {"test/accuracy": Spread(0.01, 0.001, 5, ()), "test/loss": Spread(1.0, 0.1, 5, ())})]
     numbers = stated.of_page("page.md", PAGE)
-    [one] = stated.found(numbers, "digits_tag", rows)
+    [one] = stated.found(stated.of("digits_tag", numbers), rows)
     assert (one["text"], one["row"], one["metric"], one["n"]) == ("1.0 ± 0.1", "ERM", "test/accuracy", 5)
-    assert stated.found(numbers, "label_noise", rows) == []
+    assert stated.found(stated.of("label_noise", numbers), rows) == []
     left = stated.missing(numbers, [{"stated": [one]}])
     assert [number.text for number in left] == ["3 ± 1", "−.5 ± .25", "4 ± 2"]
+
+
+def test_a_number_belongs_to_a_recipe_whichever_its_variant_and_not_where_flags_are_given():
+    numbers = stated.of_page("page.md", PAGE)
+    assert [one.text for one in stated.of("digits_tag:quick", numbers)] == ["1.0 ± 0.1", "3 ± 1", "4 ± 2"]
+    assert [one.text for one in stated.of("digits_tag", numbers, flagged=True)][1] == "2.0 ± 0.2"
+
+
+def test_of_metrics_with_the_same_digits_the_one_that_has_most_of_the_document_is_taken():
+    numbers = [stated.Stated("page.md", text, ("a",), False) for text in ("84 ± 2", "70.3 ± 1.1")]
+    accuracy, loss = (lambda mean, sd: {"test/accuracy": Spread(mean, sd, 5, ())}), {"loss": Spread(84.1, 1.9, 5, ())}
+    rows = [Row("ERM", {}, loss | accuracy(0.838, 0.0203)), Row("Mixup", {}, accuracy(0.7031, 0.0112))]
+    assert [(one["row"], one["metric"]) for one in stated.found(numbers, rows)] == [
+        ("ERM", "test/accuracy"), ("Mixup", "test/accuracy"),
+    ]  # fmt: skip
 
 
 def test_what_documents_state_is_in_the_record():
@@ -82,7 +97,7 @@ def test_the_record_has_what_it_says_it_found():
         for one in recipe["stated"]:
             assert stated.agrees(one["text"], one["mean"], one["sd"]), one
             numbers = [number for number in NUMBERS if (number.document, number.text) == (one["document"], one["text"])]
-            assert not numbers or any(recipe["recipe"] in number.recipes for number in numbers), one
+            assert not numbers or stated.of(recipe["recipe"], numbers), one
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/index.md"])

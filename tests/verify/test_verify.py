@@ -6,6 +6,7 @@ import pytest
 
 from lamv import verify
 from lamv.config import defaults
+from lamv.errors import DataError
 from lamv.train import loop
 from lamv.verify import tables
 from tests.sessions import Shared
@@ -71,6 +72,33 @@ def test_a_finished_run_is_read_and_keeps_its_seconds(judged, monkeypatch):
     first, second = content["recipes"][1], again["recipes"][0]
     assert second["read"] and second["seconds"] == first["seconds"] > 0
     assert second["claims"] == first["claims"]
+
+
+def test_a_record_is_updated_with_what_is_judged_now_and_keeps_the_rest(judged):
+    folder, content = judged
+    out = folder / "record.json"
+    out.write_text(json.dumps(content))
+    again = verify.verify([RECIPE], folder / "runs", out, update=True)
+    assert [one["recipe"] for one in again["recipes"]] == [f"{RECIPE}:cifar10", RECIPE]
+    assert again["recipes"][0] == content["recipes"][0] and again["held"] == content["held"]
+    measured = again["recipes"][1]["measured"]
+    assert measured["versions"] == content["versions"] and measured["device"] == content["device"]
+
+
+def test_a_file_of_another_kind_is_not_taken_for_a_record(tmp_path):
+    (tmp_path / "claims.json").write_text('{"recipes": [{"recipe": "digits_tag"}]}')
+    with pytest.raises(DataError, match="no record of claims"):
+        verify.verify([RECIPE], tmp_path, tmp_path / "claims.json")
+
+
+def test_a_recipe_of_other_versions_says_so_on_the_page(judged):
+    _, content = judged
+    one = content["recipes"][1]
+    measured = one["measured"] | {"versions": {"python": "3.11.7", "jax": "0.9.1"}}
+    [line] = [text for text in tables.as_markdown(content | {"recipes": [one | {"measured": measured}]}).split("\n")
+              if "0.9.1" in text]  # fmt: skip
+    assert line.endswith(f"; {measured['date']}, {measured['device']}; python 3.11.7, jax 0.9.1.")
+    assert one["measured"]["date"] + ".\n" in tables.as_markdown(content)
 
 
 def test_papers_are_listed_with_what_was_recorded():
