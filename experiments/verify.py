@@ -7,7 +7,7 @@ Without names: the recipes that docs/claims.json has, or with --quick those of t
 every recipe that there is, also those that take days on this machine. What is finished in --runs is read and not trained
 again. claims.md beside --out has the same as tables; with --update both keep what they have of other recipes. Exit code 1
 if a claim misses. --papers lists what each paper reports, with the command for it, what it took and what came out, and what
-is not reproduced; nothing is run.
+is not reproduced; nothing is run. docs/papers.md has that too, and is written anew with --out=docs/claims.json.
 """
 
 import json
@@ -70,8 +70,7 @@ def _cost(known: list[float | None]) -> str:
 
 def recorded() -> dict[str, Any]:
     """The content of docs/claims.json; {} where there is none."""
-    path = places.ROOT / "docs" / "claims.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return json.loads(places.RECORD.read_text(encoding="utf-8")) if places.RECORD.is_file() else {}
 
 
 def seconds() -> dict[str, float | None]:

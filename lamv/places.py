@@ -15,6 +15,8 @@ _SUITE = Path(__file__).parent / "suite"
 INSTALLED = (_SUITE / "experiments").is_dir()
 #: The folder of configs/, experiments/ and docs/.
 ROOT = _SUITE if INSTALLED else _SUITE.parents[1]
+#: What lamv.verify found out about all recipes; docs/claims.md and docs/papers.md are made of it.
+RECORD = ROOT / "docs" / "claims.json"
 
 
 def called(command: str) -> str:

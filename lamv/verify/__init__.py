@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lamv import evaluate, files, recipes
+from lamv import evaluate, files, places, recipes
 from lamv.catalog.metrics import PROBE
 from lamv.claims import Claim
 from lamv.compare import margins
@@ -62,6 +62,8 @@ def verify(names: Sequence[str], folder: Path, out: Path, update: bool = False) 
         content = _content(list(done.values()), numbers)
         files.write_whole(out, json.dumps(content, indent=1, allow_nan=False) + "\n")
         files.write_whole(out.with_suffix(".md"), tables.as_markdown(content))
+        if out.resolve() == places.RECORD.resolve():
+            files.write_whole(out.with_name("papers.md"), tables.papers_page(content))
     return content
 
 

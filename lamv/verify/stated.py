@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from lamv import places
 from lamv.results.records import Row
 
-NUMBER = re.compile(r"([−-]?(?:\d+\.?\d*|\.\d+)) ± (\d+\.?\d*|\.\d+)")
+NUMBER = re.compile(r"([−-]?(?:\d+\.?\d*|\.\d+)) ?± ?(\d+\.?\d*|\.\d+)")
 RECIPE = re.compile(r"configs/([\w/]+)\.py")
 FLAG = re.compile(r"--config\.\w")
 HEADING = re.compile(r"^(#+) ", flags=re.MULTILINE)
@@ -111,8 +111,8 @@ def agrees(text: str, mean: float | None, sd: float | None) -> bool:
     """Whether a mean and an sd are, rounded, those of a text such as "86.1 ± 1.4"."""
     if mean is None or sd is None:
         return False
-    number, _, spread = text.partition(" ± ")
-    return any(_rounds(number, mean * scale) and _rounds(spread, sd * scale) for scale in SCALES)
+    number, _, spread = text.partition("±")
+    return any(_rounds(number.strip(), mean * scale) and _rounds(spread.strip(), sd * scale) for scale in SCALES)
 
 
 def _rounds(text: str, value: float) -> bool:

@@ -1,10 +1,10 @@
 """Judged claims in words and tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lamv import places
-from lamv.catalog.papers import PAPERS
+from lamv.catalog.papers import PAPERS, Reported
 from lamv.claims import Claim
 from lamv.report.claim_table import line_of
 
@@ -87,29 +87,69 @@ def of_papers(record: Mapping[str, Any]) -> str:
         for one in paper.reports:
             lines.append(f"  {one.what}")
             named = [("", one.recipe), ("quick: ", one.quick), ("accelerator: ", one.accelerator)]
-            lines += [f"    {kind}{_command(name)}{_of_record(known.get(name))}" for kind, name in named if name]
-            lines += [f"    not reproduced: {one.missing}"] if one.missing else []
+            lines += [
+                f"    {kind}{_command(name, name)}{_in_brackets(known.get(name))}" for kind, name in named if name
+            ]
+            said = (("came out", one.outcome), ("published", one.published), ("not reproduced", one.missing))
+            lines += [f"    {kind}: {words}" for kind, words in said if words]
     return "\n".join(lines[1:])
 
 
-def _command(recipe: str) -> str:
+def papers_page(record: Mapping[str, Any]) -> str:
+    """The page docs/papers.md: a row for all that a paper reports, with what a `record` (claims.json) has of its recipe."""
+    known = {recipe["recipe"]: recipe for recipe in record["recipes"]}
+    parts = [
+        "# Papers",
+        "What the papers report that lamv reproduces, the command for it, and what came out: mean ± sd over seeds, and how"
+        " many of the recipe’s [claims](claims.md) hold. *Published* is a number read in the source itself, of the"
+        " setting that it names; a blank: none was, or there is none for this.",
+        "`python -m experiments.verify --papers` lists the same in a terminal.",
+    ]
+    for paper in PAPERS:
+        lines = [_line(("It reports", "Command", "What came out", "Published")), _line(("---",) * 4)]
+        lines += [_line(_cells(one, known)) for one in paper.reports]
+        parts += [f"## {paper.cite}", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cells(one: Reported, known: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """The row of one thing that is reported."""
+    named = [("", one.recipe), ("Quick: ", one.quick), ("On an accelerator: ", one.accelerator)]
+    commands = [f"{kind}`{_command(name, f'configs/{name}.py')}`" for kind, name in named if name]
+    verdicts = [words.capitalize() + "." for name in (one.recipe,) if (words := _of_record(known.get(name)))]
+    missing = [f"Not reproduced: {one.missing}."] if one.missing else []
+    came_out = " ".join([*filter(None, [one.outcome]), *verdicts, *missing])
+    return one.what[0].upper() + one.what[1:], "<br>".join(commands), came_out, one.published
+
+
+def _command(recipe: str, config: str) -> str:
     command = "theory" if places.is_of_theory(recipe) else "train"
-    return f"{places.called(command)} --config={recipe} --workdir=runs/{recipe.rpartition('/')[2]}"
+    return f"{places.called(command)} --config={config} --workdir=runs/{recipe.rpartition('/')[2]}"
+
+
+def _in_brackets(recipe: Mapping[str, Any] | None) -> str:
+    """ "   (41 s; 10 of 10 claims hold)"."""
+    return f"   ({words})" if (words := _of_record(recipe)) else ""
 
 
 def _of_record(recipe: Mapping[str, Any] | None) -> str:
-    """ "   (41 s; 10 of 10 claims hold)"."""
+    """ "41 s; 10 of 10 claims hold"."""
     if recipe is None or recipe["not_run"]:
         return ""
     held = sum(claim["verdict"].startswith("holds") for claim in recipe["claims"])
     parts = [f"{recipe['seconds']:.0f} s"] if recipe["seconds"] else []
     parts += [f"{held} of {len(recipe['claims'])} claims hold"] if recipe["claims"] else []
-    return f"   ({'; '.join(parts)})" if parts else ""
+    return "; ".join(parts)
 
 
 def _table(claims) -> str:
     rows = [HEADINGS, ("---",) * len(HEADINGS), *(_row(claim) for claim in claims)]
-    return "\n".join(f"| {' | '.join(_cell(text) for text in row)} |" for row in rows)
+    return "\n".join(_line(row) for row in rows)
+
+
+def _line(cells: Iterable[str]) -> str:
+    escaped = [text.replace("|", "\\|") for text in cells]
+    return f"| {' | '.join(escaped)} |"
 
 
 def _row(stored: Mapping[str, Any]) -> tuple[str, ...]:
@@ -123,7 +163,3 @@ def _row(stored: Mapping[str, Any]) -> tuple[str, ...]:
     margin = "–" if stored["margin"] is None else f"[{stored['margin'][0]:+.3g}, {stored['margin'][1]:+.3g}]"
     verdict = ": ".join(filter(None, [stored["verdict"], stored["note"]]))
     return stored["quantity"], measured, line.n, expected, margin.replace("-", "−"), verdict, stored["source"]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
