@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lamv import places
-from lamv.catalog.papers import PAPERS, Reported
+from lamv.catalog.papers import PAPERS
 from lamv.claims import Claim
 from lamv.report.claim_table import line_of
 
@@ -96,30 +96,28 @@ def of_papers(record: Mapping[str, Any]) -> str:
 
 
 def papers_page(record: Mapping[str, Any]) -> str:
-    """The page docs/papers.md: a row for all that a paper reports, with what a `record` (claims.json) has of its recipe."""
+    """The page docs/papers.md: all that each paper reports, with what a `record` (claims.json) has of its recipe."""
     known = {recipe["recipe"]: recipe for recipe in record["recipes"]}
     parts = [
         "# Papers",
-        "What the papers report that lamv reproduces, the command for it, and what came out: mean ± sd over seeds, and how"
-        " many of the recipe’s [claims](claims.md) hold. *Published* is a number read in the source itself, of the"
-        " setting that it names; a blank: none was, or there is none for this.",
-        "`python -m experiments.verify --papers` lists the same in a terminal.",
+        "What the papers report that lamv reproduces, the command for it, and what came out: mean ± sd over seeds, what"
+        " the recipe took, and how many of its [claims](claims.md) hold. *Published* is a number read in the source"
+        " itself, of the setting that it names.",
+        "Recipes on CIFAR take `--config.data.path` too, unless the [data](data.md) lie at a usual place. `python -m"
+        " experiments.verify --papers` lists the same in a terminal.",
     ]
     for paper in PAPERS:
-        lines = [_line(("It reports", "Command", "What came out", "Published")), _line(("---",) * 4)]
-        lines += [_line(_cells(one, known)) for one in paper.reports]
-        parts += [f"## {paper.cite}", "\n".join(lines)]
+        parts.append(f"## {paper.cite}")
+        for one in paper.reports:
+            named = [(one.recipe, ""), (one.quick, "  # smaller"), (one.accelerator, "  # for an accelerator")]
+            commands = [f"{_command(name, f'configs/{name}.py')}{kind}" for name, kind in named if name]
+            said = [one.outcome, f"Published: {one.published}." if one.published else ""]
+            said += [f"Not reproduced: {one.missing}." if one.missing else ""]
+            said += [f"({words})" if (words := _of_record(known.get(one.recipe))) else ""]
+            parts += [f"**{one.what[0].upper()}{one.what[1:]}.**"]
+            parts += ["\n".join(["```", *commands, "```"])] if commands else []
+            parts.append(" ".join(filter(None, said)))
     return "\n\n".join(parts) + "\n"
-
-
-def _cells(one: Reported, known: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    """The row of one thing that is reported."""
-    named = [("", one.recipe), ("Quick: ", one.quick), ("On an accelerator: ", one.accelerator)]
-    commands = [f"{kind}`{_command(name, f'configs/{name}.py')}`" for kind, name in named if name]
-    verdicts = [words.capitalize() + "." for name in (one.recipe,) if (words := _of_record(known.get(name)))]
-    missing = [f"Not reproduced: {one.missing}."] if one.missing else []
-    came_out = " ".join([*filter(None, [one.outcome]), *verdicts, *missing])
-    return one.what[0].upper() + one.what[1:], "<br>".join(commands), came_out, one.published
 
 
 def _command(recipe: str, config: str) -> str:
