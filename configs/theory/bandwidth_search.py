@@ -3,7 +3,7 @@
     python -m experiments.theory --config=configs/theory/bandwidth_search.py --workdir=runs/bandwidth_search
 
 The authors' data are not in their repository; these are spectra of our own making: half as many, a fifth of the epochs.
-160 CPU seconds, 3 minutes on busy cores. 5 seeds, mean ± sd, test set:
+160 CPU seconds, 3 to 5 minutes on busy cores. 5 seeds, mean ± sd, test set:
 
                                RMSE, nm        MAPE, %
     ERM                        13.43 ± .33     13.62 ± .36
@@ -14,7 +14,7 @@ The authors' data are not in their repository; these are spectra of our own maki
     RC-Mixup, searched          8.77 ± .57      7.68 ± .41     authors' notebook, their data: 8.1799, 6.1727
 
 The search gains 1.7 nm on the first bandwidth, by choosing small ones: 6.0 ± 1.4 nm on average. What helps is leaving out
-the examples that fit badly: against these alone, without mixing, RC-Mixup gains .03 ± .14 nm, a tie.
+the examples that fit badly: against these alone, without mixing, RC-Mixup gains .03 nm, a tie.
 """
 
 from lamv.theory import recipe

@@ -179,7 +179,7 @@ PAPERS = (
             "a law for the loss of a mixture, averages of parameters, mixing online",
             "theory/mixtures",
             "Exponents of the published losses: −1.64, −2.59, −1.78, −2.53. Averages of parameters order mixtures as joint"
-            " training does (.985 ± .001) if they share a start (else .680 ± .039). Online mixing ties with equal shares.",
+            " training does (.985 ± .001) if they share a start (else .681 ± .039). Online mixing ties with equal shares.",
             "−1.64, −2.52, −1.61, −2.72",
             missing="language models: the toy is of Markov chains, and only losses of two domains are the paper's",
         ),
