@@ -40,7 +40,7 @@ def loss_and_bounds(snapshot: Snapshot) -> list[Result]:
     for r in range(len(snapshot.replicas.numbers)):
         metrics = bound_metrics([(weight, {where: v[r] for where, v in values.items()}) for weight, values in weighted])
         if metrics["rows_per_cell"] < FEWEST:
-            few = f"{metrics['rows_per_cell']:.3g} rows a cell"
+            few = f"fewer than {FEWEST:g} rows a cell"
             snapshot.note(f"no variance within cells on its own inputs, as its targets hardly ever repeat ({few})")
         results.append(Result({f"augmented/{name}": value for name, value in metrics.items()}))
     return results
