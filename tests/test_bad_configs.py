@@ -21,6 +21,7 @@ from lamv import config as configs
 from lamv.core.methods import METHODS
 from lamv.errors import ConfigError
 from lamv.knobs import KNOB, KNOBS
+from lamv.rows import expand
 
 #: ml_collections' way of running a recipe.
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module")
@@ -490,7 +491,7 @@ def test_none_unsets_a_knob_and_is_kept_with_the_run(run, train, tmp_path, monke
     assert seen == {"data.train_size": None, "steps": None, "epochs": 2.0, "seeds": 3}
     config = flags.FLAGS["config"].value
     assert config.data.train_size is None and config.steps is None
-    [erm, mixup] = configs.expand(config, seen)
+    [erm, mixup] = expand(config, seen)
     assert erm.config.data.train_size is None and mixup.config.epochs == 2.0
 
 
@@ -523,7 +524,7 @@ def test_a_path_is_recorded_as_it_was_given(monkeypatch, tmp_path):
     for path in ("~/data.npz", f"{tmp_path}/data.npz", ""):
         config = configs.defaults()
         config.steps, config.data.name, config.data.path = 3, "npz", path
-        runs.append(configs.snapshot(config, configs.expand(config)))
+        runs.append(configs.snapshot(config, expand(config)))
         assert runs[-1]["rows"][0]["config"]["data"]["path"] == path
     assert len({configs.fingerprint(run) for run in runs}) == 1 and not configs.differences(runs[0], runs[2])
 
@@ -532,7 +533,7 @@ def test_a_recorded_path_is_not_looked_at():
     """It may be of the machine that a run comes from."""
     config = configs.defaults()
     config.steps, config.data.name = 3, "npz"
-    run = configs.snapshot(config, configs.expand(config))
+    run = configs.snapshot(config, expand(config))
     for path in ("~nobody_of_this_name/x", "gs://bucket/x"):
         run["rows"][0]["config"]["data"]["path"] = path
         assert configs.rows_of(run, {})[0].config.data.path == path
@@ -542,7 +543,7 @@ def test_numbers_of_numpy_are_numbers():
     config = configs.defaults()
     config.rows = {"a": {"optim.lr": np.float64(0.5), "steps": np.int64(3), "model.widths": [np.int32(8)]}}
     config.rows[0.5] = {"optim.lr": np.float32(0.25), "steps": 3, "data.flatten": np.bool_(True)}
-    rows = configs.expand(config)
+    rows = expand(config)
     assert [row.name for row in rows] == ["a", "0.5"]
     assert type(rows[0].config.optim.lr) is float and type(rows[0].config.steps) is int
     assert rows[0].config.model.widths == (8,) and rows[1].config.data.flatten is True
@@ -642,7 +643,7 @@ def test_any_config_is_valid_or_refused_in_one_line(rows, flags):
     config = configs.defaults()
     config.steps, config.rows = 10, rows
     try:
-        for one in configs.expand(config, flags):
+        for one in expand(config, flags):
             configs.validate(one.config)
             assert configs.program_key(one.config)
     except ConfigError as error:
@@ -653,6 +654,6 @@ def test_any_config_is_valid_or_refused_in_one_line(rows, flags):
 @given(key=st.sampled_from(sorted(set(KNOB) - {"rows", "claims", "published"})), value=VALUES)
 def test_any_value_of_a_knob_is_valid_or_refused_in_one_line(key, value):
     try:
-        configs.expand(configs.defaults(), {"steps": 10, key: value})
+        expand(configs.defaults(), {"steps": 10, key: value})
     except ConfigError as error:
         assert "\n" not in str(error) and len(str(error)) < 2000

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from lamv import config as configs
 from lamv import data
 from lamv.audit import plan
 from lamv.audit.plan import Plan
@@ -21,6 +20,7 @@ from lamv.data.split_index import SplitIndex
 from lamv.data.splits import NONE, joined
 from lamv.errors import ConfigError, DataError, nearest, shown
 from lamv.evaluate.passes import Passes
+from lamv.rows import expand
 from lamv.train import loop, teacher
 from lamv.train.checkpoint import flat, unflat
 from lamv.train.parallel import fetch
@@ -81,7 +81,7 @@ def features(asked: Question, read: Reading, network: teacher.Teacher) -> np.nda
     config.model = network.config.model
     config.data.flatten, config.data.normalise = network.config.data.flatten, network.config.data.normalise
     config.rows = rows([ERM])
-    [variant] = configs.expand(config)
+    [variant] = expand(config)
     row = VariantRun(variant, Session([variant]))
     row.init()
     [replicas] = row.replicas

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from lamv import config as configs
 from lamv.audit.question import ERM, Question, rows
 from lamv.audit.reading import Reading
+from lamv.rows import expand
 from lamv.train.session import Session
 from lamv.train.variants import Stack, VariantRun
 
@@ -150,7 +151,7 @@ def pace(question: Question, reading: Reading, planned: Plan) -> tuple[float, fl
     """Seconds that a program takes to compile, and of a step of one row, all of its seeds together."""
     config = base(question, reading, planned)
     config.rows = rows([ERM])
-    [variant] = configs.expand(config)
+    [variant] = expand(config)
     row = VariantRun(variant, Session([variant]))
     row.init()
     stack = Stack([row])
