@@ -23,8 +23,6 @@ from lamv.errors import ConfigError
 from lamv.knobs import KNOB, KNOBS
 from lamv.rows import expand
 
-#: ml_collections' way of running a recipe.
-pytestmark = pytest.mark.filterwarnings("ignore:the load_module")
 ROOT = Path(__file__).parents[1]
 TINY = str(ROOT / "tests" / "recipes" / "tiny.py")
 #: Seconds in which a mistake must be told.
@@ -254,8 +252,8 @@ CASES = [
     recipe("data-of-a-recipe-in-a-bucket", "config.data.path = 'hdfs://host/x'", "config.data.path is 'hdfs://host/x'"),
     # Claims
     recipe("claims-of-none", "config.claims = None", "config.claims is None, must be a tuple of claims"),
-    recipe("claims-of-text", "config.claims = 'ERM'", "the recipe fails with TypeError", "claims"),
-    recipe("claims-of-a-set", "config.claims = {1}", "the recipe fails with TypeError", "claims"),
+    recipe("claims-of-text", "config.claims = 'ERM'", "fails: TypeError", "claims"),
+    recipe("claims-of-a-set", "config.claims = {1}", "fails: TypeError", "claims"),
     recipe("a-claim-without-its-comma", "config.claims = ('ERM', 'test/accuracy', '>=', 0.5)", "needs a comma"),
     claim("a-claim-that-is-short", "'ERM', 'test/accuracy', 0.5", "must be (row, metric, '>=' or '<=', value)"),
     claim("a-claim-that-is-long", "'ERM', 'test/accuracy', '>=', 1, 'Mixup', 2", "must be (row, metric, "),
@@ -309,8 +307,8 @@ CASES = [
     recipe("title-with-a-nul", "config.title = 'a\\0b'", "config.title is", "must be text"),
     recipe("title-that-is-no-text", "config.title = 'a\\ud800'", "config.title is", "must be text"),
     # Recipes
-    recipe("unknown-knob-in-a-recipe", "config.optim.learning_rate = 1", "the recipe fails", "learning_rate"),
-    recipe("wrong-type-in-a-recipe", "config.seeds = 'many'", "the recipe fails with TypeError"),
+    recipe("unknown-knob-in-a-recipe", "config.optim.learning_rate = 1", "fails: ", "learning_rate"),
+    recipe("wrong-type-in-a-recipe", "config.seeds = 'many'", "fails: TypeError"),
     recipe("unlocked-recipe", "config.unlock()\nconfig.mine = 3", "unknown knob 'mine'"),
     recipe("recipe-that-lacks-a-knob", "config.unlock()\ndel config.optim.lr", "the config of the recipe lacks optim.lr"),
     recipe("recipe-that-lacks-a-part", "config.unlock()\ndel config.optim", "the config of the recipe lacks optim.name"),
@@ -318,12 +316,12 @@ CASES = [
     recipe("recipe-that-raises", "raise ValueError('no such thing')", "ValueError: no such thing"),
     recipe("recipe-that-raises-lines", "raise RuntimeError('one\\ntwo')", "RuntimeError: one two"),
     recipe("recipe-that-says-a-lot", "raise RuntimeError('a' * 10**6)", "RuntimeError: aaa"),
-    recipe("recipe-that-exits", "import sys; sys.exit(0)", "the recipe fails with SystemExit"),
+    recipe("recipe-that-exits", "import sys; sys.exit(0)", "fails: SystemExit"),
     recipe("recipe-that-recurses", "return get_config()", "RecursionError"),
     recipe("recipe-that-misses-a-file", "open('/nowhere/at.all')", "FileNotFoundError", "/nowhere/at.all"),
-    recipe("recipe-that-gives-nothing", "return None", "gives no config"),
-    recipe("recipe-that-gives-a-dict", "return {'steps': 3}", "gives no config"),
-    recipe("recipe-that-gives-a-number", "return 3", "gives no config"),
+    recipe("recipe-that-gives-nothing", "return None", "get_config() must return a config"),
+    recipe("recipe-that-gives-a-dict", "return {'steps': 3}", "get_config() must return a config"),
+    recipe("recipe-that-gives-a-number", "return 3", "get_config() must return a config"),
     recipe("recipe-on-theory", "from lamv.theory import recipe\nreturn recipe('two_moons')",
            "run it with: python -m experiments.theory"),
 ]  # fmt: skip
@@ -333,10 +331,10 @@ FILES = {
     "empty.py": ("", "get_config"),
     "syntax.py": ("def get_config(:\n", "SyntaxError"),
     "import.py": ("import nothing_of_this_name\n", "nothing_of_this_name"),
-    "binary.py": (b"\x00\xff\xfe", "the recipe fails"),
+    "binary.py": (b"\x00\xff\xfe", "fails: "),
     "signature.py": ("def get_config(a, b):\n    return None\n", "TypeError"),
     "constant.py": ("get_config = 3\n", "TypeError"),
-    "tiny.txt": ("def get_config():\n    return None\n", "is no recipe, which is a Python file"),
+    "tiny.txt": ("def get_config():\n    return None\n", "is no Python file, NAME.py"),
 }
 
 
@@ -360,7 +358,6 @@ def run(train, capsys):
             delattr(known, name)
         for name in ("config", "workdir", "debug"):
             known[name].unparse()
-        sys.modules.pop("config_config", None)  # the recipe before
         capsys.readouterr()
         code = train.launch.run(
             train.main, needs=("config", "workdir"), argv=["train", *map(str, arguments)], knobs=train.knobs
@@ -397,6 +394,13 @@ def test_a_mistake_is_told_at_once_in_one_line(case, run, typed, tmp_path):
     assert code == case.code, error
     one_line(error, case.words)
     assert not (tmp_path / "run" / "config.json").exists(), "the workdir now belongs to a run that cannot be"
+
+
+def test_a_command_runs_its_recipe_once(run, tmp_path):
+    times = tmp_path / "times"
+    path = written(tmp_path / "recipe.py", [f"with open({str(times)!r}, 'a') as file:", "    file.write('x')"])
+    code, _ = run(f"--config={path}", f"--workdir={tmp_path / 'run'}", "--config.steps=0")
+    assert code == 64 and times.read_text() == "x"
 
 
 @pytest.mark.parametrize("name", FILES)

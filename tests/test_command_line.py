@@ -274,7 +274,7 @@ def test_training_has_no_use_for_an_experiments_recipe(tmp_path):
     ("body", "words"),
     [
         ("return recipe('alternating_lines')", "did you mean 'alternating_line'?"),
-        ("return {'experiment': 'alternating_line'}", "gives no config"),
+        ("return {'experiment': 'alternating_line'}", "get_config() must return a config"),
         ("return 1 / 0", "ZeroDivisionError"),
         ("raise ValueError('no such thing')", "ValueError: no such thing;"),
         (

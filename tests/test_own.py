@@ -91,6 +91,15 @@ def test_a_recipe_by_its_name_with_an_argument_and_neighbours(tmp_path, monkeypa
         lamv.register("nowhere.py")
 
 
+def test_a_recipe_may_define_dataclasses_as_networks_are(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from __future__ import annotations\nimport dataclasses\nfrom lamv import config\n\n"
+        "@dataclasses.dataclass\nclass Network:\n    width: int = 3\n\n"
+        "def get_config():\n    made = config.defaults()\n    made.steps = Network().width\n    return made\n"
+    )
+    assert lamv.recipe(tmp_path / "mine.py").steps == 3
+
+
 def test_the_code_on_the_page_does_what_it_says(tmp_path):
     page = (Path(__file__).parents[1] / "docs" / "python.md").read_text()
     codes = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
