@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from lamv import config as configs
 from lamv.audit.question import ERM, Question, rows
-from lamv.audit.reading import Reading
+from lamv.audit.reading import Reading, set_data
 from lamv.rows import expand
 from lamv.train.session import Session
 from lamv.train.variants import Stack, VariantRun
@@ -63,9 +63,7 @@ def base(question: Question, reading: Reading, planned: Plan):
     config = configs.defaults()
     config.seed, config.seeds, config.steps = question.seed, planned.seeds, planned.steps
     config.batch_size, config.model.name = planned.batch_size, planned.model
-    for key, value in reading.settings.items():
-        node, _, leaf = key.rpartition(".")
-        (config.data[node] if node else config.data)[leaf] = value
+    set_data(config, reading.settings)
     config.parallel.devices = 1  # small networks, and batches of any size
     plain = planned.model in ("mlp", "linear")
     config.data.flatten = plain and _is_image(reading)
