@@ -46,11 +46,13 @@ def run(
     needs: Sequence[str],
     argv: Sequence[str] | None = None,
     knobs: Callable[[Any], Mapping[str, Any]] | None = None,
+    lacks: Mapping[str, str] | None = None,
 ) -> int:
     """Parse the flags, call `main`, and return the exit code. A mistake of the user's is one line on stderr.
 
     needs: the flags that must be given. knobs: for a command with --config, what the loaded recipe may be told with
-    --config.KNOB, by key (lamv.config.Knob); it raises ConfigError for a recipe that is another command's.
+    --config.KNOB, by key (lamv.knobs.Knob); it raises ConfigError for a recipe that is another command's. lacks: {flag: why
+    this command has no such flag, and what to do}, for flags that one may expect of it.
     """
     _printable()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -67,7 +69,7 @@ def run(
         show(listing.as_text("recipes"))
         return 0
     try:
-        _parse(argv, needs, knobs)
+        _parse(argv, needs, knobs, lacks or {})
         cache = os.environ.get(xla.COMPILED)
         if cache:
             files.refuse_foreign(Path(cache), xla.COMPILED)
@@ -309,7 +311,7 @@ def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
     return codecs.backslashreplace_errors(error)
 
 
-def _parse(argv: list[str], needs: Sequence[str], knobs: Callable | None) -> None:
+def _parse(argv: list[str], needs: Sequence[str], knobs: Callable | None, lacks: Mapping[str, str]) -> None:
     """Flags, and the recipe with its overrides. All that can be wrong with them becomes a ConfigError."""
     known: Mapping[str, Any] = {}
     unset: list[str] = []
@@ -326,6 +328,8 @@ def _parse(argv: list[str], needs: Sequence[str], knobs: Callable | None) -> Non
         given = {name: FLAGS[name].value for name in needs}
         for key in unset:
             _unset(given["config"], key)
+    except flags.UnrecognizedFlagError as error:
+        raise ConfigError(lacks.get(error.flagname) or _told(error, known)) from error
     except flags.Error as error:
         raise ConfigError(_told(error, known)) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
