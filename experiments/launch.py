@@ -51,8 +51,8 @@ def run(
     """Parse the flags, call `main`, and return the exit code. A mistake of the user's is one line on stderr.
 
     needs: the flags that must be given. knobs: for a command with --config, what the loaded recipe may be told with
-    --config.KNOB, by key (lamv.knobs.Knob); it raises ConfigError for a recipe that is another command's. lacks: {flag: why
-    this command has no such flag, and what to do}, for flags that one may expect of it.
+    --config.KNOB, by key (lamv.knobs.Knob); it raises ConfigError for a recipe that is another command's. lacks: {flag:
+    why this command has no such flag, and what to do}, for flags that one may expect of it.
     """
     _printable()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -132,7 +132,7 @@ def _failed(what: str, code: int) -> int:
 
 
 class RecipeParser(flags.ArgumentParser):
-    """The parser of --config. A recipe is run once: its knobs are known before any flag is parsed, and this keeps it."""
+    """The parser of --config. It keeps the recipe, which is loaded first, as its knobs must be known to parse flags."""
 
     def __init__(self):
         self._path, self._config = "", None

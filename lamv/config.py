@@ -72,7 +72,7 @@ def default_of(key: str) -> Any:
 
 
 def set_knob(config, key: str, value: Any, where: str) -> None:
-    """Set a knob; whole numbers become floats, and lists tuples. where: what sets it, for the line of the ConfigError."""
+    """Set a knob; whole numbers become floats, and lists tuples. Raises ConfigError; where: what sets it, in words."""
     if key in WHOLE:
         raise ConfigError(f"{where}: {key!r} is for the recipe as a whole; set it outside of rows")
     if key not in KNOB:

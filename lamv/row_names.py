@@ -1,4 +1,4 @@
-"""The names of rows where a flag sets what they differ in: `--config.optim.weight_decay=0.01` of rows "ERM" and "ERM+wd"."""
+"""The names of rows where a flag sets what they differ in: --config.optim.weight_decay=0.01 over "ERM" and "ERM+wd"."""
 
 import json
 import logging
@@ -26,9 +26,10 @@ def under_flags(
 ) -> list[Variant]:
     """Rows by names that are true under flags; rows that a flag made equal are one, the first.
 
-    changes: {name: {key: value}} of the recipe's rows. flags: {key: value} of the command line, which the configs of the
-    rows have already. Names are the recipe's unless a flag sets a knob in which its rows differ. Even then they stay where
-    all rows are still distinct, and of the method and mitigation that they were; else all are named by how they differ.
+    changes: {name: {key: value}} of the recipe's rows. flags: {key: value} of the command line, which the configs of
+    the rows have already. Names are the recipe's unless a flag sets a knob in which its rows differ. Even then they stay
+    where all rows are still distinct, and of the method and mitigation that they were; else all are named by how they
+    differ.
     """
     levelled = [key for key in flags if not KNOB[key].free and _differ_in(key, rows, changes)]
     if not levelled:

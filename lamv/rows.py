@@ -1,7 +1,7 @@
 """The rows of a recipe: `expand` checks them, a variant each, and `choose` takes some of them, for --rows='LS*,Mixup'.
 
-Choosing comes second: what a recipe sets for all rows may be for those that are left out. A claim about a row that is not
-trained, or one that compares with such a row, is left out too (lamv.config.snapshot), and a note says so (`left_out`).
+Choosing comes second: what a recipe sets for all rows may be for those that are left out. A claim about a row that is
+not trained, or one that compares with such a row, is left out too (lamv.config.snapshot), and `left_out` says so.
 """
 
 import itertools

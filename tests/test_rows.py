@@ -1,4 +1,4 @@
-"""Rows: what layers of knobs come to, which of them --rows chooses, and what becomes of claims that are about others."""
+"""Rows: what layers of knobs come to, which rows --rows chooses, and what becomes of claims that are about others."""
 
 import json
 

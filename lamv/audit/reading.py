@@ -45,7 +45,7 @@ def read(question: Question) -> Reading:
 
 
 def splits_of(settings: Mapping[str, Any]) -> Splits:
-    """The data set of these knobs under `data`: the one that trainings read, and within `reading_once` the same arrays."""
+    """The data set of these knobs under `data`, as trainings read it: within `reading_once`, the same arrays."""
     config = configs.defaults()
     set_data(config, settings)
     return session.read(config.data)

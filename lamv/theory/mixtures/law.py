@@ -63,7 +63,7 @@ def _left_out(shares, losses, i: int) -> float:
 
 
 class LawFit(NamedTuple):
-    """The laws of the domains, of one seed; losses (H, D) of mixtures held out: by the laws, by a linear fit, measured."""
+    """Of one seed, a law for each domain, and losses (H, D) held out: by the laws, by a linear fit, and measured."""
 
     laws: list[MixingLaw]
     predicted: np.ndarray
