@@ -27,7 +27,7 @@ REPLICAS = flags.DEFINE_list("replicas", ["loop"], "Of parallel.replicas.")
 
 
 def main() -> None:
-    from lamv import config as configs
+    from lamv.rows import expand
     from lamv.train.session import Session
     from lamv.train.variants import VariantRun
 
@@ -37,7 +37,7 @@ def main() -> None:
         ways = {}
         for dispatch in DISPATCH.value:
             for replicas in REPLICAS.value:
-                [row] = configs.expand(config, {"parallel.dispatch": dispatch, "parallel.replicas": replicas})
+                [row] = expand(config, {"parallel.dispatch": dispatch, "parallel.replicas": replicas})
                 ways[dispatch, replicas] = timing.Advancing([VariantRun(row, Session([row]))], STEPS.value)
     seconds = timing.interleaved(ways, TURNS.value)
     first = next(iter(seconds.values()))

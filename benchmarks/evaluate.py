@@ -28,15 +28,15 @@ def main() -> None:
     import jax
     import numpy as np
 
-    from lamv import config as configs
     from lamv.evaluate.passes import Passes
+    from lamv.rows import expand
     from lamv.train.session import Session
     from lamv.train.variants import VariantRun
 
     with tempfile.TemporaryDirectory() as folder:
         config = timing.recipe(folder, MODEL.value, DTYPE.value, images=3 * IMAGES.value)
         config.data.eval_train_size = IMAGES.value
-        [row] = configs.expand(config)
+        [row] = expand(config)
         run = VariantRun(row, Session([row]))
     run.init()
     passes, [replicas] = Passes(run), run.replicas

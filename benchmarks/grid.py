@@ -42,7 +42,7 @@ def main() -> None:
 def engine(rows: str, replicas: str) -> timing.Advancing:
     """All 120 runs, side by side or in turns."""
     from configs.digits_tag import get_config
-    from lamv import config as configs
+    from lamv.rows import expand
     from lamv.train.session import Session
     from lamv.train.variants import VariantRun
 
@@ -60,7 +60,7 @@ def engine(rows: str, replicas: str) -> timing.Advancing:
         for name, given in config.rows.items()
         for alpha in ALPHAS
     }
-    rows_of = configs.expand(config, {"parallel.rows": rows, "parallel.replicas": replicas})
+    rows_of = expand(config, {"parallel.rows": rows, "parallel.replicas": replicas})
     session = Session(rows_of)
     return timing.Advancing([VariantRun(row, session) for row in rows_of], STEPS.value)
 

@@ -19,8 +19,8 @@ def main(name: str, batch: int, dtype: str) -> None:
     import jax
 
     from benchmarks import timing
-    from lamv import config as configs
     from lamv import models
+    from lamv.rows import expand
     from lamv.train.session import Session
     from lamv.train.variants import VariantRun
 
@@ -30,7 +30,7 @@ def main(name: str, batch: int, dtype: str) -> None:
         config.steps, config.optim.lr = 1_000_000, 0.01
         if name in WIDTHS:
             config.model.widths = WIDTHS[name]
-        [row] = configs.expand(config)
+        [row] = expand(config)
         run = VariantRun(row, Session([row]))
     run.init()
     [replicas] = run.replicas

@@ -26,9 +26,9 @@ DEPTHS = {"resnet": ("input", "stage2_block0", "stage3_block0"), "mlp": ("input"
 
 
 def main() -> None:
-    from lamv import config as configs
     from lamv.core.methods import METHODS as KNOWN
     from lamv.core.methods import knobs_of
+    from lamv.rows import expand
     from lamv.train.session import Session
     from lamv.train.variants import VariantRun
 
@@ -42,7 +42,7 @@ def main() -> None:
             | {f"method.{knob}": knobs[knob] for knob in knobs if knob in knobs_of(KNOWN[name])}
             for name in names
         }
-        rows = configs.expand(config)
+        rows = expand(config)
         session = Session(rows)
         ways = {row.name: timing.Advancing([VariantRun(row, session)], STEPS.value) for row in rows}
     seconds = timing.interleaved(ways, TURNS.value)

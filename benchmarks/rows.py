@@ -35,7 +35,7 @@ def main() -> None:
 def advancing(method: str, how: str) -> timing.Advancing:
     """Steps of all rows; how: of config.parallel.rows."""
     from configs.digits_tag import get_config
-    from lamv import config as configs
+    from lamv.rows import expand
     from lamv.train.session import Session
     from lamv.train.variants import VariantRun
 
@@ -43,7 +43,7 @@ def advancing(method: str, how: str) -> timing.Advancing:
     config.steps, config.seeds, config.claims = 100_000, SEEDS.value, ()
     given = {"method.name": method} | ({"method.smoothing": 0.1} if method == "label_smoothing" else {})
     config.rows = {f"{i}": given | {"data.shortcut.strength": i / 10} for i in range(ROWS.value)}
-    rows = configs.expand(config, {"parallel.rows": how})
+    rows = expand(config, {"parallel.rows": how})
     session = Session(rows)
     return timing.Advancing([VariantRun(row, session) for row in rows], STEPS.value)
 

@@ -60,14 +60,14 @@ def main() -> None:
 
 def way(folder: str, devices: int, how: str) -> timing.Advancing:
     """Steps of one row, its batch spread over so many devices."""
-    from lamv import config as configs
+    from lamv.rows import expand
     from lamv.train.session import Session
     from lamv.train.variants import VariantRun
 
     config = timing.recipe(folder, MODEL.value)
     config.data.flatten = MODEL.value == "mlp"
     changes = {"parallel.devices": devices, "parallel.map": how}
-    [row] = configs.expand(config, changes)
+    [row] = expand(config, changes)
     return timing.Advancing([VariantRun(row, Session([row]))], STEPS.value)
 
 

@@ -28,11 +28,11 @@ from lamv import xla
 xla.prepare()
 begun = time.perf_counter()
 from benchmarks import timing
-from lamv import config as configs
+from lamv.rows import expand
 from lamv.train.session import Session
 from lamv.train.variants import VariantRun
 with tempfile.TemporaryDirectory() as folder:
-    [row] = configs.expand(timing.recipe(folder, "resnet18", images=256))
+    [row] = expand(timing.recipe(folder, "resnet18", images=256))
     run = VariantRun(row, Session([row]))
 run.init(); run.advance(0, 1); run.wait()
 print(time.perf_counter() - begun)

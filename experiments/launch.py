@@ -46,11 +46,13 @@ def run(
     needs: Sequence[str],
     argv: Sequence[str] | None = None,
     knobs: Callable[[Any], Mapping[str, Any]] | None = None,
+    lacks: Mapping[str, str] | None = None,
 ) -> int:
     """Parse the flags, call `main`, and return the exit code. A mistake of the user's is one line on stderr.
 
     needs: the flags that must be given. knobs: for a command with --config, what the loaded recipe may be told with
-    --config.KNOB, by key (lamv.config.Knob); it raises ConfigError for a recipe that is another command's.
+    --config.KNOB, by key (lamv.knobs.Knob); it raises ConfigError for a recipe that is another command's. lacks: {flag:
+    why this command has no such flag, and what to do}, for flags that one may expect of it.
     """
     _printable()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -67,7 +69,7 @@ def run(
         show(listing.as_text("recipes"))
         return 0
     try:
-        _parse(argv, needs, knobs)
+        _parse(argv, needs, knobs, lacks or {})
         cache = os.environ.get(xla.COMPILED)
         if cache:
             files.refuse_foreign(Path(cache), xla.COMPILED)
@@ -129,11 +131,39 @@ def _failed(what: str, code: int) -> int:
     return code
 
 
+class RecipeParser(flags.ArgumentParser):
+    """The parser of --config. It keeps the recipe, which is loaded first, as its knobs must be known to parse flags."""
+
+    def __init__(self):
+        self._path, self._config = "", None
+
+    def load(self, path: str) -> Any:
+        """The config of the recipe as it stands, before any flag. Raises ConfigError."""
+        from lamv import recipes
+
+        try:
+            self._config = recipes.load_any(path).lock()
+        except ConfigError as error:
+            if error.__cause__ is None:
+                raise
+            raise ConfigError(f"{error}; --debug shows where") from error.__cause__
+        self._path = path
+        return self._config
+
+    def parse(self, argument: str) -> Any:
+        return self._config if argument == self._path else self.load(argument)
+
+    def flag_type(self) -> str:
+        return "recipe"
+
+
 def define_config(meaning: str):
     """The flag --config of a command that takes a recipe."""
     from ml_collections import config_flags
 
-    return config_flags.DEFINE_config_file("config", None, meaning, lock_config=True, sys_argv=ARGUMENTS)
+    flag = config_flags.DEFINE_config_file("config", None, meaning, sys_argv=ARGUMENTS)
+    FLAGS["config"].parser = RecipeParser()
+    return flag
 
 
 def overrides() -> dict[str, Any]:
@@ -281,7 +311,7 @@ def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
     return codecs.backslashreplace_errors(error)
 
 
-def _parse(argv: list[str], needs: Sequence[str], knobs: Callable | None) -> None:
+def _parse(argv: list[str], needs: Sequence[str], knobs: Callable | None, lacks: Mapping[str, str]) -> None:
     """Flags, and the recipe with its overrides. All that can be wrong with them becomes a ConfigError."""
     known: Mapping[str, Any] = {}
     unset: list[str] = []
@@ -289,7 +319,7 @@ def _parse(argv: list[str], needs: Sequence[str], knobs: Callable | None) -> Non
         _check_processes(argv)
     if knobs is not None:
         argv, path = _with_recipe(argv)
-        known = knobs(_load(path))
+        known = knobs(FLAGS["config"].parser.load(path))
         _check_knobs(argv, known)
         argv, unset = _without_none(argv, known)
     ARGUMENTS[:] = argv
@@ -298,6 +328,8 @@ def _parse(argv: list[str], needs: Sequence[str], knobs: Callable | None) -> Non
         given = {name: FLAGS[name].value for name in needs}
         for key in unset:
             _unset(given["config"], key)
+    except flags.UnrecognizedFlagError as error:
+        raise ConfigError(lacks.get(error.flagname) or _told(error, known)) from error
     except flags.Error as error:
         raise ConfigError(_told(error, known)) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -359,32 +391,6 @@ def _with_recipe(argv: Sequence[str]) -> tuple[list[str], str]:
     raise ConfigError(
         f"--config is missing; {FLAGS['config'].help} {places.called('list recipes')} lists those of lamv"
     )
-
-
-def _load(path: str) -> Any:
-    """The recipe as it stands, before any flag: its knobs are known only then, and its own mistakes are told apart."""
-    from ml_collections import config_dict
-
-    from lamv import recipes
-
-    file = path.split(":")[0]
-    if not file.endswith(".py"):
-        raise ConfigError(f"{brief(file)} is no recipe, which is a Python file, NAME.py; configs/ has those of lamv")
-    recipes.find_neighbours(Path(file))
-    try:
-        recipe = FLAGS["config"].parser.parse(path)
-        if isinstance(recipe, config_dict.ConfigDict):
-            return recipe
-        getattr(recipe, "get", None)  # raises what ml_collections put off, a file that the recipe did not find
-    except (Exception, SystemExit) as error:
-        # A recipe is a program and may raise anything; whatever it is, its author has to mend it. For some types
-        # ml_collections puts the whole traceback into the message: the recipe's own error stands behind that one.
-        own = error.__context__ if type(error.__context__) is type(error) else error.__cause__ or error
-        said = str(own if isinstance(own, OSError) else own.args[0]) if own.args else ""
-        what = re.sub(r"Other fields present: .*?(Did you mean .*)?$", r"\1", said, flags=re.DOTALL).strip("'")
-        name = "" if isinstance(own, LamvError) else f" with {type(own).__name__}"
-        raise ConfigError(f"the recipe fails{name}: {_cut(what)}; --debug shows where") from error
-    raise ConfigError(f"{path} gives no config; its get_config() must return one, see configs/ for examples")
 
 
 def _check_knobs(argv: Sequence[str], known: Mapping[str, Any]) -> None:

@@ -19,6 +19,11 @@ xla.prepare()
 
 CONFIG = launch.define_config("Recipe: a name, such as theory/two_moons, or a file.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory for everything that the experiment writes.")
+#: An experiment measures its rows together, and its checks compare them: none can be left out.
+LACKS = {
+    "rows": "--rows is a flag of train: the checks of an experiment on theory compare its rows, so it measures all of"
+    " them; leave the flag out, or change what is measured by its knobs, --config.KNOB"
+}
 
 
 def knobs(recipe) -> Mapping[str, Any]:
@@ -43,4 +48,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    launch.leave(launch.run(main, needs=("config", "workdir"), knobs=knobs))
+    launch.leave(launch.run(main, needs=("config", "workdir"), knobs=knobs, lacks=LACKS))

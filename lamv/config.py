@@ -1,43 +1,33 @@
-"""The configs of a run: from a recipe to its checked variants, and their records.
+"""A config: its defaults, its checks, and the record of a run that is made of it and read back.
 
-A recipe (a file in configs/) starts from `defaults()` and sets some of the knobs (lamv.knobs). `expand` turns it into its
-variants, each a complete config. Mistakes are reported here, before anything is compiled, as one line; so are knobs that
-would do nothing (lamv.unused).
+A recipe (a file in configs/) starts from `defaults()` and sets some of the knobs (lamv.knobs); lamv.rows turns it into
+variants, each a complete config. Mistakes are reported as one line, before anything is compiled.
 """
 
 import copy
 import hashlib
 import inspect
-import itertools
 import json
-import logging
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from ml_collections import config_dict
 
-from lamv import claims, paths
-from lamv.catalog import methods, mitigations, words
+from lamv import claims
+from lamv.catalog import mitigations
 from lamv.catalog.model_selection import RULES
 from lamv.core.methods import FOR_CLASSES, METHODS, OF_IMAGES, knobs_of
-from lamv.core.shortcuts import SHORTCUTS, split_placements
-from lamv.errors import ConfigError, brief, listed, nearest
-from lamv.knobs import KNOB, KNOBS, MAX_ROWS, WHOLE, Registered, flatten, get
+from lamv.errors import ConfigError, brief, nearest
+from lamv.knobs import KNOB, KNOBS, WHOLE, Registered, flatten, get
 from lamv.models import MODELS
-from lamv.unused import check as check_use
-from lamv.unused import check_length, check_milestones, default_decay, methods_of, use_of
+from lamv.unused import default_decay, methods_of
 
-logger = logging.getLogger("lamv.config")
-#: Knobs by which rows are named.
-WHAT_A_ROW_IS = ("method.", "mitigation.", "distill.", "loss.max_suppression")
 #: Arguments of methods beside their knobs, see lamv.core.methods.
 OFFERED = ("rows", "prior", "running", "predict", "soft_labels")
 #: The length of training is in either of these; a recipe, row or flag that sets one unsets the other.
 LENGTHS = (("steps", "epochs"), ("epochs", "steps"))
-#: Knobs that hold a path; empty where there is none.
-PATHS = ("data.path", "data.shortcut.images_path", "distill.teacher")
 #: Knobs of a run as a whole, the same in all its rows.
 RUN_WIDE = (
     "seed", "seeds", "eval_batch_size", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name",
@@ -75,37 +65,32 @@ def defaults() -> config_dict.ConfigDict:
     return config.lock()
 
 
-def expand(config, overrides: Mapping[str, Any] | None = None) -> list[Variant]:
-    """The variants of a recipe, one a row, each checked. Raises ConfigError.
+def default_of(key: str) -> Any:
+    """The default of a knob, as in config.json; None for an unknown key."""
+    default = KNOB[key].default if key in KNOB else None
+    return None if isinstance(default, type) else list(default) if isinstance(default, tuple) else default
 
-    config: a filled `defaults()`, flags applied. overrides: {key: value} of the command line, set again after the changes
-    of a row. A recipe without rows is one row, named by its method. Where a flag sets a knob in which the rows differ,
-    rows that are now equal become one; if there are any, or if the knob is of the method, all are named by their knobs.
-    """
-    overrides = {key: value for key, value in (overrides or {}).items() if key not in WHOLE}
-    base = flatten(config)
-    for key in KNOB:
-        if key not in base:
-            raise ConfigError(
-                f"the config of the recipe lacks {key}; begin with lamv.config.defaults(), and change that"
-            )
-    stated, published = base.pop("claims"), base.pop("published")
-    by_row = named_rows(base.pop("rows") or {str(base["method.name"]): {}})
-    for length, other in LENGTHS:
-        # The flags are in the config already, beside the recipe's length in the other unit.
-        if overrides.get(length) is not None and other not in overrides:
-            base[other] = None
-    rows = [_row(name, base, changes, overrides, alone=len(by_row) == 1) for name, changes in by_row.items()]
-    _check_common(rows)
-    check_use(
-        rows,
-        {name: _set_by(changes) for name, changes in by_row.items()},
-        _set_by({key: value for key, value in base.items() if key not in overrides}),
-        {key: value for key, value in overrides.items() if value is not None},
-    )
-    _check_claims(stated, published, rows, overrides, has_names=bool(config["rows"]))
-    levelled = [key for key in overrides if not KNOB[key].free and _differ_in(key, rows, by_row)]
-    return _distinct(rows, levelled) if levelled else rows
+
+def set_knob(config, key: str, value: Any, where: str) -> None:
+    """Set a knob; whole numbers become floats, and lists tuples. Raises ConfigError; where: what sets it, in words."""
+    if key in WHOLE:
+        raise ConfigError(f"{where}: {key!r} is for the recipe as a whole; set it outside of rows")
+    if key not in KNOB:
+        raise ConfigError(
+            f"{where}: unknown knob {brief(key)}{nearest(key, KNOB)}; lamv/knobs.py lists all config knobs"
+        )
+    kind, given = KNOB[key].type, value
+    value = claims.plain(value)
+    if kind is float and type(value) is int and abs(value) < 2**63:
+        value = float(value)
+    unset = value is None and isinstance(KNOB[key].default, type)
+    if not unset and type(value) is not kind:
+        raise ConfigError(f"{where}: {key} is {brief(given)}, must be of type {kind.__name__} ({KNOB[key].meaning})")
+    *parents, leaf = key.split(".")
+    node = config
+    for parent in parents:
+        node = node[parent]
+    node[leaf] = value
 
 
 def validate(config) -> None:
@@ -386,7 +371,7 @@ def rows_of(run: Mapping, changes: Mapping[str, Any]) -> list[Variant]:
     for recorded in run["rows"]:
         config = defaults()
         for key, value in {**flatten(recorded["config"]), **changes}.items():
-            _set(config, key, value, where="config.json")
+            set_knob(config, key, value, where="config.json")
         _check_registered(config, f"row {recorded['name']!r} of config.json")
         validate(config)
         rows.append(Variant(recorded["name"], config))
@@ -417,7 +402,7 @@ def fingerprint(run: Mapping) -> str:
     once given, is not changed.
     """
     set_knobs = {
-        row: {k: v for k, v in knobs.items() if k not in KNOB or v != _default(k)}
+        row: {k: v for k, v in knobs.items() if k not in KNOB or v != default_of(k)}
         for row, knobs in _binding(run).items()
     }
     return hashlib.sha256(json.dumps(set_knobs, sort_keys=True).encode()).hexdigest()
@@ -432,187 +417,15 @@ def differences(stored: Mapping, new: Mapping) -> list[str]:
         f"{name}: {key} {one!r} -> {other!r}"
         for name in old
         for key in sorted({*old[name], *now[name]})
-        for one, other in [tuple(knobs.get(key, _default(key)) for knobs in (old[name], now[name]))]
+        for one, other in [tuple(knobs.get(key, default_of(key)) for knobs in (old[name], now[name]))]
         if one != other
     ]
-
-
-def _row(name: str, base: Mapping, changes: Mapping, overrides: Mapping, *, alone: bool) -> Variant:
-    """One variant: the knobs of the recipe, then those of the row, then the flags."""
-    config = defaults()
-    for where, layer in (("config", base), (f"row {name!r}", changes), ("flags", overrides)):
-        if all(layer.get(length) is not None for length, _ in LENGTHS):
-            raise ConfigError(
-                f"{where}: steps is {layer['steps']} and epochs is {layer['epochs']}; give one of the two"
-            )
-        for length, other in LENGTHS:
-            if layer.get(length) is not None:
-                _set(config, other, None, where)
-        for key, value in layer.items():
-            _set(config, key, value, where)
-    try:
-        validate(config)
-        for key in PATHS:
-            if get(config, key):
-                # Only checked: ~ is recorded as it is, for the home of another reader.
-                paths.local(f"config.{key}", get(config, key), KNOB[key].meaning)
-        check_milestones(config)
-        if config.steps is not None:
-            check_length(config, config.steps)
-    except ConfigError as error:
-        raise ConfigError(str(error) if alone else f"row {name!r}: {error}") from None
-    return Variant(name, config)
-
-
-def _differ_in(key: str, rows: Sequence[Variant], changes: Mapping[str, Mapping]) -> bool:
-    """Whether the rows of a recipe for which a knob does something set it to different values. changes: of each row."""
-    use = use_of(key)
-    acting = [changes[row.name] for row in rows if use is None or use.acts(row.config)]
-    return len({repr(claims.plain(of.get(key, KNOB[key].default))) for of in acting}) > 1
-
-
-def _distinct(rows: list[Variant], levelled: Sequence[str]) -> list[Variant]:
-    """Rows named by their method and the knobs in which they differ; of equal ones the first. levelled: keys of flags.
-
-    They keep their names where all are still distinct, and of the method and mitigation that they were.
-    """
-    equal: dict[str, list[Variant]] = {}
-    for row in rows:
-        equal.setdefault(json.dumps(_in_use(row.config), sort_keys=True), []).append(row)
-    flags = " and ".join(f"--config.{key}" for key in levelled)
-    if len(equal) == len(rows) and not any(key.startswith(WHAT_A_ROW_IS) for key in levelled):
-        logger.info("rows of the recipe differ in what %s sets, now for all of them; they keep their names", flags)
-        return rows
-    in_use = [json.loads(knobs) for knobs in equal]
-    keys = {key: None for knobs in in_use for key in knobs}
-    differing = [key for key in keys if len({repr(knobs.get(key)) for knobs in in_use}) > 1]
-    firsts = [same[0].config for same in equal.values()]
-    beside = [key for key in differing if not key.startswith(("method.", "mitigation.", "loss.max_suppression"))]
-    names = [_name_of(*row, beside) for row in zip(firsts, in_use, strict=True)]
-    if len(set(names)) < len(names):  # a user's own method has a short name without knobs
-        names = [_name_of(*row, differing) for row in zip(firsts, in_use, strict=True)]
-    were = [tuple(row.name for row in same) for same in equal.values()]
-    became = [f"{name!r} (was {', '.join(map(repr, was))})" for name, was in zip(names, were, strict=True)]
-    logger.info("rows of the recipe differ in what %s sets, so they are renamed: %s", flags, listed(became, 12))
-    return [Variant(*row) for row in zip(names, firsts, were, strict=True)]
-
-
-def _in_use(config) -> dict[str, Any]:
-    """The knobs that decide what a row learns, without those that do nothing in it."""
-    flat = flatten(nested(config))
-    return {k: v for k, v in flat.items() if not KNOB[k].free and ((use := use_of(k)) is None or use.acts(config))}
-
-
-def _name_of(config, in_use: Mapping[str, Any], keys: Sequence[str]) -> str:
-    """ "mixup α=1, optim.weight_decay=0.001": method and mitigation in short, and those of the keys not at their default."""
-    plain = nested(config)
-    short = " + ".join(part for part in (methods.in_short(plain), mitigations.in_short(plain)) if part)
-    beside = [key for key in keys if key in in_use and in_use[key] != _default(key)]
-    return ", ".join([short, *(f"{key}={words.plain(in_use[key])}" for key in beside)])
-
-
-def named_rows(rows: Any) -> dict[str, dict[str, Any]]:
-    """{name: flat changes} of the rows of a recipe. Raises ConfigError for malformed rows or names."""
-    if not isinstance(rows, Mapping) or not all(isinstance(changes, Mapping) for changes in rows.values()):
-        raise ConfigError("rows must map row names to {knob: value}; see configs/digits_tag.py for an example")
-    if len(rows) > MAX_ROWS:
-        raise ConfigError(f"rows has {len(rows)} rows, must have at most {MAX_ROWS}; make several recipes of it")
-    named: dict[str, dict[str, Any]] = {}
-    for given, changes in rows.items():
-        name = str(given) if type(given) in (int, float) else given
-        plain = type(name) is str and 0 < len(name) <= 200 and name == name.strip()
-        if not plain or not is_text(name, of_one_line=True):
-            raise ConfigError(
-                f"rows has the name {brief(given)}, must be text of one line, of 1 to 200 characters, without space at its"
-                " ends"
-            )
-        if name in named:
-            raise ConfigError(f"rows has two rows of the same name, {name!r}; rename one")
-        named[name] = flatten(changes)
-    return named
-
-
-def _set_by(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """The knobs of a recipe or a row that are not at their default."""
-    return {
-        key: value for key, value in layer.items() if value is not None and claims.plain(value) != KNOB[key].default
-    }
 
 
 def is_text(value: str, of_one_line: bool = False) -> bool:
     """Whether a string can be written as UTF-8 and has no NUL; of_one_line: and no control character."""
     kinds = {unicodedata.category(character) for character in set(value)}
     return "\0" not in value and "Cs" not in kinds and not (of_one_line and kinds & {"Cc", "Zl", "Zp"})
-
-
-def _set(config, key: str, value: Any, where: str) -> None:
-    if key in WHOLE:
-        raise ConfigError(f"{where}: {key!r} is for the recipe as a whole; set it outside of rows")
-    if key not in KNOB:
-        raise ConfigError(
-            f"{where}: unknown knob {brief(key)}{nearest(key, KNOB)}; lamv/knobs.py lists all config knobs"
-        )
-    kind, given = KNOB[key].type, value
-    value = claims.plain(value)
-    if kind is float and type(value) is int and abs(value) < 2**63:
-        value = float(value)
-    unset = value is None and isinstance(KNOB[key].default, type)
-    if not unset and type(value) is not kind:
-        raise ConfigError(f"{where}: {key} is {brief(given)}, must be of type {kind.__name__} ({KNOB[key].meaning})")
-    *parents, leaf = key.split(".")
-    node = config
-    for parent in parents:
-        node = node[parent]
-    node[leaf] = value
-
-
-def _check_claims(
-    stated: Any, published: Any, rows: list[Variant], overrides: Mapping[str, Any], *, has_names: bool
-) -> None:
-    """Raise ConfigError for claims that can never be judged, and for published numbers of what is not measured.
-
-    has_names: False for a recipe without rows.
-
-    Under flags that change the data, a claim may name any split, since other data may have it.
-    """
-    other_data = any(key.startswith("data.") for key in overrides)
-
-    def placed(row: Variant) -> list[str]:
-        kind = row.config.data.shortcut.kind
-        kinds = SHORTCUTS if other_data else () if kind == "none" else (kind,)
-        return list(dict.fromkeys(split for one in kinds for split in split_placements(one) if split != "test"))
-
-    names = {row.name: placed(row) for row in rows}
-    if not has_names and "method.name" in overrides:
-        names = dict.fromkeys(METHODS, placed(rows[0]))
-    task = "" if other_data or "loss.name" in overrides else _task(rows)
-    claims.check(stated, names, task)
-    claims.check_published(published, names, task)
-
-
-def _task(rows: list[Variant]) -> str:
-    """ "classification" or "regression"; "" where only the data knows."""
-    data = rows[0].config.data
-    if data.name == "diabetes":
-        return "regression"
-    # Numbers are learned by squared error alone.
-    others = any(row.config.loss.name != "squared_error" for row in rows)
-    return "classification" if others else "" if data.task == "auto" else data.task
-
-
-def _check_common(rows: list[Variant]) -> None:
-    """Raise ConfigError unless knobs of the run as a whole are the same in all rows."""
-    for row, key in itertools.product(rows, RUN_WIDE):
-        if get(row.config, key) != get(rows[0].config, key):
-            raise ConfigError(
-                f"row {row.name!r} sets {key}, which must be the same in all rows; set it outside of rows"
-            )
-
-
-def _default(key: str) -> Any:
-    """The default of a knob, as in config.json; None for an unknown key."""
-    default = KNOB[key].default if key in KNOB else None
-    return None if isinstance(default, type) else list(default) if isinstance(default, tuple) else default
 
 
 def _binding(run: Mapping) -> dict[str, dict[str, Any]]:

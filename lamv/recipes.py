@@ -6,11 +6,11 @@ methods of one's own (`register`); a recipe may do so itself.
 
 import contextlib
 import importlib.util
+import re
 import sys
 from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -52,7 +52,7 @@ def register(file: str | Path) -> ModuleType:
     return _run(path, "the file")
 
 
-def find_neighbours(file: Path) -> None:
+def _find_neighbours(file: Path) -> None:
     """Let a file import what lies beside it, as a script does, and the recipes of lamv, `configs.cifar_common` say."""
     for folder in (str(file.resolve().parent), str(places.ROOT)):
         if folder not in sys.path:
@@ -60,11 +60,13 @@ def find_neighbours(file: Path) -> None:
 
 
 def _run(file: Path, what: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    # A name of its own, so that a recipe math.py does not stand in for Python's math.
+    spec = importlib.util.spec_from_file_location(f"recipe {file.stem}", file)
     if spec is None or spec.loader is None:
         raise ConfigError(f"{shown(file)} is no Python file, NAME.py")
     module = importlib.util.module_from_spec(spec)
-    find_neighbours(file)
+    _find_neighbours(file)
+    sys.modules[spec.name] = module  # where dataclasses, such as networks, look up the types of their fields
     with _reported(what, file):
         spec.loader.exec_module(module)
     return module
@@ -76,5 +78,7 @@ def _reported(what: str, file: Path) -> Generator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        said: Any = str(error) if isinstance(error, LamvError) else one_line(error)
-        raise ConfigError(f"{what} {shown(file)} fails: {said}") from error
+        said = str(error) if isinstance(error, LamvError) else one_line(error)
+        # ml_collections lists all knobs there are before the one that may have been meant.
+        said = re.sub(r"'?(Key .*?) Other fields present: .*?(Did you mean .*?)?'?$", r"\1 \2", said).strip()
+        raise ConfigError(f"{what} {shown(file)} fails: {said[:300]}{'...' * (len(said) > 300)}") from error

@@ -54,7 +54,7 @@ def use_of(key: str) -> Use | None:
 def check(rows: Sequence, changes: Mapping[str, Mapping], base: Mapping, flags: Mapping) -> None:
     """Raise ConfigError for the first knob that does nothing; warn of those that a flag made idle.
 
-    rows: of lamv.config.expand. changes, base, flags: {key: value} that each row (by name), the recipe for all rows, and
+    rows: of lamv.rows.expand. changes, base, flags: {key: value} that each row (by name), the recipe for all rows, and
     the command line set; the first two without knobs at their default.
     """
     alone = len(rows) == 1

@@ -21,9 +21,8 @@ from lamv import config as configs
 from lamv.core.methods import METHODS
 from lamv.errors import ConfigError
 from lamv.knobs import KNOB, KNOBS
+from lamv.rows import expand
 
-#: ml_collections' way of running a recipe.
-pytestmark = pytest.mark.filterwarnings("ignore:the load_module")
 ROOT = Path(__file__).parents[1]
 TINY = str(ROOT / "tests" / "recipes" / "tiny.py")
 #: Seconds in which a mistake must be told.
@@ -253,8 +252,8 @@ CASES = [
     recipe("data-of-a-recipe-in-a-bucket", "config.data.path = 'hdfs://host/x'", "config.data.path is 'hdfs://host/x'"),
     # Claims
     recipe("claims-of-none", "config.claims = None", "config.claims is None, must be a tuple of claims"),
-    recipe("claims-of-text", "config.claims = 'ERM'", "the recipe fails with TypeError", "claims"),
-    recipe("claims-of-a-set", "config.claims = {1}", "the recipe fails with TypeError", "claims"),
+    recipe("claims-of-text", "config.claims = 'ERM'", "fails: TypeError", "claims"),
+    recipe("claims-of-a-set", "config.claims = {1}", "fails: TypeError", "claims"),
     recipe("a-claim-without-its-comma", "config.claims = ('ERM', 'test/accuracy', '>=', 0.5)", "needs a comma"),
     claim("a-claim-that-is-short", "'ERM', 'test/accuracy', 0.5", "must be (row, metric, '>=' or '<=', value)"),
     claim("a-claim-that-is-long", "'ERM', 'test/accuracy', '>=', 1, 'Mixup', 2", "must be (row, metric, "),
@@ -308,8 +307,8 @@ CASES = [
     recipe("title-with-a-nul", "config.title = 'a\\0b'", "config.title is", "must be text"),
     recipe("title-that-is-no-text", "config.title = 'a\\ud800'", "config.title is", "must be text"),
     # Recipes
-    recipe("unknown-knob-in-a-recipe", "config.optim.learning_rate = 1", "the recipe fails", "learning_rate"),
-    recipe("wrong-type-in-a-recipe", "config.seeds = 'many'", "the recipe fails with TypeError"),
+    recipe("unknown-knob-in-a-recipe", "config.optim.learning_rate = 1", "fails: ", "learning_rate"),
+    recipe("wrong-type-in-a-recipe", "config.seeds = 'many'", "fails: TypeError"),
     recipe("unlocked-recipe", "config.unlock()\nconfig.mine = 3", "unknown knob 'mine'"),
     recipe("recipe-that-lacks-a-knob", "config.unlock()\ndel config.optim.lr", "the config of the recipe lacks optim.lr"),
     recipe("recipe-that-lacks-a-part", "config.unlock()\ndel config.optim", "the config of the recipe lacks optim.name"),
@@ -317,12 +316,12 @@ CASES = [
     recipe("recipe-that-raises", "raise ValueError('no such thing')", "ValueError: no such thing"),
     recipe("recipe-that-raises-lines", "raise RuntimeError('one\\ntwo')", "RuntimeError: one two"),
     recipe("recipe-that-says-a-lot", "raise RuntimeError('a' * 10**6)", "RuntimeError: aaa"),
-    recipe("recipe-that-exits", "import sys; sys.exit(0)", "the recipe fails with SystemExit"),
+    recipe("recipe-that-exits", "import sys; sys.exit(0)", "fails: SystemExit"),
     recipe("recipe-that-recurses", "return get_config()", "RecursionError"),
     recipe("recipe-that-misses-a-file", "open('/nowhere/at.all')", "FileNotFoundError", "/nowhere/at.all"),
-    recipe("recipe-that-gives-nothing", "return None", "gives no config"),
-    recipe("recipe-that-gives-a-dict", "return {'steps': 3}", "gives no config"),
-    recipe("recipe-that-gives-a-number", "return 3", "gives no config"),
+    recipe("recipe-that-gives-nothing", "return None", "get_config() must return a config"),
+    recipe("recipe-that-gives-a-dict", "return {'steps': 3}", "get_config() must return a config"),
+    recipe("recipe-that-gives-a-number", "return 3", "get_config() must return a config"),
     recipe("recipe-on-theory", "from lamv.theory import recipe\nreturn recipe('two_moons')",
            "run it with: python -m experiments.theory"),
 ]  # fmt: skip
@@ -332,10 +331,10 @@ FILES = {
     "empty.py": ("", "get_config"),
     "syntax.py": ("def get_config(:\n", "SyntaxError"),
     "import.py": ("import nothing_of_this_name\n", "nothing_of_this_name"),
-    "binary.py": (b"\x00\xff\xfe", "the recipe fails"),
+    "binary.py": (b"\x00\xff\xfe", "fails: "),
     "signature.py": ("def get_config(a, b):\n    return None\n", "TypeError"),
     "constant.py": ("get_config = 3\n", "TypeError"),
-    "tiny.txt": ("def get_config():\n    return None\n", "is no recipe, which is a Python file"),
+    "tiny.txt": ("def get_config():\n    return None\n", "is no Python file, NAME.py"),
 }
 
 
@@ -359,7 +358,6 @@ def run(train, capsys):
             delattr(known, name)
         for name in ("config", "workdir", "debug"):
             known[name].unparse()
-        sys.modules.pop("config_config", None)  # the recipe before
         capsys.readouterr()
         code = train.launch.run(
             train.main, needs=("config", "workdir"), argv=["train", *map(str, arguments)], knobs=train.knobs
@@ -396,6 +394,13 @@ def test_a_mistake_is_told_at_once_in_one_line(case, run, typed, tmp_path):
     assert code == case.code, error
     one_line(error, case.words)
     assert not (tmp_path / "run" / "config.json").exists(), "the workdir now belongs to a run that cannot be"
+
+
+def test_a_command_runs_its_recipe_once(run, tmp_path):
+    times = tmp_path / "times"
+    path = written(tmp_path / "recipe.py", [f"with open({str(times)!r}, 'a') as file:", "    file.write('x')"])
+    code, _ = run(f"--config={path}", f"--workdir={tmp_path / 'run'}", "--config.steps=0")
+    assert code == 64 and times.read_text() == "x"
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -490,7 +495,7 @@ def test_none_unsets_a_knob_and_is_kept_with_the_run(run, train, tmp_path, monke
     assert seen == {"data.train_size": None, "steps": None, "epochs": 2.0, "seeds": 3}
     config = flags.FLAGS["config"].value
     assert config.data.train_size is None and config.steps is None
-    [erm, mixup] = configs.expand(config, seen)
+    [erm, mixup] = expand(config, seen)
     assert erm.config.data.train_size is None and mixup.config.epochs == 2.0
 
 
@@ -523,7 +528,7 @@ def test_a_path_is_recorded_as_it_was_given(monkeypatch, tmp_path):
     for path in ("~/data.npz", f"{tmp_path}/data.npz", ""):
         config = configs.defaults()
         config.steps, config.data.name, config.data.path = 3, "npz", path
-        runs.append(configs.snapshot(config, configs.expand(config)))
+        runs.append(configs.snapshot(config, expand(config)))
         assert runs[-1]["rows"][0]["config"]["data"]["path"] == path
     assert len({configs.fingerprint(run) for run in runs}) == 1 and not configs.differences(runs[0], runs[2])
 
@@ -532,7 +537,7 @@ def test_a_recorded_path_is_not_looked_at():
     """It may be of the machine that a run comes from."""
     config = configs.defaults()
     config.steps, config.data.name = 3, "npz"
-    run = configs.snapshot(config, configs.expand(config))
+    run = configs.snapshot(config, expand(config))
     for path in ("~nobody_of_this_name/x", "gs://bucket/x"):
         run["rows"][0]["config"]["data"]["path"] = path
         assert configs.rows_of(run, {})[0].config.data.path == path
@@ -542,7 +547,7 @@ def test_numbers_of_numpy_are_numbers():
     config = configs.defaults()
     config.rows = {"a": {"optim.lr": np.float64(0.5), "steps": np.int64(3), "model.widths": [np.int32(8)]}}
     config.rows[0.5] = {"optim.lr": np.float32(0.25), "steps": 3, "data.flatten": np.bool_(True)}
-    rows = configs.expand(config)
+    rows = expand(config)
     assert [row.name for row in rows] == ["a", "0.5"]
     assert type(rows[0].config.optim.lr) is float and type(rows[0].config.steps) is int
     assert rows[0].config.model.widths == (8,) and rows[1].config.data.flatten is True
@@ -642,7 +647,7 @@ def test_any_config_is_valid_or_refused_in_one_line(rows, flags):
     config = configs.defaults()
     config.steps, config.rows = 10, rows
     try:
-        for one in configs.expand(config, flags):
+        for one in expand(config, flags):
             configs.validate(one.config)
             assert configs.program_key(one.config)
     except ConfigError as error:
@@ -653,6 +658,6 @@ def test_any_config_is_valid_or_refused_in_one_line(rows, flags):
 @given(key=st.sampled_from(sorted(set(KNOB) - {"rows", "claims", "published"})), value=VALUES)
 def test_any_value_of_a_knob_is_valid_or_refused_in_one_line(key, value):
     try:
-        configs.expand(configs.defaults(), {"steps": 10, key: value})
+        expand(configs.defaults(), {"steps": 10, key: value})
     except ConfigError as error:
         assert "\n" not in str(error) and len(str(error)) < 2000

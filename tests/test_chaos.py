@@ -25,8 +25,6 @@ from tests.chaos.promises import fine, no_strays, refused, trained
 from tests.chaos.registry import HAZARDS
 from tests.recipes import tiny
 
-#: ml_collections' way of running a recipe.
-pytestmark = pytest.mark.filterwarnings("ignore:the load_module")
 SEED = 0
 #: Of hypothesis; the long harness asks for more.
 EXAMPLES = int(os.environ.get("LAMV_EXAMPLES", "12"))

@@ -12,6 +12,7 @@ from lamv.catalog import metrics
 from lamv.claims import Claim, as_stated, check, check_published, judged, tally
 from lamv.core.shortcuts import split_placements
 from lamv.errors import ConfigError
+from lamv.rows import expand
 
 MEANS = {("ERM", "test/accuracy"): 0.9, ("LS", "test/accuracy"): 0.3, ("ERM", "test/nll"): 0.5}
 #: Splits that a row has by its cue.
@@ -232,7 +233,7 @@ def recipe(claims, rows=None, **knobs):
 
 def refused(config, *words, overrides=None):
     with pytest.raises(ConfigError) as caught:
-        configs.expand(config, overrides)
+        expand(config, overrides)
     assert all(word in str(caught.value) for word in words), caught.value
 
 
@@ -241,7 +242,7 @@ RANDOM = (("ERM", "test_random/accuracy", ">=", np.float32(0.5)), ["LS", "test/n
 
 def test_claims_survive_their_way_through_config_json():
     config = recipe(RANDOM)
-    run = json.loads(json.dumps(configs.snapshot(config, configs.expand(config))))
+    run = json.loads(json.dumps(configs.snapshot(config, expand(config))))
     assert run["claims"] == [["ERM", "test_random/accuracy", ">=", 0.5], ["LS", "test/nll", "<=", 1, "ERM"]]
     assert [row.name for row in configs.rows_of(run, {})] == ["ERM", "LS"]
     check(run["claims"], ROWS)
@@ -249,9 +250,9 @@ def test_claims_survive_their_way_through_config_json():
 
 def test_a_recorded_run_is_read_whatever_it_claims():
     config = recipe(())
-    run = configs.snapshot(config, configs.expand(config)) | {"claims": [["nobody", "nothing", "==", None]]}
+    run = configs.snapshot(config, expand(config)) | {"claims": [["nobody", "nothing", "==", None]]}
     assert configs.rows_of(run, {"data.path": "elsewhere"})[0].config.data.path == "elsewhere"
-    assert configs.fingerprint(run) == configs.fingerprint(configs.snapshot(config, configs.expand(config)))
+    assert configs.fingerprint(run) == configs.fingerprint(configs.snapshot(config, expand(config)))
 
 
 @pytest.mark.parametrize(
@@ -267,21 +268,21 @@ def test_a_recorded_run_is_read_whatever_it_claims():
     ids=str,
 )
 def test_flags_may_take_away_what_claims_are_about(flags):
-    configs.expand(recipe(RANDOM), flags)
+    expand(recipe(RANDOM), flags)
 
 
 def test_the_only_row_of_a_recipe_without_rows_is_called_by_its_method():
     config = recipe([("erm", "test/accuracy", ">=", 0.5)], rows={})
-    configs.expand(config)
+    expand(config)
     config.method.name = "mixup"
-    configs.expand(config, {"method.name": "mixup"})
+    expand(config, {"method.name": "mixup"})
     refused(config, "its row is 'erm', must be one of 'mixup'")
 
 
 def test_a_row_has_the_splits_of_its_own_cue():
     rows = {"tag": {}, "none": {"data.shortcut.kind": "none"}, "cat": {"data.shortcut.kind": "cat_channel"}}
     for row, metric in [("tag", "test_random/accuracy"), ("none", "test/accuracy"), ("cat", "test_aligned/accuracy")]:
-        configs.expand(recipe([(row, metric, ">=", 0.5)], rows))
+        expand(recipe([(row, metric, ">=", 0.5)], rows))
     lacking = [("none", "test_aligned/accuracy"), ("cat", "test_random/accuracy"), ("cat", "test/cue_accuracy")]
     for row, metric in lacking:
         refused(recipe([(row, metric, ">=", 0.5)], rows), f"measured of row {row!r}")
@@ -291,12 +292,12 @@ def test_numbers_are_known_by_the_data_or_the_loss():
     squared = {"loss.name": "squared_error", "data.shortcut.kind": "none"}
     claims = {"accuracy": [("a", "test/accuracy", ">=", 0.5)], "error": [("a", "test/rmse", "<=", 0.5)]}
     numbers = {"a": squared | {"data.name": "diabetes"}}
-    configs.expand(recipe(claims["error"], numbers))
+    expand(recipe(claims["error"], numbers))
     refused(recipe(claims["accuracy"], numbers), "labels are numbers")
     refused(recipe(claims["error"], {"a": {}}), "labels are classes")
     unknown = {"a": squared | {"data.name": "npz"}}
     for stated in claims.values():
-        configs.expand(recipe(stated, unknown))
+        expand(recipe(stated, unknown))
 
 
 def test_claims_that_are_no_sequence_are_refused_and_not_taken_apart():

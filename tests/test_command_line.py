@@ -251,6 +251,7 @@ def test_training_and_experiments_do_not_share_a_workdir(measured, finished):
         ([f"--config={LINE}", "--config.alphas=(-1.0,)"], "config.alphas is (-1.0,), must be"),
         ([f"--config={LINE}", "--config.experiment=two_moons"], "config.experiment belongs to the recipe"),
         ([f"--config={LINE}", "--distributed"], "distributed"),
+        ([f"--config={LINE}", "--rows=LS*"], "--rows is a flag of train"),
         ([f"--config={TINY}"], "run it with: python -m experiments.train"),
         (["--config=configs/theory/nope.py"], "there is no recipe 'configs/theory/nope.py'"),
         (["--config=configs/theory/label_noise.py"], "did you mean label_noise?"),
@@ -274,7 +275,7 @@ def test_training_has_no_use_for_an_experiments_recipe(tmp_path):
     ("body", "words"),
     [
         ("return recipe('alternating_lines')", "did you mean 'alternating_line'?"),
-        ("return {'experiment': 'alternating_line'}", "gives no config"),
+        ("return {'experiment': 'alternating_line'}", "get_config() must return a config"),
         ("return 1 / 0", "ZeroDivisionError"),
         ("raise ValueError('no such thing')", "ValueError: no such thing;"),
         (

@@ -1,4 +1,4 @@
-"""Knobs, recipes and rows: what is accepted, what is refused and in which words, which rows are the same program."""
+"""Knobs and configs: what is accepted, what is refused and in which words, which rows are the same program."""
 
 import json
 import math
@@ -9,6 +9,8 @@ from lamv import config as configs
 from lamv.data import DATASETS
 from lamv.errors import ConfigError
 from lamv.knobs import KNOB, KNOBS
+from lamv.rows import expand
+from tests.expanding import expanded, recipe, refused
 
 RUN_WIDE = [
     "seed", "seeds", "eval_batch_size", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "data.name",
@@ -89,32 +91,8 @@ UNREAD = [] if READ_AS_TABLE else [key for key in KNOB if key.startswith("data.c
 OF_A_ROW = [knob for knob in KNOBS if knob.key not in (*NOT_OF_A_ROW, *UNREAD, "epochs")]
 
 
-def recipe(rows=None, **knobs):
-    """A recipe of ten steps with these rows."""
-    config = configs.defaults()
-    config.update_from_flattened_dict({"steps": 10} | knobs)
-    config.rows = rows or {}
-    return config
-
-
-def expanded(rows=None, overrides=None, **knobs):
-    """name -> config of every row."""
-    return {row.name: row.config for row in configs.expand(recipe(rows, **knobs), overrides)}
-
-
 def one_row(changes):
     return expanded({"row": changes})["row"]
-
-
-def refused(*words, rows=None, overrides=None, **knobs):
-    """Expanding fails in one line that holds all the words."""
-    with pytest.raises(ConfigError) as caught:
-        configs.expand(recipe(rows, **knobs), overrides)
-    message = str(caught.value)
-    assert "\n" not in message, f"an error is one line: {message!r}"
-    for word in words:
-        assert str(word) in message, f"{word!r} is missing: an error says what is wrong, what is allowed, what to do"
-    return message
 
 
 # The knobs themselves
@@ -135,7 +113,7 @@ def test_the_defaults_need_a_length_and_nothing_else():
         configs.validate(config)
     config.steps = 10
     configs.validate(config)
-    assert [row.name for row in configs.expand(config)] == ["erm"], "a recipe without rows is one row, the method's"
+    assert [row.name for row in expand(config)] == ["erm"], "a recipe without rows is one row, the method's"
 
 
 def test_what_a_recipe_puts_into_the_rows_of_the_defaults_stays_its_own():
@@ -278,61 +256,13 @@ def test_contradictions_are_refused(changes, words):
     refused(*words, overrides=changes)
 
 
-@pytest.mark.parametrize("rows", [[("a", {})], {"a": 3}, {"a": [("optim.lr", 0.1)]}])
-def test_misshapen_rows_are_refused(rows):
-    config = recipe()
-    with config.unlocked(), config.ignore_type():
-        config.rows = rows
-    with pytest.raises(ConfigError, match="rows must map row names to {knob: value}; see configs/digits_tag.py"):
-        configs.expand(config)
-
-
 # Length
 
 
 def test_one_of_steps_and_epochs_is_needed():
     with pytest.raises(ConfigError) as caught:
-        configs.expand(configs.defaults())
+        expand(configs.defaults())
     assert "--config.epochs=10" in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_steps_and_epochs_exclude_each_other():
-    refused("steps is 10", "epochs is 2", "one of the two", epochs=2.0)
-    refused("steps is 10", "epochs is 2", "one of the two", epochs=2.0, overrides={"steps": 10, "epochs": 2.0})
-
-
-@pytest.mark.parametrize("flag, expected", [({"steps": 10}, (10, None)), ({"epochs": 2.0}, (None, 2.0))])
-def test_of_the_lengths_of_recipe_and_flag_the_flag_holds(flag, expected):
-    # The flags parser has set both on the config by the time that the rows are made.
-    config = expanded(overrides=flag, epochs=2.0)["erm"]
-    assert (config.steps, config.epochs) == expected
-
-
-def test_a_row_may_have_a_length_of_its_own():
-    rows = expanded({"short": {"steps": 5}, "epochs": {"epochs": 3}, "as given": {}})
-    assert {name: (config.steps, config.epochs) for name, config in rows.items()} == {
-        "short": (5, None),
-        "epochs": (None, 3.0),
-        "as given": (10, None),
-    }
-
-
-@pytest.mark.parametrize(
-    "flag, row, expected",
-    [
-        ({"epochs": 2.0}, {"steps": 5}, (None, 2.0)),
-        ({"steps": 10}, {"epochs": 5.0}, (10, None)),
-        ({"steps": 10}, {"steps": 5}, (10, None)),
-    ],
-)
-def test_the_length_of_a_flag_holds_for_rows_with_their_own(flag, row, expected):
-    knobs = flag if "epochs" in flag else {}
-    config = expanded({"a": row}, flag, **knobs)["a"]
-    assert (config.steps, config.epochs) == expected, "a row trains for another time than the flag says"
-
-
-def test_a_row_with_both_lengths_is_refused():
-    refused("steps", "epochs", rows={"a": {"steps": 5, "epochs": 2.0}})
 
 
 @pytest.mark.parametrize("epochs, train_size, expected", [(2.0, 105, 20), (0.5, 100, 5), (0.01, 100, 1), (1.0, 10, 1)])
@@ -343,48 +273,6 @@ def test_epochs_in_steps(epochs, train_size, expected):
 
 
 # Rows
-
-
-def test_dotted_and_nested_changes_are_the_same():
-    rows = expanded(
-        {
-            "dotted": {"optim.lr": 0.5, "optim.name": "adam", "data.shortcut.kind": "tag"},
-            "nested": {"optim": {"lr": 0.5, "name": "adam"}, "data": {"shortcut": {"kind": "tag"}}},
-            "half": {"optim": {"lr": 0.5, "name": "adam"}, "data": {"shortcut.kind": "tag"}},
-        }
-    )
-    assert rows["dotted"].optim.lr == 0.5 and rows["dotted"].data.shortcut.kind == "tag"
-    assert rows["dotted"].to_dict() == rows["nested"].to_dict() == rows["half"].to_dict()
-
-
-def test_flags_hold_for_rows_with_a_value_of_their_own():
-    rows = expanded({"a": {"optim.lr": 0.5}, "b": {"optim.weight_decay": 0.1}}, {"optim.lr": 0.7})
-    assert [config.optim.lr for config in rows.values()] == [0.7, 0.7]
-
-
-def test_rows_that_a_flag_makes_equal_are_one_row_and_none_keeps_a_name_that_is_not_true(caplog):
-    decay = {"optim.weight_decay": 1e-3}
-    mixed = recipe({"ERM": {}, "ERM+wd": decay, "LS": {"method.name": "label_smoothing", "method.smoothing": 0.1},
-                    "Mixup": {"method.name": "mixup"}, "Mixup+wd": {"method.name": "mixup"} | decay})  # fmt: skip
-    caplog.set_level("INFO", "lamv.config")
-    rows = configs.expand(mixed, {"method.name": "mixup"})
-    assert [row.name for row in rows] == ["mixup α=1", "mixup α=1, optim.weight_decay=0.001", "mixup α=1 ε=0.1"]
-    assert "'mixup α=1' (was 'ERM', 'Mixup')" in caplog.text
-    # Smoothing does nothing under ERM, so that row is equal, too.
-    assert [row.name for row in configs.expand(mixed, {"method.name": "erm"})] == [
-        "erm",
-        "erm, optim.weight_decay=0.001",
-    ]
-    # Still distinct, and what their names say.
-    two = recipe({"ERM": {}, "Mixup": {"method.name": "mixup"} | decay})
-    assert [row.name for row in configs.expand(two, {"optim.weight_decay": 0.1})] == ["ERM", "Mixup"]
-    assert [row.name for row in configs.expand(mixed, {"seeds": 2, "data.train_size": 100})] == list(mixed.rows)
-
-
-def test_rows_do_not_touch_each_other_or_the_recipe():
-    config = recipe({"a": {"optim.lr": 0.5}, "b": {}})
-    rows = configs.expand(config)
-    assert [row.config.optim.lr for row in rows] == [0.5, 0.1] and config.optim.lr == 0.1
 
 
 @pytest.mark.parametrize("key", RUN_WIDE)
@@ -434,7 +322,7 @@ def test_a_program_key_can_leave_knobs_out():
 
 def snapshot(changes=None, overrides=None, **knobs):
     config = recipe({"a": {}, "b": changes or {}}, **knobs)
-    run = configs.snapshot(config, configs.expand(config, overrides))
+    run = configs.snapshot(config, expand(config, overrides))
     assert json.loads(json.dumps(run)) == run, "a snapshot must survive its way through config.json"
     return run
 
@@ -457,7 +345,7 @@ def test_differences_name_the_row_the_knob_and_both_values():
 
 
 def test_other_rows_are_another_run():
-    other = configs.snapshot(recipe(), configs.expand(recipe({"a": {}, "c": {}})))
+    other = configs.snapshot(recipe(), expand(recipe({"a": {}, "c": {}})))
     assert configs.fingerprint(other) != configs.fingerprint(snapshot())
     assert configs.differences(snapshot(), other) == ["rows ['a', 'b'] -> ['a', 'c']"]
 

@@ -14,6 +14,7 @@ from lamv.core import mitigation
 from lamv.core.losses import LOSSES
 from lamv.core.methods import METHODS, knobs_of
 from lamv.knobs import KNOB
+from lamv.rows import expand
 from lamv.train.mitigations import MITIGATIONS
 
 ROOT = Path(__file__).parents[1]
@@ -146,7 +147,7 @@ def test_commands_of_training_are_taken_by_their_recipes(number):
         return
     changes = {key.removeprefix("config."): value for key, value in flags.items() if "KNOB" not in key}
     values = {k: v if KNOB[k].type is str else ast.literal_eval(v) for k, v in changes.items()}
-    rows = configs.expand(recipe_of(path), values)
+    rows = expand(recipe_of(path), values)
     assert rows and all(configs.get(row.config, key) == value for row in rows for key, value in values.items())
 
 
@@ -177,7 +178,7 @@ def test_the_recipe_on_the_page_is_one(page, knob, expected, monkeypatch):
     [code] = re.findall(r"```python\n(.*?)```", PAGES[page], flags=re.DOTALL)
     namespace = {}
     exec(code, namespace)
-    assert [configs.get(row.config, knob) for row in configs.expand(namespace["get_config"]())] == expected
+    assert [configs.get(row.config, knob) for row in expand(namespace["get_config"]())] == expected
 
 
 def anchors_of(text):

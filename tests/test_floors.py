@@ -28,6 +28,7 @@ FLOORS = {
     "unused": 1,
     "config": 1,
     "rows": 1,
+    "row_names": 1,
     "train": 2,
     "theory": 3,
     "results": 3,

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import lamv
-from lamv import config as configs
 from lamv import models
 from lamv.core.methods import METHODS
 from lamv.data import DATASETS
 from lamv.errors import ConfigError
 from lamv.models import MODELS
+from lamv.rows import expand
 
 OWN = Path(__file__).parent / "recipes" / "own.py"
 #: What the recipe registers.
@@ -91,6 +91,15 @@ def test_a_recipe_by_its_name_with_an_argument_and_neighbours(tmp_path, monkeypa
         lamv.register("nowhere.py")
 
 
+def test_a_recipe_may_define_dataclasses_as_networks_are(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from __future__ import annotations\nimport dataclasses\nfrom lamv import config\n\n"
+        "@dataclasses.dataclass\nclass Network:\n    width: int = 3\n\n"
+        "def get_config():\n    made = config.defaults()\n    made.steps = Network().width\n    return made\n"
+    )
+    assert lamv.recipe(tmp_path / "mine.py").steps == 3
+
+
 def test_the_code_on_the_page_does_what_it_says(tmp_path):
     page = (Path(__file__).parents[1] / "docs" / "python.md").read_text()
     codes = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
@@ -98,7 +107,7 @@ def test_the_code_on_the_page_does_what_it_says(tmp_path):
     [loop] = [code for code in codes if "lamv.core import" in code]
     (tmp_path / "my_recipe.py").write_text(recipe)
     try:
-        [row] = configs.expand(lamv.recipe(tmp_path / "my_recipe.py"))
+        [row] = expand(lamv.recipe(tmp_path / "my_recipe.py"))
         model = models.build(row.config.model.name, num_classes=10)
         (logits, features), _ = jax.eval_shape(
             lambda x: model.init_with_output(jax.random.key(0), x, train=False), jax.numpy.zeros((2, 8, 8, 1))

@@ -15,6 +15,7 @@ from lamv.core.batch import whole
 from lamv.core.methods import METHODS
 from lamv.core.targets import one_hot
 from lamv.errors import ConfigError
+from lamv.rows import expand
 from tests.train.test_mitigated import LINEAR, changed, run_of
 
 ROOT = Path(__file__).parents[1]
@@ -49,7 +50,7 @@ def added(recipe):
 
 def test_the_recipe_of_the_readme_trains_the_method_with_and_without_smoothing(recipe):
     get_config, name = recipe
-    of_method = [row.config for row in configs.expand(get_config()) if row.config.method.name == name]
+    of_method = [row.config for row in expand(get_config()) if row.config.method.name == name]
     assert sorted(config.method.smoothing for config in of_method) == [0.0, 0.1]
 
 

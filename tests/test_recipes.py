@@ -11,6 +11,7 @@ from lamv import recipes, theory
 from lamv.errors import ConfigError
 from lamv.evaluate import Options, evaluate
 from lamv.results import runs
+from lamv.rows import expand
 from lamv.train import loop
 from tests.sessions import Shared
 
@@ -38,7 +39,7 @@ def load(path):
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_recipe_is_valid_and_its_docstring_has_the_command(path):
-    rows = configs.expand(load(path))
+    rows = expand(load(path))
     assert rows
     doc = ast.get_docstring(ast.parse(path.read_text()))
     assert f"--config={path.relative_to(ROOT)}" in doc, "the command in the docstring must be this recipe's"
@@ -52,7 +53,7 @@ def test_a_recipe_is_valid_and_its_docstring_has_the_command(path):
     ],
 )
 def test_what_a_recipe_takes_as_an_argument_is_valid(recipe):
-    assert configs.expand(recipes.load(recipe))
+    assert expand(recipes.load(recipe))
 
 
 @pytest.mark.parametrize("recipe", ["long_tails/cifar:cifar", "midpoint_images:mnist"])
@@ -73,11 +74,11 @@ def test_a_recipe_on_theory_is_valid_and_its_docstring_has_the_command(path):
 def test_claims_name_rows_that_exist():
     for path in RECIPES:
         config = load(path)
-        assert {claim[0] for claim in config.claims} <= {row.name for row in configs.expand(config)}
+        assert {claim[0] for claim in config.claims} <= {row.name for row in expand(config)}
 
 
 def test_rows_of_the_demo_share_three_programs():
-    rows = configs.expand(load(DEMO))
+    rows = expand(load(DEMO))
     assert len(rows) == 7 and len({configs.program_key(row.config) for row in rows}) == 3
 
 

@@ -11,9 +11,10 @@ from lamv.core.methods import METHODS, knobs_of
 from lamv.data import DATASETS
 from lamv.errors import ConfigError
 from lamv.knobs import KNOB
+from lamv.rows import expand
 from lamv.train import mitigations, step
 from lamv.train.mitigations import MITIGATIONS
-from lamv.unused import USES, use_of
+from lamv.unused import USES, check_length, use_of
 from tests.test_config import ANOTHER, BESIDE, RUN_WIDE, UNREAD, expanded, refused
 
 SOMETIMES = [key for key in KNOB if use_of(key)]
@@ -170,9 +171,9 @@ def test_a_length_beyond_the_end_is_refused(changes, words):
     in_epochs = configs.defaults()
     in_epochs.update(epochs=1.0)
     in_epochs.rows = {"b": changes}
-    [row] = configs.expand(in_epochs)  # not known yet
+    [row] = expand(in_epochs)  # not known yet
     with pytest.raises(ConfigError) as caught:
-        configs.check_length(row.config, 10)
+        check_length(row.config, 10)
     assert all(word in str(caught.value) for word in words) and "\n" not in str(caught.value)
 
 
@@ -201,7 +202,7 @@ def test_recorded_runs_are_read_as_they_are():
     """Those of earlier versions may say what is refused today."""
     config = configs.defaults()
     config.steps = 10
-    run = configs.snapshot(config, configs.expand(config))
+    run = configs.snapshot(config, expand(config))
     idle = {"method.alpha": 0.5, "optim.warmup": 20, "optim.milestones": [0.5, 0.5], "optim.schedule": "step"}
     [row] = configs.rows_of(run, idle)
     assert row.config.method.alpha == 0.5 and row.config.optim.warmup == 20

@@ -64,7 +64,6 @@ def serve(module: str) -> None:
         for name in set(flags.FLAGS) - known:
             delattr(flags.FLAGS, name)
         flags.FLAGS["debug"].unparse()
-        sys.modules.pop("config_config", None)  # the recipe
 
 
 def _called(module: str) -> Result:

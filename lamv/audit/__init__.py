@@ -87,6 +87,7 @@ def audit(asked: Question) -> dict[str, Any]:
     return _written(asked, content, pictures.of(images, measured, content["methods"]))
 
 
+@reading_once()
 def measured_alone(asked: Question) -> dict[str, Any]:
     """{"measured", "accuracy", "reasons"}: what verdicts are made of (lamv.audit.verdict), and no more; for benchmarks."""
     read = begun(asked)

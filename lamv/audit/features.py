@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from lamv import config as configs
-from lamv import data
 from lamv.audit import plan
 from lamv.audit.plan import Plan
 from lamv.audit.question import ERM, Question, rows
-from lamv.audit.reading import Reading
+from lamv.audit.reading import Reading, splits_of
 from lamv.data.split_index import SplitIndex
 from lamv.data.splits import NONE, joined
 from lamv.errors import ConfigError, DataError, nearest, shown
 from lamv.evaluate.passes import Passes
+from lamv.rows import expand
 from lamv.train import loop, teacher
 from lamv.train.checkpoint import flat, unflat
 from lamv.train.parallel import fetch
@@ -72,7 +71,7 @@ def extracted(asked: Question, read: Reading, network: teacher.Teacher, folder: 
         unfinished.replace(path)
     settings = {"name": "npz", "path": str(path)}
     words = f"frozen features of {network.config.model.name}, row {network.row!r} of {shown(network.path)}"
-    return read._replace(settings=settings, splits=data.load("npz", path), block={**read.block, "network": words})
+    return read._replace(settings=settings, splits=splits_of(settings), block={**read.block, "network": words})
 
 
 def features(asked: Question, read: Reading, network: teacher.Teacher) -> np.ndarray:
@@ -81,7 +80,7 @@ def features(asked: Question, read: Reading, network: teacher.Teacher) -> np.nda
     config.model = network.config.model
     config.data.flatten, config.data.normalise = network.config.data.flatten, network.config.data.normalise
     config.rows = rows([ERM])
-    [variant] = configs.expand(config)
+    [variant] = expand(config)
     row = VariantRun(variant, Session([variant]))
     row.init()
     [replicas] = row.replicas

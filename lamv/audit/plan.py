@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from lamv import config as configs
 from lamv.audit.question import ERM, Question, rows
-from lamv.audit.reading import Reading
+from lamv.audit.reading import Reading, set_data
+from lamv.rows import expand
 from lamv.train.session import Session
 from lamv.train.variants import Stack, VariantRun
 
@@ -62,9 +63,7 @@ def base(question: Question, reading: Reading, planned: Plan):
     config = configs.defaults()
     config.seed, config.seeds, config.steps = question.seed, planned.seeds, planned.steps
     config.batch_size, config.model.name = planned.batch_size, planned.model
-    for key, value in reading.settings.items():
-        node, _, leaf = key.rpartition(".")
-        (config.data[node] if node else config.data)[leaf] = value
+    set_data(config, reading.settings)
     config.parallel.devices = 1  # small networks, and batches of any size
     plain = planned.model in ("mlp", "linear")
     config.data.flatten = plain and _is_image(reading)
@@ -150,7 +149,7 @@ def pace(question: Question, reading: Reading, planned: Plan) -> tuple[float, fl
     """Seconds that a program takes to compile, and of a step of one row, all of its seeds together."""
     config = base(question, reading, planned)
     config.rows = rows([ERM])
-    [variant] = configs.expand(config)
+    [variant] = expand(config)
     row = VariantRun(variant, Session([variant]))
     row.init()
     stack = Stack([row])

@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lamv import data
+from lamv import config as configs
 from lamv.audit.question import Question
 from lamv.data import description
 from lamv.data.photographs.folder import is_image
 from lamv.data.photographs.metadata import path_column
 from lamv.data.splits import NONE, Splits, joined
 from lamv.errors import ConfigError, DataError, listed, shown
+from lamv.train import session
 
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 #: A column that alone is right so often about the label is worth a look.
@@ -34,21 +35,26 @@ class Reading(NamedTuple):
 def read(question: Question) -> Reading:
     """Read the data and describe it. Raises ConfigError and DataError as lamv.data.load does, and for regression."""
     settings = settings_of(question)
-    columns = {role: settings[f"columns.{role}"] for role in ("label", "attribute") if f"columns.{role}" in settings}
-    splits = data.load(
-        settings["name"],
-        settings["path"],
-        image_size=question.image_size,
-        on_broken="skip",
-        task="auto",
-        columns=columns,
-    )
+    splits = splits_of(settings)
     if splits.is_regression:
         raise DataError(
             f"{shown(question.data)}: the labels are numbers to be predicted, and an audit is of classes; write classes as"
             " whole numbers or texts, or train with configs/own_data.py:regression"
         )
     return Reading(settings, splits, block_of(splits))
+
+
+def splits_of(settings: Mapping[str, Any]) -> Splits:
+    """The data set of these knobs under `data`, as trainings read it: within `reading_once`, the same arrays."""
+    config = configs.defaults()
+    set_data(config, settings)
+    return session.read(config.data)
+
+
+def set_data(config, settings: Mapping[str, Any]) -> None:
+    """Set these knobs under `data` in a recipe."""
+    for key, value in settings.items():
+        configs.set_knob(config, f"data.{key}", value, where="the audit")
 
 
 def settings_of(question: Question) -> dict[str, Any]:

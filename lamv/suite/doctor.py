@@ -12,6 +12,7 @@ from typing import Any
 from lamv import config as configs
 from lamv import memory, places, suite, xla
 from lamv.errors import LamvError, one_line
+from lamv.rows import expand
 from lamv.suite import data_found, remarks
 
 Found = dict[str, Any]
@@ -134,7 +135,7 @@ def _timed(device: Any, knobs: Mapping[str, Any], seconds: float) -> Found:
     config = configs.defaults()
     config.steps = 10**6
     config.rows = {"doctor": {**SMOOTHED, **knobs}}
-    [row] = configs.expand(config)
+    [row] = expand(config)
     run = VariantRun(row, Session([row], [device]))
     began = time.perf_counter()
     run.init()

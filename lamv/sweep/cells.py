@@ -13,6 +13,7 @@ from lamv import config as configs
 from lamv.catalog import words
 from lamv.errors import ConfigError, brief
 from lamv.knobs import KNOB, WHOLE, flatten
+from lamv.rows import expand, named_rows
 from lamv.sweep.grid import PATHS, Point
 from lamv.unused import use_of
 
@@ -51,7 +52,7 @@ def base_of(config, overrides: Mapping[str, Any], swept: Iterable[str] = ()) -> 
     Rows that are there to compare methods give way to a sweep over methods.
     """
     knobs = {key: value for key, value in flatten(config).items() if key not in WHOLE}
-    rows = configs.named_rows(config["rows"] or {})
+    rows = named_rows(config["rows"] or {})
     left_out: tuple[str, ...] = ()
     if METHOD in swept and any(METHOD in changes for changes in rows.values()):
         rows, left_out = {}, tuple(rows)
@@ -98,7 +99,7 @@ def seeds_of(cell: SweepCell) -> tuple[int, int]:
 
 def config_of(cell: SweepCell):
     """The complete config of a cell."""
-    return configs.expand(as_recipe([cell], ""))[0].config
+    return expand(as_recipe([cell], ""))[0].config
 
 
 def _cell(base: Base, row: str, changes: Knobs, point: Point) -> SweepCell:

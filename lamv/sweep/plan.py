@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from lamv import config as configs
 from lamv import files
 from lamv.errors import WorkdirMismatch, brief
+from lamv.rows import expand
 from lamv.sweep.cells import DIGITS, Base, SweepCell, as_recipe, config_of, seeds_of
 
 FILE, FOLDER = "plan.json", "programs"
@@ -93,7 +94,7 @@ def grown(stored: SweepPlan | None, asked: SweepPlan, rows: int, jobs: int) -> S
         for part in _evenly(group, most):
             program = program_of(part)
             programs[program.id] = program
-            configs.expand(as_recipe([asked.cells[cell] for cell in part], ""))
+            expand(as_recipe([asked.cells[cell] for cell in part], ""))
     cells = _as_named(stored.cells if stored else {}, asked.cells)
     axes = tuple(dict.fromkeys([*asked.axes, *(stored.axes if stored else ())]))
     return asked._replace(cells=cells, programs=programs, axes=axes)

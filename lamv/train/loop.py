@@ -20,13 +20,13 @@ from jax.experimental import multihost_utils
 
 from lamv import config as configs
 from lamv import files, stopping
-from lamv import rows as some_rows
 from lamv.core import methods
 from lamv.core.batch import whole
 from lamv.core.targets import one_hot
 from lamv.data import description
 from lamv.errors import CheckpointError, Preempted, WorkdirMismatch
 from lamv.failpoints import failpoint
+from lamv.rows import choose, expand, left_out
 from lamv.train import budget, floor, parallel, provenance, summary, teacher, tracking
 from lamv.train.checkpoint import Checkpoints
 from lamv.train.progress import Progress
@@ -51,9 +51,9 @@ def train(
     LamvError's subclasses, each with its exit code.
     """
     overrides = dict(overrides or {})
-    of_recipe = configs.expand(config, overrides)
-    rows = some_rows.choose(of_recipe, only, overrides)
-    run, note = configs.snapshot(config, rows), some_rows.note(of_recipe, rows, config.claims)
+    of_recipe = expand(config, overrides)
+    rows = choose(of_recipe, only, overrides)
+    run, note = configs.snapshot(config, rows), left_out(of_recipe, rows, config.claims)
     config = rows[0].config  # what belongs to the run is the same in all rows; overrides are in it
     parallel.agree(configs.fingerprint(run))
     with tracking.Workdir(workdir, writes=jax.process_index() == 0) as store:

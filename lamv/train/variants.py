@@ -28,6 +28,7 @@ from lamv.train.replica import State, traced_knobs
 from lamv.train.session import Functions, Session
 from lamv.train.step import WARM_UP, Program
 from lamv.train.teacher import Teacher
+from lamv.unused import check_length
 
 logger = logging.getLogger("lamv.train")
 
@@ -96,7 +97,7 @@ class VariantRun:
         )
         configs.check_mitigation(config, self.view)
         own_steps = configs.steps_of(config, self.train_size)
-        configs.check_length(config, own_steps)
+        check_length(config, own_steps)
         warm_up, switch = mitigations.knob_of(config, "first_steps", 0), config.method.switch
         if warm_up > own_steps:
             raise ConfigError(

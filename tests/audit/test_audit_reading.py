@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lamv.audit import reading
+from lamv.audit import plan, reading
 from lamv.audit.question import Question, parsed
 from lamv.errors import ConfigError, DataError
+from lamv.train import session
 
 
 def asked(data, **options):
@@ -102,3 +103,18 @@ def test_what_cannot_be_audited_is_one_line(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"")
     with pytest.raises(ConfigError, match="must be a folder"):
         reading.settings_of(asked(tmp_path / "a.zip"))
+
+
+@pytest.mark.parametrize("kind", ["photographs", "table", "arrays"])
+def test_trainings_have_the_arrays_that_were_described(tmp_path, photographs, kind):
+    np.savez(tmp_path / "a.npz", inputs=np.random.default_rng(0).normal(size=(20, 3)), labels=np.arange(20) % 2)
+    rows = [(n % 2, n, n // 2 % 2) for n in range(20)]
+    question = {
+        "photographs": asked(photographs, image_size=16),
+        "table": asked(table(tmp_path / "t.csv", "kind,size,site", rows), label="kind", groups="site"),
+        "arrays": asked(tmp_path / "a.npz"),
+    }[kind]
+    with session.reading_once():
+        read = reading.read(question)
+        planned = plan.Plan(seeds=1, steps=1, cues=0, doses=0, remedies=False, batch_size=4, model="mlp")
+        assert session.read(plan.base(question, read, planned).data) is read.splits

@@ -5,6 +5,7 @@ import pytest
 from lamv import config as configs
 from lamv.audit import remedies, verdict
 from lamv.audit.question import parsed
+from lamv.rows import expand
 
 [SMOOTHING, MIXUP, MIDPOINT] = parsed("label_smoothing:.1,mixup:1,midpoint")
 
@@ -29,7 +30,7 @@ def test_they_are_rows_of_a_recipe():
         config = configs.defaults()
         config.steps = 400
         config.rows = {name: knobs for name, (_, _, knobs) in remedies.rows([SMOOTHING, MIXUP], grouped, 400).items()}
-        assert len(configs.expand(config)) == len(config.rows)
+        assert len(expand(config)) == len(config.rows)
 
 
 def row(accuracy, without):

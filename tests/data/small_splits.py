@@ -6,6 +6,7 @@ from lamv import config as configs
 from lamv import data
 from lamv.data.resident import data_view
 from lamv.data.splits import Normalisation, Source, Split, Splits
+from lamv.rows import expand
 
 NAMES = ("zero", "one", "two", "three")
 
@@ -27,7 +28,7 @@ TAG = {"data.shortcut.kind": "tag"}
 
 
 def planned(splits=UNCUT, seeds=(0,), knobs=None):
-    (row,) = configs.expand(configs.defaults(), {"steps": 1, **(knobs or {})})
+    (row,) = expand(configs.defaults(), {"steps": 1, **(knobs or {})})
     return data_view(splits, [row.config] * len(seeds), seeds)
 
 

@@ -10,6 +10,7 @@ from lamv.data.partners import beside, draw_partners, fitted, with_partners
 from lamv.data.resident import examples_of
 from lamv.data.splits import Normalisation, Split, Splits
 from lamv.errors import ConfigError
+from lamv.rows import expand
 
 
 def grey(*rows):
@@ -100,13 +101,13 @@ def test_data_that_cannot_be_put_above_is_refused_in_one_line(own, others, class
 
 def test_the_data_set_is_read_by_its_name():
     knobs = {"steps": 1, "data.shortcut.kind": "dominoes", "data.shortcut.images": "digits"}
-    (row,) = configs.expand(configs.defaults(), knobs)
+    (row,) = expand(configs.defaults(), knobs)
     paired = with_partners(images_of(20, 2, shape=(16, 20, 3)), row.config.data)
     digits = data.load("digits").parts["all"]
     found = paired.partners.parts["all"]
     assert found.inputs.shape == ((digits.labels < 2).sum(), 16, 20, 3)
     first = digits.inputs[digits.labels < 2][0].astype(float) * 255 / 16
     np.testing.assert_allclose(found.inputs[0, ::2, 2:18:2], first.repeat(3, axis=2), atol=0.5)
-    (row,) = configs.expand(configs.defaults(), {"steps": 1})
+    (row,) = expand(configs.defaults(), {"steps": 1})
     with pytest.raises(ConfigError, match="data.shortcut.images"):
         with_partners(images_of(20, 2), row.config.data)

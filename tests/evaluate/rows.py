@@ -4,6 +4,7 @@ import numpy as np
 
 from lamv import config as configs
 from lamv.evaluate import Evaluation, Options
+from lamv.rows import expand
 from lamv.train import parallel
 from lamv.train.session import Session
 from lamv.train.variants import VariantRun
@@ -38,7 +39,7 @@ def recipe(rows=METHODS, seeds=2, **knobs):
 def small(**changes):
     """A single row of little data."""
     sizes = {"steps": STEPS, "data.train_size": 200, "data.eval_train_size": 100}
-    [row] = configs.expand(recipe({"ERM": {}}, **sizes), changes)
+    [row] = expand(recipe({"ERM": {}}, **sizes), changes)
     return row
 
 
@@ -58,7 +59,7 @@ def evaluated(config, **options):
 
 def evaluated_rows(config, **options):
     """`evaluated` of every row in turn. They share what they can of their programs."""
-    rows = configs.expand(config)
+    rows = expand(config)
     session = Session(rows)
     for row in rows:
         evaluation = Evaluation(row, session, Options(**options))

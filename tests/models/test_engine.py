@@ -10,6 +10,7 @@ from lamv import config as configs
 from lamv import models
 from lamv.models import Model
 from lamv.models.resnet import ResNet
+from lamv.rows import expand
 from lamv.train.session import Session
 from lamv.train.variants import VariantRun
 
@@ -25,7 +26,7 @@ def trained(**changes):
     config.data.train_size, config.model.name, config.method.name, config.optim.lr = 64, "tiny", "mixup", 0.02
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(models.MODELS, "tiny", Model(TINY))
-        [row] = configs.expand(config, {f"parallel.{name}": value for name, value in changes.items()})
+        [row] = expand(config, {f"parallel.{name}": value for name, value in changes.items()})
         run = VariantRun(row, Session([row], jax.devices()[:2]))
         run.init()
         run.advance(0, 4)

@@ -4,6 +4,7 @@ import pytest
 
 from lamv import config as configs
 from lamv.errors import ConfigError
+from lamv.rows import expand
 from lamv.sweep import cells
 from tests.recipes import tiny
 from tests.sweep.made_up import GRID, found, recipe
@@ -36,7 +37,7 @@ def test_an_id_depends_on_what_is_learned_alone():
 def test_the_config_of_a_cell_is_that_of_the_recipe_with_the_knobs_of_its_point():
     _, [_, cell] = found("method.name=erm,mixup", flags={"optim.lr": 0.5}, config=recipe(**{"optim.lr": 0.5}))
     expected = recipe(**{"method.name": "mixup", "optim.lr": 0.5})
-    assert configs.nested(cells.config_of(cell)) == configs.nested(configs.expand(expected)[0].config)
+    assert configs.nested(cells.config_of(cell)) == configs.nested(expand(expected)[0].config)
 
 
 def test_points_hold_over_flags_and_flags_over_rows():

@@ -8,6 +8,7 @@ import pytest
 from lamv import config as configs
 from lamv import memory
 from lamv.errors import ConfigError, DataError
+from lamv.rows import expand
 from lamv.train import budget
 from lamv.train.session import Session
 
@@ -24,7 +25,7 @@ def check(tmp_path, monkeypatch):
         config = configs.defaults()
         config.update({"steps": 10, "batch_size": 8})
         config.data.name, config.data.path = "npz", str(tmp_path / "mine.npz")
-        rows = configs.expand(config, knobs)
+        rows = expand(config, knobs)
         session = Session(rows)
         monkeypatch.setattr(memory, "available", lambda: memory.Available(int(gib * GIB), "free here"))
         budget.check(rows, session)

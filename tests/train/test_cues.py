@@ -13,6 +13,7 @@ from lamv.core.shortcuts import ABSENT
 from lamv.data.partners import beside
 from lamv.data.resident import data_view, examples_of
 from lamv.data.splits import Normalisation, Split, Splits
+from lamv.rows import expand
 from lamv.train import parallel
 from lamv.train.batches import Draw
 from lamv.train.parallel import DATA_AXIS
@@ -41,7 +42,7 @@ class Planted:
     def __init__(self, splits, kind, strength=1.0, seed=3, **knobs):
         named = {f"data.{key.replace('__', '.')}": value for key, value in knobs.items()}
         shortcut = {"data.shortcut.kind": kind, "data.shortcut.strength": strength}
-        (row,) = configs.expand(
+        (row,) = expand(
             configs.defaults(),
             {"steps": 9, "batch_size": 8, "model.name": "linear"} | (shortcut if kind != "none" else {}) | named,
         )
@@ -204,7 +205,7 @@ def test_a_run_trains_and_is_tested_with_all_that_can_be_planned():
         "model.name": "linear",
         "steps": 2,
     }
-    rows = configs.expand(configs.defaults(), knobs)
+    rows = expand(configs.defaults(), knobs)
     run = VariantRun(rows[0], Session(rows, jax.devices()[:1]))
     run.init()
     run.advance(0, 2)
@@ -226,8 +227,8 @@ def test_rows_with_other_cues_share_the_images_that_they_have_in_common():
     }
     config = configs.defaults()
     config.rows = rows
-    session = Session(configs.expand(config, knobs), jax.devices()[:1])
-    found = {row.name: session.examples_for(row.config) for row in configs.expand(config, knobs)}
+    session = Session(expand(config, knobs), jax.devices()[:1])
+    found = {row.name: session.examples_for(row.config) for row in expand(config, knobs)}
     assert found["tag"] is found["patch"] and found["tag"].partners == ()
     assert found["dominoes"] is found["again"] and found["other"] is not found["dominoes"]
     assert found["dominoes"].partners.shape[1:] == (8, 8, 1)

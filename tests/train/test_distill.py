@@ -17,6 +17,7 @@ from lamv.models import MODELS, Model
 from lamv.models.classifier import Classifier
 from lamv.report import explain
 from lamv.results import runs
+from lamv.rows import expand
 from lamv.train import loop, parallel, teacher, tracking
 from lamv.train.checkpoint import Checkpoints
 from lamv.train.loop import describe
@@ -79,7 +80,7 @@ def trained(teachers, changes=STUDENT, steps=STEPS, pieces=(), **overrides):
 
 def run_of(teachers, changes=STUDENT, **overrides):
     folder = {"distill.teacher": str(teachers)} if "distill.row" in changes else {}
-    rows = configs.expand(recipe({"student": changes | folder}), ONE_DEVICE | overrides)
+    rows = expand(recipe({"student": changes | folder}), ONE_DEVICE | overrides)
     layout = tuple(overrides.items())
     if layout not in SESSIONS:
         SESSIONS[layout] = Session(rows, jax.devices()[:8])
@@ -215,7 +216,7 @@ def test_students_share_a_program_where_their_teachers_have_one_network(teachers
         "none": {},
     }
     config = recipe(changes)
-    rows = configs.expand(config, ONE_DEVICE | {"distill.teacher": str(teachers)})
+    rows = expand(config, ONE_DEVICE | {"distill.teacher": str(teachers)})
     taught_by, session = teacher.of_rows(rows), Session(rows, jax.devices()[:1])
     assert set(taught_by) == {"a", "b", "other network"}
     for row in rows:
@@ -248,9 +249,7 @@ def test_batchnorm_of_the_teacher_is_that_of_evaluation(teachers, monkeypatch):
 
 def test_a_teacher_with_convolutions_is_trained_from_as_one_trains_them():
     """One seed after another, and on a CPU step by step, however small the student."""
-    row, convolutions = (
-        configs.expand(recipe({"row": {"model.name": name}}))[0].config for name in ("mlp", "resnet20")
-    )
+    row, convolutions = (expand(recipe({"row": {"model.name": name}}))[0].config for name in ("mlp", "resnet20"))
     assert (parallel.together(row, 4), parallel.together(row, 4, convolutions)) == (4, 1)
     assert parallel.compiled_loop(row) and not parallel.compiled_loop(row, convolutions)
 
@@ -319,7 +318,7 @@ def test_a_damaged_checkpoint_of_the_teacher_is_passed_over_and_left_where_it_is
     copy = Path(shutil.copytree(teachers, tmp_path / "teachers"))
     shutil.rmtree(copy / "checkpoints" / "6" / "state")
     before = sorted(copy.rglob("*"))
-    [row] = configs.expand(recipe({"student": STUDENT | {"distill.teacher": str(copy)}}), ONE_DEVICE)
+    [row] = expand(recipe({"student": STUDENT | {"distill.teacher": str(copy)}}), ONE_DEVICE)
     assert teacher.of_rows([row])["student"].step == 3
     assert sorted(copy.rglob("*")) == before, "somebody else's workdir is only read"
 
@@ -375,7 +374,7 @@ def test_a_teacher_that_does_not_suit_is_refused(teachers, tmp_path, changes, wo
 
 def test_a_teacher_of_another_loss_is_refused(tmp_path):
     config = recipe({"sigmoid": {"loss.name": "sigmoid"}})
-    (tmp_path / "config.json").write_text(json.dumps(configs.snapshot(config, configs.expand(config))))
+    (tmp_path / "config.json").write_text(json.dumps(configs.snapshot(config, expand(config))))
     rows = {"student": STUDENT | {"distill.row": "sigmoid", "distill.teacher": str(tmp_path)}}
     refused(ConfigError, "'sigmoid', whose loss in", "trained by cross_entropy", rows=rows, workdir=tmp_path / "run")
 
@@ -434,7 +433,7 @@ def test_a_run_goes_on_with_the_teacher_that_it_began_with_or_not_at_all(unfinis
 
 
 def test_training_a_student_without_its_teacher_is_a_mistake():
-    rows = configs.expand(recipe({"student": STUDENT}), ONE_DEVICE)
+    rows = expand(recipe({"student": STUDENT}), ONE_DEVICE)
     run = VariantRun(rows[0], Session(rows, jax.devices()[:1]))
     run.init()
     with pytest.raises(ValueError, match="learns from a teacher and was made without"):

@@ -14,6 +14,7 @@ from lamv.core.methods import METHODS, knobs_of
 from lamv.errors import ConfigError
 from lamv.models import Model
 from lamv.models.classifier import Classifier
+from lamv.rows import expand
 from lamv.train import parallel
 from lamv.train.session import Session
 from lamv.train.variants import VariantRun
@@ -46,7 +47,7 @@ def trained(devices: int, **changes):
     config.model.name = "normed"
     config.method.name, config.method.law = "mixup", "uniform(0, 1)"  # which compiles quickly
     config.optim.lr = 0.05
-    [row] = configs.expand(config, {"parallel.devices": devices, **changes})
+    [row] = expand(config, {"parallel.devices": devices, **changes})
     run = VariantRun(row, Session([row], jax.devices()[:8]))
     run.init()
     run.advance(0, 10)
@@ -80,7 +81,7 @@ def test_devices_and_mapping_do_not_change_what_is_learned(on_one_device, device
 def test_what_is_compiled_for_a_single_call_has_the_same_bits():
     config = configs.defaults()
     config.steps, config.batch_size, config.model.name = 1, 32, "normed"
-    [row] = configs.expand(config, {"parallel.devices": 1})
+    [row] = expand(config, {"parallel.devices": 1})
     run = VariantRun(row, Session([row], jax.devices()[:1]))
     [replicas] = run.replicas
     often = run.layout.mapped(run.program.init, shared=0).lower(replicas.knobs)
@@ -108,7 +109,7 @@ def trained_by(method: str, **parallel):
     changes = {f"parallel.{knob}": value for knob, value in parallel.items()}
     asked = {f"method.{knob}" for knob in knobs_of(METHODS[method])}
     own = {key: value for key, value in OF_METHODS.items() if key in asked}
-    [row] = configs.expand(config, {"method.name": method, **own, **changes})
+    [row] = expand(config, {"method.name": method, **own, **changes})
     run = VariantRun(row, session_of(row.config.parallel.devices, row.config.parallel.map))
     run.init()
     run.advance(0, 3)
@@ -118,7 +119,7 @@ def trained_by(method: str, **parallel):
 @cache
 def session_of(devices: int, how: str):
     """The data and the compiled functions that the runs of one layout share; what a row is called does not matter."""
-    [row] = configs.expand(configs.defaults(), {"steps": 3, "seeds": 2, "batch_size": 16, "parallel.devices": devices,
+    [row] = expand(configs.defaults(), {"steps": 3, "seeds": 2, "batch_size": 16, "parallel.devices": devices,
                                                 "parallel.map": how})  # fmt: skip
     return Session([row], jax.devices()[:8])
 
@@ -167,7 +168,7 @@ def test_seeds_differ_from_each_other(on_one_device):
 def test_what_does_not_divide_is_refused_in_one_line(changes, words):
     config = configs.defaults()
     config.steps, config.seeds, config.batch_size = 1, 4, 32
-    [row] = configs.expand(config, changes)
+    [row] = expand(config, changes)
     with pytest.raises(ConfigError, match=words) as error:
         parallel.Layout(row.config, row.config.seeds, jax.devices()[:8])
     assert "\n" not in str(error.value)
@@ -176,7 +177,7 @@ def test_what_does_not_divide_is_refused_in_one_line(changes, words):
 def test_a_loop_in_pieces_is_the_loop_at_once_bit_for_bit():
     config = configs.defaults()
     config.steps = 1
-    [row] = configs.expand(config)
+    [row] = expand(config)
     layout = parallel.Layout(row.config, 1, jax.devices()[:1])
 
     def body(carry, scale, i):

@@ -11,6 +11,7 @@ from lamv import config as configs
 from lamv.errors import ConfigError, WorkdirMismatch
 from lamv.evaluate import Options, evaluate
 from lamv.results import runs
+from lamv.rows import expand
 from lamv.train import loop
 from lamv.train.session import Session
 from lamv.train.variants import VariantRun
@@ -124,8 +125,8 @@ def test_a_table_is_standardised_by_what_each_seed_trains_on(tmp_path):
     config = configs.defaults()
     config.update({"steps": 10, "batch_size": 8, "seeds": 2})
     config.data.name, config.data.path, config.data.train_size = "table", str(tmp_path / "mine.csv"), 60
-    session = Session(configs.expand(config, {"parallel.devices": 1}))
-    row = VariantRun(configs.expand(config, {"parallel.devices": 1})[0], session)
+    session = Session(expand(config, {"parallel.devices": 1}))
+    row = VariantRun(expand(config, {"parallel.devices": 1})[0], session)
     [replicas] = row.replicas
 
     def inputs(knobs, table):

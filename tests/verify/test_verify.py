@@ -12,7 +12,6 @@ from lamv.verify import tables
 from tests.sessions import Shared
 
 RECIPE = "tests/recipes/claiming.py"
-pytestmark = pytest.mark.filterwarnings("ignore:the load_module")
 
 
 @pytest.fixture(scope="module")

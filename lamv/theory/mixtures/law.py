@@ -62,8 +62,8 @@ def _left_out(shares, losses, i: int) -> float:
     return fit_mixing_law(shares[others], losses[others])(shares[i : i + 1])[0]
 
 
-class Fit(NamedTuple):
-    """Of one seed: the laws of the domains, and predicted, by a linear fit too, and measured losses (H, D) held out."""
+class LawFit(NamedTuple):
+    """Of one seed, a law for each domain, and losses (H, D) held out: by the laws, by a linear fit, and measured."""
 
     laws: list[MixingLaw]
     predicted: np.ndarray
@@ -98,13 +98,13 @@ def trained(config, worlds, shares) -> np.ndarray:
     return np.asarray(chains.losses(params, stacked(worlds)), np.float64)
 
 
-def fit_of(config, shares, losses) -> Fit:
+def fit_of(config, shares, losses) -> LawFit:
     """The fits of one seed on its first `fitted` mixtures, judged on the rest."""
     inside, outside = slice(None, config.fitted), slice(config.fitted, None)
     laws = [fit_mixing_law(shares[inside], of_domain) for of_domain in losses[inside].T]
     linear = np.linalg.lstsq(shares[inside], losses[inside], rcond=None)[0]  # shares sum to 1: the intercept is in it
     predicted = np.stack([law(shares[outside]) for law in laws], axis=1)
-    return Fit(laws, predicted, shares[outside] @ linear, losses[outside])
+    return LawFit(laws, predicted, shares[outside] @ linear, losses[outside])
 
 
 def best_mixture(laws, seed: int) -> np.ndarray:

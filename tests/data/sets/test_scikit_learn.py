@@ -10,6 +10,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from lamv import config as configs
 from lamv import data
 from lamv.errors import ConfigError
+from lamv.rows import expand
 from lamv.train.session import Session
 from lamv.train.variants import VariantRun
 
@@ -29,7 +30,7 @@ def rows_of(**knobs):
     config = configs.defaults()
     config.steps, config.batch_size, config.seeds = 30, 64, 1
     config.data.name, config.model.name, config.optim.lr = "diabetes", "linear", 0.01
-    return configs.expand(config, {"loss.name": "squared_error"} | knobs)
+    return expand(config, {"loss.name": "squared_error"} | knobs)
 
 
 def test_least_squares_learns_and_is_measured_by_its_error():
