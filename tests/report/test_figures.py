@@ -38,6 +38,18 @@ def test_a_loss_below_zero_is_drawn_whole(tmp_path, monkeypatch):
     assert ends[0] < -3
 
 
+def test_a_cue_without_a_random_class_has_no_fall(tmp_path):
+    """cat_channel: the image alone, and beside one of the class that is paired with its own."""
+    values = workdirs.measured(shortcut=False, test=0.9) | {"test_aligned/accuracy": [0.97] * 3}
+    both = runs.read(workdirs.write(tmp_path, workdirs.summary(workdirs.row("ERM", values, shortcut="cat_channel"))))
+    [drawn] = style.drawn([accuracy.accuracy], both)
+    assert drawn.caption == "Accuracy of each row, mean ± sd over seeds."
+    assert "aligned cue 97.0 %" in drawn.alt and "test 89.8 %" in drawn.alt and "random" not in drawn.alt
+    tag = runs.read(workdirs.write(tmp_path / "tag", workdirs.summary(workdirs.row("ERM", workdirs.measured()))))
+    [drawn] = style.drawn([accuracy.accuracy], tag)
+    assert "random (diamond)" in drawn.caption and "random cue 80.0 %" in drawn.alt
+
+
 def test_few_groups_are_in_the_picture_of_the_answer_each_with_its_examples(tmp_path):
     shown = style.drawn([accuracy.accuracy], run_of(tmp_path, row()))[0]
     assert "all 99.8 %" in shown.alt and "y 1, a 0 (n = 30) 40.0 %" in shown.alt and "training set" not in shown.alt
