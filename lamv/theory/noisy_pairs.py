@@ -125,7 +125,10 @@ REMARKS = (
 
 
 class Views(NamedTuple):
-    """Of one seed: indices of training pairs and of their views B, which of them are wrong, and indices to test."""
+    """Of one seed. train, partner: (n,) digits that views A and B of the training pairs are of. test: (m,) digits.
+
+    wrong: (n,) bool, pairs of two digits.
+    """
 
     train: np.ndarray
     partner: np.ndarray
@@ -134,13 +137,13 @@ class Views(NamedTuple):
 
 
 def pairs(seed: int, number: int, points: int, tested: int, noise: float) -> Views:
-    """`tested` of `number` digits to test; a share `noise` of `points` training pairs gets the view B of another of it."""
+    """`tested` of `number` digits to test; among a share `noise` of `points` training pairs, views B change hands."""
     rng = stream(seed, 1)
     order = rng.permutation(number)
     train, test = order[:points], order[points : points + tested]
     handed = rng.permutation(points)[: round(noise * points)]
     partner = train.copy()
-    partner[handed] = train[np.roll(handed, 1)]  # around a circle, so that nobody gets back the own
+    partner[handed] = train[np.roll(handed, 1)]  # around a circle, so that no pair keeps its own
     wrong = np.zeros(points, bool)
     wrong[handed] = True
     return Views(train, partner, wrong, test)

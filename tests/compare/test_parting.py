@@ -35,6 +35,13 @@ def test_rungs_are_of_one_share_and_setting_with_their_erm():
     assert parting.of(made_up()[:2]) == []
 
 
+@pytest.mark.parametrize(("start", "name"), [(0, "clean"), (6, "noise .4")])
+def test_a_single_rung_is_not_named_after_its_share(start, name):
+    rows = made_up()
+    [ladder] = parting.of(rows[start : start + 3])
+    assert len(ladder.rungs) == 1 and ladder.name == name
+
+
 def test_they_part_where_the_interval_excludes_0():
     clean, noisy = parting.of(made_up())
     assert parting.parted(clean, "test/accuracy") == [] and parting.parted(noisy, "test/accuracy") == [0.3]
