@@ -50,7 +50,7 @@ def test_they_part_where_the_interval_excludes_0():
 
 
 @pytest.mark.drawn
-def test_the_page_says_at_which():
+def test_the_page_says_at_which(monkeypatch):
     ladders = parting.of(made_up())
     measures = measures_of(row for ladder in ladders for row in rows_of(ladder))
     tables = parting_tables(ladders)
@@ -59,3 +59,7 @@ def test_the_page_says_at_which():
     assert tables[1].rows[0][2].difference == "−20.0" and tables[1].rows[0][2].apart
     [figure] = drawn([over_shares], ladders, {"test/accuracy": measures["test/accuracy"]})
     assert "MaxSup, noise .4 69" in figure.alt and "label smoothing, clean 89" in figure.alt
+    assert figure.caption.endswith("Settings: clean; noise .4.")
+    monkeypatch.setattr("lamv.report.figures.parting.MOST", 1)
+    [figure] = drawn([over_shares], ladders, {"test/accuracy": measures["test/accuracy"]})
+    assert figure.caption.endswith("Settings: clean; 1 more in the tables only.") and "noise" not in figure.alt
