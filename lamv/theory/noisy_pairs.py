@@ -101,10 +101,9 @@ def run(config) -> Outcome:
             f"config.points is {config.points}, must be a batch of {config.batch_size} at least, and leave"
             f" {config.test} of 1797 digits to test"
         )
-    if any(round(noise * config.points) == 1 for noise in config.noises) or list(config.noises) != sorted(
-        config.noises
-    ):
-        raise ConfigError(f"config.noises is {config.noises}, must ascend, with two wrong pairs or more, or none, each")
+    too_few = [noise for noise in config.noises if noise and round(noise * config.points) < 2]
+    if too_few or list(config.noises) != sorted(set(config.noises)):
+        raise ConfigError(f"config.noises is {config.noises}, must ascend, each 0 or a share of two pairs at least")
     curves = train(config)
     rows = []
     for (method, noise), c in curves.items():

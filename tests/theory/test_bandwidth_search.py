@@ -172,8 +172,11 @@ def test_claims_are_differences_on_the_same_data(outcome):
         ({"every": 3}, "every must divide"),
         ({"trial": 3}, "trial be at most every"),
         ({"batch_size": 50}, "at most the 42"),
+        ({"points": 3, "batch_size": 1}, "points is 3"),  # of which a quarter would be nothing to validate on
     ],
 )
 def test_knobs_that_contradict_are_refused(changes, words):
+    config = theory.recipe("bandwidth_search", **SMALL | changes)
     with pytest.raises(ConfigError, match=words):
-        subject.run(theory.recipe("bandwidth_search", **SMALL | changes))
+        theory.validate(config)
+        subject.run(config)

@@ -105,7 +105,9 @@ def test_noise_hurts_and_the_cosine_finds_it(outcome):
         ({"steps": 110}, "steps is 110, must be 5 times"),
         ({"points": 40}, "points is 40"),
         ({"noises": (0.5, 0.2)}, "must ascend"),
-        ({"noises": (0.0, 0.005)}, "two wrong pairs"),
+        ({"noises": (0.5, 0.5)}, "must ascend"),
+        ({"noises": (0.0, 0.005)}, "two pairs at least"),
+        ({"noises": (0.0, 0.001)}, "two pairs at least"),
     ],
 )
 def test_what_does_not_fit_is_one_line(change, words):
