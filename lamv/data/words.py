@@ -1,9 +1,9 @@
 """Texts as the numbers of their words.
 
-A word is a run of letters, digits and underscores, with their combining marks, and with apostrophes and joiners inside,
-in small letters (Unicode NFKC, case folded); punctuation is dropped. Words are numbered by a vocabulary, whose first two
-entries are no words: PADDING fills up a text that is shorter than the longest, and UNKNOWN stands for every word that the
-vocabulary lacks.
+A word is a run of letters, digits and underscores, with their combining marks, and with apostrophes and joiners
+inside, in small letters (Unicode NFKC, case folded); punctuation is dropped. Words are numbered by a vocabulary, whose
+first two entries are no words: PADDING fills up a text that is shorter than the longest, and UNKNOWN stands for every
+word that the vocabulary lacks.
 
 Axis letters: N texts, L words of the longest.
 """

@@ -32,7 +32,7 @@ PUBLISHED = (
 
 
 def explained(predicted, measured) -> float:
-    """R2 of predictions of measurements, (N,) each: 1 less the squared error over that of the mean of the measurements."""
+    """R2 of predictions of measurements, (N,) each: 1 less the squared error over that of their mean."""
     return 1 - np.sum(np.square(measured - predicted)) / np.sum(np.square(measured - np.mean(measured)))
 
 
