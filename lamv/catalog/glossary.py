@@ -18,7 +18,8 @@ MEANINGS: dict[str, str] = {
     " was learned shows where it is random.",
     # Splits
     "validation": "Examples not trained on, by which a step may be chosen.",
-    "test": "Examples not trained on; the cue, if any, as in training, unless the settings differ.",
+    "test": "Examples not trained on; the cue, if any, as in training, unless the settings differ (cat_channel: one"
+    " image alone).",
     "aligned": "The same examples; the cue always agrees with the label.",
     "random": "The cue indicates any class, all equally likely: it carries no information.",
     "conflicting": "The cue always indicates a class other than the label.",

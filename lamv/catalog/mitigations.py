@@ -165,7 +165,8 @@ MITIGATIONS: dict[str, MitigationEntry] = {
     "bifair": MitigationEntry(
         "BiFair: the losses of training examples have weights, which are learned: after every {inner_steps} updates of the"
         " network they move (Adam, learning rate {outer_lr:g}) so that these updates would have lessened the distance"
-        " between the mean losses of the groups of a class, plus {utility:g} × the mean loss.",
+        " between the mean losses of the groups of a class, plus {utility:g} × the mean loss. Decisions are by"
+        " the largest output.",
         ("utility", "inner_steps", "outer_lr"), _of("attribute"),
     ),
     "lort": MitigationEntry(

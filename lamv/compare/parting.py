@@ -69,5 +69,14 @@ def _suppresses(row: Row) -> bool:
 def _name(rungs: Sequence[Rung]) -> str:
     """The words with which the names of all rows end: "noise .4" of "LS .1 · noise .4" and "MaxSup .1 · noise .4"."""
     names = [row.name.split()[::-1] for rung in rungs for row in (rung.smoothing, rung.maxsup)]
-    common = [words[0] for words in itertools.takewhile(lambda at: len(set(at)) == 1, zip(*names, strict=False))]
-    return " ".join(common[::-1]).strip(" ·,;:")
+    common = [words[0] for words in itertools.takewhile(lambda at: len(set(at)) == 1, zip(*names, strict=False))][::-1]
+    if len(rungs) == 1 and common and _says(common[0], rungs[0].share):
+        common = common[1:]  # s itself
+    return " ".join(common).strip(" ·,;:")
+
+
+def _says(word: str, value: float) -> bool:
+    try:
+        return float(word.strip("·,;:")) == value
+    except ValueError:
+        return False

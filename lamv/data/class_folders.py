@@ -37,9 +37,10 @@ LONGEST = 200
 
 
 class FileKind(NamedTuple):
-    """The files of a data set of this `name`. what: they are. one: of them. endings: of their names, in small letters.
+    """The files of a data set of this `name`.
 
-    instead: how else they may be listed. metadata: the file that lists them, "" where they need none.
+    what, one: the words for them and for one of them ("texts", "text"). endings: of file names, in lower case. instead:
+    how else they may be listed. metadata: the file that lists them, "" for none.
     """
 
     name: str
@@ -169,7 +170,7 @@ def _with_a_part(name: str) -> bool:
 
 
 def _like_a_part(name: str) -> bool:
-    """Whether a name seems to be that of a part: mistyped, with a number, or one of which nobody knows which it is."""
+    """Whether a name seems to be that of a part: mistyped, with a number, or a "holdout", which may be either."""
     key = re.sub(r"[\s_.-]+|\d+$", "", name.casefold())
     return _with_a_part(name) or bool(difflib.get_close_matches(key, (*PARTS, "holdout", "heldout"), n=1, cutoff=0.75))
 

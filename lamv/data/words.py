@@ -1,8 +1,9 @@
 """Texts as the numbers of their words.
 
-A word is a run of letters, digits and underscores, with apostrophes inside, in small letters (Unicode NFKC, case folded);
-punctuation is dropped. Words are numbered by a vocabulary, whose first two entries are no words: PADDING fills up a text
-that is shorter than the longest, and UNKNOWN stands for every word that the vocabulary lacks.
+A word is a run of letters, digits and underscores, with their combining marks, and with apostrophes and joiners
+inside, in small letters (Unicode NFKC, case folded); punctuation is dropped. Words are numbered by a vocabulary, whose
+first two entries are no words: PADDING fills up a text that is shorter than the longest, and UNKNOWN stands for every
+word that the vocabulary lacks.
 
 Axis letters: N texts, L words of the longest.
 """
@@ -18,7 +19,10 @@ import numpy as np
 PADDING, UNKNOWN = range(2)
 #: Their names in a vocabulary; no text has such words.
 SPECIAL = ("<padding>", "<unknown>")
-WORD = re.compile(r"\w+(?:'\w+)*")
+# Vowel signs and accents of Hindi, Thai, Arabic and others, which \w lacks.
+MARKS = "".join(chr(code) for code in range(0x300, 0x1EA00) if unicodedata.category(chr(code)).startswith("M"))
+JOINERS = "\u200c\u200d"
+WORD = re.compile(rf"\w[\w{MARKS}{JOINERS}]*(?:'\w[\w{MARKS}{JOINERS}]*)*")
 
 
 class Numbered(NamedTuple):

@@ -37,7 +37,7 @@ def augmented(
     """
     row, size = passes.row, passes.row.config.batch_size
     stage, per_epoch = row.stages.at(step), row.train_size // size
-    first = -(-row.steps // per_epoch) * per_epoch  # an epoch that training has not seen
+    first = -(-row.steps // per_epoch) * per_epoch  # the epoch after those of the run's steps
     batches = max(1, most // size)
     if "rows" not in knobs_of(passes.program.method(stage)):
         batches = min(batches, per_epoch)

@@ -41,7 +41,7 @@ KNOBS = (
     Knob("bandwidths", (5.0, 10.0, 15.0, 20.0), some_bandwidths, "candidates, in nm"),
     Knob("bandwidth", 20.0, above(0), "of the warm-up and of C-Mixup, in nm"),
     Knob("noise", 0.3, below(0, 1), "share of training examples with wrong labels, known to RC-Mixup"),
-    Knob("points", 1000, at_least(2), "training examples; published: 2000. A quarter validate, half test"),
+    Knob("points", 1000, at_least(4), "training examples; published: 2000. A quarter validate, half test"),
     Knob("warm_up", 200, at_least(1), "epochs of C-Mixup; published: 1000"),
     Knob("epochs", 200, at_least(1), "epochs after the warm-up, a multiple of `every`; published: 1000"),
     Knob("every", 100, at_least(1), "epochs from one search to the next; published: 500"),

@@ -101,10 +101,9 @@ def run(config) -> Outcome:
             f"config.points is {config.points}, must be a batch of {config.batch_size} at least, and leave"
             f" {config.test} of 1797 digits to test"
         )
-    if any(round(noise * config.points) == 1 for noise in config.noises) or list(config.noises) != sorted(
-        config.noises
-    ):
-        raise ConfigError(f"config.noises is {config.noises}, must ascend, with two wrong pairs or more, or none, each")
+    too_few = [noise for noise in config.noises if noise and round(noise * config.points) < 2]
+    if too_few or list(config.noises) != sorted(set(config.noises)):
+        raise ConfigError(f"config.noises is {config.noises}, must ascend, each 0 or a share of two pairs at least")
     curves = train(config)
     rows = []
     for (method, noise), c in curves.items():
@@ -125,7 +124,10 @@ REMARKS = (
 
 
 class Views(NamedTuple):
-    """Of one seed: indices of training pairs and of their views B, which of them are wrong, and indices to test."""
+    """Of one seed. train, partner: (n,) digits that views A and B of the training pairs are of. test: (m,) digits.
+
+    wrong: (n,) bool, pairs of two digits.
+    """
 
     train: np.ndarray
     partner: np.ndarray
@@ -134,13 +136,13 @@ class Views(NamedTuple):
 
 
 def pairs(seed: int, number: int, points: int, tested: int, noise: float) -> Views:
-    """`tested` of `number` digits to test; a share `noise` of `points` training pairs gets the view B of another of it."""
+    """`tested` of `number` digits to test; among a share `noise` of `points` training pairs, views B change hands."""
     rng = stream(seed, 1)
     order = rng.permutation(number)
     train, test = order[:points], order[points : points + tested]
     handed = rng.permutation(points)[: round(noise * points)]
     partner = train.copy()
-    partner[handed] = train[np.roll(handed, 1)]  # around a circle, so that nobody gets back the own
+    partner[handed] = train[np.roll(handed, 1)]  # around a circle, so that no pair keeps its own
     wrong = np.zeros(points, bool)
     wrong[handed] = True
     return Views(train, partner, wrong, test)

@@ -81,7 +81,7 @@ def keys_of(config, times: int = 1) -> jax.Array:
 
 
 def stream(seed: int, number: int) -> np.random.Generator:
-    """The generator of one kind of draws of a seed: 0 the start, 1 the partners, 2 lam."""
+    """The generator of one kind of draws of a seed: 0 the start, 1 the partners, 2 lam, others by experiment."""
     return np.random.default_rng([seed, number])
 
 

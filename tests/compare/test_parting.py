@@ -35,6 +35,13 @@ def test_rungs_are_of_one_share_and_setting_with_their_erm():
     assert parting.of(made_up()[:2]) == []
 
 
+@pytest.mark.parametrize(("start", "name"), [(0, "clean"), (6, "noise .4")])
+def test_a_single_rung_is_not_named_after_its_share(start, name):
+    rows = made_up()
+    [ladder] = parting.of(rows[start : start + 3])
+    assert len(ladder.rungs) == 1 and ladder.name == name
+
+
 def test_they_part_where_the_interval_excludes_0():
     clean, noisy = parting.of(made_up())
     assert parting.parted(clean, "test/accuracy") == [] and parting.parted(noisy, "test/accuracy") == [0.3]
@@ -43,7 +50,7 @@ def test_they_part_where_the_interval_excludes_0():
 
 
 @pytest.mark.drawn
-def test_the_page_says_at_which():
+def test_the_page_says_at_which(monkeypatch):
     ladders = parting.of(made_up())
     measures = measures_of(row for ladder in ladders for row in rows_of(ladder))
     tables = parting_tables(ladders)
@@ -52,3 +59,7 @@ def test_the_page_says_at_which():
     assert tables[1].rows[0][2].difference == "−20.0" and tables[1].rows[0][2].apart
     [figure] = drawn([over_shares], ladders, {"test/accuracy": measures["test/accuracy"]})
     assert "MaxSup, noise .4 69" in figure.alt and "label smoothing, clean 89" in figure.alt
+    assert figure.caption.endswith("Settings: clean; noise .4.")
+    monkeypatch.setattr("lamv.report.figures.parting.MOST", 1)
+    [figure] = drawn([over_shares], ladders, {"test/accuracy": measures["test/accuracy"]})
+    assert figure.caption.endswith("Settings: clean; 1 more in the tables only.") and "noise" not in figure.alt

@@ -1,5 +1,6 @@
 """The data mixing law and the bandit of online data mixing, by hand."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -55,7 +56,5 @@ def test_online_shares_by_hand():
 
 def test_rewards_by_hand():
     """.9 x 3 + .1 x 2 / .25 = 3.5 for the domain of the batch; the other is left alone."""
-    import jax.numpy as jnp
-
     found = online_rewards(jnp.array([1.0, 3.0]), 1, 2.0, jnp.array([0.75, 0.25]))
     np.testing.assert_allclose(found, [1.0, 3.5], rtol=1e-6)

@@ -13,6 +13,15 @@ from lamv.data.words import PADDING, SPECIAL, UNKNOWN, notes_of, numbered, vocab
         ("don't and don\u2019t", ["don't", "and", "don't"]),
         ("'quoted' x_1 3.5", ["quoted", "x_1", "3", "5"]),
         ("Stra\u00dfe \uff21", ["strasse", "a"]),
+        # Marks that are letters of their own, that no letter composes with, or that are left of a capital.
+        (
+            "\u0939\u093f\u0928\u094d\u0926\u0940 \u092d\u093e\u0937\u093e!",
+            ["\u0939\u093f\u0928\u094d\u0926\u0940", "\u092d\u093e\u0937\u093e"],
+        ),
+        ("\u0645\u064f\u062d\u064e\u0645\u064e\u0651\u062f", ["\u0645\u064f\u062d\u064e\u0645\u064e\u0651\u062f"]),
+        ("\u0130zmir x\u0302", ["i\u0307zmir", "x\u0302"]),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"]),
+        ("\u2764\ufe0f love", ["love"]),
         ("... --", []),
         ("", []),
     ],

@@ -5,6 +5,7 @@ import pytest
 from lamv import report
 from lamv.report.figures import accuracy, style
 from lamv.report.figures import variance as variance_figures
+from lamv.report.table import columns_of
 from lamv.results import runs
 from tests import workdirs
 from tests.compare.test_by_group import row, run_of
@@ -36,6 +37,20 @@ def test_a_loss_below_zero_is_drawn_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(accuracy, "add_legend", lambda fig, *rest: ends.append(fig.axes[0].get_ylim()[0]))
     accuracy.curves(run)
     assert ends[0] < -3
+
+
+def test_a_cue_without_a_random_class_has_no_fall(tmp_path):
+    """cat_channel: the image alone, and beside one of the class that is paired with its own."""
+    values = workdirs.measured(shortcut=False, test=0.9) | {"test_aligned/accuracy": [0.97] * 3}
+    both = runs.read(workdirs.write(tmp_path, workdirs.summary(workdirs.row("ERM", values, shortcut="cat_channel"))))
+    [drawn] = style.drawn([accuracy.accuracy], both)
+    assert drawn.caption == "Accuracy of each row, mean ± sd over seeds."
+    assert "aligned cue 97.0 %" in drawn.alt and "test 89.8 %" in drawn.alt and "random" not in drawn.alt
+    assert columns_of(both.rows)[0].note == "one image alone"
+    tag = runs.read(workdirs.write(tmp_path / "tag", workdirs.summary(workdirs.row("ERM", workdirs.measured()))))
+    [drawn] = style.drawn([accuracy.accuracy], tag)
+    assert "random (diamond)" in drawn.caption and "random cue 80.0 %" in drawn.alt
+    assert columns_of(tag.rows)[0].note == "as in training"
 
 
 def test_few_groups_are_in_the_picture_of_the_answer_each_with_its_examples(tmp_path):

@@ -83,6 +83,71 @@ def test_its_last_network_goes_on_and_the_best_epoch_is_that_of_all_rounds(befor
     assert (number, chosen.params, chosen.moments, chosen.best, chosen.rmse) == (1, 2.0, 2.5, best, rmse)
 
 
+@pytest.fixture(scope="module")
+def trains():
+    """(way, by how much the labels of three examples are off, with a clean set of the rest) -> after twelve epochs."""
+    config = theory.recipe(
+        "bandwidth_search", **SMALL | {"seeds": 1, "noise": 0.05, "epochs": 10, "learning_rate": 0.3}
+    )
+    clean = subject.dataset(0, config)
+    start = jax.vmap(lambda params: subject.begin(params, config))(subject.stacked([subject.network(0, config)]))
+
+    def trains(way, off=1e5):
+        labels = clean.train[1] + np.float32(off) * (np.arange(60) < 3)[:, None]
+        on_device = subject.stacked([((clean.train[0], labels), clean.valid)])
+        return subject._advanced(config, on_device, start, way, 0, 12)
+
+    return trains, clean.valid
+
+
+def test_what_is_left_out_is_neither_trained_on_nor_a_partner(trains):
+    train, _ = trains
+    way = subject.Way(np.inf, clean=True)
+    one, other = train(way), train(way, 2e5)
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+    assert one[1][0, -1] < 100 < train(subject.Way(np.inf))[1][0, -1], "who learns from them does badly"
+
+
+def test_the_best_epoch_is_that_of_least_validation_error(trains):
+    train, valid = trains
+    fit, curve = train(subject.Way(np.inf, clean=True))
+    assert curve.shape == (1, 12) and curve[0].argmin() < 11, "the last epoch is not the best one"
+    of_seed = jax.tree.map(lambda leaf: leaf[0], fit)
+    assert subject.rmse_of(of_seed.best, *valid) == pytest.approx(curve.min(), rel=1e-5)
+    assert of_seed.rmse == pytest.approx(curve.min()) and subject.rmse_of(of_seed.params, *valid) == pytest.approx(
+        curve[0, -1], rel=1e-5
+    )
+
+
+def test_mixing_changes_what_is_learned(trains):
+    train, _ = trains
+    ways = [subject.Way(np.inf, mixes, clean=True) for mixes in (True, False)]
+    assert np.abs(np.subtract(*(train(way)[1] for way in ways))).max() > 0.1
+
+
+def test_a_round_tries_each_bandwidth_anew_and_goes_on_with_the_best_by_seed():
+    """Epochs 2 and 3, 4 and 5: a trial of one, and one more. Seed 0 does best at 20, seed 1 at 5."""
+    config, calls = theory.recipe("bandwidth_search", **SMALL), []
+
+    def advance(fits, way, first, epochs):
+        calls.append((np.array(way.bandwidth).tolist(), first, epochs, bool(np.all(np.isinf(fits.rmse)))))
+        if np.ndim(way.bandwidth):
+            return fits, np.zeros((2, epochs))
+        rmse = jnp.array([30.0 - way.bandwidth, way.bandwidth])
+        params = jnp.full(2, float(way.bandwidth))
+        return Fit(params, params, params, rmse), np.tile(np.asarray(rmse)[:, None], (1, epochs))
+
+    before = Fit(*[jnp.zeros(2)] * 3, jnp.array([50.0, 1.0]))
+    fits, picks, curves = subject._searched(config, advance, before)
+    assert calls == [(5.0, 2, 1, True), (20.0, 2, 1, True), ([20.0, 5.0], 3, 1, False), (5.0, 4, 1, True),
+                     (20.0, 4, 1, True), ([20.0, 5.0], 5, 1, False)]  # fmt: skip
+    np.testing.assert_array_equal(picks, [[20, 5], [20, 5]])
+    np.testing.assert_array_equal(curves, [[[25], [5]], [[10], [20]]])
+    assert (
+        fits.params.tolist() == [20.0, 5.0] and fits.best.tolist() == [20.0, 0.0] and fits.rmse.tolist() == [10.0, 1.0]
+    )
+
+
 def test_rows_have_errors_of_every_seed_and_the_search_a_bandwidth(outcome):
     measures = {row["name"]: row["metrics"] for row in outcome.rows}
     notebook = measures.pop(subject.NOTEBOOK)
@@ -107,8 +172,11 @@ def test_claims_are_differences_on_the_same_data(outcome):
         ({"every": 3}, "every must divide"),
         ({"trial": 3}, "trial be at most every"),
         ({"batch_size": 50}, "at most the 42"),
+        ({"points": 3, "batch_size": 1}, "points is 3"),  # of which a quarter would be nothing to validate on
     ],
 )
 def test_knobs_that_contradict_are_refused(changes, words):
+    config = theory.recipe("bandwidth_search", **SMALL | changes)
     with pytest.raises(ConfigError, match=words):
-        subject.run(theory.recipe("bandwidth_search", **SMALL | changes))
+        theory.validate(config)
+        subject.run(config)

@@ -88,6 +88,27 @@ def test_the_chosen_mixture_is_the_least_predicted():
     np.testing.assert_allclose(law.best_mixture(laws, 0), [0.5, 0.5], atol=0.02)
 
 
+def test_the_held_out_mixtures_are_not_fitted():
+    config = theory.recipe("mixtures", **SMALL)
+    rng = np.random.default_rng(0)
+    shares, losses = rng.dirichlet(np.ones(3), size=9), rng.uniform(1, 2, (9, 3))
+    one = law.fit_of(config, shares, losses)
+    other = law.fit_of(config, shares, losses + 5.0 * (np.arange(9) >= 6)[:, None])
+    np.testing.assert_array_equal(one.measured, losses[6:])
+    np.testing.assert_array_equal(one.predicted, other.predicted)
+    np.testing.assert_array_equal(one.linear, other.linear)
+    assert one.predicted.shape == one.linear.shape == (3, 3)
+
+
+def test_models_of_different_stages_see_different_texts():
+    config = theory.recipe("mixtures", **SMALL)
+    worlds = [chains.draw_chains(seed, config.concentrations, config.shared, config.tokens) for seed in (0, 1)]
+    starts = chains.stacked([chains.stacked([chains.initial(seed, 8)] * 9) for seed in (0, 1)])
+    shares = np.full((2, 9, 3), 1 / 3)
+    first, second = (chains.train(config, worlds, starts, shares, 30, stage=stage)["out"] for stage in (0, 1))
+    assert not np.array_equal(first, second) and not np.array_equal(first[:, 0], first[:, 1])
+
+
 def test_published_losses_follow_the_law(outcome):
     own = row(outcome, "published, 70M, GitHub")
     found = [own[f"fit/{key}"]["mean"] for key in ("c", "exponent", "R2")]
@@ -98,6 +119,27 @@ def test_published_losses_follow_the_law(outcome):
 def test_unions_are_all_sets_but_the_whole():
     assert len(merging.unions(5)) == 25
     np.testing.assert_array_equal(merging.unions(3), [[1, 1, 0], [1, 0, 1], [0, 1, 1]])
+
+
+def test_joint_models_and_averages_are_of_the_same_unions(monkeypatch):
+    """Models whose parameters are the shares that they were last trained on, and the seed that they started from."""
+    config, worlds = theory.recipe("mixtures", **SMALL), [TWO, TWO]
+    monkeypatch.setattr(chains, "initial", lambda seed, tokens: {"start": np.float64(seed)})
+    monkeypatch.setattr(
+        chains, "train", lambda config, worlds, params, shares, steps, stage=0: params | {"shares": shares}
+    )
+    monkeypatch.setattr(
+        chains, "losses", lambda model, worlds: np.concatenate([model["shares"], model["start"][..., None]], axis=-1)
+    )
+    subsets = merging.unions(3)
+    found = merging.measured(config, worlds, subsets)
+    for losses in found.values():
+        np.testing.assert_allclose(losses[..., :3], np.tile(subsets / 2, (2, 1, 1)))
+    seeds = np.array([[0.0] * 3, [1.0] * 3])
+    np.testing.assert_array_equal(found["joint"][..., 3], seeds)
+    np.testing.assert_array_equal(found["one start"][..., 3], seeds)
+    parts = merging.APART * np.array([1, 2, 3]) + seeds
+    np.testing.assert_allclose(found["different starts"][..., 3], parts @ subsets.T / 2)
 
 
 def test_averages_are_means_of_the_parts():
@@ -126,6 +168,16 @@ def test_extremes_are_a_cycle_and_noise():
     np.testing.assert_allclose(
         np.einsum("da,dab->db", world.stationary, world.transitions), world.stationary, atol=1e-6
     )
+
+
+def test_what_is_drawn_more_often_is_learned_better():
+    """The first domain, nearly a cycle, by 98 % and by 1 % of the texts."""
+    own = [online.extremes(chains.draw_chains(seed, SMALL["concentrations"], 0.35, 8)) for seed in (0, 1)]
+    often, rarely = (
+        online.train(theory.recipe("mixtures", **SMALL | {"natural": natural}), own)[0]["natural"][:, 0]
+        for natural in ((0.98, 0.01, 0.01), (0.01, 0.01, 0.98))
+    )
+    assert np.all(often < rarely - 0.2), (often, rarely)
 
 
 def test_online_mixing_draws_noise_more_often(outcome):

@@ -2,12 +2,14 @@
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lamv.data import load
 from lamv.errors import ConfigError
 from lamv.theory import recipe, validate
-from lamv.theory.overtraining import random_features, run
+from lamv.theory.overtraining import digits, random_features, run
 from lamv.theory.overtraining.digits import WINDOW, turning_records
 from lamv.theory.overtraining.least_squares import LeastSquares, least_squares_problem, predicted_risk
 
@@ -73,6 +75,27 @@ def test_the_turning_point_is_that_of_the_moving_average():
     outlier[50] = -1.0
     np.testing.assert_array_equal(turning_records(np.stack([curve, outlier])), [30, 30])
     assert turning_records(np.arange(20.0)[None]) == WINDOW // 2
+
+
+def test_turning_points_are_found_on_other_digits_than_errors(config, monkeypatch):
+    """A network that is wrong on every other digit that no run trains on: all of one half, and none of the second."""
+    given = {}
+
+    def recorded(kinds, loss, params, knobs, keys, record, **options):
+        given.update(knobs=knobs, record=record)
+
+    monkeypatch.setattr(digits, "recorded", recorded)
+    digits.train_digits(config, [("Mixup", 40), ("Mixup", 80)], np.zeros(4, int))
+    knobs = given["knobs"]
+    assert knobs["number"].tolist() == [40, 40, 80, 80] and knobs["order"].shape == (4, 1797)
+    np.testing.assert_array_equal(np.sort(knobs["order"]), np.tile(np.arange(1797), (4, 1)))
+    np.testing.assert_array_equal(knobs["order"][0], knobs["order"][2])
+    assert np.any(knobs["order"][0] != knobs["order"][1]), "another seed, other digits"
+    labels = np.asarray(load("digits").parts["all"].labels)[np.asarray(knobs["order"][0])[80:]]
+    said = np.eye(10)[(labels + (np.arange(len(labels)) % 2 == 0)) % 10]
+    monkeypatch.setattr(digits, "logits", lambda params, x: jnp.asarray(said))
+    found = given["record"](None, {"order": knobs["order"][0]})
+    assert (float(found["validation"]), float(found["test"])) == (1.0, 0.0)
 
 
 def test_gradient_descent_follows_the_closed_form(outcome):

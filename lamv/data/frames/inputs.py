@@ -19,6 +19,7 @@ from lamv.errors import DataError, listed, shown
 
 #: Values of a text column, each of which is an input, beyond which it is left out.
 MAX_VALUES = 1000
+FREE_TEXT = "another text in nearly every row (names, or free text)"
 #: What columns of row numbers are called; they have no name in the files that pandas writes.
 INDEX = re.compile(r"(Unnamed: \d+|index|id|row|)", re.IGNORECASE)
 TEXTS = ("text", "category", "digits")
@@ -77,6 +78,7 @@ def encode(frame: Frame, names: Sequence[str], trains: np.ndarray, fill: bool = 
     reasons = [f"{_called(columns)} left out: {why}" for why, columns in left_out.items()]
     if not encoded:
         why = f"; {'; '.join(reasons)}" if reasons else ", only what is to be learned"
+        why += "; configs/own_data.py:text trains on texts" if FREE_TEXT in left_out else ""
         raise DataError(f"{shown(frame.path)}: holds no column to learn from{why}")
     width = sum(len(column.names) for column in encoded.values())
     if short := memory.shortage(3 * 4 * width * frame.rows):
@@ -154,7 +156,7 @@ def _category(column: Series, trains: np.ndarray) -> _Encoded:
     if are_days_and_months(column):
         raise _LeftOut("dates, of which day and month cannot be told apart; write YYYY-MM-DD")
     if len(known) > max(MANY, np.count_nonzero(trains) / 2):
-        raise _LeftOut("another text in nearly every row (names, or free text)")
+        raise _LeftOut(FREE_TEXT)
     if len(known) > MAX_VALUES:
         raise _LeftOut(f"more than {MAX_VALUES:,} different texts")
     texts = sorted((column.values[int(code)].as_py(), code) for code in known)

@@ -9,7 +9,6 @@ are passed over. In a folder, texts are .txt files in UTF-8, see lamv.data.class
 """
 
 import hashlib
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,6 @@ from lamv.data.words import notes_of, numbered, vocabulary_of, words_of
 from lamv.errors import ConfigError, DataError, and_more, brief, listed, shown
 from lamv.files import kind_of
 
-logger = logging.getLogger("lamv.data")
 KIND = FileKind("text", "texts", "text", (".txt",), "list the texts in a CSV with the columns text and label")
 #: Bytes of memory for each byte of a text, which becomes words and their numbers.
 PER_BYTE = 16

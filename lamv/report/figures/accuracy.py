@@ -10,11 +10,12 @@ from lamv.report.figures.style import ACCENT, INK, PALE, Drawn, Mark, add_legend
 from lamv.report.numbers import count_span, shortened
 from lamv.results.records import Row, Run, curve
 
+ALIGNED, RANDOM = "test_aligned/accuracy", "test_random/accuracy"
 #: (metric, name, mark). The random cue is what the question is about, so it alone has a colour.
 SPLITS = (
-    ("test_aligned/accuracy", "aligned cue", Mark("o", INK, "white")),
+    (ALIGNED, "aligned cue", Mark("o", INK, "white")),
     ("test_absent/accuracy", "no cue", Mark("s", "#70707c", PALE)),
-    ("test_random/accuracy", "random cue", Mark("D", ACCENT, ACCENT)),
+    (RANDOM, "random cue", Mark("D", ACCENT, ACCENT)),
     ("test_conflicting/accuracy", "conflicting cue", Mark("v", INK, INK)),
 )
 PLAIN_TEST = (
@@ -30,15 +31,21 @@ VARIANCES = (
 
 
 def accuracy(run: Run) -> Drawn | None:
-    """Accuracy on every split; without a cue, on every group of the test split where they are few."""
-    marks = [m for m in SPLITS if _any(run.rows, m[0])] or _of_groups(run)
-    marks = marks or [m for m in PLAIN_TEST if _any(run.rows, m[0])]
+    """Accuracy on every split; without a cue, on every group of the test split where they are few.
+
+    A cue that has no random class (cat_channel) has the plain test split in its place.
+    """
+    marks = [m for m in SPLITS if _any(run.rows, m[0])]
+    with_cue, falls = bool(marks), {ALIGNED, RANDOM} <= {metric for metric, _, _ in marks}
+    if not falls:
+        plain = [m for m in PLAIN_TEST if _any(run.rows, m[0])]
+        marks = [*marks, *plain[:1]] if with_cue else _of_groups(run) or plain
     if not marks:
         return None
     fig, (axes,) = style.axes_by_row(run.rows, lines=len(marks))
     style.draw_dots(axes, run.rows, marks, scale=100)
-    _falls(axes, run.rows, marks)
-    with_cue = marks[0][0].startswith("test_")
+    if falls:
+        _falls(axes, run.rows, marks)
     if with_cue and run.num_classes:
         chance = 100 / run.num_classes
         axes.axvline(chance, color=INK, linewidth=0.9, linestyle=style.DASHES, zorder=1)
@@ -48,7 +55,7 @@ def accuracy(run: Run) -> Drawn | None:
     axes.set_xlabel("accuracy (%)")
     add_legend(fig, axes, style.columns_of([name for _, name, _ in marks]), "outside upper center")
     caption = "Accuracy of each row, mean ± sd over seeds."
-    if with_cue:
+    if falls:
         caption += (
             " Thin line: accuracy lost when the cue turns from aligned (circle) to random (diamond), a measure of reliance"
             " on the cue. A network that uses only the cue falls to chance; one that ignores it loses nothing."
@@ -99,7 +106,7 @@ def variances(run: Run) -> Drawn | None:
 
 def curves(run: Run) -> Drawn | None:
     """Training loss and test accuracy over the steps."""
-    tested = "test_random/accuracy" if _any(run.rows, "test_random/accuracy") else "test/accuracy"
+    tested = RANDOM if _any(run.rows, RANDOM) else "test/accuracy"
     name = "test accuracy, random cue (%)" if "random" in tested else "test accuracy (%)"
     unit = " (nats)" if all(row.knob("loss.name") != "squared_error" for row in run.rows) else ""
     wanted = [("train/loss", f"training loss{unit}", 1), (tested, name, 100)]
@@ -144,13 +151,10 @@ def _of_groups(run: Run) -> list[tuple[str, str, Mark]]:
 def _falls(axes, rows: Sequence[Row], marks: Sequence[tuple[str, str, Mark]]) -> None:
     """A line in each row from the accuracy under a random cue to that under an aligned one."""
     metrics = [metric for metric, _, _ in marks]
-    aligned, random = "test_aligned/accuracy", "test_random/accuracy"
-    if not {aligned, random} <= set(metrics):
-        return
     for place, row in enumerate(rows):
-        if aligned in row.metrics and random in row.metrics:
-            y = place + style.row_offset(metrics.index(random), len(metrics))
-            low, high = (100 * row.metrics[metric].mean for metric in (random, aligned))
+        if ALIGNED in row.metrics and RANDOM in row.metrics:
+            y = place + style.row_offset(metrics.index(RANDOM), len(metrics))
+            low, high = (100 * row.metrics[metric].mean for metric in (RANDOM, ALIGNED))
             axes.hlines(y, low, high, color=ACCENT, linewidth=0.7, zorder=2)
 
 

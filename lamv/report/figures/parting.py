@@ -17,7 +17,8 @@ COLOURS = {"smoothing": methods.colour_of("label_smoothing"), "maxsup": methods.
 
 def over_shares(ladders: Sequence[Ladder], measures: Mapping[str, tuple[str, bool]]) -> Drawn | None:
     """A panel for each measure (lamv.report.parting_tables.measures_of), a line for each setting and either method."""
-    ladders = [ladder for ladder in ladders[:MOST] if len(ladder.rungs) + (ladder.erm is not None) > 1]
+    lines = [ladder for ladder in ladders if len(ladder.rungs) + (ladder.erm is not None) > 1]
+    ladders, left_out = lines[:MOST], len(lines[MOST:])
     if not ladders or not measures:
         return None
     shares = sorted({rung.share for ladder in ladders for rung in ladder.rungs})
@@ -51,7 +52,7 @@ def over_shares(ladders: Sequence[Ladder], measures: Mapping[str, tuple[str, boo
     add_legend(fig, grid, 2)
     caption = (
         "Label smoothing and MaxSup over their factor s, from ERM (s = 0) on: mean over seeds, band ± sd; the values of s"
-        f" are equally spaced.{_rest(ladders)}"
+        f" are equally spaced.{_settings(ladders, left_out)}"
     )
     return Drawn("parting", as_svg(fig), "Lines at the largest s. " + "; ".join(texts) + ".", caption)
 
@@ -62,6 +63,7 @@ def _points(ladder: Ladder, kind: str, metric: str) -> list[tuple[float, Row]]:
     return [(share, row) for share, row in rows if row is not None and metric in row.metrics]
 
 
-def _rest(ladders: Sequence[Ladder]) -> str:
+def _settings(ladders: Sequence[Ladder], left_out: int) -> str:
     names = [shortened(ladder.name) for ladder in ladders if ladder.name]
-    return f" Settings: {'; '.join(names)}." if len(names) > 1 else ""
+    more = f"; {left_out} more in the tables only" if left_out else ""
+    return f" Settings: {'; '.join(names)}{more}." if len(names) > 1 or more else ""

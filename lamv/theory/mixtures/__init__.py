@@ -60,7 +60,7 @@ def run(config) -> Outcome:
         chains.draw_chains(seed, config.concentrations, config.shared, config.tokens) for seed in seeds_of(config)
     ]
     outcome = Outcome([], [], [], REMARKS)
-    law.published(config, outcome)
+    law.published(outcome)
     law.toy(config, worlds, outcome)
     merging.run(config, worlds, outcome)
     online.run(config, worlds, outcome)

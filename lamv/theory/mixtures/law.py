@@ -32,11 +32,11 @@ PUBLISHED = (
 
 
 def explained(predicted, measured) -> float:
-    """R2: 1 less the squared error in units of that of the mean."""
+    """R2 of predictions of measurements, (N,) each: 1 less the squared error over that of their mean."""
     return 1 - np.sum(np.square(measured - predicted)) / np.sum(np.square(measured - np.mean(measured)))
 
 
-def published(config, outcome: Outcome) -> None:
+def published(outcome: Outcome) -> None:
     """The law through the published losses of two domains."""
     for one in PUBLISHED:
         own = GITHUB if one.domain == "GitHub" else 1 - GITHUB

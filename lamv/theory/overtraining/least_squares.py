@@ -70,7 +70,7 @@ def descent_loss(theta, data, key, t):
 
 
 def weights(theta, data):
-    """The record of a path."""
+    """The record of `fit`: theta (p,) itself."""
     return theta
 
 

@@ -71,6 +71,14 @@ def test_inputs_that_memory_cannot_hold(save_table, refused, monkeypatch):
     refused("table", path, "100 rows of 51 inputs take 59.8 KiB")
 
 
+def test_a_table_of_nothing_but_free_text_says_who_trains_on_texts(save_table, refused):
+    texts = [f"a soup for {i}" for i in range(30)]
+    path = save_table({"text": texts, "label": ["good", "bad"] * 15})
+    refused(
+        "table", path, "text left out: another text in nearly every row", "configs/own_data.py:text trains on texts"
+    )
+
+
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=40).filter(lambda v: np.std(v) > 1e-3))
 def test_numbers_are_standardised(values):
