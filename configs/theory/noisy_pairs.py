@@ -8,23 +8,23 @@ cosine, and its filter retrieves less. The paper's other two terms, recalled fro
 
 176 CPU seconds for 180 trainings of 1,500 steps. 5 seeds, mean ± sd; R@1 / same class, in %, among 597 test pairs:
 
-    wrong pairs                    0             .2             .4             .6
-    InfoNCE                18.7±.8 / 76.5  10.9±1.4 / 62.6   6.7±1.1 / 47.5  3.3±0.3 / 33.2
-    InfoNCE, s = .1       17.5±1.5 / 72.4  10.2±0.9 / 60.0   6.4±1.7 / 45.8  3.6±0.6 / 32.7
-    InfoNCE, s = .3       16.2±1.6 / 71.4   9.4±1.3 / 57.4   5.7±1.1 / 42.9  3.9±0.7 / 31.6
-    triplet               16.1±2.1 / 67.9  11.0±0.9 / 62.8   5.5±0.5 / 45.1  2.4±0.8 / 32.4
-    filter by cosine       as InfoNCE      13.9±1.1 / 69.1  10.2±0.6 / 60.7  6.1±1.1 / 44.7
-    filter by softmax      as InfoNCE      14.0±1.0 / 69.6  11.4±0.9 / 63.5  6.2±1.0 / 45.2
-    filter by energy       as InfoNCE      12.6±0.8 / 66.7   9.7±0.9 / 55.0  5.0±1.3 / 37.8
-    by cosine, s = .1      as s = .1       12.4±0.6 / 64.3   8.6±0.6 / 55.0  5.0±1.2 / 38.9
-    by energy + two terms 19.9±1.0 / 77.2  14.0±0.9 / 68.5   8.4±1.1 / 56.4  4.5±1.2 / 37.9
+    wrong pairs                      0                 .2               .4               .6
+    InfoNCE               18.8 ± 0.8 / 76.6  11.0 ± 1.4 / 62.9   6.9 ± 1.1 / 47.5   3.2 ± 0.4 / 32.6
+    InfoNCE, s = .1       17.4 ± 1.5 / 72.6  10.3 ± 1.0 / 59.9   6.5 ± 1.8 / 45.7   3.5 ± 0.8 / 32.4
+    InfoNCE, s = .3       16.1 ± 1.4 / 71.3   9.6 ± 1.7 / 57.6   5.8 ± 0.7 / 43.0   3.8 ± 0.7 / 32.1
+    triplet               16.0 ± 1.4 / 68.3  10.8 ± 2.1 / 64.7   5.4 ± 0.7 / 43.8   2.2 ± 1.4 / 32.0
+    filter by cosine      as InfoNCE         14.1 ± 1.3 / 69.0  10.7 ± 0.8 / 61.1   6.0 ± 1.2 / 45.7
+    filter by softmax     as InfoNCE         13.9 ± 0.7 / 69.1  11.2 ± 0.8 / 62.3   5.9 ± 1.2 / 46.1
+    filter by energy      as InfoNCE         12.9 ± 1.0 / 66.7   9.3 ± 1.1 / 54.9   4.7 ± 1.2 / 37.5
+    by cosine, s = .1     as s = .1          12.5 ± 1.2 / 65.6   9.2 ± 1.0 / 56.3   4.7 ± 0.9 / 37.0
+    by energy, two terms  19.8 ± 1.0 / 76.9  13.8 ± 1.0 / 68.2   8.7 ± 0.9 / 56.3   4.1 ± 0.8 / 36.8
 
     AUROC after 300 steps:  cosine         .879 ± .015    .820 ± .030    .751 ± .031
                             softmax        .861 ± .014    .807 ± .030    .740 ± .031
                             energy         .699 ± .024    .664 ± .016    .633 ± .018
 
-Seven checks of 22 fall short: energy against cosine, as detector and as filter, at each share, and InfoNCE above the
-triplet at .2, a tie.
+Six checks of 22 fall short: energy against cosine, as detector and as filter, at each share. InfoNCE and the triplet tie at .2.
+On other processors digits after the point differ: 1,500 steps of small batches amplify rounding.
 """
 
 from lamv.theory import recipe

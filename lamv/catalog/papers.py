@@ -102,8 +102,8 @@ PAPERS = (
             "the term of smoothing on right and wrong predictions; variance and transfer beside smoothing",
             "maxsup",
             "Five digits, s = .1: V_W 3.95 ± .41 (LS) and 3.90 ± .40 (MaxSup), ERM 8.60 ± .52; linear probe on other"
-            " digits 97.5 ± 1.0, 98.0 ± 1.0 and 96.7 ± 1.4 %: no gain. With noise .4 and s = .3 MaxSup fits 90.4 ± 2.1 % of the given"
-            " labels, LS 85.6 ± 2.6.",
+            " digits 97.5 ± 1.0, 98.0 ± 1.0 and 96.7 ± 1.4 %: no gain. With noise .4 and s = .3 MaxSup fits 90.4 ± 2.1 % of"
+            " the given labels, LS 85.6 ± 2.6.",
             published="ResNet-50 on ImageNet, variance within classes and transfer to CIFAR-10: ERM .3313, 81.43 %; LS"
             " .2543, 74.58 %; MaxSup .2998, 81.02 %",
             quick="maxsup_fashion", missing=f"ResNet-50 on ImageNet: {NO_MACHINE}",

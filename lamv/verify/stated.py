@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from lamv import places
 from lamv.results.records import Row
 
-NUMBER = re.compile(r"([−-]?(?:\d+\.?\d*|\.\d+)) ?± ?(\d+\.?\d*|\.\d+)")
+NUMBER = re.compile(r"([−-]?(?:\d+(?:\.\d+)?|\.\d+)) ?± ?(\d+(?:\.\d+)?|\.\d+)")
 RECIPE = re.compile(r"configs/([\w/]+)\.py")
 FLAG = re.compile(r"--config\.\w")
 HEADING = re.compile(r"^(#+) ", flags=re.MULTILINE)
@@ -91,9 +91,14 @@ def of(recipe: str, numbers: Iterable[Stated], flagged: bool = False) -> list[St
 def found(numbers: Sequence[Stated], rows: Iterable[Row]) -> list[dict[str, Any]]:
     """Those of the numbers that the rows of a run have in a metric, as claims.json holds them.
 
-    Of several metrics with the same digits, the one that has most of its document's numbers.
+    An error is 1 - accuracy. Of several metrics with the same digits, the one that has most of its document's numbers.
     """
     known = [(row.name, metric, spread) for row in rows for metric, spread in row.metrics.items()]
+    known += [
+        (row, f"{metric.removesuffix('accuracy')}error", spread._replace(mean=1 - spread.mean))
+        for row, metric, spread in known
+        if metric.endswith("accuracy")
+    ]
     matches = {one: [it for it in known if agrees(one.text, it[2].mean, it[2].sd)] for one in numbers}
     usual: dict[str, Counter] = defaultdict(Counter)
     for one, those in matches.items():

@@ -42,7 +42,7 @@ def as_markdown(content: Mapping[str, Any]) -> str:
         f"What the recipes claim, as `python -m experiments.verify` judged it on {content['date']}: {totals(content)}.",
         "*Clearly*: the whole 95 % interval of measured minus bound, over seeds, lies on the side of the verdict"
         " (Student’s t; paired by seed where the bound is a multiple of another row). Without it the mean decides alone."
-        " A dash: a single number, which has no interval.",
+        " A dash: a single number, which has no interval. Seconds are wall time, beside whatever else the machine did.",
         f"{_environment(content)}.",
     ]
     for recipe in content["recipes"]:

@@ -85,6 +85,12 @@ def test_of_metrics_with_the_same_digits_the_one_that_has_most_of_the_document_i
     ]  # fmt: skip
 
 
+def test_an_error_is_found_in_the_accuracy():
+    rows = [Row("ERM", {}, {"test/accuracy": Spread(0.833, 0.0041, 5, ())})]
+    [one] = stated.found([stated.Stated("page.md", "16.7 ± .4", ("a",), False)], rows)
+    assert one["metric"] == "test/error" and stated.agrees(one["text"], one["mean"], one["sd"])
+
+
 def test_what_documents_state_is_in_the_record():
     """Otherwise: run the recipe with experiments.verify, and state what comes out."""
     recorded = [one for one in NUMBERS if one.recipes and NOT_RECORDED.isdisjoint(one.recipes)]
