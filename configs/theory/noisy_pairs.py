@@ -23,8 +23,8 @@ cosine, and its filter retrieves less. The paper's other two terms, recalled fro
                             softmax        .861 ± .014    .807 ± .030    .740 ± .031
                             energy         .699 ± .024    .664 ± .016    .633 ± .018
 
-Six checks of 22 fall short: energy against cosine, as detector and as filter, at each share. InfoNCE and the triplet tie at .2.
-On other processors digits after the point differ: 1,500 steps of small batches amplify rounding.
+Six checks of 22 fall short: energy against cosine, as detector and as filter, at each share. InfoNCE and the triplet tie
+at .2. On other processors digits after the point differ, as 1,500 steps of small batches amplify rounding.
 """
 
 from lamv.theory import recipe

@@ -152,6 +152,7 @@ def train(config) -> dict[tuple[Matching, float], dict[str, np.ndarray]]:
     """(method, noise) -> "recall", "same class" and the AUROC of each score, (seeds, RECORDS + 1); NaN without noise."""
     split = load("digits").parts["all"]
     images = split.inputs.reshape(len(split.inputs), 2, VIEW).astype(np.float32) / 16
+    # By all digits, those of the test among them: their pixels, not their labels.
     images, labels = (images - images.mean(axis=0)) / images.std(), np.asarray(split.labels)
     curves = {}
     # A program for each kind of loss: the terms of one would cost the others a third of their time.

@@ -49,6 +49,7 @@ def train_digits(config, kinds, until) -> dict[tuple[str, int], dict[str, np.nda
     sizes, seeds = [size for _, size in kinds], seeds_of(config)
     split = load("digits").parts["all"]
     inputs = split.inputs.reshape(len(split.inputs), -1) / np.float32(16)
+    # By all digits, those of the test among them: their pixels, not their labels.
     inputs = jnp.asarray((inputs - inputs.mean(axis=0)) / inputs.std())
     labels = jnp.asarray(split.labels)
     targets = jax.nn.one_hot(labels, 10)
