@@ -126,6 +126,9 @@ def _rounds(text: str, value: float) -> bool:
 
 
 def missing(numbers: Iterable[Stated], recipes: Sequence[Mapping[str, Any]]) -> list[Stated]:
-    """Those that no recipe of a record (claims.json) accounts for, without those that came out with flags."""
-    record = {(one["document"], one["text"]) for recipe in recipes for one in recipe["stated"]}
-    return [one for one in numbers if not one.flagged and (one.document, one.text) not in record]
+    """Those that no recipe of a record (claims.json) accounts for, without those that came out with flags.
+
+    What was found in a recipe's run for one document holds for another that states the same of the recipe.
+    """
+    record = {(one["recipe"].partition(":")[0], number["text"]) for one in recipes for number in one["stated"]}
+    return [one for one in numbers if not one.flagged and record.isdisjoint((name, one.text) for name in one.recipes)]

@@ -66,7 +66,7 @@ def test_a_number_is_looked_for_in_the_runs_of_its_recipe():
     [one] = stated.found(stated.of("digits_tag", numbers), rows)
     assert (one["text"], one["row"], one["metric"], one["n"]) == ("1.0 ± 0.1", "ERM", "test/accuracy", 5)
     assert stated.found(stated.of("label_noise", numbers), rows) == []
-    left = stated.missing(numbers, [{"stated": [one]}])
+    left = stated.missing(numbers, [{"recipe": "digits_tag", "stated": [one]}])
     assert [number.text for number in left] == ["3 ± 1", "−.5 ± .25", "4 ± 2"]
 
 
