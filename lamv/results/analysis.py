@@ -20,8 +20,8 @@ from lamv.results.shapes import NUMBER, TEXT, WHOLE, many, optional, record
 LINES, CURVES, PROVENANCE = "evaluation.jsonl", "evaluation_curves.jsonl", "evaluation_provenance.json"
 #: Labels and attributes beyond which there is no table of groups.
 MOST_GROUPS = 100_000
-#: Two measurements of a metric differ where they do by more than this share.
-ROUNDING = 1e-3
+#: Two measurements of a metric differ where they do by more than this share, and by more than this.
+ROUNDING, SMALLEST = 1e-3, 1e-6
 
 
 class Analysis(NamedTuple):
@@ -195,7 +195,7 @@ def disagreements(first: Mapping[str, Mapping[int, float]], second: Mapping[str,
     for metric in first.keys() & second.keys():
         for seed in first[metric].keys() & second[metric].keys():
             a, b = first[metric][seed], second[metric][seed]
-            if abs(a - b) > ROUNDING * max(abs(a), abs(b)) and abs(a - b) > 1e-9:
+            if abs(a - b) > ROUNDING * max(abs(a), abs(b)) and abs(a - b) > SMALLEST:
                 differing.append(metric)
                 break
     return sorted(differing)

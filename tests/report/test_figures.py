@@ -53,6 +53,13 @@ def test_a_cue_without_a_random_class_has_no_fall(tmp_path):
     assert columns_of(tag.rows)[0].note == "as in training"
 
 
+def test_rows_without_a_cue_leave_no_empty_bands_beside_those_with_one(tmp_path):
+    rows = [workdirs.row("tag", workdirs.measured()), workdirs.row("plain", workdirs.measured(shortcut=False))]
+    [drawn] = style.drawn([accuracy.accuracy], runs.read(workdirs.write(tmp_path, workdirs.summary(*rows))))
+    assert drawn.caption.endswith("Not drawn: 1 of 2 rows, of which none of these was measured.")
+    assert "plain" not in drawn.alt and "plain" not in drawn.svg
+
+
 def test_few_groups_are_in_the_picture_of_the_answer_each_with_its_examples(tmp_path):
     shown = style.drawn([accuracy.accuracy], run_of(tmp_path, row()))[0]
     assert "all 99.8 %" in shown.alt and "y 1, a 0 (n = 30) 40.0 %" in shown.alt and "training set" not in shown.alt

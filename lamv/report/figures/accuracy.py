@@ -42,10 +42,11 @@ def accuracy(run: Run) -> Drawn | None:
         marks = [*marks, *plain[:1]] if with_cue else _of_groups(run) or plain
     if not marks:
         return None
-    fig, (axes,) = style.axes_by_row(run.rows, lines=len(marks))
-    style.draw_dots(axes, run.rows, marks, scale=100)
+    rows = [row for row in run.rows if any(metric in row.metrics for metric, _, _ in marks)]
+    fig, (axes,) = style.axes_by_row(rows, lines=len(marks))
+    style.draw_dots(axes, rows, marks, scale=100)
     if falls:
-        _falls(axes, run.rows, marks)
+        _falls(axes, rows, marks)
     if with_cue and run.num_classes:
         chance = 100 / run.num_classes
         axes.axvline(chance, color=INK, linewidth=0.9, linestyle=style.DASHES, zorder=1)
@@ -60,7 +61,9 @@ def accuracy(run: Run) -> Drawn | None:
             " Thin line: accuracy lost when the cue turns from aligned (circle) to random (diamond), a measure of reliance"
             " on the cue. A network that uses only the cue falls to chance; one that ignores it loses nothing."
         )
-    return style.figure_of("accuracy", fig, run.rows, marks, caption, percent=True)
+    if left_out := len(run.rows) - len(rows):
+        caption += f" Not drawn: {left_out} of {len(run.rows)} rows, of which none of these was measured."
+    return style.figure_of("accuracy", fig, rows, marks, caption, percent=True)
 
 
 def weight_ratio(run: Run) -> Drawn | None:
