@@ -26,7 +26,7 @@ from typing import Any
 
 from lamv import evaluate, files, places, recipes
 from lamv.catalog.metrics import PROBE
-from lamv.claims import Claim
+from lamv.claims import Claim, judged
 from lamv.compare import margins
 from lamv.core.intervals import Interval
 from lamv.data import DATASETS
@@ -143,17 +143,26 @@ def _of_run(config, workdir: Path, numbers: Sequence[stated.Stated]) -> tuple[li
     """Its judged claims, and those of the numbers that it has; evaluated as far as that takes."""
     loop.train(config, workdir)
     own = [one for one in numbers if len(one.recipes) == 1]
-    run = runs.read(workdir)
+    rows = {row.name: row for row in runs.read(workdir).rows}
     for options in evaluations(config):
-        if all(claim.holds is not None for claim in run.claims) and len(stated.found(own, run.rows)) == len(own):
+        if all(one["holds"] is not None for one in _judged(config, rows)) and _has_all(own, rows):
             break
         evaluate.evaluate(workdir, options=options)
-        run = runs.read(workdir)
-    stored = jsonl.read_object(workdir / "summary.json", [])["claims"]
-    rows = {row.name: row for row in run.rows}
-    pairs = zip(run.claims, stored, strict=True)
+        rows = {row.name: row for row in runs.read(workdir).rows}
+    # As the recipe makes them now: the workdir may have been trained when it made others.
+    stored = _judged(config, rows)
+    pairs = zip(runs.claims_of({"claims": stored}, list(rows.values())), stored, strict=True)
     claims = [recorded(claim._replace(source=_source(claim)), margins.of_rows(one, rows)) for claim, one in pairs]
-    return claims, stated.found(numbers, run.rows)
+    return claims, stated.found(numbers, rows.values())
+
+
+def _judged(config, rows: Mapping[str, Row]) -> list[dict[str, Any]]:
+    """The recipe's claims by the numbers of the rows."""
+    return judged(config.claims, lambda row, metric: rows[row].mean(metric) if row in rows else None)
+
+
+def _has_all(numbers: Sequence[stated.Stated], rows: Mapping[str, Row]) -> bool:
+    return len(stated.found(numbers, rows.values())) == len(numbers)
 
 
 def evaluations(config) -> list[evaluate.Options]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lamv import verify
+from lamv import recipes, verify
 from lamv.config import defaults
 from lamv.errors import DataError
 from lamv.train import loop
@@ -71,6 +71,16 @@ def test_a_finished_run_is_read_and_keeps_its_seconds(judged, monkeypatch):
     first, second = content["recipes"][1], again["recipes"][0]
     assert second["read"] and second["seconds"] == first["seconds"] > 0
     assert second["claims"] == first["claims"]
+
+
+def test_the_claims_are_those_that_the_recipe_makes_now(judged, monkeypatch):
+    folder, content = judged
+    config = recipes.load_any(RECIPE)
+    config.claims = (("ERM", "train/loss", "<=", 50.0), ("LS", "train/loss", ">=", 0.5, "ERM"))
+    monkeypatch.setattr(recipes, "load_any", lambda name: config)
+    [one] = verify.verify([RECIPE], folder / "runs", folder / "now.json")["recipes"]
+    assert [claim["bound"] for claim in one["claims"]] == [50.0, pytest.approx(one["claims"][0]["value"] / 2)]
+    assert [claim["verdict"] for claim in one["claims"]] == ["holds clearly", "holds clearly"]
 
 
 def test_a_record_is_updated_with_what_is_judged_now_and_keeps_the_rest(judged):
