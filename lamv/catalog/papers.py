@@ -81,8 +81,8 @@ PAPERS = (
         Reported(
             "ablations: inputs only, labels only, within classes",
             "digits_family",
-            "Digits with a tag, accuracy with a random one, %: ERM 86.1 ± 1.4, inputs only 76.0 ± 2.6, labels only 32.9 ± 3.6,"
-            " within classes 88.3 ± 1.0, Mixup 30.8 ± 2.9: it is the mixed labels that read the tag.",
+            "Digits with a tag, accuracy with a random one, %: ERM 86.1 ± 1.4, inputs only 76.0 ± 2.6, labels only"
+            " 32.9 ± 3.6, within classes 88.3 ± 1.0, Mixup 30.8 ± 2.9: it is the mixed labels that read the tag.",
         ),
     )),
     Paper("Müller et al., When Does Label Smoothing Help?, NeurIPS 2019, arXiv 1906.02629", (
