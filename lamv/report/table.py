@@ -116,9 +116,16 @@ def as_text(summary: Mapping[str, Any]) -> str:
 def columns_of(rows: Sequence[Row], which: Sequence[Column] = COLUMNS) -> list[Column]:
     """Those columns that any row has a number for."""
     columns = [column for column in which if any(column.metric in row.metrics for row in rows)]
+    other = _of_test(rows)
+    return [c._replace(note=other) if other and c.metric == "test/accuracy" else c for c in columns]
+
+
+def _of_test(rows: Sequence[Row]) -> str:
+    """What the plain test split is where it is not as in training; "" where it is."""
     if all(row.knob("data.shortcut.kind", "none") == "cat_channel" for row in rows):
-        columns = [c._replace(note="one image alone") if c.metric == "test/accuracy" else c for c in columns]
-    return columns
+        return "one image alone"
+    # The tail is cut into the training set alone.
+    return "all classes" if any("test/few_accuracy" in row.metrics for row in rows) else ""
 
 
 def group_columns(rows: Sequence[Row]) -> list[Column]:

@@ -2,6 +2,7 @@
 
 from lamv.report import table
 from lamv.report.numbers import decimals_for
+from lamv.results.records import Row, spread
 from tests import workdirs
 
 
@@ -19,6 +20,18 @@ def test_numbers_are_those_of_the_summary_and_align_on_the_plus_minus():
     places = [[i for i, letter in enumerate(line) if letter == "±"] for line in (erm, smoothed)]
     assert places[0] == places[1] and len(places[0]) == 8
     assert "n = 3 seeds" in "\n".join(text)
+
+
+def test_the_test_set_of_a_long_tail_is_not_as_in_training():
+    plain, tail = (
+        workdirs.measured(shortcut=False),
+        workdirs.measured(shortcut=False) | {"test/few_accuracy": [0.5] * 3},
+    )
+    notes = [
+        table.columns_of([Row("ERM", {}, {key: spread(own) for key, own in values.items()})])[0].note
+        for values in (plain, tail)
+    ]
+    assert notes == ["as in training", "all classes"]
 
 
 def test_one_seed_has_no_spread():
