@@ -147,6 +147,8 @@ def _of_run(config, workdir: Path, numbers: Sequence[stated.Stated]) -> tuple[li
     for options in evaluations(config):
         if all(one["holds"] is not None for one in _judged(config, rows)) and _has_all(own, rows):
             break
+        if _was_evaluated(workdir, options):
+            continue
         evaluate.evaluate(workdir, options=options)
         rows = {row.name: row for row in runs.read(workdir).rows}
     # As the recipe makes them now: the workdir may have been trained when it made others.
@@ -154,6 +156,13 @@ def _of_run(config, workdir: Path, numbers: Sequence[stated.Stated]) -> tuple[li
     pairs = zip(runs.claims_of({"claims": stored}, list(rows.values())), stored, strict=True)
     claims = [recorded(claim._replace(source=_source(claim)), margins.of_rows(one, rows)) for claim, one in pairs]
     return claims, stated.found(numbers, rows.values())
+
+
+def _was_evaluated(workdir: Path, options: evaluate.Options) -> bool:
+    """With these options, or with more."""
+    settings = jsonl.read_object(workdir / "evaluation_provenance.json", []).get("settings", {})
+    probed = (list(options.probe), options.transfer) == (settings.get("probe"), settings.get("transfer"))
+    return probed and (options.brief or not settings.get("brief", True))
 
 
 def _judged(config, rows: Mapping[str, Row]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Claims of recipes, judged anew; of runs that are there, without training."""
 
 import json
+from unittest.mock import Mock
 
 import pytest
 
@@ -8,7 +9,7 @@ from lamv import recipes, verify
 from lamv.config import defaults
 from lamv.errors import DataError
 from lamv.train import loop
-from lamv.verify import tables
+from lamv.verify import stated, tables
 from tests.sessions import Shared
 
 RECIPE = "tests/recipes/claiming.py"
@@ -81,6 +82,18 @@ def test_the_claims_are_those_that_the_recipe_makes_now(judged, monkeypatch):
     [one] = verify.verify([RECIPE], folder / "runs", folder / "now.json")["recipes"]
     assert [claim["bound"] for claim in one["claims"]] == [50.0, pytest.approx(one["claims"][0]["value"] / 2)]
     assert [claim["verdict"] for claim in one["claims"]] == ["holds clearly", "holds clearly"]
+
+
+def test_what_was_evaluated_is_not_evaluated_again_for_a_number_that_is_not_there(judged, monkeypatch):
+    folder, content = judged
+    number = stated.Stated("page.md", "123.4 ± 5.6", (RECIPE,), False)
+    monkeypatch.setattr(stated, "everywhere", lambda: [number])
+    monkeypatch.setattr(verify.evaluate, "evaluate", evaluated := Mock(wraps=verify.evaluate.evaluate))
+    for _ in range(2):
+        again = verify.verify([RECIPE], folder / "runs", folder / "number.json")
+        assert again["not_found"] == {"page.md": ["123.4 ± 5.6"]}
+    assert evaluated.call_count <= 1
+    assert again["recipes"][0]["claims"] == content["recipes"][1]["claims"]
 
 
 def test_a_record_is_updated_with_what_is_judged_now_and_keeps_the_rest(judged):
