@@ -3,8 +3,8 @@
     python -m experiments.train --config=configs/spurious/pixel_cifar10_resnet20_quick.py --workdir=runs/pixel_quick \
         --config.data.path=DIR_OR_ARCHIVE
 
-18 minutes of processor time. Expected, %, mean ± sd over 2 seeds, pixel absent and reversed: ERM 92.0 ± 1.4, 91.9 ± 1.2;
-LS .1 92.3 ± .1, 91.3 ± 1.1; Mixup 90.1 ± .5, 88.7 ± 1.2. So none of the networks finds the pixel in that time.
+18 minutes of processor time. Expected, %, means of 2 seeds, pixel absent and reversed: ERM 92.0, 91.9; LS .1 92.3, 91.3;
+Mixup 90.1, 88.7. So none of the networks finds the pixel in that time.
 """
 
 from configs.spurious import pixel_cifar10_resnet20

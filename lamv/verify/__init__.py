@@ -88,7 +88,7 @@ def of_recipe(name: str, folder: Path, numbers: Sequence[stated.Stated]) -> dict
             config[node][leaf] = str(_workdir(other, folder))
         _find_data(config)
         judge = _of_experiment if "experiment" in config else _of_run
-        claims, found = judge(config, workdir, stated.of(name, numbers))
+        claims, found = judge(config, workdir, name, stated.of(name, numbers))
     except Preempted:
         raise
     except LamvError as error:
@@ -126,7 +126,9 @@ def _workdir(name: str, folder: Path) -> Path:
     return folder / Path(name).with_suffix("").as_posix().strip("./").replace("/", "_").replace(":", "_")
 
 
-def _of_experiment(config, workdir: Path, numbers: Sequence[stated.Stated]) -> tuple[list[dict[str, Any]], ...]:
+def _of_experiment(
+    config, workdir: Path, name: str, numbers: Sequence[stated.Stated]
+) -> tuple[list[dict[str, Any]], ...]:
     """Its judged claims, and those of the numbers that it has, in its rows or its checks."""
     runner.run(config, workdir)
     done = experiment.read(workdir)
@@ -139,10 +141,11 @@ def _of_experiment(config, workdir: Path, numbers: Sequence[stated.Stated]) -> t
     return claims, stated.found(numbers, [*done.rows, *checked])
 
 
-def _of_run(config, workdir: Path, numbers: Sequence[stated.Stated]) -> tuple[list[dict[str, Any]], ...]:
+def _of_run(config, workdir: Path, name: str, numbers: Sequence[stated.Stated]) -> tuple[list[dict[str, Any]], ...]:
     """Its judged claims, and those of the numbers that it has; evaluated as far as that takes."""
     loop.train(config, workdir)
-    own = [one for one in numbers if len(one.recipes) == 1]
+    # Which of the numbers are a variant's is not known.
+    own = [one for one in numbers if one.recipes == (name,)]
     rows = {row.name: row for row in runs.read(workdir).rows}
     for options in evaluations(config):
         if all(one["holds"] is not None for one in _judged(config, rows)) and _has_all(own, rows):
