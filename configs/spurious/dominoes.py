@@ -11,12 +11,12 @@ with other work; configs/spurious/dominoes_quick.py takes a few.
 Expected, %, mean ± sd over 5 seeds (images went through JPEG once): accuracy with a random garment, and worst group of that
 
                          none         reweight     DFR
-    random       ERM     80.5 ± 1.7   88.5 ± .5    86.6 ± 1.6
-                 LS .1   78.8 ± 1.8   88.5 ± .6    83.4 ± 1.7
-                 Mixup   73.0 ± 2.2   87.1 ± 1.2   81.9 ± 1.6
-    worst group  ERM     57.7 ± 4.3   84.6 ± 1.4   80.2 ± 4.3
-                 LS .1   55.2 ± 1.8   84.3 ± 2.3   69.2 ± 7.8
-                 Mixup   44.4 ± 5.0   77.8 ± 4.2   68.2 ± 3.2
+    random       ERM     80.6 ± 1.8   88.5 ± .4    86.6 ± 1.8
+                 LS .1   78.8 ± 1.8   88.6 ± .6    83.5 ± 1.8
+                 Mixup   72.7 ± 2.3   87.1 ± 1.2   82.0 ± 1.8
+    worst group  ERM     57.7 ± 4.2   84.7 ± 1.3   79.9 ± 4.0
+                 LS .1   54.9 ± 1.8   84.4 ± 1.8   69.1 ± 7.7
+                 Mixup   44.6 ± 5.1   77.9 ± 4.0   68.7 ± 3.3
 """
 
 from configs.spurious_common import ERM, crossed, mixup, smoothing
