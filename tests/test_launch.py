@@ -173,7 +173,7 @@ for arguments in json.load(sys.stdin):
     for name in launch.FLAGS:
         launch.FLAGS[name].unparse()
     try:
-        launch._parse(["command", *arguments], {needs}, {knobs})
+        launch._parse(["command", *arguments], {needs}, {knobs}, {{}})
         told.append([0, {then}])
     except LamvError as error:
         told.append([error.exit_code, str(error)])
