@@ -65,6 +65,13 @@ def quick():
     config.data.augment.crop, config.data.augment.flip = 0, False
     config.model.name, config.model.widths = "cnn", (8, 16, 32)
     config.optim.lr, config.optim.weight_decay = 0.02, 5e-4
+    config.claims = (
+        ("ERM", "test/few_accuracy", "<=", 0.02),
+        *((name, "test/few_accuracy", ">=", 0.2) for name in ("LA", "cRT")),
+        *((name, "test/accuracy", ">=", 1.2, "ERM") for name in ("LA", "cRT")),
+        ("LORT", "test/accuracy", ">=", 1.05, "ERM"),
+        ("LORT", "test/accuracy", "<=", 0.95, "cRT"),
+    )
     return config
 
 
