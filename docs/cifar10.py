@@ -18,11 +18,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from configs.cifar10.variance_small import get_config
-from lamv.claims import judged
-from lamv.compare import margins
 from lamv.compare.variance import rank_correlation
 from lamv.results import runs
 from lamv.results.records import Row, spread
+from lamv.verify import claims_on
+from lamv.verify.tables import of_claims
 
 FOLDER = Path(__file__).with_suffix("")
 PILOT = 0
@@ -146,22 +146,6 @@ def correlation_table(seeds: Mapping[int, Lines]) -> list[str]:
     return lines
 
 
-def claim_table(seeds: Mapping[int, Lines]) -> list[str]:
-    """The recipe's claims, judged on these seeds."""
-    rows = as_rows(seeds)
-    lines = ["| claim | measured | should be | 95 % interval of the margin | holds |", "|---|---|---|---|---|"]
-    for one in judged(get_config().claims, lambda row, metric: rows[row].mean(metric)):
-        margin = margins.of_rows(one, rows)
-        interval = f"{margin.low:+.3g} to {margin.high:+.3g}" if margin else "–"
-        sign = "≥" if one["relation"] == ">=" else "≤"
-        bound = f"{one['times']:g} × {one['of']}" if "of" in one else f"{one['bound']:g}"
-        lines.append(
-            f"| {one['row']}: {one['metric']} | {one['mean']:.4g} | {sign} {bound} | {interval} |"
-            f" {'yes' if one['holds'] else '**no**'} |"
-        )
-    return lines
-
-
 def draw(seeds: Mapping[int, Lines]) -> None:
     """Error over variance along training: each line is a loss, its last point the end."""
     steps = steps_of(seeds)
@@ -187,8 +171,10 @@ def draw(seeds: Mapping[int, Lines]) -> None:
 def tables(seeds: Mapping[int, Lines]) -> dict[str, list[str]]:
     """The lines of each table of the page."""
     fresh = {seed: lines for seed, lines in seeds.items() if seed != PILOT}
-    claims = claim_table(fresh) if fresh else ["The pilot is all there is: the claims are not judged yet."]
-    return {"numbers": table(seeds), "correlations": correlation_table(seeds), "claims": claims}
+    claims = "The pilot is all there is: the claims are not judged yet."
+    if fresh:
+        claims = of_claims(claims_on(get_config(), as_rows(fresh)))
+    return {"numbers": table(seeds), "correlations": correlation_table(seeds), "claims": claims.split("\n")}
 
 
 def written(text: str, seeds: Mapping[int, Lines]) -> str:

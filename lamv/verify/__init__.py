@@ -1,6 +1,7 @@
 """Do the claims of the recipes hold? Each recipe is trained, or its workdir read, and each of its claims judged.
 
-    verify(recipes, folder, out)   -> the content of claims.json; writes it, and claims.md beside it
+    verify(recipes, folder, out)   -> the content of claims.json; writes it, and claims.md beside it; papers.md too,
+                                      where `out` is the record of lamv itself (lamv.places.RECORD)
 
 A recipe has a workdir in the folder, by its name. What is finished there is read and not trained again: the same command
 goes on where it stopped, and runs of another machine are judged in their place. A recipe that cannot be run here, for want
@@ -148,17 +149,13 @@ def _of_run(config, workdir: Path, name: str, numbers: Sequence[stated.Stated]) 
     own = [one for one in numbers if one.recipes == (name,)]
     rows = {row.name: row for row in runs.read(workdir).rows}
     for options in evaluations(config):
-        if all(one["holds"] is not None for one in _judged(config, rows)) and _has_all(own, rows):
+        if all(one["verdict"] != "not judged" for one in claims_on(config, rows)) and _has_all(own, rows):
             break
         if _was_evaluated(workdir, options):
             continue
         evaluate.evaluate(workdir, options=options)
         rows = {row.name: row for row in runs.read(workdir).rows}
-    # As the recipe makes them now: the workdir may have been trained when it made others.
-    stored = _judged(config, rows)
-    pairs = zip(runs.claims_of({"claims": stored}, list(rows.values())), stored, strict=True)
-    claims = [recorded(claim._replace(source=_source(claim)), margins.of_rows(one, rows)) for claim, one in pairs]
-    return claims, stated.found(numbers, rows.values())
+    return claims_on(config, rows), stated.found(numbers, rows.values())
 
 
 def _was_evaluated(workdir: Path, options: evaluate.Options) -> bool:
@@ -168,9 +165,14 @@ def _was_evaluated(workdir: Path, options: evaluate.Options) -> bool:
     return probed and (options.brief or not settings.get("brief", True))
 
 
-def _judged(config, rows: Mapping[str, Row]) -> list[dict[str, Any]]:
-    """The recipe's claims by the numbers of the rows."""
-    return judged(config.claims, lambda row, metric: rows[row].mean(metric) if row in rows else None)
+def claims_on(config, rows: Mapping[str, Row]) -> list[dict[str, Any]]:
+    """The recipe's claims, judged by the numbers of the rows, {name: row}.
+
+    As the recipe makes them now: a workdir may have been trained when it made others.
+    """
+    stored = judged(config.claims, lambda row, metric: rows[row].mean(metric) if row in rows else None)
+    pairs = zip(runs.claims_of({"claims": stored}, list(rows.values())), stored, strict=True)
+    return [recorded(claim._replace(source=_source(claim)), margins.of_rows(one, rows)) for claim, one in pairs]
 
 
 def _has_all(numbers: Sequence[stated.Stated], rows: Mapping[str, Row]) -> bool:

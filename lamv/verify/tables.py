@@ -48,7 +48,7 @@ def as_markdown(content: Mapping[str, Any]) -> str:
     for recipe in content["recipes"]:
         parts += [f"## {recipe['recipe']}", in_short(recipe).partition(": ")[2].capitalize() + _when(recipe, content)]
         if recipe["claims"]:
-            parts.append(_table(recipe["claims"]))
+            parts.append(of_claims(recipe["claims"]))
     return "\n\n".join([*parts, "## Numbers in the documents", *_of_documents(content)]) + "\n"
 
 
@@ -140,7 +140,8 @@ def _of_record(recipe: Mapping[str, Any] | None) -> str:
     return "; ".join(parts)
 
 
-def _table(claims) -> str:
+def of_claims(claims: Iterable[Mapping[str, Any]]) -> str:
+    """Claims as claims.json holds them, a line each."""
     rows = [HEADINGS, ("---",) * len(HEADINGS), *(_row(claim) for claim in claims)]
     return "\n".join(_line(row) for row in rows)
 
