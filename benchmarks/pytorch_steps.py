@@ -1,9 +1,10 @@
 """The training step of lamv's engine in plain PyTorch, as a user would write it; `train_step` starts this and times it.
 
 Needs torch and numpy alone, so that it runs where lamv is not installed. Images are channels_last, pixels are gathered as
-bytes, cropped, mirrored, scaled and mixed; SGD with momentum and weight decay.
+bytes, cropped, mirrored, scaled and mixed; SGD with momentum and weight decay. Where there is a GPU it runs there, and
+bfloat16 is that of automatic mixed precision; on a CPU as well.
 
-    python benchmarks/pytorch_steps.py MODEL BATCH THREADS eager|compiled
+    python benchmarks/pytorch_steps.py MODEL BATCH DTYPE THREADS eager|compiled
 """
 
 import json
@@ -75,41 +76,50 @@ MODELS = {
 
 def prepare(images, labels, rows):
     """Cropped and mirrored images (B, 3, H, W) of those rows, mixed with partners, and their targets."""
-    number = len(rows)
-    top, left = torch.randint(0, 2 * PAD + 1, (2, number))
-    down, across = (start[:, None] + torch.arange(SIZE) for start in (top, left))
-    across = torch.where(torch.rand(number, 1) < 0.5, across.flip(1), across)
+    number, device = len(rows), images.device
+    top, left = torch.randint(0, 2 * PAD + 1, (2, number), device=device)
+    down, across = (start[:, None] + torch.arange(SIZE, device=device) for start in (top, left))
+    across = torch.where(torch.rand(number, 1, device=device) < 0.5, across.flip(1), across)
     pixels = images[rows[:, None, None], down[:, :, None], across[:, None, :]]
     inputs = (pixels.float() / 255).permute(0, 3, 1, 2)
     targets = functional.one_hot(labels[rows], CLASSES).float()
-    lam, partner = float(np.random.default_rng().beta(1, 1)), torch.randperm(number)
+    lam, partner = float(np.random.default_rng().beta(1, 1)), torch.randperm(number, device=device)
     return lam * inputs + (1 - lam) * inputs[partner], lam * targets + (1 - lam) * targets[partner]
 
 
-def main(name: str, batch: int, threads: int, how: str) -> None:
+def main(name: str, batch: int, dtype: str, threads: int, how: str) -> None:
     torch.set_num_threads(threads)
-    images = torch.randint(0, 256, (IMAGES, SIZE + 2 * PAD, SIZE + 2 * PAD, 3), dtype=torch.uint8)
-    labels = torch.arange(IMAGES) % CLASSES
-    model = MODELS[name]().to(memory_format=torch.channels_last)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    images = torch.randint(0, 256, (IMAGES, SIZE + 2 * PAD, SIZE + 2 * PAD, 3), dtype=torch.uint8, device=device)
+    labels = torch.arange(IMAGES, device=device) % CLASSES
+    model = MODELS[name]().to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     forward = torch.compile(model) if how == "compiled" else model
 
     def step():
-        inputs, targets = prepare(images, labels, torch.randint(0, IMAGES, (batch,)))
+        inputs, targets = prepare(images, labels, torch.randint(0, IMAGES, (batch,), device=device))
         optimiser.zero_grad(set_to_none=True)
-        functional.cross_entropy(forward(inputs), targets).backward()
+        with torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
+            loss = functional.cross_entropy(forward(inputs), targets)
+        loss.backward()
         optimiser.step()
+
+    def wait():
+        if device.type == "cuda":
+            torch.cuda.synchronize()
 
     for _ in range(2):
         step()
+    wait()
     parameters = sum(parameter.numel() for parameter in model.parameters())
     print(json.dumps({"parameters": parameters, "version": f"torch {torch.__version__}"}), flush=True)
     for line in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(int(line)):
             step()
+        wait()
         print(json.dumps({"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5])

@@ -1,11 +1,12 @@
-"""A training step of lamv beside the same step in PyTorch, on a CPU.
+"""A training step of lamv beside the same step in PyTorch, on a CPU, or on a GPU where both find one.
 
     python -m benchmarks.train_step [--models=resnet20,resnet18] [--threads=1] [--turns=7] [--json=FILE] [--pytorch=PYTHON]
 
 Each is a process of its own that takes as many steps as it is told; they take turns, so that other work on the machine
 slows both alike, and the ratio of each turn counts: its median is what is printed, for wall time and for seconds of the
 processor. PyTorch runs eagerly and, with --compiled, compiled as well; the faster of the two counts. --pytorch is an
-interpreter that has torch, where this one does not. Above 1, lamv is slower.
+interpreter that has torch, where this one does not. Above 1, lamv is slower. Memory is what each process held at most from
+its start to the last turn, compilation and libraries in it, in units of 2**20 bytes.
 """
 
 import json
@@ -13,6 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from absl import flags
@@ -24,8 +26,9 @@ from lamv import xla
 xla.prepare()
 
 BATCHES = {"linear": 500, "mlp": 256, "cnn": 128, "resnet20": 128, "resnet18": 128}
+BATCH = flags.DEFINE_integer("batch", None, "Examples of a step, where not those of the table in docs/performance.md.")
 MODELS = flags.DEFINE_list("models", list(BATCHES), "What is trained.")
-DTYPE = flags.DEFINE_string("dtype", "float32", "Of lamv's computation.")
+DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Of the computation; in PyTorch by autocast.")
 THREADS = flags.DEFINE_integer("threads", 2, "Processors that each may use.", lower_bound=1)
 TURNS = flags.DEFINE_integer("turns", 7, "Turns that each takes.", lower_bound=1)
 SECONDS = flags.DEFINE_float("seconds", 2.0, "Length of a turn, about.")
@@ -37,8 +40,13 @@ class Steps:
     """A process that takes training steps when it is told to. Raises RuntimeError where it cannot begin."""
 
     def __init__(self, command: list[str], threads: int):
-        # PyTorch's threads spin while they wait, which takes the processor from whoever has his turn.
-        quiet = {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": str(threads)}
+        # PyTorch's threads spin while they wait, which takes the processor from whoever has his turn; JAX would take
+        # three quarters of a GPU's memory at its start.
+        quiet = {
+            "OMP_WAIT_POLICY": "passive",
+            "OMP_NUM_THREADS": str(threads),
+            "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        }
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": os.environ | quiet}
         processors = sorted(os.sched_getaffinity(0))[:threads]
         self.process = subprocess.Popen(["taskset", "-c", ",".join(map(str, processors)), *command], **pipes)
@@ -49,8 +57,12 @@ class Steps:
         print(number, file=self.process.stdin, flush=True)
         return {clock: 1e3 * seconds / number for clock, seconds in self._answer(self.process.args).items()}
 
-    def end(self) -> None:
+    def end(self) -> float:
+        """Let it go, and return the most memory that it held, in MiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        [kilobytes] = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
         self.process.communicate()
+        return int(kilobytes) / 1024
 
     def _answer(self, command) -> dict[str, Any]:
         line = self.process.stdout.readline()
@@ -61,19 +73,29 @@ class Steps:
 
 def compare(model: str) -> dict[str, Any]:
     """The entry of `results` of one model."""
-    batch, threads = BATCHES[model], THREADS.value
+    batch, threads = BATCH.value or BATCHES[model], THREADS.value
     commands = {"lamv": [sys.executable, "-m", "benchmarks.lamv_steps", model, str(batch), DTYPE.value]}
     for how in ("eager", "compiled") if COMPILED.value else ("eager",):
-        commands[how] = [PYTORCH.value, "benchmarks/pytorch_steps.py", model, str(batch), str(threads), how]
+        commands[how] = [
+            PYTORCH.value,
+            "benchmarks/pytorch_steps.py",
+            model,
+            str(batch),
+            DTYPE.value,
+            str(threads),
+            how,
+        ]
     rivals = {name: Steps(command, threads) for name, command in commands.items()}
     sizes = {name: rival.about["parameters"] for name, rival in rivals.items()}
     if len(set(sizes.values())) > 1:
         raise RuntimeError(f"{model} has {sizes} parameters: they must be equally many")
     numbers = {name: max(1, round(1e3 * SECONDS.value / rival.take(1)["wall"])) for name, rival in rivals.items()}
     turns = [{name: rival.take(numbers[name]) for name, rival in rivals.items()} for _ in range(TURNS.value)]
-    for rival in rivals.values():
-        rival.end()
-    return {"model": model, "batch": batch, **summary(turns), "pytorch_version": rivals["eager"].about["version"]}
+    held = {name: rival.end() for name, rival in rivals.items()}
+    result = summary(turns)
+    memory = {"lamv_mib": held["lamv"], "pytorch_mib": held[result["pytorch"]]}
+    version = {"pytorch_version": rivals["eager"].about["version"]}
+    return {"model": model, "batch": batch, **result, **memory, **version}
 
 
 def summary(turns: list[dict[str, dict[str, float]]]) -> dict[str, Any]:

@@ -4,9 +4,10 @@ python -m docs.cifar10 [WORKDIR ...]
 
 Seeds may be trained apart, as each takes an hour of two cores: what experiments.evaluate --checkpoints=all wrote in a
 WORKDIR is kept in docs/cifar10/seed_N.json, and the page is made of all seeds that are kept. Claims are those of the recipe,
-written after the pilot, seed 0; they are judged on the other seeds.
+written after the pilot, seed 0; they are judged on the other seeds, and stand in docs/claims.json too.
 """
 
+import datetime
 import json
 import statistics
 import sys
@@ -18,12 +19,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from configs.cifar10.variance_small import get_config
+from lamv import places, verify
 from lamv.compare.variance import rank_correlation
-from lamv.results import runs
+from lamv.results import jsonl, runs
 from lamv.results.records import Row, spread
-from lamv.verify import claims_on
+from lamv.verify import stated
 from lamv.verify.tables import of_claims
 
+RECIPE = "cifar10/variance_small"
 FOLDER = Path(__file__).with_suffix("")
 PILOT = 0
 FEATURES, OUTPUTS = "test/features", "test/outputs"
@@ -54,8 +57,11 @@ def keep(workdir: Path) -> None:
     """Write what a workdir has of each seed to FOLDER, beside what is kept of another evaluation of that seed."""
     run = runs.read(workdir)
     about = {key: run.provenance[key] for key in ("python", "packages", "device", "data")}
+    ended = datetime.datetime.fromtimestamp((workdir / "DONE").stat().st_mtime, datetime.UTC).date().isoformat()
+    seconds = sum(line["seconds"] for line in jsonl.read_lines(workdir / "timing.jsonl", []))
+    seeds = sorted({line["seed"] for line in run.analysis.lines})
     FOLDER.mkdir(exist_ok=True)
-    for seed in sorted({line["seed"] for line in run.analysis.lines}):
+    for seed in seeds:
         path = FOLDER / f"seed_{seed}.json"
         known = json.loads(path.read_text(encoding="utf-8"))["lines"] if path.exists() else []
         lines = {(line["row"], line["step"]): line for line in known}
@@ -64,17 +70,22 @@ def keep(workdir: Path) -> None:
                 new = {key: float(f"{line[key]:.6g}") for key in ("test/accuracy", *SHOWN) if key in line}
                 where = {"row": line["row"], "step": line["step"]}
                 lines[line["row"], line["step"]] = lines.get((line["row"], line["step"]), where) | new
-        content = {"seed": seed, "provenance": about, "lines": list(lines.values())}
+        trained = {"date": ended, "seconds": round(seconds / len(seeds)), "provenance": about}
+        content = {"seed": seed, **trained, "lines": list(lines.values())}
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def kept() -> dict[int, Lines]:
-    """{seed: a line for each row and checkpoint}."""
+def kept() -> list[dict[str, Any]]:
+    """What is kept of each seed: when and on what it was trained, and a line for each row and checkpoint."""
     contents = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("seed_*.json"))]
-    return {
-        content["seed"]: [line | {"test/error": 1 - line["test/accuracy"]} for line in content["lines"]]
-        for content in contents
-    }
+    for content in contents:
+        content["lines"] = [line | {"test/error": 1 - line["test/accuracy"]} for line in content["lines"]]
+    return contents
+
+
+def lines_of(contents: Iterable[Mapping[str, Any]]) -> dict[int, Lines]:
+    """{seed: a line for each row and checkpoint}."""
+    return {content["seed"]: content["lines"] for content in contents}
 
 
 def at(lines: Lines, row: str, step: int) -> Mapping[str, Any]:
@@ -168,12 +179,34 @@ def draw(seeds: Mapping[int, Lines]) -> None:
     figure.savefig(FOLDER.with_suffix(".png"), dpi=110)
 
 
+def judged(seeds: Mapping[int, Lines]) -> list[dict[str, Any]]:
+    """The recipe's claims on all seeds but the pilot."""
+    return verify.claims_on(get_config(), as_rows({seed: lines for seed, lines in seeds.items() if seed != PILOT}))
+
+
+def entry(contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The recipe as claims.json holds it: its claims, and the numbers that documents state of all seeds."""
+    seeds, last = lines_of(contents), contents[-1]
+    correlated = [
+        Row(f"rank correlation with the test error: {over}", {}, {key: spread(own[over])})
+        for key, own in correlations(seeds).items()
+        for over in own
+    ]
+    about = {"device": last["provenance"]["device"]["kind"], "versions": {"python": last["provenance"]["python"]}}
+    about["versions"] |= last["provenance"]["packages"]
+    numbers = stated.of(RECIPE, stated.everywhere())
+    return {
+        "recipe": RECIPE, "seconds": sum(content["seconds"] for content in contents), "read": True, "not_run": "",
+        "measured": {"date": last["date"], **about}, "claims": judged(seeds),
+        "stated": stated.found(numbers, [*as_rows(seeds).values(), *correlated]),
+    }  # fmt: skip
+
+
 def tables(seeds: Mapping[int, Lines]) -> dict[str, list[str]]:
     """The lines of each table of the page."""
-    fresh = {seed: lines for seed, lines in seeds.items() if seed != PILOT}
     claims = "The pilot is all there is: the claims are not judged yet."
-    if fresh:
-        claims = of_claims(claims_on(get_config(), as_rows(fresh)))
+    if seeds.keys() - {PILOT}:
+        claims = of_claims(judged(seeds))
     return {"numbers": table(seeds), "correlations": correlation_table(seeds), "claims": claims.split("\n")}
 
 
@@ -190,8 +223,12 @@ def main(workdirs: Sequence[str]) -> None:
     for workdir in workdirs:
         keep(Path(workdir))
     page = FOLDER.with_suffix(".md")
-    page.write_text(written(page.read_text(encoding="utf-8"), kept()), encoding="utf-8")
-    draw(kept())
+    contents = kept()
+    seeds = lines_of(contents)
+    page.write_text(written(page.read_text(encoding="utf-8"), seeds), encoding="utf-8")
+    draw(seeds)
+    if seeds.keys() - {PILOT}:
+        verify.enter(entry(contents), places.RECORD)
 
 
 if __name__ == "__main__":

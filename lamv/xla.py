@@ -20,6 +20,7 @@ COMPILED = "JAX_COMPILATION_CACHE_DIR"
 #: Bytes of compiled programs that are kept, for each set of versions, flags and processor; the least recently used go first.
 MOST_BYTES = 2**30
 logger = logging.getLogger("lamv.xla")
+_allocator = "as it comes"
 
 
 def prepare() -> None:
@@ -33,6 +34,16 @@ def prepare() -> None:
     _keep_compiled()
 
 
+def settings() -> dict[str, str]:
+    """What is set in this process, by `prepare` or by the user: the allocator, XLA's flags, the folder of programs."""
+    compiled = os.environ.get(COMPILED)
+    return {
+        "allocator": _allocator,
+        "XLA_FLAGS": os.environ.get("XLA_FLAGS") or "none",
+        "compiled programs": f"kept in {compiled}" if compiled else "not kept",
+    }
+
+
 def _keep_freed_memory() -> None:
     """Tell glibc to keep the memory that a step frees for the next one. Other C libraries are left as they are.
 
@@ -43,8 +54,10 @@ def _keep_freed_memory() -> None:
     arenas, mapped_blocks, kept_bytes = -8, -4, -1  # M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD of malloc.h
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:
+        global _allocator
         for option, value in ((arenas, 1), (mapped_blocks, 0), (kept_bytes, 2**31 - 1)):
             mallopt(option, value)
+        _allocator = "freed memory is kept"
 
 
 def _use_fast_convolutions() -> None:

@@ -23,7 +23,8 @@ def seed_of(shift=0.0):
 def test_the_page_is_made_of_the_seeds_that_are_kept():
     """Otherwise: python -m docs.cifar10 writes it anew."""
     page = cifar10.FOLDER.with_suffix(".md").read_text(encoding="utf-8")
-    assert cifar10.kept() and cifar10.written(page, cifar10.kept()) == page
+    seeds = cifar10.lines_of(cifar10.kept())
+    assert seeds and cifar10.written(page, seeds) == page
 
 
 def test_a_table_has_the_last_checkpoint_mean_and_sd_over_seeds():

@@ -100,6 +100,21 @@ def test_flags_that_are_set_stay(home, monkeypatch):
     assert os.environ["XLA_FLAGS"] == ""
 
 
+def test_what_is_set_can_be_told(home, monkeypatch):
+    monkeypatch.setattr("ctypes.CDLL", lambda _: type("glibc", (), {"mallopt": lambda *_: 1}))
+    monkeypatch.setattr(xla, "_allocator", "as it comes")
+    monkeypatch.setenv("LAMV_XLA_FLAGS", "0")
+    monkeypatch.setenv("LAMV_CACHE", "0")
+    xla.prepare()
+    assert xla.settings() == {"allocator": "as it comes", "XLA_FLAGS": "none", "compiled programs": "not kept"}
+    monkeypatch.delenv("LAMV_XLA_FLAGS")
+    monkeypatch.delenv("LAMV_CACHE")
+    xla.prepare()
+    told = xla.settings()
+    assert told["allocator"] == "freed memory is kept" and told["XLA_FLAGS"] == os.environ["XLA_FLAGS"]
+    assert told["compiled programs"] == f"kept in {folder_of(home)}"
+
+
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the allocator is not glibc's")
 def test_freed_memory_is_kept_unless_one_asks(home, monkeypatch):
     """Pages that were freed are there at the next step: fewer faults than with the allocator as it comes."""

@@ -156,6 +156,7 @@ def provenance(run: Run | Experiment) -> list[Term]:
         ("device", _device_in_words(stored.get("device", {}))),
         ("versions", ", ".join(f"{name} {version}" for name, version in packages.items() if version)),
         ("XLA flags", stored.get("xla_flags")),
+        ("allocator", stored.get("allocator")),
     ]
     for source in stored.get("data", ()):
         official = " (official)" if source.get("official") else " (not known to be the official file)"

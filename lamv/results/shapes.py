@@ -149,7 +149,8 @@ _STEP = {"row": TEXT, "path": TEXT, "step": WHOLE, "sha256": TEXT}
 PROVENANCE: dict[str, Shape] = {
     "command": many(TEXT), "python": TEXT, "packages": table(optional(TEXT)), "code": TEXT, "git_commit": optional(TEXT),
     "device": record({}, {"kind": TEXT, "platform": TEXT, "count": WHOLE, "processes": WHOLE, "mesh": table(WHOLE)}),
-    "xla_flags": TEXT, "data": many(record({}, {"file": TEXT, "sha256": TEXT, "official": optional(FLAG)})),
+    "xla_flags": TEXT, "allocator": TEXT,
+    "data": many(record({}, {"file": TEXT, "sha256": TEXT, "official": optional(FLAG)})),
     "teachers": many(record({}, _STEP)), "reading": OBJECT, "settings": table(KNOB), "layers": many(TEXT),
     "notes": many(TEXT), "files": table(TEXT),
     "history": many(record({"until_step": WHOLE, "changed": many(TEXT)})),

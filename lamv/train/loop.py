@@ -19,7 +19,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from lamv import config as configs
-from lamv import files, stopping
+from lamv import files, stopping, xla
 from lamv.core import methods
 from lamv.core.batch import whole
 from lamv.core.targets import one_hot
@@ -101,6 +101,7 @@ def _announce(reading: Mapping[str, Any], note: str, session: Session, row_runs:
     for line in [*description.lines(reading), *filter(None, [note])]:
         logger.info("%s", line)
     logger.info("devices %s", dict(session.layout.mesh.shape))
+    logger.info("%s", "; ".join(f"{name}: {value}" for name, value in xla.settings().items()))
     for row in row_runs:
         words = describe(row.config, row.view.num_classes)
         logger.info("%s: %s; %d seeds, %d steps", row.name, words, row.config.seeds, row.steps)

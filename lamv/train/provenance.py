@@ -13,6 +13,7 @@ from typing import Any
 import jax
 
 import lamv
+from lamv import xla
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scikit-learn", "ml_collections")
 #: Keys that are compared when a run goes on: bits may differ where one of them does.
@@ -34,6 +35,7 @@ def provenance(
             "processes": jax.process_count(), "mesh": dict(mesh),
         },
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "allocator": xla.settings()["allocator"],
         "data": [source._asdict() for source in sources],
         **({"reading": dict(reading)} if reading else {}),
         **({"teachers": list(teachers)} if teachers else {}),

@@ -2,6 +2,7 @@
 
     verify(recipes, folder, out)   -> the content of claims.json; writes it, and claims.md beside it; papers.md too,
                                       where `out` is the record of lamv itself (lamv.places.RECORD)
+    enter(recipe, out)             -> the same, with a recipe whose runs were judged elsewhere
 
 A recipe has a workdir in the folder, by its name. What is finished there is read and not trained again: the same command
 goes on where it stopped, and runs of another machine are judged in their place. A recipe that cannot be run here, for want
@@ -60,11 +61,21 @@ def verify(names: Sequence[str], folder: Path, out: Path, update: bool = False) 
         one = of_recipe(name, folder, numbers)
         done[name] = one | {"seconds": before.get(name, one)["seconds"]} if one["read"] else one
         logger.info("%s", tables.in_short(done[name]))
-        content = _content(list(done.values()), numbers)
-        files.write_whole(out, json.dumps(content, indent=1, allow_nan=False) + "\n")
-        files.write_whole(out.with_suffix(".md"), tables.as_markdown(content))
-        if out.resolve() == places.RECORD.resolve():
-            files.write_whole(out.with_name("papers.md"), tables.papers_page(content))
+        content = _write(list(done.values()), numbers, out)
+    return content
+
+
+def enter(one: Mapping[str, Any], out: Path) -> dict[str, Any]:
+    """Put a recipe, as claims.json holds it, in the place of what `out` has of it, and keep the others."""
+    return _write(list({**_before(out), one["recipe"]: dict(one)}.values()), stated.everywhere(), out)
+
+
+def _write(done: Sequence[dict[str, Any]], numbers: Sequence[stated.Stated], out: Path) -> dict[str, Any]:
+    content = _content(done, numbers)
+    files.write_whole(out, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    files.write_whole(out.with_suffix(".md"), tables.as_markdown(content))
+    if out.resolve() == places.RECORD.resolve():
+        files.write_whole(out.with_name("papers.md"), tables.papers_page(content))
     return content
 
 
