@@ -79,7 +79,9 @@ def main() -> None:
         def ahead(source):
             upcoming = worker.submit(sent, source, 0)
             for t in range(STEPS.value):
-                arrays, upcoming = upcoming.result(), worker.submit(sent, source, t + 1)
+                arrays = upcoming.result()
+                if t + 1 < STEPS.value:
+                    upcoming = worker.submit(sent, source, t + 1)
                 jax.block_until_ready(augmented(*arrays, t))
 
         ways = {

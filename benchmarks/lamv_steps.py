@@ -12,7 +12,7 @@ from lamv import xla
 
 xla.prepare()
 
-WIDTHS = {"mlp": (2048, 2048), "cnn": (16, 32, 64)}
+WARM_UP = 2
 
 
 def main(name: str, batch: int, dtype: str) -> None:
@@ -28,15 +28,19 @@ def main(name: str, batch: int, dtype: str) -> None:
         config = timing.recipe(folder, name, dtype)
         config.batch_size, config.method.name, config.optim.weight_decay = batch, "mixup", 5e-4
         config.steps, config.optim.lr = 1_000_000, 0.01
-        if name in WIDTHS:
-            config.model.widths = WIDTHS[name]
+        config.method.lam_per, config.parallel.devices = "batch", 1
+        if name == "mlp":
+            config.model.widths = (2048, 2048)
         [row] = expand(config)
         run = VariantRun(row, Session([row]))
     run.init()
     [replicas] = run.replicas
     parameters = models.count_parameters(jax.tree.map(lambda leaf: leaf[0], replicas.state.params))
-    print(json.dumps({"parameters": parameters, "version": f"jax {jax.__version__}"}), flush=True)
-    step = 0
+    run.advance(0, WARM_UP)
+    run.wait()
+    about = {"parameters": parameters, "version": f"jax {jax.__version__}", "device": jax.default_backend()}
+    print(json.dumps(about), flush=True)
+    step = WARM_UP
     for line in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
         run.advance(step, step + int(line))

@@ -24,7 +24,6 @@ METHODS = {"ERM": "erm", "LS .1": "label_smoothing", "Mixup": "mixup", "CutMix":
 
 
 def main() -> None:
-    sys.path.append(str(ROOT / "tests" / "study"))
     with tempfile.TemporaryDirectory() as folder:
         read = write_workdirs(Path(folder), WORKDIRS.value, METRICS.value)
         before = time.perf_counter()
@@ -38,7 +37,7 @@ def main() -> None:
 
 def write_workdirs(folder: Path, number: int, metrics: int) -> int:
     """So many workdirs below a folder; returns how many bytes they hold."""
-    import workdirs
+    from tests import workdirs
 
     padded = workdirs.EVALUATED | {
         f"test_absent/other/{place}": 0.123456789 for place in range(metrics - len(workdirs.EVALUATED))

@@ -3,7 +3,7 @@
     python -m benchmarks.scale [--model=mlp] [--steps=30] [--turns=3] [--json=FILE]
 
 Devices of one CPU share its cores, so more of them cannot be faster: what shows is what mapping and collectives cost. The
-ways take turns in one process, but for two processes, which are a run of their own beside one process of as many devices.
+ways take turns in one process, but for two processes, which are a run of their own. Ratios are to one device.
 """
 
 import os
@@ -44,7 +44,7 @@ def main() -> None:
         )
     seconds = timing.interleaved(ways, TURNS.value)
     if PART.value:
-        print(min(seconds["8"]))
+        print(timing.median(seconds["8"]))
         return
     one = seconds["1 shard_map"]
     results = [
@@ -77,7 +77,8 @@ def two_processes() -> float:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = os.environ | {"XLA_FLAGS": os.environ["XLA_FLAGS"].replace(f"{DEVICES}=8", f"{DEVICES}=4")}
-    command = [sys.executable, "-m", "benchmarks.scale", f"--model={MODEL.value}", f"--steps={STEPS.value}", "--part_of=2",
+    command = [sys.executable, "-m", "benchmarks.scale", f"--model={MODEL.value}", f"--steps={STEPS.value}",
+               f"--turns={TURNS.value}", "--part_of=2",
                f"--coordinator=127.0.0.1:{port}", "--num_processes=2"]  # fmt: skip
     parts = [
         subprocess.Popen([*command, f"--process_id={number}"], env=environment, stdout=subprocess.PIPE, text=True)

@@ -2,11 +2,14 @@
 
     python -m benchmarks.train_step [--models=resnet20,resnet18] [--threads=1] [--turns=7] [--json=FILE] [--pytorch=PYTHON]
 
-Each is a process of its own that takes as many steps as it is told; they take turns, so that other work on the machine
-slows both alike, and the ratio of each turn counts: its median is what is printed, for wall time and for seconds of the
-processor. PyTorch runs eagerly and, with --compiled, compiled as well; the faster of the two counts. --pytorch is an
-interpreter that has torch, where this one does not. Above 1, lamv is slower. Memory is what each process held at most from
-its start to the last turn, compilation and libraries in it, in units of 2**20 bytes.
+Each runs in a process of its own and takes as many steps as it is told. They take turns, so that other work on the machine
+slows both; printed is the median over turns of the ratio within a turn, for wall time and for processor time. Above 1, lamv
+is slower. PyTorch runs eagerly and, with --compiled, compiled as well; the faster of the two counts. Give --pytorch an
+interpreter that has torch if this one has not. Memory is the peak resident memory of each process on the host, in MiB, with
+libraries and compilation.
+
+The steps differ in what each library does by itself: lamv pads images inside of the step and decays kernels alone, PyTorch
+has padded them before and decays every parameter.
 """
 
 import json
@@ -86,16 +89,17 @@ def compare(model: str) -> dict[str, Any]:
             how,
         ]
     rivals = {name: Steps(command, threads) for name, command in commands.items()}
-    sizes = {name: rival.about["parameters"] for name, rival in rivals.items()}
-    if len(set(sizes.values())) > 1:
-        raise RuntimeError(f"{model} has {sizes} parameters: they must be equally many")
+    for what in ("parameters", "device"):
+        each = {name: rival.about[what] for name, rival in rivals.items()}
+        if len(set(each.values())) > 1:
+            raise RuntimeError(f"{what} of {model}: {each}, must be the same")
     numbers = {name: max(1, round(1e3 * SECONDS.value / rival.take(1)["wall"])) for name, rival in rivals.items()}
     turns = [{name: rival.take(numbers[name]) for name, rival in rivals.items()} for _ in range(TURNS.value)]
     held = {name: rival.end() for name, rival in rivals.items()}
     result = summary(turns)
     memory = {"lamv_mib": held["lamv"], "pytorch_mib": held[result["pytorch"]]}
-    version = {"pytorch_version": rivals["eager"].about["version"]}
-    return {"model": model, "batch": batch, **result, **memory, **version}
+    about = {"steps": numbers["lamv"], "pytorch_version": rivals["eager"].about["version"]}
+    return {"model": model, "batch": batch, **result, **memory, **about}
 
 
 def summary(turns: list[dict[str, dict[str, float]]]) -> dict[str, Any]:

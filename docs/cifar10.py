@@ -7,8 +7,8 @@ WORKDIR is kept in docs/cifar10/seed_N.json, and the page is made of all seeds t
 written after the pilot, seed 0; they are judged on the other seeds, and stand in docs/claims.json too.
 """
 
-import datetime
 import json
+import math
 import statistics
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 from configs.cifar10.variance_small import get_config
 from lamv import places, verify
 from lamv.compare.variance import rank_correlation
-from lamv.results import jsonl, runs
+from lamv.results import runs
 from lamv.results.records import Row, spread
 from lamv.verify import stated
 from lamv.verify.tables import of_claims
@@ -33,6 +32,7 @@ FEATURES, OUTPUTS = "test/features", "test/outputs"
 #: {metric: (words, factor, decimals)}, in the order of the tables.
 SHOWN = {
     "test/error": ("test error, %", 100, 1),
+    "train/accuracy": ("accuracy on 1,000 training images, %", 100, 1),
     f"{FEATURES}/within_variance": ("V_W, features", 1, 2),
     f"{FEATURES}/total_variance": ("V_T, features", 1, 2),
     f"{FEATURES}/within_over_mean_square": ("V_W / mean square, features, %", 100, 1),
@@ -56,9 +56,8 @@ Lines = Sequence[Mapping[str, Any]]
 def keep(workdir: Path) -> None:
     """Write what a workdir has of each seed to FOLDER, beside what is kept of another evaluation of that seed."""
     run = runs.read(workdir)
-    about = {key: run.provenance[key] for key in ("python", "packages", "device", "data")}
-    ended = datetime.datetime.fromtimestamp((workdir / "DONE").stat().st_mtime, datetime.UTC).date().isoformat()
-    seconds = sum(line["seconds"] for line in jsonl.read_lines(workdir / "timing.jsonl", []))
+    timing = (workdir / "timing.jsonl").read_text(encoding="utf-8").splitlines()
+    seconds = sum(json.loads(line)["seconds"] for line in timing)
     seeds = sorted({line["seed"] for line in run.analysis.lines})
     FOLDER.mkdir(exist_ok=True)
     for seed in seeds:
@@ -70,17 +69,17 @@ def keep(workdir: Path) -> None:
                 new = {key: float(f"{line[key]:.6g}") for key in ("test/accuracy", *SHOWN) if key in line}
                 where = {"row": line["row"], "step": line["step"]}
                 lines[line["row"], line["step"]] = lines.get((line["row"], line["step"]), where) | new
-        trained = {"date": ended, "seconds": round(seconds / len(seeds)), "provenance": about}
-        content = {"seed": seed, **trained, "lines": list(lines.values())}
+        about = {"seconds": round(seconds / len(seeds)), "measured": verify.measured(workdir)}
+        content = {"seed": seed, **about, "data": run.provenance["data"], "lines": list(lines.values())}
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def kept() -> list[dict[str, Any]]:
     """What is kept of each seed: when and on what it was trained, and a line for each row and checkpoint."""
-    contents = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("seed_*.json"))]
+    contents = [json.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("seed_*.json")]
     for content in contents:
         content["lines"] = [line | {"test/error": 1 - line["test/accuracy"]} for line in content["lines"]]
-    return contents
+    return sorted(contents, key=lambda content: content["seed"])
 
 
 def lines_of(contents: Iterable[Mapping[str, Any]]) -> dict[int, Lines]:
@@ -89,8 +88,11 @@ def lines_of(contents: Iterable[Mapping[str, Any]]) -> dict[int, Lines]:
 
 
 def at(lines: Lines, row: str, step: int) -> Mapping[str, Any]:
-    """The line of a row and checkpoint."""
-    return next(line for line in lines if (line["row"], line["step"]) == (row, step))
+    """The line of a row and checkpoint. Raises ValueError where there is none."""
+    found = [line for line in lines if (line["row"], line["step"]) == (row, step)]
+    if not found:
+        raise ValueError(f"a seed lacks row {row} at step {step}: evaluate it with --checkpoints=all")
+    return found[0]
 
 
 def steps_of(seeds: Mapping[int, Lines]) -> list[int]:
@@ -147,7 +149,7 @@ def correlations(seeds: Mapping[int, Lines]) -> dict[str, dict[str, list[float]]
 
 def _rho(pairs: Sequence[tuple[float, float]]) -> float:
     rho = rank_correlation(*zip(*pairs, strict=True))
-    return np.nan if rho is None else rho
+    return math.nan if rho is None else rho
 
 
 def correlation_table(seeds: Mapping[int, Lines]) -> list[str]:
@@ -179,34 +181,34 @@ def draw(seeds: Mapping[int, Lines]) -> None:
     figure.savefig(FOLDER.with_suffix(".png"), dpi=110)
 
 
-def judged(seeds: Mapping[int, Lines]) -> list[dict[str, Any]]:
-    """The recipe's claims on all seeds but the pilot."""
-    return verify.claims_on(get_config(), as_rows({seed: lines for seed, lines in seeds.items() if seed != PILOT}))
+def fresh(seeds: Mapping[int, Lines]) -> dict[int, Lines]:
+    """The seeds on which claims are judged: all but the pilot; {} for a single one, which tells nothing from chance."""
+    others = {seed: lines for seed, lines in seeds.items() if seed != PILOT}
+    return others if len(others) > 1 else {}
 
 
 def entry(contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The recipe as claims.json holds it: its claims, and the numbers that documents state of all seeds."""
-    seeds, last = lines_of(contents), contents[-1]
+    seeds = lines_of(contents)
     correlated = [
         Row(f"rank correlation with the test error: {over}", {}, {key: spread(own[over])})
         for key, own in correlations(seeds).items()
         for over in own
     ]
-    about = {"device": last["provenance"]["device"]["kind"], "versions": {"python": last["provenance"]["python"]}}
-    about["versions"] |= last["provenance"]["packages"]
     numbers = stated.of(RECIPE, stated.everywhere())
+    rows, claimed = as_rows(seeds), as_rows(fresh(seeds))
     return {
         "recipe": RECIPE, "seconds": sum(content["seconds"] for content in contents), "read": True, "not_run": "",
-        "measured": {"date": last["date"], **about}, "claims": judged(seeds),
-        "stated": stated.found(numbers, [*as_rows(seeds).values(), *correlated]),
+        "measured": contents[-1]["measured"], "claims": verify.claims_on(get_config(), claimed),
+        "stated": stated.found(numbers, [*rows.values(), *claimed.values(), *correlated]),
     }  # fmt: skip
 
 
 def tables(seeds: Mapping[int, Lines]) -> dict[str, list[str]]:
     """The lines of each table of the page."""
-    claims = "The pilot is all there is: the claims are not judged yet."
-    if seeds.keys() - {PILOT}:
-        claims = of_claims(judged(seeds))
+    claims = "They wait for two seeds beside the pilot."
+    if fresh(seeds):
+        claims = of_claims(verify.claims_on(get_config(), as_rows(fresh(seeds))))
     return {"numbers": table(seeds), "correlations": correlation_table(seeds), "claims": claims.split("\n")}
 
 
@@ -227,7 +229,7 @@ def main(workdirs: Sequence[str]) -> None:
     seeds = lines_of(contents)
     page.write_text(written(page.read_text(encoding="utf-8"), seeds), encoding="utf-8")
     draw(seeds)
-    if seeds.keys() - {PILOT}:
+    if fresh(seeds):
         verify.enter(entry(contents), places.RECORD)
 
 

@@ -1,6 +1,6 @@
 """Settings made before jax is imported: the allocator, XLA's flags for the CPU, and where compiled programs are kept.
 
-An environment variable that is set already is left as it is.
+What environment variables set already, those of glibc's allocator among them, is left as it is.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ COMPILED = "JAX_COMPILATION_CACHE_DIR"
 #: Bytes of compiled programs that are kept, for each set of versions, flags and processor; the least recently used go first.
 MOST_BYTES = 2**30
 logger = logging.getLogger("lamv.xla")
-_allocator = "as it comes"
+_allocator = "the system's default"
 
 
 def prepare() -> None:
@@ -51,12 +51,13 @@ def _keep_freed_memory() -> None:
     back one by one, zeroed, at the next step: an eighth of the time of a residual network's. The arenas that glibc has for
     other threads hold no large blocks, so there is one for all.
     """
+    global _allocator
     arenas, mapped_blocks, kept_bytes = -8, -4, -1  # M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD of malloc.h
+    own = sorted(name for name in os.environ if name.startswith("MALLOC_") or name == "GLIBC_TUNABLES")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt:
-        global _allocator
-        for option, value in ((arenas, 1), (mapped_blocks, 0), (kept_bytes, 2**31 - 1)):
-            mallopt(option, value)
+    if own:
+        _allocator = f"as set by {', '.join(own)}"
+    elif mallopt and all(mallopt(*one) == 1 for one in ((arenas, 1), (mapped_blocks, 0), (kept_bytes, 2**31 - 1))):
         _allocator = "freed memory is kept"
 
 

@@ -102,17 +102,20 @@ def test_flags_that_are_set_stay(home, monkeypatch):
 
 def test_what_is_set_can_be_told(home, monkeypatch):
     monkeypatch.setattr("ctypes.CDLL", lambda _: type("glibc", (), {"mallopt": lambda *_: 1}))
-    monkeypatch.setattr(xla, "_allocator", "as it comes")
+    monkeypatch.setattr(xla, "_allocator", "the system's default")
     monkeypatch.setenv("LAMV_XLA_FLAGS", "0")
     monkeypatch.setenv("LAMV_CACHE", "0")
     xla.prepare()
-    assert xla.settings() == {"allocator": "as it comes", "XLA_FLAGS": "none", "compiled programs": "not kept"}
+    assert xla.settings() == {"allocator": "the system's default", "XLA_FLAGS": "none", "compiled programs": "not kept"}
     monkeypatch.delenv("LAMV_XLA_FLAGS")
     monkeypatch.delenv("LAMV_CACHE")
     xla.prepare()
     told = xla.settings()
     assert told["allocator"] == "freed memory is kept" and told["XLA_FLAGS"] == os.environ["XLA_FLAGS"]
     assert told["compiled programs"] == f"kept in {folder_of(home)}"
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
+    xla.prepare()
+    assert xla.settings()["allocator"] == "as set by MALLOC_ARENA_MAX"
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the allocator is not glibc's")

@@ -135,7 +135,7 @@ def compiled_loop(config, teacher=None) -> bool:
     """Whether many steps go into one dispatch. Not for convolutions on a CPU, be they the teacher's.
 
     There, a dispatch is small beside a convolution, so that the loop gains nothing (docs/performance.md); and with a model
-    whose convolutions are flax's own, which XLA runs some thirty times slower inside of a loop, it would lose a lot.
+    whose convolutions are flax's own, which XLA runs 26 to 46 times slower inside of a loop, it would lose a lot.
     """
     if config.parallel.dispatch == "auto":
         return _vectorise(config, teacher) or jax.default_backend() != "cpu"

@@ -110,12 +110,12 @@ def of_recipe(name: str, folder: Path, numbers: Sequence[stated.Stated]) -> dict
         }  # fmt: skip
     seconds = None if was_done else round(time.perf_counter() - started, 1)
     return {
-        "recipe": name, "seconds": seconds, "read": was_done, "not_run": "", "measured": _measured(workdir),
+        "recipe": name, "seconds": seconds, "read": was_done, "not_run": "", "measured": measured(workdir),
         "claims": claims, "stated": found,
     }  # fmt: skip
 
 
-def _measured(workdir: Path) -> dict[str, Any]:
+def measured(workdir: Path) -> dict[str, Any]:
     """When and on what a finished workdir was trained."""
     ended = datetime.datetime.fromtimestamp((workdir / "DONE").stat().st_mtime, datetime.UTC)
     return {"date": ended.date().isoformat(), **_environment(jsonl.read_object(workdir / "provenance.json", []))}
