@@ -1,10 +1,12 @@
 """docs/cifar10.md: its tables are made of the seeds that are kept, and of made-up ones by hand."""
 
+import json
 import math
 
 import pytest
 
 from docs import cifar10
+from lamv import places
 
 NAMES = list(cifar10.get_config().rows)
 
@@ -25,6 +27,16 @@ def test_the_page_is_made_of_the_seeds_that_are_kept():
     page = cifar10.FOLDER.with_suffix(".md").read_text(encoding="utf-8")
     seeds = cifar10.lines_of(cifar10.kept())
     assert seeds and cifar10.written(page, seeds) == page
+    assert f"n = {len(seeds)} seeds" in page
+
+
+def test_the_record_has_its_claims_and_the_numbers_of_its_page():
+    record = json.loads(places.RECORD.read_text(encoding="utf-8"))["recipes"]
+    [recorded] = [one for one in record if one["recipe"] == cifar10.RECIPE]
+    entry = cifar10.entry(cifar10.kept())
+    for key in ("quantity", "n", "verdict"):
+        assert [one[key] for one in recorded["claims"]] == [one[key] for one in entry["claims"]]
+    assert [one["text"] for one in recorded["stated"]] == [one["text"] for one in entry["stated"]]
 
 
 def test_a_table_has_the_last_checkpoint_mean_and_sd_over_seeds():
