@@ -107,6 +107,19 @@ def test_a_record_is_updated_with_what_is_judged_now_and_keeps_the_rest(judged):
     assert measured["versions"] == content["versions"] and measured["device"] == content["device"]
 
 
+def test_a_recipe_that_was_judged_elsewhere_enters_a_record_in_the_place_of_what_it_has_of_it(judged, tmp_path):
+    _, content = judged
+    out = tmp_path / "record.json"
+    out.write_text(json.dumps(content))
+    without = content["recipes"][1] | {"claims": content["recipes"][1]["claims"][:1]}
+    for one, names in ((without, 2), (without | {"recipe": "another"}, 3)):
+        entered = verify.enter(one, out)
+        assert json.loads(out.read_text()) == entered
+        assert [it["recipe"] for it in entered["recipes"]] == [f"{RECIPE}:cifar10", RECIPE, "another"][:names]
+        assert (entered["held"], entered["missed"]) == (names - 1, 0)
+        assert entered["recipes"][-1] == one and one["recipe"] in out.with_suffix(".md").read_text()
+
+
 def test_a_file_of_another_kind_is_not_taken_for_a_record(tmp_path):
     (tmp_path / "claims.json").write_text('{"recipes": [{"recipe": "digits_tag"}]}')
     with pytest.raises(DataError, match="no record of claims"):
