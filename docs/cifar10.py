@@ -21,7 +21,7 @@ from configs.cifar10.variance_small import get_config
 from lamv import places, verify
 from lamv.compare.variance import rank_correlation
 from lamv.results import runs
-from lamv.results.records import Row, spread
+from lamv.results.records import Row, Spread, spread
 from lamv.verify import stated
 from lamv.verify.tables import of_claims
 
@@ -111,11 +111,10 @@ def as_rows(seeds: Mapping[int, Lines]) -> dict[str, Row]:
     return rows
 
 
-def number(values: Iterable[float], factor: float, decimals: int) -> str:
+def number(over_seeds: Spread, factor: float, decimals: int) -> str:
     """ "12.3 ± 0.4", or "12.3" for one seed."""
-    scaled = [factor * value for value in values]
-    sd = f" ± {statistics.stdev(scaled):.{decimals}f}" if len(scaled) > 1 else ""
-    return f"{statistics.fmean(scaled):.{decimals}f}{sd}"
+    sd = "" if over_seeds.sd is None else f" ± {factor * over_seeds.sd:.{decimals}f}"
+    return f"{factor * over_seeds.mean:.{decimals}f}{sd}"
 
 
 def table(seeds: Mapping[int, Lines]) -> list[str]:
@@ -125,7 +124,7 @@ def table(seeds: Mapping[int, Lines]) -> list[str]:
     for key, (words, factor, decimals) in SHOWN.items():
         if any(key not in row.metrics for row in rows.values()):
             continue  # of a full evaluation, where there was a brief one
-        cells = [number(row.metrics[key].values, factor, decimals) for row in rows.values()]
+        cells = [number(row.metrics[key], factor, decimals) for row in rows.values()]
         lines.append(f"| {words} | {' | '.join(cells)} |")
     return lines
 
@@ -155,7 +154,7 @@ def _rho(pairs: Sequence[tuple[float, float]]) -> float:
 def correlation_table(seeds: Mapping[int, Lines]) -> list[str]:
     lines = ["| | 5 losses, last checkpoint | 8 checkpoints of a loss, mean of 5 | all 40 |", "|---|---|---|---|"]
     for key, own in correlations(seeds).items():
-        lines.append(f"| {SHOWN[key][0]} | {' | '.join(number(values, 1, 2) for values in own.values())} |")
+        lines.append(f"| {SHOWN[key][0]} | {' | '.join(number(spread(values), 1, 2) for values in own.values())} |")
     return lines
 
 

@@ -25,7 +25,8 @@ print(sum(hits))
 def home(monkeypatch, tmp_path):
     """An empty home, and nothing set."""
     for name in list(os.environ):
-        if name.startswith(("JAX_PERSISTENT", "JAX_COMPILATION", "LAMV_", "XDG_")) or name == "XLA_FLAGS":
+        set_by_hand = ("JAX_PERSISTENT", "JAX_COMPILATION", "LAMV_", "XDG_", "MALLOC_")
+        if name.startswith(set_by_hand) or name in ("XLA_FLAGS", "GLIBC_TUNABLES"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     # What `prepare` sets is taken back at the end.
