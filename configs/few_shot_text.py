@@ -18,7 +18,7 @@ Test accuracy / ECE in %, mean ± sd over 5 seeds, embedding bag (numpy 2.4.6, s
     self-evolution, early    32.2 ± 3.6 / 15.7 ± 4.0        self-evolution           35.9 ± 1.2 /  7.9 ± 2.0
 
 Calibration improves with Mixup and with smoothing; accuracy does not, and neither part of self-evolution adds to Mixup. The
-stages tie after a first stage that fits the training set, and hurt after one of 20 steps, which does not. The transformer
+stages tie in accuracy if the first fits the training set, and hurt if it has 20 steps, which do not. The transformer
 learns less from 60 texts: ERM 26.3 ± 1.5 / 55.3 ± 1.0, Mixup 27.3 ± 1.8 / 28.7 ± 1.2, instance Mixup 27.3 ± 1.9 /
 28.1 ± 1.4, self-evolution 25.2 ± 2.1 / 29.5 ± 1.9.
 

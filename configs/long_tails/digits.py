@@ -14,7 +14,7 @@ three rarest classes, %, mean ± sd over 5 seeds:
           Mixup    57.3 ± 4.6   83.8 ± 3.0   79.6 ± 2.9   66.3 ± 5.5
 
 LA is logit adjustment by class. LORT has its published second stage, of 20 epochs at 5e-4. Mixup costs the rare classes
-eight points, and every cure gives more than that back; LORT helps, and less after smoothing or Mixup, whose features are
+seven points, and every cure gives more than that back; LORT helps, and less after smoothing or Mixup, whose features are
 smaller, so that the same steps move the logits less. Settings were chosen on seeds 100 to 102.
 """
 
