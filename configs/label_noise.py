@@ -15,7 +15,7 @@ Expected, mean ± sd over 5 seeds, r = 0.4, test accuracy in % (test NLL in nats
     LS .1         89.7 ± 1.2  ( .75 ± .03;  98.0 ± .4)
     LS .5         91.6 ± 1.6  (1.16 ± .03;  98.2 ± .8)
     OLS .5        90.1 ± 1.2  ( .90 ± .03;  98.3 ± .4)
-    Mixup         92.2 ± 1.3  ( .65 ± .03;  96.6 ± .2)
+    Mixup         92.6 ± 1.3  ( .65 ± .03;  96.6 ± .3)
     correction    82.2 ± 2.1  (2.00 ± .58;  97.5 ± .4)
 
 OLS is online label smoothing: towards the mean right prediction of the last epoch for the class. It is above ERM and below

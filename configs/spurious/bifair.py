@@ -16,8 +16,8 @@ Expected on test, mean ± sd over 5 seeds: accuracy, %, and differences between 
     BiFair λ 0     54.5 ± 6.5     1.8 ± 2.9    1.1 ± 1.6    3.9 ± 5.5
 
 λ 0 degenerates: in three of five seeds the network predicts one class. Under LS .1 all is as under ERM. Under Mixup reweight
-leaves an EOD of 15.2 ± 2.3, as a mixture has the mean weight of its parts; BiFair, which learns weights for mixtures, 6.6 ±
-4.7. Under ERM learned weights are no better than the counts of groups, where these are known.
+leaves an EOD of 14.2 ± 2.5, as a mixture has the mean weight of its parts; BiFair, which learns weights for mixtures, 6.0 ±
+4.5. Under ERM learned weights are no better than the counts of groups, where these are known.
 """
 
 from configs.spurious_common import ERM, crossed, mixup, smoothing
