@@ -8,10 +8,10 @@ that of the three rarest classes, %, mean ± sd over 5 seeds:
                    none         LA           cRT          LORT
     all   ERM      78.8 ± .4    83.0 ± .2    83.2 ± .4    52.0 ± 2.4
           LS .1    78.2 ± .4    76.8 ± .2    82.9 ± .5    58.5 ± 2.1
-          Mixup    76.2 ± .7    80.8 ± .2    81.8 ± .3    48.1 ± 1.0
+          Mixup    75.5 ± .4    80.7 ± .2    81.5 ± .2    46.8 ± 1.0
     few   ERM      79.6 ± .6    90.3 ± .4    88.8 ± .7    76.2 ± 4.0
           LS .1    78.3 ± .8    91.4 ± .6    88.6 ± .8    79.0 ± 2.5
-          Mixup    78.7 ± 1.0   90.2 ± .1    88.5 ± .5    72.3 ± 3.9
+          Mixup    77.2 ± 1.1   90.2 ± .3    88.4 ± .9    67.1 ± 4.9
 
 LORT falls short here: with its published second stage (20 epochs at 5e-4) it is far below ERM. Its targets are nearly
 uniform, and what balances the classes is the way there, not where it ends: frequent classes have the largest logits and
