@@ -221,8 +221,7 @@ def _log_mass_near(law: Law, lam, length):
     Inside, the density over the length, on both sides; at an end of the law's support, one side. Beta(a, b) vanishes or
     diverges there: at lam = 1 the order is b, at lam = 0 it is a, so that ends win against insides below 1.
     """
-    a, b = (float(p) for p in law.parameters) if law.kind == "beta" else (1.0, 1.0)
-    lo, hi = (float(p) for p in law.parameters) if law.kind == "uniform" else (0.0, 1.0)
+    a, b, lo, hi = law.as_beta()
     at, length = (lam - lo) / (hi - lo), (hi - lo) * length
     low, high = np.abs(at) <= SAME_PLACE, np.abs(at - 1) <= SAME_PLACE
     inside = (at > 0) & (at < 1) & ~low & ~high

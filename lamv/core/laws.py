@@ -51,6 +51,11 @@ class Law:
         """Whether lam takes finitely many values, so that `nodes` is the law itself."""
         return self.kind in ("fixed", "discrete")
 
+    def as_beta(self) -> tuple[float, float, float, float]:
+        """(a, b, lo, hi) of a continuous law: lam is lo + (hi - lo) B with B ~ Beta(a, b)."""
+        first, second = float(self.parameters[0]), float(self.parameters[-1])
+        return (first, second, 0.0, 1.0) if self.kind == "beta" else (1.0, 1.0, first, second)
+
     def nodes(self, number: int = 64) -> tuple[np.ndarray, np.ndarray]:
         """(values, weights), float64, weights summing to 1: E f(lam) = sum of weights f(values).
 
@@ -64,8 +69,7 @@ class Law:
         if self.kind == "discrete":
             values, weights = (np.asarray(p, np.float64) for p in self.parameters)
             return values, weights / weights.sum()
-        ends = [float(p) for p in (self.parameters[0], self.parameters[-1])]
-        (a, b), (lo, hi) = ((1.0, 1.0), ends) if self.kind == "uniform" else (ends, (0.0, 1.0))
+        a, b, lo, hi = self.as_beta()
         points, weights = _gauss_jacobi(a, b, number)
         return lo + (hi - lo) * points, weights
 
