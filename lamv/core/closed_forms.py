@@ -221,7 +221,7 @@ def _log_mass_near(law: Law, lam, length):
     Inside, the density over the length, on both sides; at an end of the law's support, one side. Beta(a, b) vanishes or
     diverges there: at lam = 1 the order is b, at lam = 0 it is a, so that ends win against insides below 1.
     """
-    a, b, lo, hi = law.as_beta()
+    a, b, lo, hi = map(float, law.as_beta())
     at, length = (lam - lo) / (hi - lo), (hi - lo) * length
     low, high = np.abs(at) <= SAME_PLACE, np.abs(at - 1) <= SAME_PLACE
     inside = (at > 0) & (at < 1) & ~low & ~high

@@ -51,9 +51,9 @@ class Law:
         """Whether lam takes finitely many values, so that `nodes` is the law itself."""
         return self.kind in ("fixed", "discrete")
 
-    def as_beta(self) -> tuple[float, float, float, float]:
-        """(a, b, lo, hi) of a continuous law: lam is lo + (hi - lo) B with B ~ Beta(a, b)."""
-        first, second = float(self.parameters[0]), float(self.parameters[-1])
+    def as_beta(self) -> tuple:
+        """(a, b, lo, hi) of a continuous law, as its parameters are: lam is lo + (hi - lo) B with B ~ Beta(a, b)."""
+        first, second = self.parameters[0], self.parameters[-1]
         return (first, second, 0.0, 1.0) if self.kind == "beta" else (1.0, 1.0, first, second)
 
     def nodes(self, number: int = 64) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +69,7 @@ class Law:
         if self.kind == "discrete":
             values, weights = (np.asarray(p, np.float64) for p in self.parameters)
             return values, weights / weights.sum()
-        a, b, lo, hi = self.as_beta()
+        a, b, lo, hi = map(float, self.as_beta())
         points, weights = _gauss_jacobi(a, b, number)
         return lo + (hi - lo) * points, weights
 
@@ -77,7 +77,7 @@ class Law:
         """E h(lam), the mean entropy in nats of a target mixed from two different labels; h is the binary entropy."""
         if self.kind == "beta":
             # E[-lam log lam] = a / (a + b) (psi(a + b + 1) - psi(a + 1)), and the same for 1 - lam.
-            a, b = (jnp.asarray(p, jnp.float32) for p in (self.parameters[0], self.parameters[-1]))
+            a, b, *_ = (jnp.asarray(p, jnp.float32) for p in self.as_beta())
             return digamma(a + b + 1) - (a * digamma(a + 1) + b * digamma(b + 1)) / (a + b)
         if self.kind == "uniform":
             lo, hi = self.parameters
